@@ -1,0 +1,15 @@
+"""JAX with optax: pure functions, transformed."""
+
+from common.spec import Info
+
+INFO = Info(
+    title="JAX",
+    packages=("jax", "optax"),
+    extra="jax",
+    usual_mode="jit",
+    modes=("eager", "jit", "fused"),
+    devices=("cpu", "cuda"),
+    absent={"loader": "JAX has no dataset or loader classes of its own"},
+    # The CPU client sizes its thread pool by NPROC; the process's affinity counts too.
+    environment={"NPROC": "{threads}", "JAX_PLATFORMS": "{device}"},
+)

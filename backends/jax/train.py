@@ -1,0 +1,163 @@
+"""Training: the five components put together, in JAX."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .data import take
+
+UNROLL = 4  # steps laid out in a row inside the loop of a fused epoch
+
+
+def setup(dtype, device, threads):
+    """Prepare the framework for one run and report what it then says.
+
+    Differs: 64-bit types exist only if asked for; products of float32 are
+    true float32 only at the highest precision (elsewhere than on a CPU).
+
+    See: https://docs.jax.dev/en/latest/config_options.html
+    """
+    jax.config.update("jax_enable_x64", dtype == "float64")
+    jax.config.update("jax_default_matmul_precision", "highest")
+    jax.config.update("jax_default_device", jax.devices(device)[0])
+    return {
+        "jax_enable_x64": jax.config.jax_enable_x64,
+        "jax_default_matmul_precision": "highest",
+        "device": str(jax.devices(device)[0]),
+    }
+
+
+def gradients(forward, loss, mode):
+    """Differentiate the loss by every parameter.
+
+    Returns:
+        (params, images, labels) -> value, logits, grads.
+
+    See: https://docs.jax.dev/en/latest/_autosummary/jax.value_and_grad.html
+    """
+
+    def objective(params, images, labels):
+        logits = forward(params, images)
+        return loss(logits, labels), logits
+
+    differentiate = jax.value_and_grad(objective, has_aux=True)
+
+    def value_and_gradients(params, images, labels):
+        (value, logits), grads = differentiate(params, images, labels)
+        return value, logits, grads
+
+    return value_and_gradients
+
+
+def step(gradients, update, correct):
+    """Make one training step; loss and count are from before its update.
+
+    Returns:
+        (params, state, images, labels) -> params, state, value, count.
+    """
+
+    def one_step(params, state, images, labels):
+        value, logits, grads = gradients(params, images, labels)
+        count = correct(logits, labels)
+        params, state = update(params, grads, state)
+        return params, state, value, count
+
+    return one_step
+
+
+def epoch(step, data, mode, batch_size):
+    """Make one pass over an order, batch by batch, the last one maybe short.
+
+    Args:
+        step: from `step`.
+        data: from `place`.
+        mode: "eager", "jit" (one compiled call a step, the gather inside) or
+            "fused" (all full batches in one compiled scan).
+        batch_size: examples in a batch.
+
+    Returns:
+        (params, state, order) -> params, state, losses (steps,), counts.
+
+    Differs: computation is asynchronous; the losses are fetched, and the
+    parameters waited for, once, at the end.
+
+    See: https://docs.jax.dev/en/latest/async_dispatch.html
+    """
+
+    def one(params, state, data, index):
+        return step(params, state, *take(data, index))
+
+    if mode != "eager":
+        one = jax.jit(one, donate_argnums=(0, 1))
+    if mode == "fused":
+        many = jax.jit(scan_of(step), donate_argnums=(0, 1))
+
+    def run(params, state, order):
+        values, counts, start = [], [], 0
+        if mode == "fused" and len(order) >= batch_size:
+            start = len(order) - len(order) % batch_size
+            full = order[:start].reshape(-1, batch_size)  # (steps, batch)
+            params, state, value, count = many(params, state, data, full)
+            values.append(value)
+            counts.append(count)
+        for first in range(start, len(order), batch_size):
+            index = order[first : first + batch_size]
+            params, state, value, count = one(params, state, data, index)
+            values.append(value)
+            counts.append(count)
+        jax.block_until_ready(params)
+        return params, state, fetch(values), fetch(counts)
+
+    return run
+
+
+def evaluate(forward, loss, correct, data, mode, batch_size):
+    """Measure loss and correct count batch by batch, without training.
+
+    Returns:
+        (params) -> losses, counts, one of each per batch.
+    """
+    examples = len(data[1])
+
+    def one(params, data, index):
+        images, labels = take(data, index)
+        logits = forward(params, images)
+        return loss(logits, labels), correct(logits, labels)
+
+    if mode != "eager":
+        one = jax.jit(one)
+
+    def run(params):
+        values, counts = [], []
+        for start in range(0, examples, batch_size):
+            index = np.arange(start, min(start + batch_size, examples))
+            value, count = one(params, data, index.astype(np.int32))
+            values.append(value)
+            counts.append(count)
+        return fetch(values), fetch(counts)
+
+    return run
+
+
+def scan_of(step):
+    """Many steps as one `jax.lax.scan` over the rows of an order.
+
+    See: https://docs.jax.dev/en/latest/_autosummary/jax.lax.scan.html
+    """
+
+    def many(params, state, data, order):
+        def one(carry, index):
+            *carry, value, count = step(*carry, *take(data, index))
+            return tuple(carry), (value, jnp.asarray(count))
+
+        carry, (values, counts) = jax.lax.scan(
+            one, (params, state), order, unroll=UNROLL
+        )
+        return *carry, values, counts
+
+    return many
+
+
+def fetch(results):
+    """Bring scalars, or rows of them, to the host in one go: (steps,)."""
+    return np.concatenate([np.atleast_1d(r) for r in jax.device_get(results)])

@@ -1,0 +1,115 @@
+"""Data: arrays in, batches out, in MindSpore."""
+
+import mindspore
+import numpy as np
+from mindspore import Tensor, ops
+
+
+def to_tensor(array, device):
+    """Hand an array to the framework, dtype and shape unchanged.
+
+    Differs: contiguous, or a Parameter made of it is never updated; a copy,
+    because a Tensor may keep using NumPy's memory.
+
+    See: https://www.mindspore.cn/docs/en/master/api_python/mindspore/mindspore.Tensor.html
+    """
+    return Tensor(np.array(array, order="C"))
+
+
+def to_array(tensor):
+    """Fetch a tensor as a contiguous NumPy array."""
+    return np.array(tensor.asnumpy(), order="C")
+
+
+def place(images, labels, dtype, device):
+    """Make a data set resident: uint8 pixels stay bytes until they are used.
+
+    Args:
+        images: (N, features), uint8 pixels, or numbers that are ready to use.
+        labels: (N,) classes, or (N, 1) targets.
+        dtype: what `take` hands out, "float32" or "float64".
+        device: "cpu".
+
+    Returns:
+        data, for `take`.
+
+    Differs: class labels are int32, as its losses document.
+    """
+    if images.dtype == np.uint8:
+        labels = labels.astype(np.int32)
+    images, labels = to_tensor(images, device), to_tensor(labels, device)
+    return images, labels, getattr(mindspore, dtype)
+
+
+def take(data, index):
+    """Gather one batch: float32(pixel) / float32(255), then the labels.
+
+    Args:
+        data: from `place`.
+        index: (n,) positions.
+
+    Returns:
+        images (n, features) in the run's dtype, labels (n,) or (n, 1).
+
+    Differs: dividing is exact here, op by op and compiled.
+
+    See: https://www.mindspore.cn/docs/en/master/api_python/ops/mindspore.ops.gather.html
+    """
+    images, labels, dtype = data
+    images, labels = ops.gather(images, index, 0), ops.gather(labels, index, 0)
+    if images.dtype == mindspore.uint8:
+        images = (images.astype(mindspore.float32) / 255).astype(dtype)
+    return images, labels
+
+
+def loader(folder, dtype, device, batch_size, workers):
+    """Read batches with mindspore.dataset's own data set and transforms.
+
+    Args:
+        folder: holds FashionMNIST/raw with the four IDX files, unpacked.
+        dtype: "float32" or "float64".
+        device: "cpu".
+        batch_size: examples in a batch.
+        workers: threads that transform; 0 counts as 1.
+
+    Returns:
+        batches(order) -> iterator of images (n, features), labels (n,).
+
+    Differs: Normalize divides by 255 exactly; the usual Rescale and ToTensor
+    multiply by 1/255 and differ on 126 of the 256 values.
+
+    See: https://www.mindspore.cn/docs/en/master/api_python/mindspore.dataset.html
+    """
+    from mindspore import dataset
+    from mindspore.dataset import vision
+
+    class Order(dataset.Sampler):
+        """A sampler that hands out the order it was last given."""
+
+        def __iter__(self):
+            return iter(self.order)
+
+    order_of_epoch = Order()
+    order_of_epoch.order = [0]
+    images = dataset.FashionMnistDataset(
+        f"{folder}/FashionMNIST/raw",
+        usage="train",
+        sampler=order_of_epoch,
+        num_parallel_workers=max(1, workers),
+    )
+    images = images.map(
+        vision.Normalize([0.0], [255.0], is_hwc=True),
+        input_columns="image",
+        num_parallel_workers=max(1, workers),
+    )
+    images = images.batch(batch_size, drop_remainder=False)
+
+    def batches(order):
+        order_of_epoch.order = order.tolist()
+        order_of_epoch.num_samples = len(order)
+        iterator = images.create_tuple_iterator(num_epochs=1, output_numpy=True)
+        for pixels, labels in iterator:
+            pixels = pixels.reshape(len(pixels), -1).astype(dtype)
+            yield Tensor(pixels), Tensor(labels.reshape(-1).astype(np.int32))
+
+    return batches

@@ -1,0 +1,150 @@
+"""Training: the five components put together, in MindSpore."""
+
+import mindspore
+import numpy as np
+from mindspore import Tensor
+
+from .data import take
+
+
+def setup(dtype, device, threads):
+    """Prepare the framework for one run and report what it then says.
+
+    See: https://www.mindspore.cn/docs/en/master/api_python/mindspore/mindspore.set_device.html
+    """
+    mindspore.set_device("CPU")
+    return {"device_target": mindspore.get_context("device_target")}
+
+
+def gradients(forward, loss, mode):
+    """Differentiate the loss by every parameter.
+
+    Returns:
+        (params, images, labels) -> value, logits, grads.
+
+    Differs: by the Parameters as weights, a list; a dict of them as an
+    argument would have no gradient, silently.
+
+    See: https://www.mindspore.cn/docs/en/master/api_python/mindspore/mindspore.value_and_grad.html
+    """
+
+    def value_and_gradients(params, images, labels):
+        def objective(images, labels):
+            logits = forward(params, images)
+            return loss(logits, labels), logits
+
+        weights = tuple(params.values())
+        differentiate = mindspore.value_and_grad(
+            objective, None, weights, has_aux=True
+        )
+        (value, logits), grads = differentiate(images, labels)
+        grads = {n: g for n, g in zip(params.keys(), grads)}
+        return value, logits, grads
+
+    return value_and_gradients
+
+
+def step(gradients, update, correct):
+    """Make one training step; loss and count are from before its update.
+
+    Returns:
+        (params, state, images, labels) -> params, state, value, count.
+    """
+
+    def one_step(params, state, images, labels):
+        value, logits, grads = gradients(params, images, labels)
+        count = correct(logits, labels)
+        params, state = update(params, grads, state)
+        return params, state, value, count
+
+    return one_step
+
+
+def epoch(step, data, mode, batch_size):
+    """Make one pass over an order, batch by batch, the last one maybe short.
+
+    Args:
+        step: from `step`.
+        data: from `place`, or from `loader`.
+        mode: "eager" (PyNative) or "jit" (one compiled call a step, the
+            gather inside).
+        batch_size: examples in a batch.
+
+    Returns:
+        (params, state, order) -> params, state, losses (steps,), counts.
+
+    Differs: a compiled function holds the Parameters it changes; it is made
+    in the first call, which sees them first.
+
+    See: https://www.mindspore.cn/docs/en/master/api_python/mindspore/mindspore.jit.html
+    """
+    compiled = []
+
+    def slices(order):
+        for first in range(0, len(order), batch_size):
+            yield (Tensor(order[first : first + batch_size]),)
+
+    def bound(params, state):
+        def gather_and_step(index):
+            images, labels = take(data, index)
+            return step(params, state, images, labels)[2:]
+
+        def only_step(images, labels):
+            return step(params, state, images, labels)[2:]
+
+        one = only_step if callable(data) else gather_and_step
+        if mode == "jit":
+            return mindspore.jit(one, fullgraph=True)
+        return one
+
+    batches = data if callable(data) else slices
+
+    def run(params, state, order):
+        if not compiled:
+            compiled.append(bound(params, state))
+        values, counts = [], []
+        for batch in batches(order):
+            value, count = compiled[0](*batch)
+            values.append(value)
+            counts.append(count)
+        for param in params.values():
+            param.asnumpy()  # waits; runtime.synchronize does not on a CPU
+        return params, state, fetch(values), fetch(counts)
+
+    return run
+
+
+def evaluate(forward, loss, correct, data, mode, batch_size):
+    """Measure loss and correct count batch by batch, without training.
+
+    Returns:
+        (params) -> losses, counts, one of each per batch.
+    """
+    examples = len(data[1])
+    compiled = []
+
+    def bound(params):
+        def one(index):
+            images, labels = take(data, index)
+            logits = forward(params, images)
+            return loss(logits, labels), correct(logits, labels)
+
+        return mindspore.jit(one, fullgraph=True) if mode == "jit" else one
+
+    def run(params):
+        if not compiled:
+            compiled.append(bound(params))
+        values, counts = [], []
+        for start in range(0, examples, batch_size):
+            index = np.arange(start, min(start + batch_size, examples))
+            value, count = compiled[0](Tensor(index.astype(np.int32)))
+            values.append(value)
+            counts.append(count)
+        return fetch(values), fetch(counts)
+
+    return run
+
+
+def fetch(results):
+    """Bring scalars to the host: (steps,)."""
+    return np.array([result.asnumpy() for result in results])

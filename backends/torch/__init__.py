@@ -1,0 +1,25 @@
+"""PyTorch: tensors that change in place, gradients recorded as the code runs."""
+
+from common.spec import Info
+
+INFO = Info(
+    title="PyTorch",
+    packages=("torch",),
+    extra="torch",
+    usual_mode="eager",
+    modes=("eager", "jit"),
+    data=("memory", "loader"),
+    devices=("cpu", "cuda"),
+    absent={
+        "fused": "torch.compile holds one step here; several steps in one call are not built"
+    },
+    environment={"OMP_NUM_THREADS": "{threads}", "MKL_NUM_THREADS": "{threads}"},
+    loader_packages=("torchvision",),
+    remarks=(
+        (
+            "concise",
+            "*",
+            "torch.optim.SGD's arithmetic by its functional form torch.optim.sgd.sgd",
+        ),
+    ),
+)

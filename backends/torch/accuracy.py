@@ -1,0 +1,23 @@
+"""Accuracy: how many predictions are right, in PyTorch."""
+
+import torch
+
+
+def correct(logits, labels):
+    """Count the rows whose largest logit is the label's; ties: lowest index.
+
+    Args:
+        logits: (n, classes).
+        labels: (n,) integers.
+
+    Returns:
+        the count, an integer scalar on the device.
+
+    See: Dive into Deep Learning, 3.6.5.
+    """
+    return (logits.argmax(dim=1) == labels).sum()
+
+
+def uncounted(logits, labels):
+    """Count nothing: a regression has no accuracy."""
+    return torch.zeros((), dtype=torch.int64, device=logits.device)

@@ -1,0 +1,109 @@
+"""Data: arrays in, batches out, in PyTorch."""
+
+import numpy as np
+import torch
+
+
+def to_tensor(array, device):
+    """Hand an array to the framework, dtype and shape unchanged.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.tensor.html
+    """
+    return torch.tensor(np.ascontiguousarray(array), device=device)
+
+
+def to_array(tensor):
+    """Fetch a tensor as a contiguous NumPy array."""
+    return np.array(tensor.detach().cpu().contiguous())
+
+
+def place(images, labels, dtype, device):
+    """Make a data set resident: uint8 pixels stay bytes until they are used.
+
+    Args:
+        images: (N, features), uint8 pixels, or numbers that are ready to use.
+        labels: (N,) classes, or (N, 1) targets.
+        dtype: what `take` hands out, "float32" or "float64".
+        device: "cpu" or "cuda".
+
+    Returns:
+        data, for `take`.
+
+    Differs: class labels must be int64.
+    """
+    if images.dtype == np.uint8:
+        labels = labels.astype(np.int64)
+    images, labels = to_tensor(images, device), to_tensor(labels, device)
+    return images, labels, getattr(torch, dtype)
+
+
+def take(data, index):
+    """Gather one batch: float32(pixel) / float32(255), then the labels.
+
+    Args:
+        data: from `place`.
+        index: (n,) positions.
+
+    Returns:
+        images (n, features) in the run's dtype, labels (n,) or (n, 1).
+
+    Differs: dividing is exact here, op by op and compiled.
+    """
+    images, labels, dtype = data
+    images, labels = images[index], labels[index]
+    if images.dtype == torch.uint8:
+        images = (images.float() / 255).to(dtype)
+    return images, labels
+
+
+def loader(folder, dtype, device, batch_size, workers):
+    """Read batches with torchvision's data set and torch's DataLoader.
+
+    Args:
+        folder: holds FashionMNIST/raw with the four IDX files, unpacked.
+        dtype: "float32" or "float64".
+        device: "cpu" or "cuda".
+        batch_size: examples in a batch.
+        workers: worker processes; 0 reads in this one.
+
+    Returns:
+        batches(order) -> iterator of images (n, features), labels (n,).
+
+    Differs: ToTensor of torchvision's first transforms divides exactly;
+    v2.ToDtype(scale=True) multiplies by 1/255 and differs on 126 values.
+
+    See: https://docs.pytorch.org/docs/stable/data.html
+    """
+    from torch.utils.data import DataLoader
+    from torchvision import datasets, transforms
+
+    images = datasets.FashionMNIST(folder, transform=transforms.ToTensor())
+    order_of_epoch = Batches(batch_size)
+    batches_of_epoch = DataLoader(
+        images,
+        batch_sampler=order_of_epoch,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+
+    def batches(order):
+        order_of_epoch.order = order.tolist()
+        for images, labels in batches_of_epoch:
+            images = images.flatten(1).to(device, getattr(torch, dtype))
+            yield images, labels.to(device)
+
+    return batches
+
+
+class Batches(torch.utils.data.Sampler):
+    """A batch sampler that cuts the order it was last given."""
+
+    def __init__(self, batch_size):
+        self.batch_size, self.order = batch_size, []
+
+    def __iter__(self):
+        for start in range(0, len(self.order), self.batch_size):
+            yield self.order[start : start + self.batch_size]
+
+    def __len__(self):
+        return -(-len(self.order) // self.batch_size)

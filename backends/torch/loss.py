@@ -1,0 +1,80 @@
+"""Losses and their gradients with respect to the logits, in PyTorch."""
+
+import torch
+from torch.nn import functional
+
+
+def squared_error_scratch(logits, labels):
+    """Half the squared error, averaged: 1/n Σ (ŷ - y)² / 2.
+
+    Args:
+        logits: (n, 1) predictions.
+        labels: (n, 1) targets.
+
+    Returns:
+        the mean, a scalar.
+
+    See: Dive into Deep Learning, 3.1.1.3.
+    """
+    return ((logits - labels) ** 2 / 2).mean()
+
+
+def squared_error_concise(logits, labels):
+    """Half the squared error, averaged, by `mse_loss`.
+
+    Differs: torch's has no 1/2; it is multiplied in here.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.nn.MSELoss.html
+    """
+    return functional.mse_loss(logits, labels, reduction="mean") / 2
+
+
+def cross_entropy_scratch(logits, labels):
+    """Cross-entropy of softmax(logits), averaged: 1/n Σ -log softmax(o)_y.
+
+    Stable: log softmax(o) = s - log Σ exp(s) with s = o - max(o).
+
+    Args:
+        logits: (n, classes).
+        labels: (n,) integers, 0 <= label < classes.
+
+    Returns:
+        the mean, a scalar.
+
+    See: Dive into Deep Learning, 3.4.6 and 3.7.2.
+    """
+    shifted = logits - logits.amax(dim=1, keepdim=True)  # (n, classes)
+    log_sum = torch.log(torch.exp(shifted).sum(dim=1))  # (n,)
+    picked = shifted.gather(1, labels[:, None])[:, 0]  # (n,)
+    return (log_sum - picked).mean()
+
+
+def cross_entropy_concise(logits, labels):
+    """Cross-entropy of softmax(logits), averaged, by `cross_entropy`.
+
+    Differs: labels of -100 would be left out of the mean.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+    """
+    return functional.cross_entropy(logits, labels, reduction="mean")
+
+
+def gradient(loss):
+    """Return the loss together with its gradient in the logits.
+
+    Args:
+        loss: one of the functions above.
+
+    Returns:
+        (logits, labels) -> value, dlogits.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
+    """
+
+    def value_and_gradient(logits, labels):
+        leaf = logits.detach().requires_grad_()
+        value = loss(leaf, labels)
+        (dlogits,) = torch.autograd.grad(value, leaf)
+        return value.detach(), dlogits
+
+    return value_and_gradient

@@ -1,0 +1,164 @@
+"""Models: parameters in, a forward function out, in PyTorch."""
+
+from collections import OrderedDict
+
+import torch
+from torch import nn
+
+from .data import to_array, to_tensor
+
+
+def load(arrays, device):
+    """Place the initial values; weights are held as (out, in).
+
+    Differs: as nn.Linear holds them.
+    """
+    return {n: to_tensor(array.T, device) for n, array in arrays.items()}
+
+
+def assign(params, arrays):
+    """Set the parameters' values, in the memory they already have."""
+    for name, param in params.items():
+        param.copy_(to_tensor(arrays[name].T, param.device))
+    return params
+
+
+def dump(params):
+    """Hand the values back: neutral names, (in, out), contiguous."""
+    return {name: to_array(param).T.copy() for name, param in params.items()}
+
+
+def linear_scratch(params):
+    """Linear regression from scratch: y = X W + b.
+
+    Args:
+        params: output.weight (1, features), output.bias (1,).
+
+    Returns:
+        forward(params, images) -> (n, 1).
+
+    See: Dive into Deep Learning, 3.2.3.
+    """
+
+    def forward(params, images):
+        return images @ params["output.weight"].T + params["output.bias"]
+
+    return forward
+
+
+def linear_concise(params):
+    """Linear regression with `nn.Linear`: y = X W + b.
+
+    Returns:
+        forward(params, images) -> (n, 1).
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
+    """
+    outputs, features = params["output.weight"].shape
+    net = nn.Sequential(OrderedDict(output=nn.Linear(features, outputs)))
+    return bind(net)
+
+
+def softmax_scratch(params):
+    """Softmax regression from scratch: O = X W + b; the softmax is the loss's.
+
+    Args:
+        params: output.weight (10, features), output.bias (10,).
+
+    Returns:
+        forward(params, images) -> logits (n, 10).
+
+    See: Dive into Deep Learning, 3.6.3.
+    """
+
+    def forward(params, images):
+        return images @ params["output.weight"].T + params["output.bias"]
+
+    return forward
+
+
+def softmax_concise(params):
+    """Softmax regression with `nn.Linear`: a dense layer.
+
+    Returns:
+        forward(params, images) -> logits (n, 10).
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.nn.Linear.html
+    """
+    outputs, features = params["output.weight"].shape
+    net = nn.Sequential(OrderedDict(output=nn.Linear(features, outputs)))
+    return bind(net)
+
+
+def mlp_scratch(params):
+    """Two layers from scratch: H = max(X W1 + b1, 0), O = H W2 + b2.
+
+    Args:
+        params: hidden.weight (hidden, features), hidden.bias (hidden,),
+            output.weight (10, hidden), output.bias (10,).
+
+    Returns:
+        forward(params, images) -> logits (n, 10).
+
+    See: Dive into Deep Learning, 4.2.
+    """
+
+    def forward(params, images):
+        hidden = images @ params["hidden.weight"].T + params["hidden.bias"]
+        hidden = torch.where(hidden > 0, hidden, 0)  # (n, hidden)
+        return hidden @ params["output.weight"].T + params["output.bias"]
+
+    return forward
+
+
+def mlp_concise(params):
+    """Two layers with `nn`: Linear, ReLU, Linear.
+
+    Returns:
+        forward(params, images) -> logits (n, 10).
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.nn.ReLU.html
+    """
+    hidden, features = params["hidden.weight"].shape
+    outputs = len(params["output.bias"])
+    net = nn.Sequential(
+        OrderedDict(
+            hidden=nn.Linear(features, hidden),
+            relu=nn.ReLU(),
+            output=nn.Linear(hidden, outputs),
+        )
+    )
+    return bind(net)
+
+
+def backward(forward):
+    """Pull a gradient back from the logits to every parameter.
+
+    Args:
+        forward: from one of the functions above.
+
+    Returns:
+        (params, images, dlogits) -> grads, named and shaped as the params.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
+    """
+
+    def pull_back(params, images, dlogits):
+        leaves = {n: p.detach().requires_grad_() for n, p in params.items()}
+        logits = forward(leaves, images)
+        grads = torch.autograd.grad(logits, list(leaves.values()), dlogits)
+        return dict(zip(leaves, grads, strict=True))
+
+    return pull_back
+
+
+def bind(net):
+    """Make a module a function of its parameters; layers bear their names.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.func.functional_call.html
+    """
+
+    def forward(params, images):
+        return torch.func.functional_call(net, params, (images,))
+
+    return forward

@@ -1,0 +1,1 @@
+"""The parent side: everything that knows no framework."""

@@ -1,0 +1,55 @@
+"""The errors users can meet, one small tree.
+
+    CompareError
+    ├── Refused            the request is wrong; nothing ran, nothing was written (exit 2)
+    └── EntrantError       one entrant did not finish; the others go on (exit 3)
+        ├── Unavailable    its framework or device is not there
+        ├── Failed         its code raised
+        ├── Killed         its process died
+        ├── TimedOut       a call took longer than --timeout
+        └── Diverged       its loss became infinite or NaN
+
+Every message is one line: what was wrong, what was received, what can be done.
+An error that has a foreign cause is raised `from` it.
+"""
+
+from __future__ import annotations
+
+
+class CompareError(Exception):
+    """The root: anything this project raises on purpose."""
+
+
+class Refused(CompareError):
+    """The request cannot be run as it stands."""
+
+
+class EntrantError(CompareError):
+    """One entrant did not finish; `status` is the word results.json uses for it."""
+
+    status = "failed"
+
+
+class Unavailable(EntrantError):
+    status = "unavailable"
+
+
+class Failed(EntrantError):
+    status = "failed"
+
+
+class Killed(EntrantError):
+    status = "killed"
+
+
+class TimedOut(EntrantError):
+    status = "timeout"
+
+
+class Diverged(EntrantError):
+    status = "diverged"
+
+
+ENTRANT_ERRORS: dict[str, type[EntrantError]] = {
+    kind.__name__: kind for kind in (Unavailable, Failed, Killed, TimedOut, Diverged)
+}

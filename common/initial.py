@@ -1,0 +1,75 @@
+"""Everything random, drawn once by the parent: weights, orders, the synthetic data.
+
+Each draw has a generator of its own, seeded by (seed, purpose, ...), so that no draw
+depends on which others were made before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from common.models import Model
+
+Arrays = dict[str, np.ndarray]
+
+_WEIGHTS, _ORDER, _SYNTHETIC = 1, 2, 3
+
+#: What `linear` has to find (Dive into Deep Learning, 3.2.1).
+TRUE_WEIGHT = np.array([2.0, -3.4])
+TRUE_BIAS = 4.2
+SYNTHETIC_EXAMPLES = 1000
+SYNTHETIC_NOISE = 0.01
+
+
+def parameters(model: Model, features: int, hidden: int, seed: int, dtype: str) -> Arrays:
+    """Draw the initial parameters: weights N(0, 0.01²) in float64, biases zero.
+
+    Rounded once to `dtype`. Weights are `(in, out)`, names neutral.
+    """
+    draw = np.random.default_rng([seed, _WEIGHTS])
+    arrays = {}
+    for name, shape in model.sizes(features, hidden).items():
+        values = draw.normal(0.0, 0.01, shape) if name.endswith(".weight") else np.zeros(shape)
+        arrays[name] = values.astype(dtype)
+    return arrays
+
+
+def order(seed: int, epoch: int, examples: int, batch_size: int, drop_last: bool) -> np.ndarray:
+    """Draw the order of one epoch: int32, a permutation of `range(examples)`.
+
+    It depends on (seed, epoch) alone. `drop_last` cuts the short last batch off.
+    """
+    permutation = np.random.default_rng([seed, _ORDER, epoch]).permutation(examples)
+    length = examples - examples % batch_size if drop_last else examples
+    return permutation[:length].astype(np.int32)
+
+
+def synthetic(seed: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """Draw y = Xw + b + noise: X (1000, 2) from N(0, 1), noise N(0, 0.01²), y (1000, 1)."""
+    draw = np.random.default_rng([seed, _SYNTHETIC])
+    features = draw.normal(0.0, 1.0, (SYNTHETIC_EXAMPLES, len(TRUE_WEIGHT)))
+    noise = draw.normal(0.0, SYNTHETIC_NOISE, SYNTHETIC_EXAMPLES)
+    targets = features @ TRUE_WEIGHT + TRUE_BIAS + noise
+    return features.astype(dtype), targets.astype(dtype)[:, None]
+
+
+def least_squares(features: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, float]:
+    """Solve `linear` exactly: the (w, b) that minimise ‖Xw + b - y‖², in float64.
+
+    The book's w = (XᵀX)⁻¹Xᵀy with a column of ones for b, by a method that does not
+    square the condition number.
+    """
+    ones = np.ones((len(features), 1))
+    solution, *_ = np.linalg.lstsq(np.hstack([features, ones]), targets[:, 0], rcond=None)
+    return solution[:-1], float(solution[-1])
+
+
+def digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 of the tensors' bytes by sorted name."""
+    sha = hashlib.sha256()
+    for name in sorted(arrays):
+        sha.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return sha.hexdigest()

@@ -1,0 +1,150 @@
+"""The contract between the two sides: what a run is, what a backend says of itself.
+
+Nothing here knows a framework by name. A backend is a folder under `backends/` whose
+`__init__.py` holds `INFO`, an instance of `Info`, readable without the framework; the
+functions its files must have are listed in `CONTRACT`, and a test reads them by `ast`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Style = Literal["scratch", "concise"]
+Mode = Literal["eager", "jit", "fused"]
+DataChoice = Literal["memory", "loader"]
+
+STYLES = ("scratch", "concise")
+MODES = ("eager", "jit", "fused")
+DATA_CHOICES = ("memory", "loader")
+OPTIMIZERS = ("sgd",)
+DTYPES = ("float32", "float64")
+DEVICES = ("cpu", "cuda")
+
+#: file -> function -> argument names: the same in every backend, in this order.
+CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
+    "data.py": {
+        "to_tensor": ("array", "device"),
+        "to_array": ("tensor",),
+        "place": ("images", "labels", "dtype", "device"),
+        "take": ("data", "index"),
+        "loader": ("folder", "dtype", "device", "batch_size", "workers"),
+    },
+    "model.py": {
+        "load": ("arrays", "device"),
+        "assign": ("params", "arrays"),
+        "dump": ("params",),
+        "linear_scratch": ("params",),
+        "linear_concise": ("params",),
+        "softmax_scratch": ("params",),
+        "softmax_concise": ("params",),
+        "mlp_scratch": ("params",),
+        "mlp_concise": ("params",),
+        "backward": ("forward",),
+    },
+    "loss.py": {
+        "squared_error_scratch": ("logits", "labels"),
+        "squared_error_concise": ("logits", "labels"),
+        "cross_entropy_scratch": ("logits", "labels"),
+        "cross_entropy_concise": ("logits", "labels"),
+        "gradient": ("loss",),
+    },
+    "update.py": {
+        "sgd_scratch": ("params", "lr", "momentum", "decay"),
+        "sgd_concise": ("params", "lr", "momentum", "decay"),
+        "assign_state": ("state", "arrays"),
+        "dump_state": ("state",),
+    },
+    "accuracy.py": {
+        "correct": ("logits", "labels"),
+        "uncounted": ("logits", "labels"),
+    },
+    "train.py": {
+        "setup": ("dtype", "device", "threads"),
+        "gradients": ("forward", "loss", "mode"),
+        "step": ("gradients", "update", "correct"),
+        "epoch": ("step", "data", "mode", "batch_size"),
+        "evaluate": ("forward", "loss", "correct", "data", "mode", "batch_size"),
+    },
+}
+
+COMPONENTS = tuple(name.removesuffix(".py") for name in CONTRACT)
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a backend says of itself; plain data.
+
+    Attributes:
+        title: the framework's name as its authors write it.
+        packages: distributions whose versions are reported; all must be installed.
+        extra: the extra of this project that installs them.
+        usual_mode: the mode most of its users run.
+        modes, styles, data, devices: what it can do.
+        absent: choice -> why it cannot be had, in words.
+        environment: variables set before the framework is imported; `{threads}` is filled in.
+        tuned: more of them, left out for a `stock` entrant.
+        loader_packages: distributions that only the `loader` data choice needs.
+        remarks: (style, dtype, words): notes on an entrant of that style and dtype.
+        exp_error: largest relative error of the framework's float32 `exp`, measured.
+    """
+
+    title: str
+    packages: tuple[str, ...]
+    extra: str | None
+    usual_mode: Mode
+    modes: tuple[Mode, ...]
+    styles: tuple[Style, ...] = ("scratch", "concise")
+    data: tuple[DataChoice, ...] = ("memory",)
+    devices: tuple[str, ...] = ("cpu",)
+    absent: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    tuned: dict[str, str] = field(default_factory=dict)
+    loader_packages: tuple[str, ...] = ()
+    remarks: tuple[tuple[str, str, str], ...] = ()
+    exp_error: float = 2.4e-7
+
+    def choices(self) -> tuple[str, ...]:
+        """Every style, mode and data choice this backend has."""
+        return (*self.styles, *self.modes, *self.data)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is the same for every entrant of a run."""
+
+    model: str
+    optimizer: str
+    lr: float
+    momentum: float
+    weight_decay: float
+    epochs: int
+    batch_size: int
+    seed: int
+    dtype: str
+    device: str
+    threads: int
+    workers: int
+    hidden: int
+    drop_last: bool
+    limit: int | None
+    resize: int | None
+    rounds: int
+
+    def asdict(self) -> dict[str, Any]:
+        """Plain values, as they cross to a worker and into results.json."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One row of a comparison: a backend and the three choices made for it."""
+
+    label: str
+    slug: str
+    backend: str
+    style: str
+    mode: str
+    data: str
+    stock: bool = False
+    notes: tuple[str, ...] = ()
