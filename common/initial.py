@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from common.models import Model
 
-Arrays = dict[str, np.ndarray]
+Array = NDArray[Any]
+Arrays = dict[str, Array]
 
 _WEIGHTS, _ORDER, _SYNTHETIC = 1, 2, 3
 
@@ -37,7 +40,7 @@ def parameters(model: Model, features: int, hidden: int, seed: int, dtype: str) 
     return arrays
 
 
-def order(seed: int, epoch: int, examples: int, batch_size: int, drop_last: bool) -> np.ndarray:
+def order(seed: int, epoch: int, examples: int, batch_size: int, drop_last: bool) -> Array:
     """Draw the order of one epoch: int32, a permutation of `range(examples)`.
 
     It depends on (seed, epoch) alone. `drop_last` cuts the short last batch off.
@@ -47,7 +50,7 @@ def order(seed: int, epoch: int, examples: int, batch_size: int, drop_last: bool
     return permutation[:length].astype(np.int32)
 
 
-def synthetic(seed: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+def synthetic(seed: int, dtype: str) -> tuple[Array, Array]:
     """Draw y = Xw + b + noise: X (1000, 2) from N(0, 1), noise N(0, 0.01²), y (1000, 1)."""
     draw = np.random.default_rng([seed, _SYNTHETIC])
     features = draw.normal(0.0, 1.0, (SYNTHETIC_EXAMPLES, len(TRUE_WEIGHT)))
@@ -56,7 +59,7 @@ def synthetic(seed: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
     return features.astype(dtype), targets.astype(dtype)[:, None]
 
 
-def least_squares(features: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, float]:
+def least_squares(features: Array, targets: Array) -> tuple[Array, float]:
     """Solve `linear` exactly: the (w, b) that minimise ‖Xw + b - y‖², in float64.
 
     The book's w = (XᵀX)⁻¹Xᵀy with a column of ones for b, by a method that does not
@@ -67,7 +70,7 @@ def least_squares(features: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray
     return solution[:-1], float(solution[-1])
 
 
-def digest(arrays: Mapping[str, np.ndarray]) -> str:
+def digest(arrays: Mapping[str, Array]) -> str:
     """Return the SHA-256 of the tensors' bytes by sorted name."""
     sha = hashlib.sha256()
     for name in sorted(arrays):

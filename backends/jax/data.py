@@ -1,7 +1,8 @@
 """Data: arrays in, batches out, in JAX."""
 
-import jax
 import jax.numpy as jnp
+
+import jax
 import numpy as np
 
 PIXELS = np.arange(256, dtype=np.float32) / np.float32(255)  # the 256 values
@@ -19,7 +20,7 @@ def to_tensor(array, device):
 
 def to_array(tensor):
     """Fetch a tensor as a contiguous NumPy array."""
-    return np.ascontiguousarray(tensor)
+    return np.array(tensor, order="C")
 
 
 def place(images, labels, dtype, device):

@@ -1,8 +1,9 @@
 """Losses and their gradients with respect to the logits, in JAX."""
 
-import jax
 import jax.numpy as jnp
 import optax
+
+import jax
 
 
 def squared_error_scratch(logits, labels):

@@ -1,7 +1,8 @@
 """Models: parameters in, a forward function out, in JAX."""
 
-import jax
 import jax.numpy as jnp
+
+import jax
 import numpy as np
 
 from .data import to_array, to_tensor

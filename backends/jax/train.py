@@ -1,7 +1,8 @@
 """Training: the five components put together, in JAX."""
 
-import jax
 import jax.numpy as jnp
+
+import jax
 import numpy as np
 
 from .data import take

@@ -1,10 +1,11 @@
 """Updates: gradients in, moved parameters out, in JAX."""
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from optax import tree_utils
+
+import jax
+import numpy as np
 
 from .data import to_array
 
@@ -91,6 +92,11 @@ def assign_state(state, arrays):
 def dump_state(state):
     """Hand the state back: "<parameter>/m", (in, out), contiguous."""
     if isinstance(state, dict):
-        return {name: to_array(buffer).T.copy() for name, buffer in state.items()}
+        return {
+            name: to_array(buffer).T.copy() for name, buffer in state.items()
+        }
     trace = tree_utils.tree_get(state, "trace") or {}
-    return {f"{name}/m": to_array(buffer).T.copy() for name, buffer in trace.items()}
+    return {
+        f"{name}/m": to_array(buffer).T.copy()
+        for name, buffer in trace.items()
+    }

@@ -56,7 +56,10 @@ def take(data, index):
     See: https://www.mindspore.cn/docs/en/master/api_python/ops/mindspore.ops.gather.html
     """
     images, labels, dtype = data
-    images, labels = ops.gather(images, index, 0), ops.gather(labels, index, 0)
+    images, labels = (
+        ops.gather(images, index, 0),
+        ops.gather(labels, index, 0),
+    )
     if images.dtype == mindspore.uint8:
         images = (images.astype(mindspore.float32) / 255).astype(dtype)
     return images, labels
@@ -80,8 +83,9 @@ def loader(folder, dtype, device, batch_size, workers):
 
     See: https://www.mindspore.cn/docs/en/master/api_python/mindspore.dataset.html
     """
-    from mindspore import dataset
     from mindspore.dataset import vision
+
+    from mindspore import dataset
 
     class Order(dataset.Sampler):
         """A sampler that hands out the order it was last given."""
@@ -107,7 +111,9 @@ def loader(folder, dtype, device, batch_size, workers):
     def batches(order):
         order_of_epoch.order = order.tolist()
         order_of_epoch.num_samples = len(order)
-        iterator = images.create_tuple_iterator(num_epochs=1, output_numpy=True)
+        iterator = images.create_tuple_iterator(
+            num_epochs=1, output_numpy=True
+        )
         for pixels, labels in iterator:
             pixels = pixels.reshape(len(pixels), -1).astype(dtype)
             yield Tensor(pixels), Tensor(labels.reshape(-1).astype(np.int32))

@@ -10,12 +10,12 @@ def to_tensor(array, device):
 
     Differs: an ndarray is what NumPy computes with.
     """
-    return np.ascontiguousarray(array)
+    return np.array(array, order="C")
 
 
 def to_array(tensor):
     """Fetch a tensor as a contiguous NumPy array."""
-    return np.ascontiguousarray(tensor)
+    return np.array(tensor, order="C")
 
 
 def place(images, labels, dtype, device):

@@ -13,7 +13,10 @@ INFO = Info(
     absent={
         "fused": "torch.compile holds one step here; several steps in one call are not built"
     },
-    environment={"OMP_NUM_THREADS": "{threads}", "MKL_NUM_THREADS": "{threads}"},
+    environment={
+        "OMP_NUM_THREADS": "{threads}",
+        "MKL_NUM_THREADS": "{threads}",
+    },
     loader_packages=("torchvision",),
     remarks=(
         (

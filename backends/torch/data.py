@@ -9,12 +9,12 @@ def to_tensor(array, device):
 
     See: https://docs.pytorch.org/docs/stable/generated/torch.tensor.html
     """
-    return torch.tensor(np.ascontiguousarray(array), device=device)
+    return torch.tensor(np.array(array, order="C"), device=device)
 
 
 def to_array(tensor):
     """Fetch a tensor as a contiguous NumPy array."""
-    return np.array(tensor.detach().cpu().contiguous())
+    return np.array(tensor.detach().cpu(), order="C")
 
 
 def place(images, labels, dtype, device):

@@ -1,7 +1,8 @@
 """Losses and their gradients with respect to the logits, in PyTorch."""
 
-import torch
 from torch.nn import functional
+
+import torch
 
 
 def squared_error_scratch(logits, labels):

@@ -1,7 +1,8 @@
 """Updates: gradients in, moved parameters out, in PyTorch."""
 
-import torch
 from torch.optim.sgd import sgd
+
+import torch
 
 from .data import to_array, to_tensor
 

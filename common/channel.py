@@ -1,0 +1,82 @@
+"""Messages between the parent and a worker: plain values and arrays, nothing else.
+
+A message is a JSON text followed by the arrays' bytes; in the text an array is
+{"__array__": [position, dtype, shape]}. No pickle: the two ends may run different
+versions of Python and NumPy, whose pickled arrays do not always load in each other.
+"""
+
+from __future__ import annotations
+
+import json
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from common.initial import Array
+
+_ARRAY = "__array__"
+
+
+class Channel:
+    """One end of a pipe.
+
+    Args:
+        connection: framing and time limits are the standard library's.
+    """
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._connection = connection
+
+    def send(self, value: Any) -> None:
+        """Send a nest of dicts, lists, tuples (they arrive as lists), arrays, plain values."""
+        arrays: list[Array] = []
+        text = json.dumps(_pack(value, arrays)).encode()
+        self._connection.send_bytes(text)
+        for array in arrays:
+            # A view of bytes, because an array without elements has no buffer to send.
+            self._connection.send_bytes(array.tobytes())
+
+    def receive(self) -> Any:
+        """Receive one message; EOFError when the other end is gone."""
+        value = json.loads(self._connection.recv_bytes())
+        count = _count(value)
+        return _unpack(value, [self._connection.recv_bytes() for _ in range(count)])
+
+    def ready(self, seconds: float) -> bool:
+        """Say whether a message (or the end) is there within so many seconds."""
+        return self._connection.poll(seconds)
+
+    def close(self) -> None:
+        """Close this end."""
+        self._connection.close()
+
+
+def _pack(value: Any, arrays: list[Array]) -> Any:
+    if isinstance(value, np.ndarray):
+        arrays.append(np.ascontiguousarray(value))
+        return {_ARRAY: [len(arrays) - 1, value.dtype.str, value.shape]}
+    if isinstance(value, dict):
+        return {key: _pack(item, arrays) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_pack(item, arrays) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 if _ARRAY in value else sum(map(_count, value.values()))
+    return sum(map(_count, value)) if isinstance(value, list) else 0
+
+
+def _unpack(value: Any, buffers: list[bytes]) -> Any:
+    if isinstance(value, dict):
+        if _ARRAY in value:
+            position, dtype, shape = value[_ARRAY]
+            return np.frombuffer(buffers[position], dtype).reshape(shape)
+        return {key: _unpack(item, buffers) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_unpack(item, buffers) for item in value]
+    return value

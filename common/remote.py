@@ -1,0 +1,182 @@
+"""The parent's end of a worker: starts it, calls it, tells why it did not answer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+from common.channel import Channel
+from common.errors import ENTRANT_ERRORS, Killed, TimedOut
+from common.initial import Array, Arrays
+
+ROOT = Path(__file__).resolve().parent.parent
+#: How often a wait looks whether the worker still lives, seconds.
+_LOOK = 0.5
+#: How long a worker may take to end by itself once its pipe is closed, seconds.
+_GRACE = 2.0
+
+
+class WorkerSession:
+    """An entrant in a process of its own.
+
+    Args:
+        backend: its name.
+        log: the file for everything the framework prints.
+        environment: variables set for it, before any import.
+        threads: cores it may use.
+        timeout: seconds one call may take.
+        python: the interpreter; its environment needs NumPy and the framework.
+        folder: where the backend lies, if not under the project's `backends/`.
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        threads: int,
+        timeout: float,
+        python: str = sys.executable,
+        folder: Path | None = None,
+    ) -> None:
+        self._timeout = timeout
+        self.log = log
+        ours, theirs = Pipe()
+        command = [python, "-P", "-m", "common.worker", str(theirs.fileno()), str(threads)]
+        command += [backend, *([str(folder)] if folder else [])]
+        path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        with log.open("ab") as output:
+            # A session of its own: Ctrl-C reaches the parent alone, and the worker's own
+            # children (loader processes) can be ended with it.
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(path)},
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        theirs.close()
+        self._channel = Channel(ours)
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        try:
+            self._channel.send([name, arguments])
+            self._wait(name)
+            answer = self._channel.receive()
+        except (EOFError, OSError) as cause:
+            raise Killed(self._last_words()) from cause
+        if "error" in answer:
+            kind, words = answer["error"]
+            raise ENTRANT_ERRORS[kind](words)
+        return answer["value"]
+
+    def _wait(self, name: str) -> None:
+        """Wait for an answer: raise TimedOut, or EOFError when the process is gone."""
+        deadline = time.monotonic() + self._timeout
+        while not self._channel.ready(min(_LOOK, max(0.0, deadline - time.monotonic()))):
+            if self._process.poll() is not None and not self._channel.ready(0):
+                raise EOFError
+            if time.monotonic() >= deadline:
+                self.close(at_once=True)
+                raise TimedOut(
+                    f"{name} took longer than {self._timeout:g} s; see {self.log.name}, "
+                    "or allow more with --timeout"
+                )
+
+    def _last_words(self) -> str:
+        self.close()
+        status = self._process.wait()
+        how = f"ended with exit code {status}"
+        if status < 0:
+            how = f"was ended by signal {signal.Signals(-status).name}"
+        return f"its process {how}; see {self.log.name}"
+
+    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Any:
+        """As `Session.open`."""
+        return self._call("open", plan, choices, data)
+
+    def warm_up(self, order: Array) -> float:
+        """As `Session.warm_up`."""
+        return float(self._call("warm_up", order))
+
+    def load(self, params: Arrays, state: Arrays | None = None) -> None:
+        """As `Session.load`."""
+        self._call("load", params, state)
+
+    def train(self, order: Array) -> dict[str, Any]:
+        """As `Session.train`."""
+        return dict(self._call("train", order))
+
+    def evaluate(self) -> dict[str, Any]:
+        """As `Session.evaluate`."""
+        return dict(self._call("evaluate"))
+
+    def params(self) -> Arrays:
+        """As `Session.params`."""
+        return dict(self._call("params"))
+
+    def state(self) -> Arrays:
+        """As `Session.state`."""
+        return dict(self._call("state"))
+
+    def fingerprint(self, order: Array) -> str:
+        """As `Session.fingerprint`."""
+        return str(self._call("fingerprint", order))
+
+    def batch(self, index: Array) -> tuple[Array, Array]:
+        """As `Session.batch`."""
+        images, labels = self._call("batch", index)
+        return images, labels
+
+    def logits(self, params: Arrays, images: Array) -> Array:
+        """As `Session.logits`."""
+        logits: Array = self._call("logits", params, images)
+        return logits
+
+    def gradient(self, logits: Array, labels: Array) -> tuple[Array, Array]:
+        """As `Session.gradient`."""
+        value, dlogits = self._call("gradient", logits, labels)
+        return value, dlogits
+
+    def backward(self, params: Arrays, images: Array, dlogits: Array) -> Arrays:
+        """As `Session.backward`."""
+        return dict(self._call("backward", params, images, dlogits))
+
+    def update(self, params: Arrays, grads: Arrays, state: Arrays) -> tuple[Arrays, Arrays]:
+        """As `Session.update`."""
+        moved, memory = self._call("update", params, grads, state)
+        return moved, memory
+
+    def correct(self, logits: Array, labels: Array) -> int:
+        """As `Session.correct`."""
+        return int(self._call("correct", logits, labels))
+
+    def predict(self) -> Array:
+        """As `Session.predict`."""
+        classes: Array = self._call("predict")
+        return classes
+
+    def close(self, *, at_once: bool = False) -> None:
+        """Close the pipe, which ends an idle worker; end a busy one, and its children."""
+        self._channel.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0 if at_once else _GRACE)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()

@@ -1,0 +1,306 @@
+"""What a run leaves behind: the result folder and results.json (docs: contract, schema)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from common import timing
+from common.errors import Refused
+from common.initial import Array, Arrays
+from common.parity import REFEREE, Verdict
+from common.registry import Backend, version
+from common.session import available_cores
+from common.spec import CONTRACT, Entrant, Plan
+
+SCHEMA_VERSION = 1
+SCHEMA = Path(__file__).with_name("results.schema.json")
+AGREE = ("identical", "rounding", "declared")
+#: What `--force` may replace in an existing result folder, and nothing else.
+OURS = (
+    "results.json",
+    "report.html",
+    "initial.safetensors",
+    "order.npy",
+    "params-*.safetensors",
+    "predictions.npz",
+    "source",
+    "worker-*.log",
+)
+
+
+@dataclass
+class Record:
+    """Everything measured of one entrant."""
+
+    entrant: Entrant
+    backend: Backend
+    status: str = "ok"
+    reason: str | None = None
+    notes: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    import_seconds: float | None = None
+    open_seconds: float | None = None
+    first_step_seconds: float | None = None
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    losses: list[Array] = field(default_factory=list)
+    #: seconds of each epoch, a list per round
+    rounds: list[list[float]] = field(default_factory=list)
+    peak_memory_bytes: int | None = None
+    steps_per_call: int = 1
+    batches_sha256: str | None = None
+    params: Arrays | None = None
+    classes: Array | None = None
+    learnt: dict[str, Any] | None = None
+
+    @property
+    def step_losses(self) -> Array:
+        """Loss of every step of the first round."""
+        return np.concatenate(self.losses) if self.losses else np.empty(0)
+
+    @property
+    def steady(self) -> list[float]:
+        """Seconds of all epochs but the very first."""
+        return [seconds for epochs in self.rounds for seconds in epochs][1:]
+
+
+@dataclass
+class Results:
+    """A finished (or interrupted) run."""
+
+    plan: Plan
+    records: list[Record]
+    verdicts: dict[str, Verdict]
+    comparisons: list[dict[str, Any]]
+    data: dict[str, Any]
+    examples: int
+    interrupted: bool = False
+    _seconds: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+
+    def exit_code(self) -> int:
+        """0 agree, 1 some differ, 3 some did not finish, 130 interrupted."""
+        if self.interrupted:
+            return 130
+        if any(record.status != "ok" for record in self.records):
+            return 3
+        return 1 if any(v.verdict == "differs" for v in self.verdicts.values()) else 0
+
+    def asdict(self) -> dict[str, Any]:
+        """As results.json."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "plan": self.plan.asdict(),
+            "environment": environment(),
+            "data": self.data,
+            "entrants": [self._entrant(record) for record in self.records],
+            "parity": {
+                "referee": f"{REFEREE} float64",
+                "entrants": {label: v.asdict() for label, v in self.verdicts.items()},
+            },
+            "comparisons": self.comparisons,
+        }
+
+    def epoch_seconds(self, record: Record) -> dict[str, Any]:
+        """Median, interval, minimum of an entrant's steady epochs; made once."""
+        label = record.entrant.label
+        if label not in self._seconds:
+            self._seconds[label] = timing.summary(record.steady)
+        return self._seconds[label]
+
+    def _entrant(self, record: Record) -> dict[str, Any]:
+        entrant, seconds = record.entrant, self.epoch_seconds(record)
+        rate = self.examples / seconds["median"] if seconds["median"] else None
+        return {
+            "label": entrant.label,
+            "slug": entrant.slug,
+            "backend": entrant.backend,
+            "style": entrant.style,
+            "mode": entrant.mode,
+            "data": entrant.data,
+            "notes": record.notes,
+            "status": record.status,
+            "reason": record.reason,
+            "versions": record.versions,
+            "device": self.plan.device,
+            "threads": self.plan.threads,
+            "settings": record.settings,
+            "steps_per_call": record.steps_per_call,
+            "batches_sha256": record.batches_sha256,
+            "source_sha256": source_sha256(record.backend.folder),
+            "epochs": record.epochs,
+            "step_losses": record.step_losses.tolist(),
+            "timing": {
+                "import_seconds": record.import_seconds,
+                "open_seconds": record.open_seconds,
+                "compile_seconds": None,
+                "first_step_seconds": record.first_step_seconds,
+                "epoch_seconds": seconds,
+                "examples_per_second": rate,
+                "component_seconds": {},
+            },
+            "peak_memory_bytes": record.peak_memory_bytes,
+            "learnt": record.learnt,
+            "true": self.data.get("true"),
+        }
+
+
+def prepare(folder: Path, *, force: bool) -> None:
+    """Make the result folder; with `force` clear an old run's files from it.
+
+    Raises:
+        Refused: it exists with something in it, or cannot be made.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise Refused(f"--out {folder} is a file; name a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise Refused(f"--out {folder} is not empty; name another folder, or add --force")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for pattern in OURS if force else ():
+            for old in folder.glob(pattern):
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+    except OSError as cause:
+        raise Refused(f"--out {folder} cannot be written: {cause.strerror}") from cause
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path that becomes `path` only if the block succeeds."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_json(path: Path, results: Mapping[str, Any]) -> None:
+    """Write strict JSON: NaN and infinities as null."""
+    with whole(path) as temporary:
+        temporary.write_text(as_json(results), encoding="utf-8")
+
+
+def as_json(value: Mapping[str, Any]) -> str:
+    """Strict JSON text."""
+    return json.dumps(finite(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def finite(value: Any) -> Any:
+    """Replace what JSON has no number for by None."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_orders(
+    path: Path, orders: Sequence[Array] | Iterator[Array], shape: tuple[int, int]
+) -> str:
+    """Stream the orders into an .npy file, one epoch in memory at a time; their SHA-256."""
+    sha = hashlib.sha256()
+    with whole(path) as temporary:
+        rows = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+            temporary, mode="w+", dtype=np.int32, shape=shape
+        )
+        for row, order in zip(rows, orders, strict=True):
+            row[:] = order
+            sha.update(order.astype("<i4").tobytes())
+        rows.flush()
+        del rows
+    return sha.hexdigest()
+
+
+def write_arrays(path: Path, arrays: Arrays) -> None:
+    """Write tensors as safetensors."""
+    with whole(path) as temporary:
+        temporary.write_bytes(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+
+
+def write_predictions(path: Path, records: Sequence[Record], labels: Array) -> None:
+    """Write each entrant's classes under its slug, and the labels."""
+    classes = {r.entrant.slug: r.classes for r in records if r.classes is not None}
+    with whole(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, labels=np.asarray(labels), **classes)
+
+
+def copy_source(folder: Path, backends: Mapping[str, Backend]) -> None:
+    """Keep the code that runs, byte for byte."""
+    for backend in backends.values():
+        target = folder / backend.name
+        target.mkdir(parents=True)
+        for path in source_files(backend.folder):
+            shutil.copyfile(path, target / path.name)
+
+
+def source_files(folder: Path) -> list[Path]:
+    """The files of a backend, in the order they are hashed and shown."""
+    return [folder / "__init__.py", *(folder / name for name in CONTRACT)]
+
+
+def source_sha256(folder: Path) -> str:
+    """SHA-256 of a backend's files' bytes, in that order."""
+    sha = hashlib.sha256()
+    for path in source_files(folder):
+        sha.update(path.read_bytes())
+    return sha.hexdigest()
+
+
+def environment() -> dict[str, Any]:
+    """Say where this ran; `packages` are the parent's own."""
+    packages = ("numpy", "scipy", "rich", "safetensors", "pooch", "pillow")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "cores": available_cores(),
+        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "packages": {name: found for name in packages if (found := version(name))},
+        "commit": _commit(),
+    }
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _commit() -> str | None:
+    root = Path(__file__).resolve().parent.parent
+    try:
+        found = subprocess.run(
+            ["git", "-C", root, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None

@@ -1,0 +1,395 @@
+"""A session: one entrant, ready to train, wherever it runs.
+
+The parent speaks `Session` only. Its carriers: `LocalSession` here (in this process:
+notebooks, tests, the referee), `common.remote.WorkerSession` (a process of its own: runs)
+and a fake in the tests. Only arrays and plain values go in and out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+import backends
+from common import idx
+from common.errors import Unavailable
+from common.initial import Array, Arrays
+from common.models import MODELS
+
+#: Executions of one step before the clock starts: MindSpore's graphs tune themselves for 50.
+WARM_UP_STEPS = 64
+#: Examples per call when a whole data set is measured: bounds the memory of wide images.
+EVALUATION_BATCH = 2500
+
+
+class Session(Protocol):
+    """What the parent can ask of an entrant; every call may raise `EntrantError`."""
+
+    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Any:
+        """Import the framework, place data and parameters; say versions and settings."""
+
+    def warm_up(self, order: Array) -> float:
+        """Run and forget some steps, both batch sizes; seconds of the very first step."""
+
+    def load(self, params: Arrays, state: Arrays | None = None) -> None:
+        """Set parameters and optimiser state (None: as before the first step)."""
+
+    def train(self, order: Array) -> dict[str, Any]:
+        """Train along an order: losses, counts, seconds, data_seconds, peak_memory_bytes."""
+
+    def evaluate(self) -> dict[str, Any]:
+        """Measure the test set: loss, count, seconds."""
+
+    def params(self) -> Arrays:
+        """Fetch the parameters, neutral names, (in, out)."""
+
+    def state(self) -> Arrays:
+        """Fetch the optimiser's state."""
+
+    def fingerprint(self, order: Array) -> str:
+        """SHA-256 of the batches of an order as the framework holds them."""
+
+    def batch(self, index: Array) -> tuple[Array, Array]:
+        """Fetch one batch as the framework holds it."""
+
+    def logits(self, params: Arrays, images: Array) -> Array:
+        """Component `model`, forwards."""
+
+    def gradient(self, logits: Array, labels: Array) -> tuple[Array, Array]:
+        """Component `loss`: its value and gradient in the logits."""
+
+    def backward(self, params: Arrays, images: Array, dlogits: Array) -> Arrays:
+        """Component `model`, backwards: a gradient for every parameter."""
+
+    def update(self, params: Arrays, grads: Arrays, state: Arrays) -> tuple[Arrays, Arrays]:
+        """Component `update`: parameters and state after it."""
+
+    def correct(self, logits: Array, labels: Array) -> int:
+        """Component `accuracy`."""
+
+    def predict(self) -> Array:
+        """Choose a class for each test image: the largest logit, ties to the lowest index."""
+
+    def close(self, *, at_once: bool = False) -> None:
+        """End it, without waiting for what it does if `at_once`; no further call."""
+
+
+class LocalSession:
+    """An entrant in this process.
+
+    Args:
+        backend: a folder under `backends/`, or under one that its path was extended by.
+    """
+
+    # Modules and objects of the framework: nothing here can say their types.
+    _data: Any
+    _model: Any
+    _loss: Any
+    _update: Any
+    _accuracy: Any
+    _train: Any
+
+    def __init__(self, backend: str) -> None:
+        self.backend = backend
+
+    def open(
+        self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Import the framework and make everything ready.
+
+        Args:
+            plan: `Plan.asdict()`.
+            choices: {"style", "mode", "data"}.
+            data: {"folder", "limit"} of IDX files, or {"train", "test": pairs of arrays};
+                "initial": the parameters.
+
+        Returns:
+            versions, settings, import_seconds, open_seconds.
+
+        Raises:
+            Unavailable: the framework cannot be imported, or the device is not there.
+        """
+        started = time.perf_counter()
+        package = importlib.import_module(f"backends.{self.backend}")
+        try:
+            for component in ("data", "model", "loss", "update", "accuracy", "train"):
+                setattr(self, f"_{component}", self._import(component))
+            if choices["data"] == "loader":
+                for name in package.INFO.loader_packages:
+                    importlib.import_module(name)
+        except ImportError as cause:
+            raise Unavailable(f"{self.backend} cannot be imported: {one_line(cause)}") from cause
+        imported = time.perf_counter()
+        try:
+            settings = self._train.setup(plan["dtype"], plan["device"], plan["threads"])
+        except RuntimeError as cause:
+            raise Unavailable(
+                f"{self.backend} has no device {plan['device']} here: {one_line(cause)}"
+            ) from cause
+        self._compose(plan, choices, data)
+        packages = package.INFO.packages
+        if choices["data"] == "loader":
+            packages += package.INFO.loader_packages
+        return {
+            "versions": {name: importlib.metadata.version(name) for name in packages},
+            "settings": settings,
+            "import_seconds": imported - started,
+            "open_seconds": time.perf_counter() - imported,
+        }
+
+    def _import(self, component: str) -> Any:
+        return importlib.import_module(f"backends.{self.backend}.{component}")
+
+    def _compose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
+        """Put the components together for one plan."""
+        self._plan, self._choices = plan, choices
+        model, style, mode = MODELS[plan["model"]], choices["style"], choices["mode"]
+        self._make_forward = getattr(self._model, f"{model.name}_{style}")
+        self._loss_of = getattr(self._loss, f"{model.loss}_{style}")
+        self._make_update = getattr(self._update, f"{plan['optimizer']}_{style}")
+        self._count = self._accuracy.correct if model.classifies else self._accuracy.uncounted
+        train, self._test = read(data, plan["dtype"])
+        place = self._data.place
+        if choices["data"] == "loader":  # the loader reads the files; one example tells the types
+            train = (train[0][:1], train[1][:1])
+        self._held = place(*train, plan["dtype"], plan["device"])
+        self._labels_dtype = "<i4" if model.classifies else np.dtype(plan["dtype"])
+        self._params = self._model.load(data["initial"], plan["device"])
+        forward = self._make_forward(self._params)
+        self._state, update = self._new_update(self._params)
+        gradients = self._train.gradients(forward, self._loss_of, mode)
+        step = self._train.step(gradients, update, self._count)
+        self._waited = 0.0
+        source = self._held
+        if choices["data"] == "loader":
+            self._loader = self._data.loader(
+                data["folder"], plan["dtype"], plan["device"], plan["batch_size"], plan["workers"]
+            )
+            source = self._clocked
+        self._epoch = self._train.epoch(step, source, mode, plan["batch_size"])
+        self._evaluate = None
+        if self._test is not None:
+            held = place(*self._test, plan["dtype"], plan["device"])
+            self._evaluate = self._train.evaluate(
+                forward, self._loss_of, self._count, held, mode, EVALUATION_BATCH
+            )
+
+    def _new_update(self, params: Any) -> tuple[Any, Any]:
+        plan = self._plan
+        state, update = self._make_update(
+            params, plan["lr"], plan["momentum"], plan["weight_decay"]
+        )
+        return state, update
+
+    def _clocked(self, order: Array) -> Iterator[Any]:
+        """Yield the loader's batches, adding up the time spent waiting for them."""
+        batches = iter(self._loader(order))
+        while True:
+            asked = time.perf_counter()
+            batch = next(batches, None)
+            self._waited += time.perf_counter() - asked
+            if batch is None:
+                return
+            yield batch
+
+    def warm_up(self, order: Array) -> float:
+        """Run both batch sizes `WARM_UP_STEPS` times in all; the caller then loads again."""
+        size = self._plan["batch_size"]
+        started = time.perf_counter()
+        self._run(order if self._choices["mode"] == "fused" else order[:size])
+        first = time.perf_counter() - started
+        if self._choices["mode"] != "fused":
+            if rest := len(order) % size:
+                self._run(order[-rest:])
+            self._run(np.resize(order, (WARM_UP_STEPS - 2) * size))
+        if self._evaluate is not None:
+            self._evaluate(self._params)
+        return first
+
+    def load(self, params: Arrays, state: Arrays | None = None) -> None:
+        """Set parameters and optimiser state (None: zeros, as before the first step)."""
+        self._params = self._model.assign(self._params, params)
+        if state is None:
+            state = {name: np.zeros_like(array) for name, array in self.state().items()}
+        self._state = self._update.assign_state(self._state, state)
+
+    def _run(self, order: Array) -> tuple[Array, Array]:
+        self._params, self._state, losses, counts = self._epoch(self._params, self._state, order)
+        return losses, counts
+
+    def train(self, order: Array) -> dict[str, Any]:
+        """Train along an order; the clock stops when the parameters are there."""
+        self._waited = 0.0
+        started = time.perf_counter()
+        losses, counts = self._run(order)
+        seconds = time.perf_counter() - started
+        return {
+            "losses": losses,
+            "counts": counts,
+            "seconds": seconds,
+            "data_seconds": self._waited if self._choices["data"] == "loader" else None,
+            "peak_memory_bytes": peak_memory_bytes(),
+        }
+
+    def evaluate(self) -> dict[str, Any]:
+        """Measure the test set: mean loss, number correct, seconds."""
+        assert self._evaluate is not None, "this model has no test set"
+        started = time.perf_counter()
+        losses, counts = self._evaluate(self._params)
+        seconds = time.perf_counter() - started
+        examples = len(self._test[1])
+        sizes = [min(EVALUATION_BATCH, examples - s) for s in range(0, examples, EVALUATION_BATCH)]
+        loss = float(np.dot(losses.astype(np.float64), sizes) / examples)
+        return {"loss": loss, "count": int(counts.sum()), "seconds": seconds}
+
+    def params(self) -> Arrays:
+        """Fetch the parameters."""
+        return dict(self._model.dump(self._params))
+
+    def state(self) -> Arrays:
+        """Fetch the optimiser's state."""
+        return dict(self._update.dump_state(self._state))
+
+    def fingerprint(self, order: Array) -> str:
+        """SHA-256 of every batch's images, then labels, as the framework holds them."""
+        sha = hashlib.sha256()
+        for images, labels in self._batches(order):
+            sha.update(images.astype(images.dtype.newbyteorder("<"), copy=False).tobytes())
+            sha.update(labels.astype(self._labels_dtype).tobytes())
+        return sha.hexdigest()
+
+    def _batches(self, order: Array) -> Iterator[tuple[Array, Array]]:
+        size = self._plan["batch_size"]
+        if self._choices["data"] == "loader":
+            pairs: Iterator[Any] = self._loader(order)
+        else:
+            parts = (order[start : start + size] for start in range(0, len(order), size))
+            pairs = (self._data.take(self._held, self._tensor(part)) for part in parts)
+        for images, labels in pairs:
+            yield self._data.to_array(images), self._data.to_array(labels)
+
+    def batch(self, index: Array) -> tuple[Array, Array]:
+        """Fetch one batch as the framework holds it."""
+        return next(self._batches(index))
+
+    def _tensor(self, array: Array) -> Any:
+        return self._data.to_tensor(array, self._plan["device"])
+
+    def _labels(self, labels: Array) -> Any:
+        """Labels in the integer type this framework's losses take."""
+        like = self._data.take(self._held, self._tensor(np.zeros(1, np.int32)))[1]
+        return self._tensor(labels.astype(self._data.to_array(like).dtype))
+
+    def logits(self, params: Arrays, images: Array) -> Array:
+        """Component `model`, forwards."""
+        held = self._model.load(params, self._plan["device"])
+        logits: Array = self._data.to_array(self._make_forward(held)(held, self._tensor(images)))
+        return logits
+
+    def gradient(self, logits: Array, labels: Array) -> tuple[Array, Array]:
+        """Component `loss`: its value and gradient in the logits."""
+        value, dlogits = self._loss.gradient(self._loss_of)(
+            self._tensor(logits), self._labels(labels)
+        )
+        return self._data.to_array(value), self._data.to_array(dlogits)
+
+    def backward(self, params: Arrays, images: Array, dlogits: Array) -> Arrays:
+        """Component `model`, backwards."""
+        held = self._model.load(params, self._plan["device"])
+        pull_back = self._model.backward(self._make_forward(held))
+        grads = pull_back(held, self._tensor(images), self._tensor(dlogits))
+        return dict(self._model.dump(grads))
+
+    def update(self, params: Arrays, grads: Arrays, state: Arrays) -> tuple[Arrays, Arrays]:
+        """Component `update`."""
+        held = self._model.load(params, self._plan["device"])
+        slopes = self._model.load(grads, self._plan["device"])
+        memory, update = self._new_update(held)
+        memory = self._update.assign_state(memory, state)
+        held, memory = update(held, slopes, memory)
+        return self._model.dump(held), self._update.dump_state(memory)
+
+    def correct(self, logits: Array, labels: Array) -> int:
+        """Component `accuracy`."""
+        count = self._count(self._tensor(logits), self._labels(labels))
+        return int(np.asarray(self._data.to_array(count)).sum())
+
+    def predict(self) -> Array:
+        """Choose a class for each test image: uint8 (examples,)."""
+        images, labels = self._test
+        held = self._data.place(images, labels, self._plan["dtype"], self._plan["device"])
+        params, classes = self.params(), []
+        for start in range(0, len(labels), EVALUATION_BATCH):
+            part = np.arange(start, min(start + EVALUATION_BATCH, len(labels)), dtype=np.int32)
+            batch = self._data.to_array(self._data.take(held, self._tensor(part))[0])
+            classes.append(self.logits(params, batch).argmax(axis=1))
+        chosen: Array = np.concatenate(classes).astype(np.uint8)
+        return chosen
+
+    def close(self, *, at_once: bool = False) -> None:
+        """Let go of everything placed."""
+        self.__dict__ = {"backend": self.backend}
+
+
+def read(data: dict[str, Any], dtype: str) -> tuple[Any, Any]:
+    """Open what `Session.open` was told of the data: train and test pairs, test maybe None."""
+    if "folder" not in data:
+        return data["train"], data.get("test")
+    folder, limit = Path(data["folder"]) / "FashionMNIST" / "raw", data["limit"]
+    train = (
+        idx.read_images(folder / idx.TRAIN_IMAGES)[:limit],
+        idx.read_labels(folder / idx.TRAIN_LABELS)[:limit],
+    )
+    test = (idx.read_images(folder / idx.TEST_IMAGES), idx.read_labels(folder / idx.TEST_LABELS))
+    return train, test
+
+
+def extend_path(folder: str) -> None:
+    """Let `backends.<name>` be found in another folder, before the project's own."""
+    backends.__path__.insert(0, folder)
+
+
+def one_line(error: BaseException) -> str:
+    """First line of an error's message, with its kind."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident size of this process so far.
+
+    Linux keeps it per program (VmHWM); getrusage would count the parent's size before exec.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def limit_cores(threads: int) -> None:
+    """Keep this process on as many cores as it may use threads, where the system can.
+
+    Every framework sizes its pools by the cores it sees, some by nothing else.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,160 @@
+"""The source of the components, side by side, read by `ast`: no framework is imported."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.rule import Rule
+from rich.syntax import Syntax
+from rich.table import Table
+
+from common.errors import Refused
+from common.models import MODELS
+from common.registry import Backend
+from common.spec import COMPONENTS, CONTRACT, STYLES
+
+#: Narrower columns than this are shown one after another instead.
+NARROWEST = 60
+#: The width the files are written for.
+WIDEST = 80
+
+
+def excerpt(path: Path, wanted: Iterable[str] | None, *, docstrings: bool = True) -> str | None:
+    """Cut functions out of a file, with the helpers and constants they use.
+
+    Args:
+        path: a component's file.
+        wanted: names of functions; None for the whole file.
+        docstrings: whether to keep them.
+
+    Returns:
+        source text, or None if none of the functions is there.
+    """
+    text = path.read_text(encoding="utf-8")
+    lines, tree = text.splitlines(), ast.parse(text)
+    kept = set(range(1, len(lines) + 1))
+    if wanted is not None:
+        kept = set()
+        for node in _with_helpers(tree, wanted):
+            decorators = getattr(node, "decorator_list", [])
+            first = min(part.lineno for part in (node, *decorators))
+            # With the comment above it, and the blank lines that set it apart.
+            while first > 1 and (not lines[first - 2] or lines[first - 2].startswith("#")):
+                first -= 1
+            kept.update(range(first, (node.end_lineno or first) + 1))
+        if not kept:
+            return None
+    if not docstrings:
+        kept -= _docstring_lines(tree)
+    return "\n".join(lines[number - 1] for number in sorted(kept)).strip("\n") + "\n"
+
+
+def _with_helpers(tree: ast.Module, wanted: Iterable[str]) -> list[ast.stmt]:
+    """Top-level definitions by name, and every other that they mention, in file order."""
+    defined = {name: node for node in tree.body for name in _names(node)}
+    queue, keep = [name for name in wanted if name in defined], set[str]()
+    while queue:
+        name = queue.pop()
+        keep.add(name)
+        used = {part.id for part in ast.walk(defined[name]) if isinstance(part, ast.Name)}
+        queue += [other for other in used & defined.keys() if other not in keep]
+    return [node for node in tree.body if keep.intersection(_names(node))]
+
+
+def _names(node: ast.stmt) -> list[str]:
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return [node.name]
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return []
+
+
+def _docstring_lines(tree: ast.Module) -> set[int]:
+    found: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(
+            node, clean=False
+        ):
+            text = node.body[0]
+            found.update(range(text.lineno, (text.end_lineno or text.lineno) + 1))
+    return found
+
+
+def functions(component: str, model: str | None, style: str | None) -> list[str] | None:
+    """Choose the functions of a component that a model and a style use; None: all of them."""
+    names = list(CONTRACT[f"{component}.py"])
+    if model is None and style is None:
+        return None
+    if model is not None:
+        prefixes = {"model": model, "loss": MODELS[model].loss}
+        prefix = prefixes.get(component)
+        names = [n for n in names if not prefix or not _styled(n) or n.startswith(f"{prefix}_")]
+    if style is not None:
+        names = [n for n in names if not _styled(n) or n.endswith(f"_{style}")]
+    return names
+
+
+def _styled(name: str) -> bool:
+    return name.rpartition("_")[2] in STYLES
+
+
+def show(
+    what: str,
+    shown: Sequence[Backend],
+    console: Console,
+    *,
+    model: str | None = None,
+    style: str | None = None,
+    docstrings: bool = True,
+) -> None:
+    """Print a component, or one function of it, of several backends.
+
+    Args:
+        what: `loss`, or `loss.cross_entropy_scratch`.
+        shown: the backends, a column each.
+        console: where to; its width decides between columns and one after another.
+        model, style: only what these use.
+        docstrings: whether to print them.
+
+    Raises:
+        Refused: there is no such component or function.
+    """
+    component, _, function = what.partition(".")
+    if component not in COMPONENTS:
+        raise Refused(f"unknown component {component!r}; there are {', '.join(COMPONENTS)}")
+    wanted = [function] if function else functions(component, model, style)
+    if function and function not in CONTRACT[f"{component}.py"]:
+        known = ", ".join(CONTRACT[f"{component}.py"])
+        raise Refused(f"{component}.py has no {function!r}; there are {known}")
+    columns: list[tuple[str, str]] = []
+    for backend in shown:
+        code = excerpt(backend.folder / f"{component}.py", wanted, docstrings=docstrings)
+        title = f"{backend.name}/{component}.py"
+        if code is None:
+            word = function.rpartition("_")[2] or function
+            code = f"# {backend.info.title} has no {function}: {backend.info.absent.get(word)}\n"
+        columns.append((title, code))
+    width = console.width // max(1, len(columns)) - 3
+    if (width < NARROWEST and len(columns) > 1) or (not console.is_terminal and len(columns) == 1):
+        for title, code in columns:
+            console.print(Group(Rule(title, align="left"), _highlighted(code, console.width)))
+        return
+    table = Table(expand=False, pad_edge=False)
+    for title, _ in columns:
+        table.add_column(title, width=min(width, WIDEST), no_wrap=False)
+    table.add_row(*(_highlighted(code, min(width, WIDEST)) for _, code in columns))
+    console.print(table)
+
+
+def _highlighted(code: str, width: int) -> Syntax:
+    return Syntax(
+        code,
+        "python",
+        theme="ansi_dark",
+        background_color="default",
+        code_width=width,
+        word_wrap=True,
+    )

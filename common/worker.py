@@ -1,0 +1,53 @@
+"""The process an entrant runs in: reads calls from its pipe, answers them, until the end.
+
+Started as `python -P -m common.worker DESCRIPTOR THREADS BACKEND [FOLDER]` by
+`common.remote`, with the environment the backend asks for already made, and standard
+output and error already going to the entrant's log. It imports no framework before the
+first call asks for one.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+from common.channel import Channel
+from common.errors import EntrantError, Failed
+from common.session import LocalSession, extend_path, limit_cores, one_line
+
+
+def serve(channel: Channel, session: LocalSession) -> None:
+    """Answer calls until the parent closes its end.
+
+    An answer is {"value": ...} or {"error": [kind, message]}, kind a class of
+    `EntrantError`; a foreign error becomes `Failed`, its traceback goes to the log.
+    """
+    while True:
+        try:
+            name, arguments = channel.receive()
+        except EOFError:
+            return
+        try:
+            answer: dict[str, Any] = {"value": getattr(session, name)(*arguments)}
+        except Exception as error:
+            traceback.print_exc()
+            kind = type(error) if isinstance(error, EntrantError) else Failed
+            words = str(error) if isinstance(error, EntrantError) else one_line(error)
+            answer = {"error": [kind.__name__, words]}
+        sys.stdout.flush()
+        sys.stderr.flush()
+        channel.send(answer)
+
+
+def main(descriptor: str, threads: str, backend: str, folder: str | None = None) -> None:
+    """Serve one backend on an inherited file descriptor."""
+    limit_cores(int(threads))
+    if folder:
+        extend_path(folder)
+    serve(Channel(Connection(int(descriptor))), LocalSession(backend))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,159 @@
+"""What the tests share: workers that are reused, small data, the real data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common import data, idx, initial, registry
+from common.models import MODELS
+from common.remote import WorkerSession
+from common.session import LocalSession, available_cores
+from common.spec import Plan
+
+BACKENDS = registry.find()
+FRAMEWORKS = [name for name in BACKENDS if name != "numpy"]
+#: 70 examples in batches of 32: a short last batch of 6.
+EXAMPLES, BATCH = 70, 32
+FEATURES = 36
+
+
+def make_plan(model: str = "softmax", **changes: Any) -> Plan:
+    """A small plan; `changes` are fields of Plan."""
+    fields: dict[str, Any] = {
+        "model": model,
+        "optimizer": "sgd",
+        "lr": 0.1,
+        "momentum": 0.0,
+        "weight_decay": 0.0,
+        "epochs": 2,
+        "batch_size": BATCH,
+        "seed": 0,
+        "dtype": "float32",
+        "device": "cpu",
+        "threads": available_cores(),
+        "workers": 0,
+        "hidden": 16,
+        "drop_last": False,
+        "limit": None,
+        "resize": None,
+        "rounds": 1,
+    }
+    return Plan(**{**fields, **changes})
+
+
+@pytest.fixture(scope="session")
+def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of made-up IDX files: 6 × 6 pixels, ten classes, `EXAMPLES` of each kind.
+
+    Every one of the 256 pixel values occurs.
+    """
+    folder = tmp_path_factory.mktemp("small")
+    draw = np.random.default_rng(5)
+    for images, labels in (idx.TRAIN, idx.TEST):
+        pixels = draw.integers(0, 256, (EXAMPLES, FEATURES), dtype=np.uint8)
+        pixels.flat[:256] = np.arange(256)
+        idx.write_images(folder / images, [pixels], EXAMPLES, 6)
+        idx.write_labels(folder / labels, draw.integers(0, 10, EXAMPLES, dtype=np.uint8))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small(small_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> data.Dataset:
+    """The made-up files as a `Dataset`, in a cache of their own."""
+    before = os.environ.get("COMPARE_CACHE_DIR")
+    os.environ["COMPARE_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    try:
+        return data.load(small_folder, custom=True, say=print)
+    finally:
+        if before is None:
+            del os.environ["COMPARE_CACHE_DIR"]
+        else:
+            os.environ["COMPARE_CACHE_DIR"] = before
+
+
+@pytest.fixture(scope="session")
+def real() -> data.Dataset:
+    """Fashion-MNIST itself, from the default cache or wherever it can be had."""
+    return data.load(say=print)
+
+
+@pytest.fixture(scope="session")
+def session_data(small: data.Dataset) -> Callable[[Plan], dict[str, Any]]:
+    """Make what `Session.open` is told of the data of a plan."""
+
+    def make(plan: Plan) -> dict[str, Any]:
+        model = MODELS[plan.model]
+        if model.classifies:
+            start = initial.parameters(model, FEATURES, plan.hidden, plan.seed, plan.dtype)
+            return {"folder": str(small.folder), "limit": plan.limit, "initial": start}
+        start = initial.parameters(model, 2, plan.hidden, plan.seed, plan.dtype)
+        return {"train": initial.synthetic(plan.seed, plan.dtype), "initial": start}
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def workers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], WorkerSession]]:
+    """One worker process per backend, reused by all tests; it is opened again for each plan."""
+    started: dict[str, WorkerSession] = {}
+    folder = tmp_path_factory.mktemp("logs")
+
+    def worker(backend: str) -> WorkerSession:
+        if backend not in started:
+            info = BACKENDS[backend].info
+            wanted = {**info.environment, **info.tuned}
+            threads = available_cores()
+            started[backend] = WorkerSession(
+                backend,
+                log=folder / f"{backend}.log",
+                environment={k: v.format(threads=threads, device="cpu") for k, v in wanted.items()},
+                threads=threads,
+                timeout=240,
+            )
+        return started[backend]
+
+    yield worker
+    for session in started.values():
+        session.close()
+
+
+@pytest.fixture(scope="session")
+def opened(
+    workers: Callable[[str], WorkerSession], session_data: Callable[[Plan], dict[str, Any]]
+) -> Callable[..., WorkerSession]:
+    """Open a plan in a backend's worker: `opened(backend, plan, style, mode, data)`."""
+
+    def open_(
+        backend: str,
+        plan: Plan,
+        style: str = "scratch",
+        mode: str = "eager",
+        choice: str = "memory",
+    ) -> WorkerSession:
+        session = workers(backend)
+        choices = {"style": style, "mode": mode, "data": choice}
+        session.open(plan.asdict(), choices, session_data(plan))
+        return session
+
+    return open_
+
+
+@pytest.fixture(scope="session")
+def referee(session_data: Callable[[Plan], dict[str, Any]]) -> Callable[[Plan], LocalSession]:
+    """NumPy in this process, opened for a plan in the plan's dtype."""
+
+    def open_(plan: Plan) -> LocalSession:
+        session = LocalSession("numpy")
+        choices = {"style": "scratch", "mode": "eager", "data": "memory"}
+        session.open(plan.asdict(), choices, session_data(plan))
+        return session
+
+    return open_
