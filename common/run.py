@@ -394,8 +394,10 @@ def new_records(
         backend = backends[entrant.backend]
         info = backend.info
         record = Record(entrant, backend, notes=list(entrant.notes))
-        for style, dtype, words in info.remarks:
-            if style in (entrant.style, "*") and dtype in (plan.dtype, "*"):
+        model = MODELS[plan.model]
+        used = {f"{part}_{entrant.style}" for part in (model.name, model.loss, plan.optimizer)}
+        for function, dtype, words in info.remarks:
+            if function in used and dtype in (plan.dtype, "*"):
                 record.notes.append(words)
         missing = None if entrant.backend in pythons else backend.missing()
         if plan.device not in info.devices:

@@ -85,7 +85,7 @@ class Info:
         environment: variables set before the framework is imported; `{threads}` is filled in.
         tuned: more of them, left out for a `stock` entrant.
         loader_packages: distributions that only the `loader` data choice needs.
-        remarks: (style, dtype, words): notes on an entrant of that style and dtype.
+        remarks: (function, dtype or "*", words): notes on an entrant that uses the function.
         exp_error: largest relative error of the framework's float32 `exp`, measured.
     """
 

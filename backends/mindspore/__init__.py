@@ -19,10 +19,16 @@ INFO = Info(
     environment={"GLOG_v": "2"},
     remarks=(
         (
-            "concise",
+            "sgd_concise",
             "float64",
-            "nn.SGD refuses float64 (measured, 2.10.0); nn.Momentum steps instead, its "
+            "nn.SGD refuses float64 (2.10.0); nn.Momentum steps instead, its "
             "learning rate and momentum replaced by float64 parameters",
+        ),
+        (
+            "squared_error_concise",
+            "float64",
+            "ops.mse_loss averages in float32 (2.10.0); ops.square and mean "
+            "stand in for it",
         ),
     ),
     # Measured on [-20, 0] in 2.10.0: 8.2e-6, where NumPy's is 1.9e-7.

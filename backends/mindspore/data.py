@@ -79,7 +79,8 @@ def loader(folder, dtype, device, batch_size, workers):
         batches(order) -> iterator of images (n, features), labels (n,).
 
     Differs: Normalize divides by 255 exactly; the usual Rescale and ToTensor
-    multiply by 1/255 and differ on 126 of the 256 values.
+    multiply by 1/255 and differ on 126 of the 256 values. FashionMnistDataset
+    refuses pictures that are not 28 x 28; NumpySlicesDataset serves those.
 
     See: https://www.mindspore.cn/docs/en/master/api_python/mindspore.dataset.html
     """
@@ -95,12 +96,7 @@ def loader(folder, dtype, device, batch_size, workers):
 
     order_of_epoch = Order()
     order_of_epoch.order = [0]
-    images = dataset.FashionMnistDataset(
-        f"{folder}/FashionMNIST/raw",
-        usage="train",
-        sampler=order_of_epoch,
-        num_parallel_workers=max(1, workers),
-    )
+    images = train_images(folder, order_of_epoch, max(1, workers))
     images = images.map(
         vision.Normalize([0.0], [255.0], is_hwc=True),
         input_columns="image",
@@ -119,3 +115,21 @@ def loader(folder, dtype, device, batch_size, workers):
             yield Tensor(pixels), Tensor(labels.reshape(-1).astype(np.int32))
 
     return batches
+
+
+def train_images(folder, sampler, workers):
+    """The training pictures as a data set of (image, label)."""
+    from mindspore import dataset
+
+    raw = f"{folder}/FashionMNIST/raw"
+    pixels = np.fromfile(f"{raw}/train-images-idx3-ubyte", np.uint8)
+    side = int(pixels[12:16].view(">i4")[0])
+    if side == 28:
+        return dataset.FashionMnistDataset(
+            raw, usage="train", sampler=sampler, num_parallel_workers=workers
+        )
+    labels = np.fromfile(f"{raw}/train-labels-idx1-ubyte", np.uint8)
+    columns = pixels[16:].reshape(-1, side, side, 1), labels[8:]
+    return dataset.NumpySlicesDataset(
+        columns, ["image", "label"], sampler=sampler, num_parallel_workers=1
+    )

@@ -22,10 +22,13 @@ def squared_error_scratch(logits, labels):
 def squared_error_concise(logits, labels):
     """Half the squared error, averaged, by `mse_loss`.
 
-    Differs: MindSpore's has no 1/2; it is multiplied in here.
+    Differs: MindSpore's has no 1/2; it is multiplied in here. It averages
+    in float32 whatever it is given, so float64 is averaged by `mean`.
 
     See: https://www.mindspore.cn/docs/en/master/api_python/ops/mindspore.ops.mse_loss.html
     """
+    if logits.dtype == mindspore.float64:
+        return ops.square(logits - labels).mean() / 2
     return ops.mse_loss(logits, labels, reduction="mean") / 2
 
 

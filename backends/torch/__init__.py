@@ -20,9 +20,9 @@ INFO = Info(
     loader_packages=("torchvision",),
     remarks=(
         (
-            "concise",
+            "sgd_concise",
             "*",
-            "torch.optim.SGD's arithmetic by its functional form torch.optim.sgd.sgd",
+            "torch.optim.SGD's arithmetic by its functional form, torch.optim.sgd.sgd, with foreach",
         ),
     ),
 )

@@ -10,12 +10,14 @@ def setup(dtype, device, threads):
     """Prepare the framework for one run and report what it then says.
 
     Differs: products of float32 on a GPU are true float32 unless allowed
-    otherwise; said here all the same.
+    otherwise; said here all the same. What an earlier run in this process
+    compiled is forgotten, or it would count towards a limit.
 
     See: https://docs.pytorch.org/docs/stable/generated/torch.set_num_threads.html
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("torch.cuda.is_available() is False")
+    torch.compiler.reset()
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision("highest")
     return {

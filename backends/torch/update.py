@@ -35,7 +35,7 @@ def sgd_scratch(params, lr, momentum, decay):
                 step = step + decay * param
             if momentum:
                 step = state[f"{name}/m"].mul_(momentum).add_(step)
-            param.sub_(lr * step)
+            param.sub_(lr * step)  # sub_(step, alpha=lr) compiles wrongly
         return params, state
 
     return state, update
@@ -47,6 +47,9 @@ def sgd_concise(params, lr, momentum, decay):
     Differs: the function that `torch.optim.SGD.step` ends in, because
     torch.compile takes it into one graph with the rest of the step, and the
     method not. Starting from m = 0 gives the method's first step, m = g.
+    With foreach, because the loop over parameters says p.add_(g, alpha=-lr),
+    and compiled after a matrix product that loses its alpha (2.14.1): lr
+    becomes 1, silently (pytorch issue 167313).
 
     See: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
     """
@@ -65,6 +68,7 @@ def sgd_concise(params, lr, momentum, decay):
             dampening=0.0,
             nesterov=False,
             maximize=False,
+            foreach=True,
         )
         return params, state
 

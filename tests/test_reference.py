@@ -1,0 +1,135 @@
+"""The referee itself: its gradients against central differences, `linear` against algebra."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common import initial
+from common.models import MODELS
+from common.session import LocalSession
+from tests.conftest import make_plan
+
+H = 1e-6
+
+
+def numerical(function: Any, array: np.ndarray) -> np.ndarray:
+    """(f(x + h) - f(x - h)) / 2h for every element."""
+    slopes = np.zeros_like(array)
+    for index in np.ndindex(array.shape):
+        kept = array[index]
+        array[index] = kept + H
+        above = function()
+        array[index] = kept - H
+        slopes[index] = (above - function()) / (2 * H)
+        array[index] = kept
+    return slopes
+
+
+def inputs(model: str) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(3)
+    sizes = MODELS[model].sizes(features=5, hidden=4)
+    params = {name: draw.normal(0, 1, shape) for name, shape in sizes.items()}
+    images = draw.random((7, 5))
+    if MODELS[model].classifies:
+        return params, images, draw.integers(0, 10, 7).astype(np.int32)
+    return params, images, draw.normal(0, 1, (7, 1))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_gradient_against_central_differences(model: str, referee: Any) -> None:
+    session: LocalSession = referee(make_plan(model, dtype="float64"))
+    params, images, labels = inputs(model)
+    logits = session.logits(params, images)
+    _, dlogits = session.gradient(logits, labels)
+    expected = numerical(lambda: session.gradient(logits, labels)[0], logits)
+    np.testing.assert_allclose(dlogits, expected, rtol=1e-7, atol=1e-9)
+    grads = session.backward(params, images, dlogits)
+
+    def loss() -> float:
+        return float(session.gradient(session.logits(params, images), labels)[0])
+
+    for name, param in params.items():
+        expected = numerical(loss, param)
+        np.testing.assert_allclose(grads[name], expected, rtol=1e-7, atol=1e-9, err_msg=name)
+        assert np.abs(expected).max() > 1e-3, "a gradient of nothing proves nothing"
+
+
+def test_update_by_hand(referee: Any) -> None:
+    plan = make_plan("linear", lr=0.5, momentum=0.5, weight_decay=0.25, dtype="float64")
+    params = {"output.weight": np.array([[1.0], [2.0]]), "output.bias": np.array([4.0])}
+    grads = {"output.weight": np.array([[1.0], [0.0]]), "output.bias": np.array([2.0])}
+    state = {"output.weight/m": np.array([[8.0], [0.0]]), "output.bias/m": np.array([0.0])}
+    moved, memory = referee(plan).update(params, grads, state)
+    # m = 0.5 m + (g + 0.25 p);  p = p - 0.5 m
+    np.testing.assert_array_equal(memory["output.weight/m"], [[5.25], [0.5]])
+    np.testing.assert_array_equal(memory["output.bias/m"], [3.0])
+    np.testing.assert_array_equal(moved["output.weight"], [[-1.625], [1.75]])
+    np.testing.assert_array_equal(moved["output.bias"], [2.5])
+
+
+def test_loss_by_hand(referee: Any) -> None:
+    session = referee(make_plan("linear", dtype="float64"))
+    value, slope = session.gradient(np.array([[3.0], [1.0]]), np.array([[1.0], [2.0]]))
+    assert value == (2.0 + 0.5) / 2
+    np.testing.assert_array_equal(slope, [[1.0], [-0.5]])
+    session = referee(make_plan("softmax", dtype="float64"))
+    logits = np.log([[1.0, 2.0, 5.0], [8.0, 1.0, 1.0]])
+    value, slope = session.gradient(logits, np.array([2, 1], np.int32))
+    assert value == pytest.approx((np.log(8 / 5) + np.log(10)) / 2, rel=1e-15)
+    np.testing.assert_allclose(
+        slope, np.array([[1 / 8, 2 / 8, -3 / 8], [0.8, -0.9, 0.1]]) / 2, rtol=1e-14
+    )
+
+
+def test_huge_logits_do_not_overflow(referee: Any) -> None:
+    session = referee(make_plan("softmax", dtype="float64"))
+    value, slope = session.gradient(np.array([[1e4, -1e4]]), np.array([1], np.int32))
+    assert value == 2e4
+    np.testing.assert_array_equal(slope, [[1.0, -1.0]])
+
+
+def test_ties_go_to_the_lowest_index(referee: Any) -> None:
+    session = referee(make_plan("softmax", dtype="float64"))
+    logits = np.array([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
+    assert session.correct(logits, np.array([1, 0])) == 2
+    assert session.correct(logits, np.array([2, 1])) == 0
+
+
+def test_linear_finds_the_least_squares_solution(referee: Any, session_data: Any) -> None:
+    plan = make_plan("linear", lr=0.03, batch_size=1000, dtype="float64")
+    data = session_data(plan)
+    session = LocalSession("numpy")
+    session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, data)
+    order = initial.order(0, 0, 1000, 1000, False)
+    for _ in range(2000):
+        session.train(order)
+    weight, bias = initial.least_squares(*data["train"])
+    learnt = session.params()
+    np.testing.assert_allclose(learnt["output.weight"][:, 0], weight, rtol=1e-12)
+    np.testing.assert_allclose(learnt["output.bias"], [bias], rtol=1e-12)
+    np.testing.assert_allclose(weight, initial.TRUE_WEIGHT, atol=2e-3)
+
+
+def test_order_depends_on_seed_and_epoch_alone() -> None:
+    first = initial.order(3, 1, 100, 32, False)
+    assert first.dtype == np.int32
+    assert sorted(first) == list(range(100))
+    np.testing.assert_array_equal(first, initial.order(3, 1, 100, 10, False))
+    np.testing.assert_array_equal(first[:96], initial.order(3, 1, 100, 32, True))
+    assert not np.array_equal(first, initial.order(3, 2, 100, 32, False))
+    assert not np.array_equal(first, initial.order(4, 1, 100, 32, False))
+
+
+def test_initial_values_are_drawn_in_float64_and_rounded_once() -> None:
+    mlp = MODELS["mlp"]
+    wide = initial.parameters(mlp, 784, 256, 0, "float64")
+    narrow = initial.parameters(mlp, 784, 256, 0, "float32")
+    for name, array in wide.items():
+        np.testing.assert_array_equal(narrow[name], array.astype(np.float32))
+        if name.endswith("bias"):
+            assert not array.any()
+        else:
+            assert array.std() == pytest.approx(0.01, rel=0.05)
