@@ -408,8 +408,11 @@ def merged(params: Arrays, state: Arrays) -> Arrays:
 def worst(
     values: Mapping[str, Array], right: Mapping[str, Array], allowed: Mapping[str, Any]
 ) -> tuple[str, tuple[int, ...], float, float] | None:
-    """The value furthest beyond what is allowed: tensor, index, value, referee's; or None."""
-    found, furthest = None, 1.0
+    """In the first tensor that is wrong, the value furthest beyond what is allowed.
+
+    Returns:
+        tensor, index, value, the referee's; None if all is within what is allowed.
+    """
     for name, tensor in right.items():
         value = values.get(name)
         if value is None or value.shape != tensor.shape:
@@ -419,11 +422,10 @@ def worst(
         with np.errstate(divide="ignore", invalid="ignore"):
             beyond = np.where(error <= limit, 0.0, error / limit)
         beyond = np.where(np.isnan(error), np.inf, beyond)
-        if beyond.size and beyond.max() > furthest:
-            furthest = float(beyond.max())
+        if beyond.any():
             index = tuple(int(i) for i in np.unravel_index(beyond.argmax(), beyond.shape))
-            found = name, index, float(value[index]), float(tensor[index])
-    return found
+            return name, index, float(value[index]), float(tensor[index])
+    return None
 
 
 def judge(

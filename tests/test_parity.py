@@ -1,0 +1,252 @@
+"""What the verdicts call agreement, and what never: every check is shown an error."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common import data, initial, parity
+from common.models import MODELS
+from common.remote import ROOT
+from common.session import LocalSession
+from common.spec import Plan
+from tests.conftest import BACKENDS, make_plan
+from tests.planted import PLANTS, STAGES, plant
+
+
+def orders_of(plan: Plan, examples: int = 70) -> list[np.ndarray]:
+    return [
+        initial.order(plan.seed, epoch, examples, plan.batch_size, plan.drop_last)
+        for epoch in range(plan.epochs)
+    ]
+
+
+def judge(session: Any, backend: str, plan: Plan, source: dict[str, Any]) -> parity.Verdict:
+    """Train a session that is open for the plan, and judge it."""
+    examples = 1000 if plan.model == "linear" else 70
+    orders = orders_of(plan, examples)
+    session.load(source["initial"])
+    losses = np.concatenate([session.train(order)["losses"] for order in orders])
+    fingerprint = session.fingerprint(orders[0])
+    referee = parity.Referee(plan, source)
+    path = referee.path(orders)
+    info = BACKENDS[backend].info
+    return parity.judge(session, info, losses, fingerprint, referee, path, orders)
+
+
+CELLS = [
+    (backend, style, mode, model, dtype)
+    for backend, found in BACKENDS.items()
+    for model in MODELS
+    for style in found.info.styles
+    for mode in found.info.modes
+    for dtype in ("float32", "float64")
+    # Compiling takes torch seconds a cell: the styles are covered by the steps' tests.
+    if not (backend == "torch" and mode == "jit" and (style, dtype) != ("concise", "float32"))
+]
+
+
+@pytest.mark.parametrize(
+    ("backend", "style", "mode", "model", "dtype"), CELLS, ids=["-".join(c) for c in CELLS]
+)
+def test_no_false_alarm(
+    backend: str,
+    style: str,
+    mode: str,
+    model: str,
+    dtype: str,
+    opened: Callable[..., Any],
+    session_data: Callable[[Plan], dict[str, Any]],
+) -> None:
+    plan = make_plan(model, dtype=dtype, lr=0.03 if model == "linear" else 0.1)
+    session = opened(backend, plan, style, mode)
+    verdict = judge(session, backend, plan, session_data(plan))
+    assert verdict.first_difference is None
+    assert verdict.verdict == "rounding" or parity.needs_band(verdict)
+    if dtype == "float64":
+        assert verdict.verdict == "rounding"
+        assert verdict.max_abs_loss_difference < 1e-12
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_planted_in_process(backend: str, tmp_path: Path, small: data.Dataset) -> None:
+    names = {plant(backend, what, tmp_path): what for what in PLANTS}
+    info = BACKENDS[backend].info
+    environment = {k: v.format(threads=2, device="cpu") for k, v in info.environment.items()}
+    found = subprocess.run(
+        [sys.executable, "-m", "tests.planted", tmp_path, small.folder, *names],
+        env={**os.environ, **environment, **info.tuned},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr[-2000:]
+    verdicts = json.loads(found.stdout.splitlines()[-1])
+    for name, what in names.items():
+        first = verdicts[name]["first_difference"]
+        assert verdicts[name]["verdict"] == "differs", (name, verdicts[name])
+        assert (first["step"], first["stage"]) == (1, STAGES[what]), (name, first)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_planted_in_a_worker(backend: str, tmp_path: Path, small_folder: Path) -> None:
+    names = {plant(backend, what, tmp_path): what for what in PLANTS}
+    command = [sys.executable, ROOT / "compare.py", "--backends", *names, "numpy"]
+    command += ["--backend-path", tmp_path, "--data-dir", small_folder, "--custom-data"]
+    command += ["--epochs", "2", "--batch-size", "32", "--out", tmp_path / "out", "--quiet"]
+    environment = {**os.environ, "COMPARE_CACHE_DIR": str(tmp_path / "cache")}
+    found = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert found.returncode == 1, found.stderr[-2000:]
+    results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert results["parity"]["entrants"]["numpy"]["verdict"] == "rounding"
+    for name, what in names.items():
+        verdict = results["parity"]["entrants"][name]
+        assert verdict["verdict"] == "differs", (name, verdict)
+        assert verdict["first_difference"]["stage"] == STAGES[what]
+    assert all(pair["verdict"] == "not compared" for pair in results["comparisons"])
+
+
+class Wrong(LocalSession):
+    """NumPy with an error of a test's choice."""
+
+    def __init__(self, **wrong: Callable[..., Any]) -> None:
+        super().__init__("numpy")
+        self._wrong = wrong
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        wrong = object.__getattribute__(self, "__dict__").get("_wrong", {})
+        if name in wrong:
+            return lambda *arguments: wrong[name](value(*arguments))
+        return value
+
+
+def shifted(pair: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return pair[0], (pair[1] + 1) % 10
+
+
+def one_bit(pair: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    images = pair[0].copy()
+    images[3, 5] = np.nextafter(images[3, 5], np.float32(2))
+    return images, pair[1]
+
+
+def bumped(amount: float) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]:
+    def bump(grads: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        weight = grads["output.weight"].copy()
+        weight[7, 2] += amount * np.abs(weight).max()
+        return {**grads, "output.weight": weight}
+
+    return bump
+
+
+WRONGS = {
+    "one-bit-of-one-pixel": ({"batch": one_bit}, "data", "images"),
+    "labels-shifted": ({"batch": shifted}, "data", "labels"),
+    "logits-scaled": ({"logits": lambda o: o * np.float32(1.0001)}, "forward", "logits"),
+    "logits-transposed": ({"logits": lambda o: o[::-1]}, "forward", "logits"),
+    "logits-nan": ({"logits": lambda o: np.where(o == o[0, 0], np.nan, o)}, "forward", "logits"),
+    "loss-summed": ({"gradient": lambda p: (p[0] * 32, p[1] * 32)}, "loss", "loss"),
+    "dlogits-halved": ({"gradient": lambda p: (p[0], p[1] / 2)}, "loss", "dlogits"),
+    "one-gradient-off": ({"backward": bumped(1e-3)}, "gradient", "output.weight"),
+    "bias-has-no-gradient": (
+        {"backward": lambda g: {**g, "output.bias": 0 * g["output.bias"]}},
+        "gradient",
+        "output.bias",
+    ),
+    "a-gradient-is-missing": (
+        {"backward": lambda g: {"output.weight": g["output.weight"]}},
+        "gradient",
+        "output.bias",
+    ),
+    "count-off-by-one": ({"correct": lambda n: n + 1}, "accuracy", "correct"),
+}
+
+
+@pytest.mark.parametrize(("wrong", "stage", "tensor"), WRONGS.values(), ids=WRONGS)
+def test_each_check_catches_its_error(
+    wrong: dict[str, Callable[..., Any]],
+    stage: str,
+    tensor: str,
+    session_data: Callable[[Plan], dict[str, Any]],
+) -> None:
+    plan = make_plan("softmax")
+    source = session_data(plan)
+    session = Wrong(**wrong)
+    session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
+    verdict = judge(session, "numpy", plan, source)
+    assert verdict.verdict == "differs"
+    assert verdict.first_difference is not None
+    assert (verdict.first_difference.stage, verdict.first_difference.tensor) == (stage, tensor)
+    if tensor == "images":
+        assert verdict.first_difference.index == (3, 5)
+    if stage == "gradient" and "off" in next(iter(wrong)):
+        assert verdict.first_difference.index == (7, 2)
+
+
+def test_other_batches_are_found_by_their_fingerprint(
+    session_data: Callable[[Plan], dict[str, Any]],
+) -> None:
+    plan = make_plan("softmax")
+    source = session_data(plan)
+    session = Wrong(fingerprint=lambda digest: digest[::-1])
+    session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
+    assert judge(session, "numpy", plan, source).verdict == "differs"
+
+
+def test_a_network_that_parts_is_called_rounding(real: data.Dataset) -> None:
+    """Nudged by one unit in the last place, the MLP drifts far beyond any fixed tolerance."""
+    plan = make_plan("mlp", hidden=256, batch_size=256, epochs=3)
+    start = initial.parameters(MODELS["mlp"], 784, 256, 0, "float32")
+    source = {"folder": str(real.folder), "limit": None, "initial": start}
+    orders = orders_of(plan, 60000)
+    referee = parity.Referee(plan, source)
+    path = referee.path(orders)
+    losses = parity.free_run(referee.plain, orders, start)
+    drift = np.abs(losses - path.losses).max()
+    assert drift > 1e-5, "this run shows nothing: it did not part"
+    fingerprint = referee.plain.fingerprint(orders[0])
+    info = BACKENDS["numpy"].info
+    verdict = parity.judge(referee.plain, info, losses, fingerprint, referee, path, orders)
+    assert parity.needs_band(verdict)
+    band = parity.nudged_drift(referee.plain, orders, start)
+    parity.settle(verdict, losses, path, band, "float32")
+    assert verdict.verdict == "rounding"
+    # The same losses off by a hundredth are beyond what any nudge explains.
+    verdict = parity.Verdict()
+    parity.settle(verdict, losses + 0.01 + 4 * band, path, band, "float32")
+    assert verdict.verdict == "not checked"
+
+
+def test_identical_needs_every_bit() -> None:
+    losses = np.array([1.0, 2.0])
+    params = {"w": np.array([1.0, 2.0])}
+    moved = {"w": np.array([1.0, np.nextafter(2.0, 3)])}
+
+    def verdicts() -> dict[str, parity.Verdict]:
+        return {label: parity.Verdict(verdict="rounding") for label in "ab"}
+
+    same = verdicts()
+    parity.mark_identical(same, {"a": losses, "b": losses}, {"a": params, "b": params})
+    assert (same["b"].verdict, same["b"].identical_to) == ("identical", "a")
+    assert same["a"].verdict == "rounding"
+    other = verdicts()
+    parity.mark_identical(other, {"a": losses, "b": losses}, {"a": params, "b": moved})
+    assert (other["b"].verdict, other["b"].identical_to) == ("rounding", None)
+    wrong = verdicts()
+    wrong["a"].verdict = "differs"
+    wrong["b"].verdict = "differs"
+    parity.mark_identical(wrong, {"a": losses, "b": losses}, {"a": params, "b": params})
+    assert wrong["b"].verdict == "differs", "two that are wrong alike do not agree"

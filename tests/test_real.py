@@ -1,0 +1,91 @@
+"""The main job on Fashion-MNIST itself, every backend, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common import data
+from common.remote import ROOT
+from tests.conftest import BACKENDS, FRAMEWORKS
+
+pytestmark = pytest.mark.slow
+
+
+def compare(folder: Path, *arguments: str) -> dict[str, Any]:
+    """Run compare.py on the real data; results.json."""
+    command = [sys.executable, ROOT / "compare.py", *arguments, "--out", folder, "--quiet"]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    assert found.returncode == 0, found.stderr[-2000:]
+    results: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert [entrant["status"] for entrant in results["entrants"]] == ["ok"] * len(
+        results["entrants"]
+    )
+    return results
+
+
+def drifts(results: dict[str, Any]) -> dict[str, float]:
+    """Largest step-loss difference from the referee, by label."""
+    found = results["parity"]["entrants"]
+    return {label: verdict["max_abs_loss_difference"] for label, verdict in found.items()}
+
+
+def test_softmax_in_all_backends(tmp_path: Path, real: data.Dataset) -> None:
+    results = compare(tmp_path / "out", "--backends", *BACKENDS)
+    entrants = results["entrants"]
+    assert len({entrant["batches_sha256"] for entrant in entrants}) == 1
+    assert results["data"]["sha256"] == data.SHA256
+    assert max(drifts(results).values()) < 5e-6
+    assert all(len(entrant["step_losses"]) == 2350 for entrant in entrants)
+    assert {v["verdict"] for v in results["parity"]["entrants"].values()} == {"rounding"}
+    last = [entrant["epochs"][-1] for entrant in entrants]
+    # What the book asserts after training.
+    assert all(row["train_loss"] < 0.5 for row in last)
+    assert all(0.7 < row[name] <= 1 for row in last for name in ("train_accuracy", "test_accuracy"))
+    accuracies = [row["test_accuracy"] for row in last]
+    assert max(accuracies) - min(accuracies) <= 0.001
+
+
+def test_softmax_in_float64(tmp_path: Path, real: data.Dataset) -> None:
+    entrants = [f"{backend}:{style}" for backend in FRAMEWORKS for style in ("scratch", "concise")]
+    results = compare(
+        tmp_path / "out", "--backends", *entrants, "--dtype", "float64", "--epochs", "3"
+    )
+    assert max(drifts(results).values()) < 1e-12
+    notes = {entrant["label"]: " ".join(entrant["notes"]) for entrant in results["entrants"]}
+    assert "nn.SGD refuses float64" in notes["mindspore:concise"]
+
+
+def test_mlp_in_both_styles(tmp_path: Path, real: data.Dataset) -> None:
+    entrants = [f"{backend}:{style}" for backend in FRAMEWORKS for style in ("scratch", "concise")]
+    results = compare(
+        tmp_path / "out", "--model", "mlp", "--backends", *entrants, "numpy", "--limit", "20000"
+    )
+    assert {v["verdict"] for v in results["parity"]["entrants"].values()} == {"rounding"}
+
+
+def test_linear_finds_the_true_weights(tmp_path: Path) -> None:
+    entrants = [f"{backend}:{style}" for backend in FRAMEWORKS for style in ("scratch", "concise")]
+    results = compare(tmp_path / "out", "--model", "linear", "--backends", *entrants, "numpy")
+    exact = results["data"]["least_squares"]
+    for entrant in results["entrants"]:
+        assert entrant["true"] == {"weight": [2.0, -3.4], "bias": 4.2}
+        assert entrant["learnt"]["weight"] == pytest.approx(exact["weight"], abs=2e-3)
+        assert entrant["learnt"]["bias"] == pytest.approx(exact["bias"], abs=2e-3)
+
+
+@pytest.mark.parametrize("options", [("--resize", "14"), ("--drop-last", "--limit", "1000")])
+def test_loaders_read_what_memory_holds(
+    tmp_path: Path, real: data.Dataset, options: tuple[str, ...]
+) -> None:
+    having = [name for name, found in BACKENDS.items() if "loader" in found.info.data]
+    entrants = [f"{name}:{choice}" for name in having for choice in ("memory", "loader")]
+    results = compare(tmp_path / "out", "--backends", *entrants, "--epochs", "1", *options)
+    assert len({entrant["batches_sha256"] for entrant in results["entrants"]}) == 1
+    for entrant in results["entrants"]:
+        assert (entrant["epochs"][0]["data_seconds"] is not None) == (entrant["data"] == "loader")
