@@ -54,6 +54,8 @@ class Channel:
 
 def _pack(value: Any, arrays: list[Array]) -> Any:
     if isinstance(value, np.ndarray):
+        if value.dtype.hasobject:
+            raise TypeError(f"an array of {value.dtype} has no bytes of its own to send")
         arrays.append(np.ascontiguousarray(value))
         return {_ARRAY: [len(arrays) - 1, value.dtype.str, value.shape]}
     if isinstance(value, dict):

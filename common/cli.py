@@ -6,14 +6,16 @@ import argparse
 import itertools
 import math
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -32,7 +34,17 @@ from common.spec import (
     Plan,
 )
 
+DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
 EXIT_REFUSED = 2
+EXIT_INTERRUPTED = 130
+
+
+class Terminal(Console):
+    """A console that leaves it to `main` what a closed pipe means."""
+
+    def on_broken_pipe(self) -> None:
+        """Say so; rich would end the process with the exit code of a difference."""
+        raise BrokenPipeError
 
 
 class Parser(argparse.ArgumentParser):
@@ -43,16 +55,21 @@ class Parser(argparse.ArgumentParser):
         raise Refused(f"{message}; see {self.prog} --help")
 
 
+#: No count is larger; what is would only fail later.
+LARGEST = 10**9
+
+
 def number(kind: Callable[[str], Any], least: float, words: str) -> Callable[[str], Any]:
-    """Make an argparse type: a finite number not below `least`."""
+    """Make an argparse type: a finite number of at least `least`."""
 
     def convert(text: str) -> Any:
+        complaint = argparse.ArgumentTypeError(f"{text[:40]!r} is not {words}")
         try:
             value = kind(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {words}") from None
-        if not math.isfinite(value) or value < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {words}")
+            if not least <= value <= (LARGEST if kind is int else sys.float_info.max):
+                raise complaint
+        except (ValueError, OverflowError):
+            raise complaint from None
         return value
 
     return convert
@@ -65,42 +82,53 @@ POSITIVE = number(float, math.ulp(0.0), "a finite number above 0")
 
 
 def parser() -> Parser:
-    """Describe the whole command line; options are explained in the README."""
-    top = Parser(prog="compare.py", allow_abbrev=False, description=__doc__)
+    """Describe the whole command line."""
+    top = Parser(prog="compare.py", allow_abbrev=False, description=DESCRIPTION)
     commands = top.add_subparsers(dest="command", required=True, parser_class=Parser)
     run = commands.add_parser(
         "run", help="train in several frameworks and compare (the default)", allow_abbrev=False
     )
-    add_entrants(run)
+    add_entrants(run, style="concise")
     what = run.add_argument_group("what is trained")
-    what.add_argument("--model", choices=MODELS, default="softmax")
+    what.add_argument("--model", choices=MODELS, default="softmax", help="softmax unless said")
     what.add_argument("--mode", choices=MODES, help="default: each framework's usual one")
-    what.add_argument("--data", choices=DATA_CHOICES, default="memory")
-    what.add_argument("--epochs", type=COUNT)
-    what.add_argument("--batch-size", type=COUNT)
-    what.add_argument("--lr", type=POSITIVE)
-    what.add_argument("--optimizer", choices=OPTIMIZERS, default="sgd")
-    what.add_argument("--momentum", type=NOT_NEGATIVE, default=0.0)
-    what.add_argument("--weight-decay", type=NOT_NEGATIVE, default=0.0)
+    what.add_argument(
+        "--data",
+        choices=DATA_CHOICES,
+        default="memory",
+        help="arrays in memory, or each framework's own loader",
+    )
+    what.add_argument("--epochs", type=COUNT, help="default: 10")
+    what.add_argument("--batch-size", type=COUNT, help="default: 256; linear: 10")
+    what.add_argument("--lr", type=POSITIVE, help="learning rate; default: 0.1; linear: 0.03")
+    what.add_argument("--optimizer", choices=OPTIMIZERS, default="sgd", help="sgd")
+    what.add_argument("--momentum", type=NOT_NEGATIVE, default=0.0, help="m = momentum * m + g")
+    what.add_argument(
+        "--weight-decay", type=NOT_NEGATIVE, default=0.0, help="coupled: g + decay * p"
+    )
     what.add_argument("--hidden", type=COUNT, default=256, help="width of the MLP")
     what.add_argument("--seed", type=NATURAL, default=0, help="initial weights and orders")
-    what.add_argument("--dtype", choices=DTYPES, default="float32")
+    what.add_argument(
+        "--dtype", choices=DTYPES, default="float32", help="float64 leaves no room for rounding"
+    )
     what.add_argument("--rounds", type=COUNT, default=1, help="repeat the whole training")
     data = run.add_argument_group("on which data")
     data.add_argument("--data-dir", type=Path, help="folder with the four IDX files; final")
     data.add_argument("--custom-data", action="store_true", help="accept other digests")
-    data.add_argument("--resize", type=COUNT, metavar="SIDE")
+    data.add_argument("--resize", type=COUNT, metavar="SIDE", help="pictures of SIDE x SIDE")
     data.add_argument("--limit", type=COUNT, metavar="N", help="first N training examples only")
     data.add_argument("--drop-last", action="store_true", help="leave the short batch out")
     where = run.add_argument_group("where and how")
-    where.add_argument("--device", choices=DEVICES, default="cpu")
-    where.add_argument("--threads", type=COUNT)
+    where.add_argument("--device", choices=DEVICES, default="cpu", help="cpu unless said")
+    where.add_argument("--threads", type=COUNT, help="cores for each entrant; default: all")
     where.add_argument("--workers", type=NATURAL, default=0, help="loader workers")
     where.add_argument("--timeout", type=POSITIVE, default=600.0, help="seconds one call may take")
-    where.add_argument("--python", action="append", default=[], metavar="BACKEND=PATH")
+    where.add_argument(
+        "--python", action="append", default=[], metavar="BACKEND=PATH", help="another interpreter"
+    )
     where.add_argument("--no-band", action="store_true", help="skip the nudged runs")
     out = run.add_argument_group("what comes out")
-    out.add_argument("--out", type=Path, metavar="DIR")
+    out.add_argument("--out", type=Path, metavar="DIR", help="result folder")
     out.add_argument("--force", action="store_true", help="replace an old run's files in --out")
     out.add_argument("--json", metavar="FILE", help="results.json there, too; - for stdout")
     out.add_argument("--quiet", action="store_true", help="no progress, no table")
@@ -111,18 +139,17 @@ def parser() -> Parser:
 
     show = commands.add_parser("show", help="source of a component side by side")
     show.add_argument("component", metavar="COMPONENT", help=", ".join(COMPONENTS))
-    add_entrants(show)
+    add_entrants(show, style=None)
     show.add_argument("--model", choices=MODELS)
     show.add_argument("--no-docstrings", action="store_true")
     return top
 
 
-def add_entrants(command: argparse.ArgumentParser) -> None:
+def add_entrants(command: argparse.ArgumentParser, *, style: str | None) -> None:
     """Add the options `run` and `show` share."""
     command.add_argument("--backends", nargs="+", metavar="ENTRANT", help="BACKEND[:WORD,...]")
     command.add_argument("--backend-path", type=Path, help="folder with further backends")
-    default = "concise" if command.prog.endswith("run") else None
-    command.add_argument("--style", choices=STYLES, default=default)
+    command.add_argument("--style", choices=STYLES, default=style, help="for who does not say")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -139,6 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Refused as error:
         print(f"compare.py: {error}", file=sys.stderr)
         return EXIT_REFUSED
+    except KeyboardInterrupt:
+        print("compare.py: interrupted before there was anything to save", file=sys.stderr)
+        return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has enough of it (`compare.py show loss | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -147,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def list_backends(asked: argparse.Namespace) -> int:
     """`list`: a row for every backend."""
-    table = Table(pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("backend", "versions", "styles", "modes", "data", "devices", "what is missing"):
         table.add_column(name)
     for backend in find(asked.backend_path).values():
@@ -159,7 +189,7 @@ def list_backends(asked: argparse.Namespace) -> int:
         table.add_row(
             backend.name, *cells, " ".join(info.devices), escape("\n".join(map(str, missing)))
         )
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    _console().print(table)
     return 0
 
 
@@ -173,7 +203,7 @@ def show_source(asked: argparse.Namespace) -> int:
     show(
         asked.component,
         list(shown.values()),
-        Console(width=None if sys.stdout.isatty() else 120),
+        _console(otherwise=120),
         model=asked.model,
         style=asked.style,
         docstrings=not asked.no_docstrings,
@@ -186,8 +216,9 @@ def run(asked: argparse.Namespace) -> int:
     # Only here: the other commands answer in a tenth of a second, without NumPy.
     from common import report
     from common.data import load
-    from common.results import as_json, prepare, write_json
-    from common.run import Runner, new_records, prepare_work, save_results, start_worker
+    from common.initial import SYNTHETIC_EXAMPLES
+    from common.results import as_json, copy_source, prepare, refuse_folder, write_json
+    from common.run import Runner, new_records, prepare_work, save_arrays, start_worker
 
     available = find(asked.backend_path)
     entrants = parse(
@@ -200,45 +231,65 @@ def run(asked: argparse.Namespace) -> int:
     plan, pythons = make_plan(asked), interpreters(asked.python, available)
     synthetic = asked.model == "linear"
     if synthetic:
-        refuse_for_linear(asked, [entrant.data for entrant in entrants])
-    errors = Console(stderr=True)
-    say = partial(errors.print, markup=False, highlight=False, soft_wrap=True)
-    if asked.quiet or asked.no_progress:
-        os.environ["TQDM_DISABLE"] = "1"  # the bar of a download
-        say = partial(_nothing)
+        refuse_for_linear(asked, [asked.data, *(entrant.data for entrant in entrants)])
     refuse_json_target(asked.json)
-    dataset = None
+    folder = asked.out or default_folder(plan.model)
+    refuse_folder(folder, force=asked.force)
+    errors = Terminal(stderr=True)
+    silent = asked.quiet or asked.no_progress
+    say: Callable[[str], None]
+    say = partial(errors.print, markup=False, highlight=False, soft_wrap=True)
+    if silent:
+        os.environ["TQDM_DISABLE"] = "1"  # the bar of a download
+        say = _nothing
+    dataset, examples = None, SYNTHETIC_EXAMPLES
     if not synthetic:
         dataset = load(asked.data_dir, custom=asked.custom_data, resize=asked.resize, say=say)
-    folder = asked.out or default_folder(plan.model)
+        examples = min(plan.limit or dataset.train_examples, dataset.train_examples)
+    if plan.drop_last and examples < plan.batch_size:
+        raise Refused(
+            f"--drop-last leaves nothing of {examples} examples in batches of {plan.batch_size}"
+        )
     prepare(folder, force=asked.force)
 
     records = new_records(entrants, available, plan, pythons)
+    copy_source(folder / "source", {e.backend: available[e.backend] for e in entrants})
     work = prepare_work(plan, dataset, folder)
     connect = partial(
         start_worker, plan=plan, folder=folder, timeout=asked.timeout, pythons=pythons
     )
-    quiet = asked.quiet or asked.no_progress
-    with ExitStack() as stack:
-        progress = stack.enter_context(
-            report.Progress(errors, records, plan.epochs, plan.rounds, quiet)
-        )
+    with report.Progress(errors, records, plan.epochs, plan.rounds, silent) as progress:
         results = Runner(work, records, connect, progress, band=not asked.no_band).run()
-    save_results(results, folder, work.test_labels)
-    if asked.json == "-":
-        sys.stdout.write(as_json(results.asdict()))
-    elif asked.json:
-        write_json(Path(asked.json), results.asdict())
-    if not asked.quiet:
-        report.print_results(results, str(folder), _table_console(to_stderr=asked.json == "-"))
+    with uninterrupted():
+        save_arrays(results, folder, work.test_labels)
+        found = results.asdict()
+        write_json(folder / "results.json", found)
+        if asked.json and asked.json != "-":
+            write_json(Path(asked.json), found)
+    # What is printed changes nothing any more: a reader that has enough does not, either.
+    with suppress(BrokenPipeError):
+        if asked.json == "-":
+            print(as_json(found), end="", flush=True)
+        if not asked.quiet:
+            report.print_results(results, str(folder), _console(to_stderr=asked.json == "-"))
     return results.exit_code()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let no Ctrl-C, the second one of somebody impatient, cost what is being saved."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def make_plan(asked: argparse.Namespace) -> Plan:
     """Fill in the model's usual settings and this machine's cores.
 
     Raises:
-        Refused: more threads than cores, or a model that takes no classes' options.
+        Refused: more threads than cores.
     """
     from common.session import available_cores
 
@@ -298,8 +349,15 @@ def interpreters(pairs: Sequence[str], available: Mapping[str, Backend]) -> dict
 
 def refuse_json_target(target: str | None) -> None:
     """Refuse, before anything runs, a --json that could not be written in the end."""
-    if target and target != "-" and not Path(target).absolute().parent.is_dir():
-        raise Refused(f"--json {target}: the folder {Path(target).parent} is not there")
+    if target is None or target == "-":
+        return
+    path = Path(target).absolute()
+    if path.is_dir():
+        raise Refused(f"--json {target} is a folder; name a file")
+    if not path.parent.is_dir():
+        raise Refused(f"--json {target}: the folder {path.parent} is not there")
+    if not os.access(path.parent, os.W_OK):
+        raise Refused(f"--json {target}: the folder {path.parent} cannot be written")
 
 
 def default_folder(model: str) -> Path:
@@ -312,10 +370,11 @@ def default_folder(model: str) -> Path:
     raise AssertionError("itertools.count ended")
 
 
-def _table_console(*, to_stderr: bool) -> Console:
-    """Where the table goes: as wide as the terminal, or wide enough for all columns."""
+def _console(*, to_stderr: bool = False, otherwise: int = 160) -> Terminal:
+    """As wide as the terminal, or as COLUMNS says; else wide enough for every column."""
     stream = sys.stderr if to_stderr else sys.stdout
-    return Console(stderr=to_stderr, width=None if stream.isatty() else 160)
+    known = stream.isatty() or "COLUMNS" in os.environ
+    return Terminal(stderr=to_stderr, width=None if known else otherwise)
 
 
 def _nothing(words: str) -> None:

@@ -4,18 +4,21 @@ Two questions, because either alone is blind (docs/conventions.md has the figure
 
 * *From equal inputs*, is each component within the error of the run's own arithmetic? At
   the first step, at the short batch and at the last step, on the referee's parameters and
-  optimiser state; the update also from zero parameters, where nothing hides it; and
-  one whole step as it ran (compiled, if it was), from the same state.
+  optimiser state; the update also from zero parameters, where nothing hides it; one
+  whole step as it ran (compiled, if it was), from the same state; and the evaluation.
 * *Running free*, does it stay with the referee? Within 16 units in the last place of the
-  loss that needs no more proof. Beyond, the drift is held against that of runs nudged by
-  one unit in the last place at the start: a network may amplify rounding to any size.
+  loss that needs no more proof. Beyond, the drift is held against a noise band: what plain
+  arithmetic of that dtype drifts, and what one unit in the last place at the start grows into,
+  because a network may amplify rounding to any size.
 
 Criterion for a tensor: |entrant - referee| <= 8 E + 4 ulp + S, where E is the largest error
 of the referee's own formulas in the run's dtype over several summation orders, ulp that of
 the tensor's largest value, and S, element by element, what moving the parameters by 16 ulp
-changes (a ReLU on its edge). The update has a bound for every element instead: 4 roundings
-of each term it adds up and 2 of the result (N. J. Higham, Accuracy and Stability of
-Numerical Algorithms, 2002, section 3.1), so that a learning rate wrong by 1e-6 shows.
+changes (a ReLU on its edge). The update has a bound for every element instead: 6 roundings
+of each term it adds up (there are no more on any term's way) and 2 of the result (N. J. Higham,
+Accuracy and Stability of Numerical Algorithms, 2002, section 3.1), so that a learning rate
+wrong by 1e-6 shows: from zero that is 17 roundings. A count of correct rows may be off by the
+rows whose two largest logits the bound cannot tell apart.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from common.initial import Array, Arrays
-from common.models import MODELS
+from common.models import MODELS, Model
 from common.session import LocalSession, Session
 from common.spec import Info, Plan
 
@@ -36,6 +39,7 @@ REFEREE = "numpy"
 
 ERROR_FACTOR = 8
 ULPS = 4
+UPDATE_ROUNDINGS = 6
 NUDGE_ULPS = 16
 SUMMATION_ORDERS = 5
 NUDGES = 8
@@ -46,9 +50,9 @@ FLOAT64_DRIFT = 1e-12
 CRITERION = (
     f"components from equal inputs: within {ERROR_FACTOR} times the error of the run's own "
     f"arithmetic (the referee's formulas in {SUMMATION_ORDERS} summation orders) + {ULPS} ulp "
-    f"+ what {NUDGE_ULPS} ulp in the parameters change; update: {ULPS} roundings of each term; "
-    f"running free: drift within {FREE_ULPS} ulp of the loss, or {BAND_FACTOR} times that of "
-    f"runs nudged by 1 ulp + {ULPS} ulp; float64: drift within {FLOAT64_DRIFT:g}"
+    f"+ what {NUDGE_ULPS} ulp in the parameters change; update: {UPDATE_ROUNDINGS} roundings of "
+    f"each term; running free: drift within {FREE_ULPS} ulp of the loss, or {BAND_FACTOR} times "
+    f"the noise band + {ULPS} ulp; float64: drift within {FLOAT64_DRIFT:g}"
 )
 
 
@@ -81,11 +85,12 @@ class State:
 
 @dataclass
 class Path:
-    """The referee's whole run."""
+    """The referee's whole run, and epoch 1's batches as the run's dtype has them."""
 
     losses: Array
     states: list[State]
     classes: Array | None
+    fingerprint: str
 
 
 @dataclass
@@ -154,7 +159,8 @@ class Referee:
                 losses.append(self.exact.train(order[start:stop])["losses"])
             steps_before += -(-len(order) // size)
         classes = self.exact.predict() if "folder" in self.data else None
-        return Path(np.concatenate(losses), states, classes)
+        fingerprint = self.plain.fingerprint(orders[0])
+        return Path(np.concatenate(losses), states, classes, fingerprint)
 
     def _state(self, step: int, order: Array) -> State:
         """The referee's state, rounded to the run's dtype: an input all can hold exactly."""
@@ -190,7 +196,8 @@ def ulp(value: float, dtype: str) -> float:
     return float(np.spacing(np.abs(np.asarray(value).astype(dtype))))
 
 
-Stage = Callable[[Session], dict[str, Array]]
+#: tensor, index, value, the referee's value
+Finding = tuple[str, tuple[int, ...], float, float]
 
 
 class Components:
@@ -205,7 +212,7 @@ class Components:
         self._referee = referee
         self._dtype = referee.plan.dtype
         self._exp_error = info.exp_error if self._dtype == "float32" else 0.0
-        self._classifies = MODELS[referee.plan.model].classifies
+        self._model = MODELS[referee.plan.model]
 
     def first_difference(self, session: Session, state: State) -> Difference | None:
         """Check data, forward, loss, gradient, update and count, then one step as it runs."""
@@ -215,9 +222,7 @@ class Components:
                 return Difference(state.step, stage, tensor, index, value, right)
         return None
 
-    def _differences(
-        self, session: Session, at: State
-    ) -> Iterator[tuple[str, tuple[str, tuple[int, ...], float, float] | None]]:
+    def _differences(self, session: Session, at: State) -> Iterator[tuple[str, Finding | None]]:
         exact, plain = self._referee.exact, self._referee.plain
         images, labels = plain.batch(at.index)
         theirs = session.batch(at.index)
@@ -233,11 +238,14 @@ class Components:
 
         def forward_rearranged(draw: np.random.Generator) -> Arrays:
             _, columns = rearranged(draw)
-            return forward(plain, rows_permuted(at.params, columns), images[:, columns])
+            return forward(
+                plain, rows_permuted(at.params, columns, self._model), images[:, columns]
+            )
 
         wide = cast(at.params, "float64")
         logits64 = forward(exact, wide, images.astype("float64"))
         allowed = self._allowed(logits64, forward(plain, at.params, images), forward_rearranged)
+        logits_allowed = allowed["logits"]
         yield "forward", worst(forward(session, at.params, images), logits64, allowed)
 
         # Loss: its value and its gradient in the logits.
@@ -254,7 +262,7 @@ class Components:
 
         loss64 = loss(exact, logits.astype("float64"), labels)
         allowed = self._allowed(loss64, loss(plain, logits, labels), loss_rearranged)
-        if self._classifies:
+        if self._model.classifies:
             # The only place where a framework's own exp comes in: log Σ exp moves by at most
             # its relative error, and softmax p by twice that times p.
             chances = loss64["dlogits"] + one_hot(labels, logits.shape[1]) / len(labels)
@@ -286,8 +294,11 @@ class Components:
         for params in (zeros, at.params):
             yield "update", self._update(session, params, grads, at.state)
 
-        # One step as it runs, in the entrant's own mode: after all components were right.
-        yield "step", self._whole_step(session, at)
+        # One step and the evaluation as they run, in the entrant's own mode.
+        near = near_ties(logits64["logits"], float(np.max(logits_allowed)))
+        yield "step", self._whole_step(session, at, near)
+        if exact.has_test_set():
+            yield "evaluation", self._evaluation(session, at, float(np.max(logits_allowed)))
 
     def _moved(self, params: Arrays) -> Iterator[Arrays]:
         """Parameters moved by up to `NUDGE_ULPS` of the run's dtype, at random."""
@@ -321,9 +332,10 @@ class Components:
 
     def _update(
         self, session: Session, params: Arrays, grads: Arrays, state: Arrays
-    ) -> tuple[str, tuple[int, ...], float, float] | None:
+    ) -> Finding | None:
         exact = self._referee.exact
-        right = merged(*exact.update(*(cast(x, "float64") for x in (params, grads, state))))
+        moved, memory = exact.update(*(cast(x, "float64") for x in (params, grads, state)))
+        right = {**moved, **memory}
         plan = self._referee.plan
         unit = float(np.finfo(self._dtype).eps) / 2
         allowed = {}
@@ -332,21 +344,21 @@ class Components:
             terms += plan.weight_decay * np.abs(params[name])
             if f"{name}/m" in state:
                 terms += plan.momentum * np.abs(state[f"{name}/m"])
-                memory = right[f"{name}/m"]
-                allowed[f"{name}/m"] = unit * (ULPS * terms + 2 * np.abs(memory))
-            allowed[name] = unit * (ULPS * plan.lr * terms + 2 * np.abs(right[name]))
-        return worst(merged(*session.update(params, grads, state)), right, allowed)
+                result = np.abs(memory[f"{name}/m"])
+                allowed[f"{name}/m"] = unit * (UPDATE_ROUNDINGS * terms + 2 * result)
+            allowed[name] = unit * (UPDATE_ROUNDINGS * plan.lr * terms + 2 * np.abs(right[name]))
+        moved, memory = session.update(params, grads, state)
+        return worst({**moved, **memory}, right, allowed)
 
-    def _whole_step(
-        self, session: Session, at: State
-    ) -> tuple[str, tuple[int, ...], float, float] | None:
+    def _whole_step(self, session: Session, at: State, near: int) -> Finding | None:
         exact, plain = self._referee.exact, self._referee.plain
 
         def run(s: Session, params: Arrays, state: Arrays, index: Array) -> Arrays:
             s.load(params, state)
             trained = s.train(index)
-            moved = merged(s.params(), s.state())
-            return {"loss": np.asarray(trained["losses"][0]), **moved}
+            moved = {**s.params(), **s.state()}
+            first = {"loss": trained["losses"][0], "correct": trained["counts"][0]}
+            return {**{name: np.asarray(value) for name, value in first.items()}, **moved}
 
         def run_rearranged(draw: np.random.Generator) -> Arrays:
             return run(plain, at.params, at.state, draw.permutation(at.index))
@@ -363,9 +375,26 @@ class Components:
         allowed = self._allowed(
             right, run(plain, at.params, at.state, at.index), run_rearranged, moved
         )
-        if self._classifies:
+        allowed["correct"] = near
+        if self._model.classifies:
             allowed = self._widen_step(allowed, at)
         return worst(run(session, at.params, at.state, at.index), right, allowed)
+
+    def _evaluation(self, session: Session, at: State, bound: float) -> Finding | None:
+        """Loss and count of the whole test set, from the same parameters."""
+        exact, plain = self._referee.exact, self._referee.plain
+        params = cast(at.params, "float64")
+
+        def run(s: Session, params: Arrays) -> Arrays:
+            s.load(params)
+            measured = s.evaluate()
+            return {name: np.asarray(measured[name]) for name in ("loss", "count")}
+
+        right = run(exact, params)
+        allowed = self._allowed(right, run(plain, at.params), lambda _: run(plain, at.params))
+        allowed["loss"] = allowed["loss"] + self._exp_error
+        allowed["count"] = near_ties(exact.test_logits(params), bound)
+        return worst(run(session, at.params), right, allowed)
 
     def _widen_step(self, allowed: dict[str, Any], at: State) -> dict[str, Any]:
         """Let the error of exp through: loss, gradient, update."""
@@ -392,22 +421,25 @@ def one_hot(labels: Array, classes: int) -> Array:
     return rows
 
 
-def rows_permuted(params: Arrays, columns: Array) -> Arrays:
+def near_ties(logits: Array, bound: float) -> int:
+    """Rows whose two largest logits lie within twice a bound: either may be called the larger."""
+    if logits.shape[1] < 2:
+        return 0
+    largest = np.sort(logits, axis=1)[:, -2:]
+    return int((largest[:, 1] - largest[:, 0] <= 2 * bound).sum())
+
+
+def rows_permuted(params: Arrays, columns: Array, model: Model) -> Arrays:
     """Permute the rows of every weight that takes the features, to go with the images."""
     return {
-        name: array[columns] if array.ndim == 2 and len(array) == len(columns) else array
+        name: array[columns] if model.shapes[name][0] == "features" else array
         for name, array in params.items()
     }
 
 
-def merged(params: Arrays, state: Arrays) -> Arrays:
-    """Parameters and optimiser state in one dict; their names differ."""
-    return {**params, **state}
-
-
 def worst(
     values: Mapping[str, Array], right: Mapping[str, Array], allowed: Mapping[str, Any]
-) -> tuple[str, tuple[int, ...], float, float] | None:
+) -> Finding | None:
     """In the first tensor that is wrong, the value furthest beyond what is allowed.
 
     Returns:
@@ -452,7 +484,7 @@ def judge(
     verdict = Verdict()
     drifts = np.abs(losses - path.losses)
     verdict.max_abs_loss_difference = float(drifts.max())
-    if fingerprint != referee.plain.fingerprint(orders[0]):
+    if fingerprint != path.fingerprint:
         verdict.first_difference = first_batch_difference(session, referee, orders[0])
         verdict.verdict = "differs"
         return verdict
@@ -482,28 +514,19 @@ def spacing(losses: Array, dtype: str) -> Array:
     return units
 
 
-def needs_band(verdict: Verdict) -> bool:
-    """Whether all is well but for a drift that only nudged runs can explain."""
+def undecided(verdict: Verdict) -> bool:
+    """Whether nothing is wrong so far, but for a drift that only the noise band can explain."""
     return verdict.verdict == "not checked" and verdict.first_difference is None
 
 
-def nudged_drift(
-    session: Session,
-    orders: Sequence[Array],
-    initial: Arrays,
-    losses: Array | None = None,
-) -> float:
-    """Find what one unit in the last place at the start grows into, in one entrant.
+def drift(session: Session, orders: Sequence[Array], params: Arrays, losses: Array) -> float:
+    """Find how far a run from some parameters gets from given step losses.
 
-    Args:
-        session: trained once more, from nudged parameters.
-        orders: of all epochs.
-        initial: the parameters, not nudged.
-        losses: the step losses of its free run from them; None: run that, too.
+    The noise band is the largest of: the plain referee's from the exact one, as it is and nudged;
+    each entrant's from its own free run, nudged. An entrant is not held against the referee here,
+    or an error of its own would widen the band that is to show it.
     """
-    if losses is None:
-        losses = free_run(session, orders, initial)
-    return float(np.abs(free_run(session, orders, nudged(initial)) - losses).max())
+    return float(np.abs(free_run(session, orders, params) - losses).max())
 
 
 def settle(verdict: Verdict, losses: Array, path: Path, band: float, dtype: str) -> None:

@@ -170,6 +170,8 @@ def _nearest(word: str, backend: Backend) -> tuple[str, list[str]]:
     """Take the nearest choice a backend has, and a note if that is another one."""
     have = word
     while have not in backend.info.choices():
+        if have not in _NEAREST:
+            raise Refused(f"{backend.name} has neither {word} nor {have}: see its INFO")
         have = _NEAREST[have]
     if have == word:
         return have, []

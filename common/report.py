@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from rich import box
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -73,14 +72,14 @@ class Progress:
 
     def _say(self, line: str) -> None:
         if not self._live and not self._quiet:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._console.print(plain(line), soft_wrap=True)
 
     def _table(self) -> Table:
         table = Table(title=self._words, title_justify="left", box=None, pad_edge=False)
         for name in ("", "epoch", "train loss", "train acc", "test acc", "s/epoch"):
             table.add_column(name, justify="left" if not name else "right")
         for record in self._records:
-            table.add_row(record.entrant.label, *self._cells(record))
+            table.add_row(plain(record.entrant.label), *self._cells(record))
         return table
 
     def _cells(self, record: Record) -> list[str]:
@@ -106,6 +105,12 @@ def seconds(value: float | None) -> str:
     return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
 
 
+def plain(words: str, style: str = "") -> Text:
+    """Somebody's words as they are: no markup, and no control character reaches the terminal."""
+    shown = (c if c == "\n" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
+    return Text("".join(shown), style=style)
+
+
 def percent(value: float | None) -> str:
     """One digit after the point."""
     return DASH if value is None else f"{100 * value:.1f} %"
@@ -118,13 +123,13 @@ def megabytes(value: int | None) -> str:
 
 def print_results(results: Results, folder: str, console: Console) -> None:
     """Print the verdict in a sentence, the table, times compared, notes, where it all is."""
-    console.print(Text(sentence(results), style="bold"), soft_wrap=True)
+    console.print(plain(sentence(results), style="bold"), soft_wrap=True)
     console.print(entrants_table(results, console.width))
     if results.data.get("true"):
         console.print(learnt_table(results))
     for line in [*comparison_lines(results), *remark_lines(results)]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(f"results in {folder}", markup=False, highlight=False, soft_wrap=True)
+        console.print(plain(line), soft_wrap=True)
+    console.print(plain(f"results in {folder}"), soft_wrap=True)
 
 
 def sentence(results: Results) -> str:
@@ -143,7 +148,8 @@ def sentence(results: Results) -> str:
         words.append(f"{_listed(open_)}: agreement was not checked to the end")
     agree = [label for label in verdicts if label not in differ + open_]
     if agree:
-        who = _listed(agree) if differ or open_ or len(agree) == 1 else "All entrants"
+        others = differ or open_ or lost or len(agree) == 1
+        who = _listed(agree) if others else "All entrants"
         verb = "agrees" if len(agree) == 1 else "agree"
         words.append(f"{who} {verb} with the referee: only rounding differs")
     if lost:
@@ -161,36 +167,40 @@ def _verb(subjects: Sequence[str], one: str, many: str) -> str:
 
 def entrants_table(results: Results, width: int) -> Table:
     """One row per entrant; on a narrow terminal the less important columns go."""
+    # name, side, how wide the terminal must be for it to be shown
     columns = [
         ("entrant", "left", 0),
-        ("version", "left", 3),
-        ("mode", "left", 3),
-        ("train loss", "right", 0),
-        ("train acc", "right", 1),
+        ("version", "left", 125),
+        ("mode", "left", 125),
+        ("train loss", "right", 72),
+        ("train acc", "right", 72),
         ("test acc", "right", 0),
-        ("s/epoch", "right", 0),
-        ("95 % interval", "right", 4),
-        ("first step", "right", 2),
-        ("peak memory", "right", 2),
-        ("max Δ loss", "right", 1),
+        ("s/epoch", "right", 48),
+        ("95 % interval", "right", 150),
+        ("first step", "right", 110),
+        ("peak memory", "right", 110),
+        ("max Δ loss", "right", 72),
         ("verdict", "left", 0),
     ]
-    most = next(
-        (level for least, level in ((130, 4), (112, 3), (92, 2), (72, 1)) if width >= least), 0
-    )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, side, level in columns:
-        if level <= most:
-            table.add_column(name, justify=side, no_wrap=level > 0)  # type: ignore[arg-type]
+    for name, side, least in columns:
+        if width >= least:
+            narrowest = {"entrant": 9, "verdict": 8}.get(name)
+            table.add_column(
+                name,
+                justify=side,  # type: ignore[arg-type]
+                no_wrap=least > 0,
+                min_width=narrowest,
+                overflow="fold",
+            )
     for record in results.records:
         cells = _row(record, results)
-        table.add_row(
-            *(c for c, (_, _, level) in zip(cells, columns, strict=True) if level <= most)
-        )
+        shown = (c for c, (_, _, least) in zip(cells, columns, strict=True) if width >= least)
+        table.add_row(*shown)
     return table
 
 
-def _row(record: Record, results: Results) -> list[str]:
+def _row(record: Record, results: Results) -> list[str | Text]:
     entrant, verdict = record.entrant, results.verdicts[record.entrant.label]
     last = record.epochs[-1] if record.epochs else None
     summary = results.epoch_seconds(record)
@@ -199,8 +209,8 @@ def _row(record: Record, results: Results) -> list[str]:
         interval = f"{summary['low']:.3f}–{summary['high']:.3f}"
     loss = verdict.max_abs_loss_difference
     return [
-        escape(entrant.label),
-        escape(next(iter(record.versions.values()), DASH)),
+        plain(entrant.label),
+        plain(next(iter(record.versions.values()), DASH)),
         f"{entrant.mode} {entrant.style}",
         DASH if last is None else f"{last['train_loss']:.4f}",
         percent(last["train_accuracy"] if last else None),
@@ -214,13 +224,13 @@ def _row(record: Record, results: Results) -> list[str]:
     ]
 
 
-def _verdict_cell(record: Record, verdict: Verdict) -> str:
+def _verdict_cell(record: Record, verdict: Verdict) -> Text:
     if record.status != "ok":
-        return f"[red]{record.status}[/]"
+        return Text(record.status, style="red")
     colour = {"differs": "red", "not checked": "yellow"}.get(verdict.verdict, "green")
-    text = f"[{colour}]{verdict.verdict}[/]"
+    text = Text(verdict.verdict, style=colour)
     if verdict.verdict == "identical":
-        text += f" to {escape(verdict.identical_to or '')}"
+        text.append_text(plain(f" to {verdict.identical_to}"))
     return text
 
 
@@ -236,7 +246,7 @@ def learnt_table(results: Results) -> Table:
     rows += [(r.entrant.label, r.learnt) for r in results.records if r.learnt]
     for label, values in rows:
         numbers = [*values["weight"], values["bias"]]
-        table.add_row(escape(label), *(f"{number:.6f}" for number in numbers))
+        table.add_row(plain(label), *(f"{number:.6f}" for number in numbers))
     return table
 
 
@@ -248,7 +258,10 @@ def comparison_lines(results: Results) -> list[str]:
             continue
         span = "" if pair["low"] is None else f" (95 %: {pair['low']:.2f} to {pair['high']:.2f})"
         a, b = pair["a"], pair["b"]
-        verdict = pair["verdict"].replace("a is", f"{a} is").replace("b is", f"{b} is")
+        winner = {"a is faster": a, "b is faster": b}.get(pair["verdict"])
+        verdict = f"{winner} is faster" if winner else pair["verdict"]
+        if pair["low"] is None:
+            verdict = "too few epochs to tell"
         lines.append(f"{a} takes {pair['ratio']:.2f}× the time of {b}{span}: {verdict}")
     return lines
 

@@ -10,7 +10,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +64,8 @@ class Record:
     peak_memory_bytes: int | None = None
     steps_per_call: int = 1
     batches_sha256: str | None = None
+    #: of the backend's files as they were when the run began
+    source_sha256: str | None = None
     params: Arrays | None = None
     classes: Array | None = None
     learnt: dict[str, Any] | None = None
@@ -141,7 +143,7 @@ class Results:
             "settings": record.settings,
             "steps_per_call": record.steps_per_call,
             "batches_sha256": record.batches_sha256,
-            "source_sha256": source_sha256(record.backend.folder),
+            "source_sha256": record.source_sha256,
             "epochs": record.epochs,
             "step_losses": record.step_losses.tolist(),
             "timing": {
@@ -159,21 +161,29 @@ class Results:
         }
 
 
+def refuse_folder(folder: Path, *, force: bool) -> None:
+    """Raise Refused if a folder cannot be the result folder; touches nothing."""
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise Refused(f"--out {folder} is a file; name a folder")
+        if folder.is_dir() and any(folder.iterdir()) and not force:
+            raise Refused(f"--out {folder} is not empty; name another folder, or add --force")
+    except OSError as cause:
+        raise Refused(f"--out {folder} cannot be read: {cause.strerror}") from cause
+
+
 def prepare(folder: Path, *, force: bool) -> None:
     """Make the result folder; with `force` clear an old run's files from it.
 
     Raises:
         Refused: it exists with something in it, or cannot be made.
     """
-    if folder.exists() and not folder.is_dir():
-        raise Refused(f"--out {folder} is a file; name a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not force:
-        raise Refused(f"--out {folder} is not empty; name another folder, or add --force")
+    refuse_folder(folder, force=force)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for pattern in OURS if force else ():
             for old in folder.glob(pattern):
-                shutil.rmtree(old) if old.is_dir() else old.unlink()
+                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
     except OSError as cause:
         raise Refused(f"--out {folder} cannot be written: {cause.strerror}") from cause
 
@@ -220,9 +230,7 @@ def finite(value: Any) -> Any:
     return value
 
 
-def write_orders(
-    path: Path, orders: Sequence[Array] | Iterator[Array], shape: tuple[int, int]
-) -> str:
+def write_orders(path: Path, orders: Iterable[Array], shape: tuple[int, int]) -> str:
     """Stream the orders into an .npy file, one epoch in memory at a time; their SHA-256."""
     sha = hashlib.sha256()
     with whole(path) as temporary:
@@ -256,12 +264,14 @@ def copy_source(folder: Path, backends: Mapping[str, Backend]) -> None:
         target = folder / backend.name
         target.mkdir(parents=True)
         for path in source_files(backend.folder):
-            shutil.copyfile(path, target / path.name)
+            with whole(target / path.name) as temporary:
+                shutil.copyfile(path, temporary)
 
 
 def source_files(folder: Path) -> list[Path]:
     """The files of a backend, in the order they are hashed and shown."""
-    return [folder / "__init__.py", *(folder / name for name in CONTRACT)]
+    files = (folder / name for name in ("__init__.py", *CONTRACT))
+    return [path for path in files if path.is_file()]
 
 
 def source_sha256(folder: Path) -> str:

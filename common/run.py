@@ -13,8 +13,8 @@ import numpy as np
 
 from common import initial, parity, timing
 from common.data import Dataset
-from common.errors import Diverged, EntrantError
-from common.initial import Array
+from common.errors import Diverged, EntrantError, Failed
+from common.initial import Array, Arrays
 from common.models import MODELS
 from common.registry import Backend
 from common.remote import WorkerSession
@@ -22,13 +22,12 @@ from common.results import (
     AGREE,
     Record,
     Results,
-    copy_source,
+    source_sha256,
     write_arrays,
-    write_json,
     write_orders,
     write_predictions,
 )
-from common.session import Session, available_cores
+from common.session import Session, available_cores, mean_over_examples, one_line
 from common.spec import Entrant, Plan
 
 Connect = Callable[[Record], Session]
@@ -131,29 +130,31 @@ class Runner:
     observer: Observer
     band: bool = True
     sessions: dict[str, Session] = field(default_factory=dict)
+    verdicts: dict[str, parity.Verdict] = field(default_factory=dict)
 
     def run(self) -> Results:
         """Open, train, judge; on Ctrl-C keep what finished."""
-        verdicts = {record.entrant.label: parity.Verdict() for record in self.records}
+        self.verdicts = {record.entrant.label: parity.Verdict() for record in self.records}
         interrupted = False
         try:
             self._open()
             self._train()
-            self._collect()
-            verdicts = self._judge()
+            self._judge()
         except KeyboardInterrupt:
             interrupted = True
             for record in self._alive():
-                if len(record.epochs) < self.work.plan.epochs:
+                if not self._complete(record):
                     self._end(record, "interrupted", "interrupted by the user")
+                elif parity.undecided(self.verdicts[record.entrant.label]):
+                    self.verdicts[record.entrant.label].reason = "interrupted before it was checked"
         finally:
             for session in self.sessions.values():
                 session.close(at_once=interrupted)
-        comparisons = compare_all(self.records, verdicts)
+        comparisons = compare_all(self.records, self.verdicts)
         return Results(
             self.work.plan,
             self.records,
-            verdicts,
+            self.verdicts,
             comparisons,
             self.work.summary,
             self.work.examples,
@@ -162,6 +163,11 @@ class Runner:
 
     def _alive(self) -> list[Record]:
         return [record for record in self.records if record.status == "ok"]
+
+    def _complete(self, record: Record) -> bool:
+        plan = self.work.plan
+        trained = [len(epochs) == plan.epochs for epochs in record.rounds]
+        return len(trained) == plan.rounds and all(trained) and record.params is not None
 
     def _session(self, record: Record) -> Session:
         return self.sessions[record.entrant.label]
@@ -176,10 +182,16 @@ class Runner:
             call(*arguments)
         except EntrantError as error:
             self._end(record, error.status, str(error))
+        except Exception as error:
+            # A backend of somebody's own may answer anything; that must not cost the others.
+            self._end(record, "failed", f"it answered what cannot be used: {one_line(error)}")
 
     def _open(self) -> None:
         """Import and place everywhere, as many at a time as there are cores; then warm up."""
         self.observer.phase("starting")
+        # Processes are started here and not in the threads: what Ctrl-C finds, it can end.
+        for record in self._alive():
+            self._try(record, self._connect, record)
         pool = ThreadPoolExecutor(available_cores())
         try:
             opening = [(record, pool.submit(self._open_one, record)) for record in self._alive()]
@@ -190,9 +202,11 @@ class Runner:
         for record in self._alive():
             self._try(record, self._warm_up, record)
 
+    def _connect(self, record: Record) -> None:
+        self.sessions[record.entrant.label] = self.connect(record)
+
     def _open_one(self, record: Record) -> None:
-        entrant = record.entrant
-        session = self.sessions[entrant.label] = self.connect(record)
+        entrant, session = record.entrant, self._session(record)
         choices = {"style": entrant.style, "mode": entrant.mode, "data": entrant.data}
         opened = session.open(self.work.plan.asdict(), choices, self.work.data)
         record.versions = opened["versions"]
@@ -221,13 +235,16 @@ class Runner:
                     record = self.records[position]
                     if record.status == "ok":
                         self._try(record, self._one_epoch, record, round_, epoch)
+            if round_ == 0:
+                self._collect()
 
     def _one_epoch(self, record: Record, round_: int, epoch: int) -> None:
         session, order = self._session(record), self.work.orders[epoch]
         trained = session.train(order)
         record.rounds[round_].append(trained["seconds"])
-        record.peak_memory_bytes = trained["peak_memory_bytes"]
         if round_ == 0:
+            record.peak_memory_bytes = trained["peak_memory_bytes"]
+            record.steps_per_call = trained["steps_per_call"]
             record.losses.append(trained["losses"])
             tested = session.evaluate() if self.work.test_labels is not None else None
             record.epochs.append(self._row(epoch, trained, tested))
@@ -236,6 +253,13 @@ class Runner:
                 step = len(record.step_losses) - len(trained["losses"]) + int(bad[0]) + 1
                 value = trained["losses"][bad[0]]
                 raise Diverged(f"its loss became {value} at step {step}; try a smaller --lr")
+            if tested and not np.isfinite(tested["loss"]):
+                raise Diverged(
+                    f"its test loss became {tested['loss']} in epoch {epoch + 1}; "
+                    "try a smaller --lr"
+                )
+            if epoch + 1 == self.work.plan.epochs:
+                record.params = final_params(session)
         self.observer.epoch(record, round_)
 
     def _row(
@@ -243,12 +267,11 @@ class Runner:
     ) -> dict[str, Any]:
         """One epoch of results.json; losses are sums over examples divided by examples."""
         size, examples = self.work.plan.batch_size, self.work.examples
-        sizes = np.minimum(size, examples - np.arange(0, examples, size))
         classifies = MODELS[self.work.plan.model].classifies
         tests = self.work.summary["test_examples"]
         return {
             "epoch": epoch + 1,
-            "train_loss": float(trained["losses"].astype(np.float64) @ sizes / examples),
+            "train_loss": mean_over_examples(trained["losses"], examples, size),
             "train_accuracy": float(trained["counts"].sum() / examples) if classifies else None,
             "test_loss": tested["loss"] if tested else None,
             "test_accuracy": tested["count"] / tests if tested and classifies else None,
@@ -258,27 +281,31 @@ class Runner:
         }
 
     def _collect(self) -> None:
-        """Fetch what training left: parameters, predictions, the batches' fingerprint."""
+        """Fetch the batches' fingerprint, and what the first round's parameters predict."""
         self.observer.phase("collecting")
 
         def collect(record: Record) -> None:
             session = self._session(record)
-            record.params = session.params()
             record.batches_sha256 = session.fingerprint(self.work.orders[0])
             if self.work.test_labels is not None:
-                record.classes = session.predict()
+                classes = session.predict()
+                if classes.shape != self.work.test_labels.shape:
+                    raise Failed(
+                        f"it predicted {classes.shape} classes of {self.work.test_labels.shape}"
+                    )
+                record.classes = classes
             else:
-                weight = record.params["output.weight"][:, 0].tolist()
-                record.learnt = {"weight": weight, "bias": float(record.params["output.bias"][0])}
+                params = record.params or {}
+                weight = params["output.weight"][:, 0].tolist()
+                record.learnt = {"weight": weight, "bias": float(params["output.bias"][0])}
 
         for record in self._alive():
             self._try(record, collect, record)
 
-    def _judge(self) -> dict[str, parity.Verdict]:
+    def _judge(self) -> None:
         """Hold everybody who finished against the referee."""
-        verdicts = {record.entrant.label: parity.Verdict() for record in self.records}
         if not self._alive():
-            return verdicts
+            return
         self.observer.phase("running the referee")
         orders = self.work.orders
         referee = parity.Referee(self.work.plan, self.work.data)
@@ -288,7 +315,7 @@ class Runner:
         def judge(record: Record) -> None:
             label = record.entrant.label
             assert record.batches_sha256 is not None
-            verdicts[label] = parity.judge(
+            self.verdicts[label] = parity.judge(
                 self._session(record),
                 record.backend.info,
                 record.step_losses,
@@ -299,40 +326,47 @@ class Runner:
             )
             if path.classes is not None and record.classes is not None:
                 agreement = float((path.classes == record.classes).mean())
-                verdicts[label].prediction_agreement = agreement
+                self.verdicts[label].prediction_agreement = agreement
 
         for record in self._alive():
             self._try(record, judge, record)
-        self._settle(referee, path, verdicts)
+        self._settle(referee, path)
         finished = {r.entrant.label: r for r in self._alive() if r.params is not None}
         parity.mark_identical(
-            {label: verdicts[label] for label in finished},
+            {label: self.verdicts[label] for label in finished},
             {label: record.step_losses for label, record in finished.items()},
             {label: record.params or {} for label, record in finished.items()},
         )
-        return verdicts
 
-    def _settle(
-        self, referee: parity.Referee, path: parity.Path, verdicts: Mapping[str, parity.Verdict]
-    ) -> None:
+    def _settle(self, referee: parity.Referee, path: parity.Path) -> None:
         """Decide by nudged runs where only the drift is left to explain."""
-        undecided = [r for r in self._alive() if parity.needs_band(verdicts[r.entrant.label])]
+        undecided = [r for r in self._alive() if parity.undecided(self.verdicts[r.entrant.label])]
         if not undecided or not self.band:
             return
         self.observer.phase("measuring the noise band")
         orders, start = self.work.orders, self.work.data["initial"]
-        drifts = [parity.nudged_drift(referee.plain, orders, start)]
+        moved = parity.nudged(start)
+        drifts = [parity.drift(referee.plain, orders, p, path.losses) for p in (start, moved)]
 
         def nudge(record: Record) -> None:
             session = self._session(record)
-            drifts.append(parity.nudged_drift(session, orders, start, record.step_losses))
+            drifts.append(parity.drift(session, orders, moved, record.step_losses))
 
         for record in undecided:
             self._try(record, nudge, record)
         for record in undecided:
-            verdict = verdicts[record.entrant.label]
+            verdict = self.verdicts[record.entrant.label]
             dtype = self.work.plan.dtype
             parity.settle(verdict, record.step_losses, path, max(drifts), dtype)
+
+
+def final_params(session: Session) -> Arrays:
+    """Fetch what training ended in; Diverged if the last update made it infinite or NaN."""
+    params = session.params()
+    for name, tensor in params.items():
+        if not np.isfinite(tensor).all():
+            raise Diverged(f"its {name} is not finite in the end; try a smaller --lr")
+    return params
 
 
 def compare_all(
@@ -393,7 +427,8 @@ def new_records(
     for entrant in entrants:
         backend = backends[entrant.backend]
         info = backend.info
-        record = Record(entrant, backend, notes=list(entrant.notes))
+        digest = source_sha256(backend.folder)
+        record = Record(entrant, backend, notes=list(entrant.notes), source_sha256=digest)
         model = MODELS[plan.model]
         used = {f"{part}_{entrant.style}" for part in (model.name, model.loss, plan.optimizer)}
         for function, dtype, words in info.remarks:
@@ -409,13 +444,10 @@ def new_records(
     return records
 
 
-def save_results(results: Results, folder: Path, test_labels: Array | None) -> None:
-    """Write everything but what `prepare_work` and the workers already did."""
+def save_arrays(results: Results, folder: Path, test_labels: Array | None) -> None:
+    """Write what training left, but results.json."""
     for record in results.records:
         if record.params is not None:
             write_arrays(folder / f"params-{record.entrant.slug}.safetensors", record.params)
     if test_labels is not None:
         write_predictions(folder / "predictions.npz", results.records, test_labels)
-    backends = {record.backend.name: record.backend for record in results.records}
-    copy_source(folder / "source", backends)
-    write_json(folder / "results.json", results.asdict())

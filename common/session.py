@@ -28,6 +28,8 @@ from common.models import MODELS
 
 #: Executions of one step before the clock starts: MindSpore's graphs tune themselves for 50.
 WARM_UP_STEPS = 64
+#: And at most so many examples, so that warming up stays a matter of seconds.
+WARM_UP_EXAMPLES = 64 * 2048
 #: Examples per call when a whole data set is measured: bounds the memory of wide images.
 EVALUATION_BATCH = 2500
 
@@ -45,7 +47,12 @@ class Session(Protocol):
         """Set parameters and optimiser state (None: as before the first step)."""
 
     def train(self, order: Array) -> dict[str, Any]:
-        """Train along an order: losses, counts, seconds, data_seconds, peak_memory_bytes."""
+        """Train along an order.
+
+        Returns:
+            losses, counts: one number a step; seconds, data_seconds (a loader's), steps_per_call,
+            peak_memory_bytes.
+        """
 
     def evaluate(self) -> dict[str, Any]:
         """Measure the test set: loss, count, seconds."""
@@ -132,7 +139,10 @@ class LocalSession:
         imported = time.perf_counter()
         try:
             settings = self._train.setup(plan["dtype"], plan["device"], plan["threads"])
-        except RuntimeError as cause:
+        except Exception as cause:
+            # What a framework raises for a device it lacks is its own affair.
+            if plan["device"] == "cpu":
+                raise
             raise Unavailable(
                 f"{self.backend} has no device {plan['device']} here: {one_line(cause)}"
             ) from cause
@@ -203,15 +213,26 @@ class LocalSession:
             yield batch
 
     def warm_up(self, order: Array) -> float:
-        """Run both batch sizes `WARM_UP_STEPS` times in all; the caller then loads again."""
+        """Run what one call holds, in both batch sizes, again and again; forget it by `load`.
+
+        `WARM_UP_STEPS` times each, fewer where a batch is huge; twice where a loader has to be
+        started each time; a fused epoch once.
+        """
         size = self._plan["batch_size"]
+        parts = (
+            [order[:size], order[-(len(order) % size) :]] if len(order) % size else [order[:size]]
+        )
+        repeats = max(2, min(WARM_UP_STEPS, WARM_UP_EXAMPLES // size))
+        if self._choices["data"] == "loader":
+            repeats = 2
+        if self._choices["mode"] == "fused":
+            parts, repeats = [order], 0
         started = time.perf_counter()
-        self._run(order if self._choices["mode"] == "fused" else order[:size])
+        self._run(parts[0])
         first = time.perf_counter() - started
-        if self._choices["mode"] != "fused":
-            if rest := len(order) % size:
-                self._run(order[-rest:])
-            self._run(np.resize(order, (WARM_UP_STEPS - 2) * size))
+        for part in parts:
+            for _ in range(repeats):
+                self._run(part)
         if self._evaluate is not None:
             self._evaluate(self._params)
         return first
@@ -238,6 +259,7 @@ class LocalSession:
             "counts": counts,
             "seconds": seconds,
             "data_seconds": self._waited if self._choices["data"] == "loader" else None,
+            "steps_per_call": self._epoch.steps_per_call,
             "peak_memory_bytes": peak_memory_bytes(),
         }
 
@@ -247,9 +269,7 @@ class LocalSession:
         started = time.perf_counter()
         losses, counts = self._evaluate(self._params)
         seconds = time.perf_counter() - started
-        examples = len(self._test[1])
-        sizes = [min(EVALUATION_BATCH, examples - s) for s in range(0, examples, EVALUATION_BATCH)]
-        loss = float(np.dot(losses.astype(np.float64), sizes) / examples)
+        loss = mean_over_examples(losses, len(self._test[1]), EVALUATION_BATCH)
         return {"loss": loss, "count": int(counts.sum()), "seconds": seconds}
 
     def params(self) -> Arrays:
@@ -326,15 +346,23 @@ class LocalSession:
 
     def predict(self) -> Array:
         """Choose a class for each test image: uint8 (examples,)."""
+        chosen: Array = self.test_logits(self.params()).argmax(axis=1).astype(np.uint8)
+        return chosen
+
+    def has_test_set(self) -> bool:
+        """Whether there is anything to evaluate."""
+        return self._test is not None
+
+    def test_logits(self, params: Arrays) -> Array:
+        """Logits of the whole test set: (examples, classes)."""
         images, labels = self._test
         held = self._data.place(images, labels, self._plan["dtype"], self._plan["device"])
-        params, classes = self.params(), []
+        parts = []
         for start in range(0, len(labels), EVALUATION_BATCH):
-            part = np.arange(start, min(start + EVALUATION_BATCH, len(labels)), dtype=np.int32)
-            batch = self._data.to_array(self._data.take(held, self._tensor(part))[0])
-            classes.append(self.logits(params, batch).argmax(axis=1))
-        chosen: Array = np.concatenate(classes).astype(np.uint8)
-        return chosen
+            index = np.arange(start, min(start + EVALUATION_BATCH, len(labels)), dtype=np.int32)
+            batch = self._data.take(held, self._tensor(index))[0]
+            parts.append(self.logits(params, self._data.to_array(batch)))
+        return np.concatenate(parts)
 
     def close(self, *, at_once: bool = False) -> None:
         """Let go of everything placed."""
@@ -352,6 +380,12 @@ def read(data: dict[str, Any], dtype: str) -> tuple[Any, Any]:
     )
     test = (idx.read_images(folder / idx.TEST_IMAGES), idx.read_labels(folder / idx.TEST_LABELS))
     return train, test
+
+
+def mean_over_examples(losses: Array, examples: int, batch_size: int) -> float:
+    """Mean loss of examples from the means of their batches, the last of which may be short."""
+    sizes = np.minimum(batch_size, examples - np.arange(0, examples, batch_size))
+    return float(losses.astype(np.float64) @ sizes / examples)
 
 
 def extend_path(folder: str) -> None:

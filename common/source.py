@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from rich import box
 from rich.console import Console, Group
 from rich.rule import Rule
 from rich.syntax import Syntax
@@ -142,7 +143,7 @@ def show(
         for title, code in columns:
             console.print(Group(Rule(title, align="left"), _highlighted(code, console.width)))
         return
-    table = Table(expand=False, pad_edge=False)
+    table = Table(box=box.MINIMAL, pad_edge=False)
     for title, _ in columns:
         table.add_column(title, width=min(width, WIDEST), no_wrap=False)
     table.add_row(*(_highlighted(code, min(width, WIDEST)) for _, code in columns))

@@ -70,7 +70,7 @@ def test_no_false_alarm(
     session = opened(backend, plan, style, mode)
     verdict = judge(session, backend, plan, session_data(plan))
     assert verdict.first_difference is None
-    assert verdict.verdict == "rounding" or parity.needs_band(verdict)
+    assert verdict.verdict == "rounding" or parity.undecided(verdict)
     if dtype == "float64":
         assert verdict.verdict == "rounding"
         assert verdict.max_abs_loss_difference < 1e-12
@@ -220,8 +220,8 @@ def test_a_network_that_parts_is_called_rounding(real: data.Dataset) -> None:
     fingerprint = referee.plain.fingerprint(orders[0])
     info = BACKENDS["numpy"].info
     verdict = parity.judge(referee.plain, info, losses, fingerprint, referee, path, orders)
-    assert parity.needs_band(verdict)
-    band = parity.nudged_drift(referee.plain, orders, start)
+    assert parity.undecided(verdict)
+    band = parity.drift(referee.plain, orders, parity.nudged(start), losses)
     parity.settle(verdict, losses, path, band, "float32")
     assert verdict.verdict == "rounding"
     # The same losses off by a hundredth are beyond what any nudge explains.

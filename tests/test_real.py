@@ -64,9 +64,12 @@ def test_softmax_in_float64(tmp_path: Path, real: data.Dataset) -> None:
 def test_mlp_in_both_styles(tmp_path: Path, real: data.Dataset) -> None:
     entrants = [f"{backend}:{style}" for backend in FRAMEWORKS for style in ("scratch", "concise")]
     results = compare(
-        tmp_path / "out", "--model", "mlp", "--backends", *entrants, "numpy", "--limit", "20000"
+        tmp_path / "out", "--model", "mlp", "--backends", *entrants, "numpy", "--epochs", "1"
     )
-    assert {v["verdict"] for v in results["parity"]["entrants"].values()} == {"rounding"}
+    # A drift that one nudge happens not to reach would be "not checked"; never "differs".
+    for verdict in results["parity"]["entrants"].values():
+        assert verdict["first_difference"] is None
+        assert verdict["verdict"] in ("rounding", "not checked")
 
 
 def test_linear_finds_the_true_weights(tmp_path: Path) -> None:

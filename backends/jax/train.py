@@ -77,7 +77,8 @@ def epoch(step, data, mode, batch_size):
         batch_size: examples in a batch.
 
     Returns:
-        (params, state, order) -> params, state, losses (steps,), counts.
+        (params, state, order) -> params, state, losses (steps,), counts;
+        its `steps_per_call` says how many steps one call holds.
 
     Differs: computation is asynchronous; the losses are fetched, and the
     parameters waited for, once, at the end.
@@ -99,6 +100,7 @@ def epoch(step, data, mode, batch_size):
             start = len(order) - len(order) % batch_size
             full = order[:start].reshape(-1, batch_size)  # (steps, batch)
             params, state, value, count = many(params, state, data, full)
+            run.steps_per_call = len(full)
             values.append(value)
             counts.append(count)
         for first in range(start, len(order), batch_size):
@@ -109,6 +111,7 @@ def epoch(step, data, mode, batch_size):
         jax.block_until_ready(params)
         return params, state, fetch(values), fetch(counts)
 
+    run.steps_per_call = 1
     return run
 
 

@@ -56,10 +56,8 @@ def take(data, index):
     See: https://www.mindspore.cn/docs/en/master/api_python/ops/mindspore.ops.gather.html
     """
     images, labels, dtype = data
-    images, labels = (
-        ops.gather(images, index, 0),
-        ops.gather(labels, index, 0),
-    )
+    images = ops.gather(images, index, 0)
+    labels = ops.gather(labels, index, 0)
     if images.dtype == mindspore.uint8:
         images = (images.astype(mindspore.float32) / 255).astype(dtype)
     return images, labels
@@ -122,12 +120,13 @@ def train_images(folder, sampler, workers):
     from mindspore import dataset
 
     raw = f"{folder}/FashionMNIST/raw"
-    pixels = np.fromfile(f"{raw}/train-images-idx3-ubyte", np.uint8)
-    side = int(pixels[12:16].view(">i4")[0])
+    header = np.fromfile(f"{raw}/train-images-idx3-ubyte", ">i4", count=4)
+    side = int(header[2])
     if side == 28:
         return dataset.FashionMnistDataset(
             raw, usage="train", sampler=sampler, num_parallel_workers=workers
         )
+    pixels = np.fromfile(f"{raw}/train-images-idx3-ubyte", np.uint8)
     labels = np.fromfile(f"{raw}/train-labels-idx1-ubyte", np.uint8)
     columns = pixels[16:].reshape(-1, side, side, 1), labels[8:]
     return dataset.NumpySlicesDataset(

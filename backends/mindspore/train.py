@@ -71,7 +71,8 @@ def epoch(step, data, mode, batch_size):
         batch_size: examples in a batch.
 
     Returns:
-        (params, state, order) -> params, state, losses (steps,), counts.
+        (params, state, order) -> params, state, losses (steps,), counts;
+        its `steps_per_call` says how many steps one call holds.
 
     Differs: a compiled function holds the Parameters it changes; it is made
     in the first call, which sees them first.
@@ -111,6 +112,7 @@ def epoch(step, data, mode, batch_size):
             param.asnumpy()  # waits; runtime.synchronize does not on a CPU
         return params, state, fetch(values), fetch(counts)
 
+    run.steps_per_call = 1
     return run
 
 

@@ -61,7 +61,8 @@ def epoch(step, data, mode, batch_size):
         batch_size: examples in a batch.
 
     Returns:
-        (params, state, order) -> params, state, losses (steps,), counts.
+        (params, state, order) -> params, state, losses (steps,), counts;
+        its `steps_per_call` says how many steps one call holds.
     """
 
     def run(params, state, order):
@@ -73,6 +74,7 @@ def epoch(step, data, mode, batch_size):
             counts.append(count)
         return params, state, np.array(values), np.array(counts)
 
+    run.steps_per_call = 1
     return run
 
 

@@ -34,7 +34,7 @@ def place(images, labels, dtype, device):
     if images.dtype == np.uint8:
         labels = labels.astype(np.int64)
     images, labels = to_tensor(images, device), to_tensor(labels, device)
-    return images, labels, getattr(torch, dtype)
+    return images, labels, to_tensor(np.array(255, dtype), device)
 
 
 def take(data, index):
@@ -47,12 +47,14 @@ def take(data, index):
     Returns:
         images (n, features) in the run's dtype, labels (n,) or (n, 1).
 
-    Differs: dividing is exact here, op by op and compiled.
+    Differs: dividing is exact here, op by op and compiled. By a tensor,
+    because a GPU divides by a number as a product with its inverse (read in
+    ATen's source, not run).
     """
-    images, labels, dtype = data
+    images, labels, largest = data
     images, labels = images[index], labels[index]
     if images.dtype == torch.uint8:
-        images = (images.float() / 255).to(dtype)
+        images = (images.float() / largest.float()).to(largest.dtype)
     return images, labels
 
 

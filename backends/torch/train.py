@@ -1,5 +1,7 @@
 """Training: the five components put together, in PyTorch."""
 
+import sys
+
 import numpy as np
 import torch
 
@@ -17,7 +19,8 @@ def setup(dtype, device, threads):
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise RuntimeError("torch.cuda.is_available() is False")
-    torch.compiler.reset()
+    if "torch._dynamo" in sys.modules:  # importing it takes a second
+        torch.compiler.reset()
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision("highest")
     return {
@@ -84,7 +87,8 @@ def epoch(step, data, mode, batch_size):
         batch_size: examples in a batch.
 
     Returns:
-        (params, state, order) -> params, state, losses (steps,), counts.
+        (params, state, order) -> params, state, losses (steps,), counts;
+        its `steps_per_call` says how many steps one call holds.
 
     See: https://docs.pytorch.org/docs/stable/generated/torch.compile.html
     """
@@ -112,6 +116,7 @@ def epoch(step, data, mode, batch_size):
         wait(params)
         return params, state, fetch(values), fetch(counts)
 
+    run.steps_per_call = 1
     return run
 
 

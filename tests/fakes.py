@@ -1,0 +1,271 @@
+"""Stand-ins: a session without a framework, and copies of a backend with something wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.initial import Array, Arrays
+
+ROOT = Path(__file__).resolve().parent.parent
+SHA256 = "0" * 64
+MEGABYTE = 10**6
+OUTPUTS = 10
+
+
+class FakeSession:
+    """The third carrier of `common.session.Session`: made-up numbers, no framework.
+
+    Args:
+        losses: step losses; taken in turn, from the start again after every `load`.
+        seconds: what the epochs take, taken in turn and never from the start again.
+        correct: how many examples every step gets right.
+        test_loss, test_count: what `evaluate` finds, in `eval_seconds`.
+        data_seconds: time spent waiting for data.
+        bias: the parameters it ends with; what tells two fakes apart.
+        classes: what `predict` answers.
+        raises: name of a call -> (which one of them, from 1; the exception it raises).
+        answers: name of a call -> what it answers instead of the usual.
+        verdict: what a made-up referee should say of it.
+    """
+
+    def __init__(
+        self,
+        losses: Sequence[float] = (2.0, 1.0),
+        seconds: Sequence[float] = (0.5,),
+        correct: int = 1,
+        test_loss: float = 1.5,
+        test_count: int = 3,
+        data_seconds: float | None = None,
+        bias: float = 0.0,
+        classes: Array | None = None,
+        raises: Mapping[str, tuple[int, BaseException]] | None = None,
+        answers: Mapping[str, Any] | None = None,
+        verdict: str = "rounding",
+    ) -> None:
+        self.losses, self.correct_count = losses, correct
+        self.seconds = cycle(seconds)
+        self.tested = {"loss": test_loss, "count": test_count, "seconds": 0.125}
+        self.data_seconds, self.bias, self.verdict = data_seconds, bias, verdict
+        self.classes = np.zeros(5, np.uint8) if classes is None else classes
+        self.raises, self.answers = dict(raises or {}), dict(answers or {})
+        self.calls: list[str] = []
+        self.closed: list[bool] = []
+        self.step = 0
+
+    def _called(self, name: str, usual: Any = None) -> Any:
+        """Note a call; raise if this is the one that was to raise."""
+        self.calls.append(name)
+        number, error = self.raises.get(name, (0, None))
+        if error is not None and self.calls.count(name) == number:
+            raise error
+        return self.answers.get(name, usual)
+
+    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Any:
+        self.plan, self.data = plan, data
+        opened = {"versions": {"fake": "1.0"}, "settings": {"fake": True}}
+        return self._called("open", {**opened, "import_seconds": 0.25, "open_seconds": 0.5})
+
+    def warm_up(self, order: Array) -> float:
+        return float(self._called("warm_up", 0.75))
+
+    def load(self, params: Arrays, state: Arrays | None = None) -> None:
+        self._called("load")
+        self.step = 0
+
+    def train(self, order: Array) -> dict[str, Any]:
+        steps = -(-len(order) // self.plan["batch_size"])
+        losses = list(islice(cycle(self.losses), self.step, self.step + steps))
+        self.step += steps
+        trained = {
+            "losses": np.array(losses, self.plan["dtype"]),
+            "counts": np.full(steps, self.correct_count),
+            "seconds": next(self.seconds),
+            "data_seconds": self.data_seconds,
+            "steps_per_call": 1,
+            "peak_memory_bytes": 123 * MEGABYTE,
+        }
+        return dict(self._called("train", trained))
+
+    def evaluate(self) -> dict[str, Any]:
+        return dict(self._called("evaluate", self.tested))
+
+    def params(self) -> Arrays:
+        start = self.data["initial"]
+        params = {name: np.full_like(array, self.bias) for name, array in start.items()}
+        return dict(self._called("params", params))
+
+    def state(self) -> Arrays:
+        return dict(self._called("state", {}))
+
+    def fingerprint(self, order: Array) -> str:
+        return str(self._called("fingerprint", SHA256))
+
+    def batch(self, index: Array) -> tuple[Array, Array]:
+        features = len(self.data["initial"]["output.weight"])
+        images = np.zeros((len(index), features), self.plan["dtype"])
+        pair: tuple[Array, Array] = self._called("batch", (images, np.zeros(len(index), np.int32)))
+        return pair
+
+    def logits(self, params: Arrays, images: Array) -> Array:
+        logits: Array = self._called("logits", np.zeros((len(images), OUTPUTS), images.dtype))
+        return logits
+
+    def gradient(self, logits: Array, labels: Array) -> tuple[Array, Array]:
+        found: tuple[Array, Array] = self._called(
+            "gradient", (np.zeros((), logits.dtype), np.zeros_like(logits))
+        )
+        return found
+
+    def backward(self, params: Arrays, images: Array, dlogits: Array) -> Arrays:
+        return dict(self._called("backward", {n: np.zeros_like(p) for n, p in params.items()}))
+
+    def update(self, params: Arrays, grads: Arrays, state: Arrays) -> tuple[Arrays, Arrays]:
+        moved: tuple[Arrays, Arrays] = self._called("update", (params, state))
+        return moved
+
+    def correct(self, logits: Array, labels: Array) -> int:
+        return int(self._called("correct", 0))
+
+    def predict(self) -> Array:
+        classes: Array = self._called("predict", self.classes)
+        return classes
+
+    def close(self, *, at_once: bool = False) -> None:
+        self.closed.append(at_once)
+
+
+def copy_backend(folder: Path, name: str, source: str = "numpy", **appended: str) -> Path:
+    """Copy a backend's folder to folder/name and append code to its files.
+
+    Args:
+        folder: for `--backend-path`; made if need be.
+        name: of the copy.
+        source: which backend.
+        appended: component (`init` for the INFO's file) -> code; a function defined again
+            stands in for the original.
+
+    Returns:
+        folder/name.
+    """
+    copy = folder / name
+    shutil.copytree(
+        ROOT / "backends" / source, copy, ignore=shutil.ignore_patterns("__pycache__", ".*")
+    )
+    for component, code in appended.items():
+        path = copy / ("__init__.py" if component == "init" else f"{component}.py")
+        assert path.is_file(), path
+        path.write_text(f"{path.read_text(encoding='utf-8')}\n\n{code}\n", encoding="utf-8")
+    return copy
+
+
+RAISES = """
+def correct(logits, labels):
+    raise ValueError("boom [red] <b>\\nand a second line")
+"""
+
+EXITS = """
+import os
+
+
+def correct(logits, labels):
+    os._exit(3)
+"""
+
+ABORTS = """
+import os
+
+
+def correct(logits, labels):
+    os.abort()
+"""
+
+HANGS = """
+def correct(logits, labels):
+    while True:
+        pass
+"""
+
+#: Writes its child's process id to a file named `child` beside the component.
+HANGS_WITH_CHILD = """
+import pathlib
+import subprocess
+import sys
+
+
+def correct(logits, labels):
+    sleep = [sys.executable, "-c", "import time; time.sleep(300)"]
+    child = subprocess.Popen(sleep)
+    whole = pathlib.Path(__file__).with_name("child")
+    part = whole.with_name("part")
+    part.write_text(str(child.pid))
+    part.rename(whole)
+    while True:
+        pass
+"""
+
+NOISY = """
+import os
+import sys
+
+_quiet = correct
+
+
+def correct(logits, labels):
+    print("printed to stdout")
+    print("printed to stderr", file=sys.stderr)
+    os.write(1, b"written to descriptor 1\\n")
+    os.write(2, b"written to descriptor 2\\n")
+    return _quiet(logits, labels)
+"""
+
+#: A learning rate one part in a thousand too large.
+HASTY = """
+_right = sgd_scratch
+
+
+def sgd_scratch(params, lr, momentum, decay):
+    return _right(params, lr * 1.001, momentum, decay)
+"""
+
+#: An INFO that wants a distribution nobody has.
+NOT_INSTALLED = """
+import dataclasses
+
+INFO = dataclasses.replace(INFO, packages=("numpy", "no-such-distribution-9f3c"), extra="torch")
+"""
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs: a zombie does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time a process has used, with the children it waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of a process's direct children."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(fields[1]) == pid:
+                found.append(int(folder.name))
+    return found

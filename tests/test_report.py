@@ -1,0 +1,931 @@
+"""A run without processes: statuses, exit codes, results.json, what the terminal shows."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NoReturn
+
+import jsonschema
+import numpy as np
+import pytest
+from rich.console import Console
+
+from common import data, initial, parity, report, timing
+from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unavailable
+from common.models import MODELS
+from common.report import Progress, print_results
+from common.results import OURS, SCHEMA, Record, Results, as_json, prepare, whole, write_orders
+from common.run import Runner, Work, new_records, prepare_work
+from common.session import LocalSession
+from common.spec import Entrant, Plan
+from tests.conftest import BACKENDS, make_plan
+from tests.fakes import MEGABYTE, SHA256, FakeSession
+
+EXAMPLES, BATCH, TESTS, FEATURES = 7, 3, 5, 36
+STEPS = 3  # two full batches and a short one of 1
+SCHEMA_TEXT = json.loads(SCHEMA.read_text(encoding="utf-8"))
+WIDTHS = (40, 60, 80, 100, 160)
+ESCAPE = "\x1b"
+
+
+class Watcher:
+    """Notes what a run tells its observer."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def phase(self, words: str) -> None:
+        self.told.append(f"phase {words}")
+
+    def ready(self, record: Record) -> None:
+        self.told.append(f"ready {record.entrant.label}")
+
+    def epoch(self, record: Record, round_: int) -> None:
+        self.told.append(f"epoch {record.entrant.label} {round_ + 1}")
+
+    def ended(self, record: Record) -> None:
+        self.told.append(f"ended {record.entrant.label} {record.status}")
+
+
+class FakeReferee:
+    """Has run, and has nothing to say: `judge` is made up, too."""
+
+    def __init__(self, plan: Plan, data: Mapping[str, Any]) -> None:
+        self.plan = plan
+
+    def path(self, orders: Any) -> SimpleNamespace:
+        classes = np.zeros(TESTS, np.uint8)
+        return SimpleNamespace(losses=np.zeros(0), states=[], classes=classes)
+
+
+def judged_as_it_says(session: FakeSession, *_: Any, **__: Any) -> parity.Verdict:
+    """The verdict the fake asks for."""
+    session._called("judge")
+    first = None
+    if session.verdict == "differs":
+        first = parity.Difference(2, "update", "output.bias", (4,), 0.5, 0.25)
+    return parity.Verdict(session.verdict, max_abs_loss_difference=1e-7, first_difference=first)
+
+
+@pytest.fixture(autouse=True)
+def made_up_referee(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "real_referee" not in request.fixturenames:
+        monkeypatch.setattr(parity, "Referee", FakeReferee)
+        monkeypatch.setattr(parity, "judge", judged_as_it_says)
+
+
+@pytest.fixture
+def real_referee() -> None:
+    """Asked for by tests that want no made-up one."""
+
+
+def small_plan(model: str = "softmax", **changes: Any) -> Plan:
+    return make_plan(model, **{"epochs": 3, "batch_size": BATCH, **changes})
+
+
+def work_of(plan: Plan) -> Work:
+    """Work for fakes: orders of 7 examples, 5 made-up test labels."""
+    model = MODELS[plan.model]
+    orders = [initial.order(0, epoch, EXAMPLES, BATCH, False) for epoch in range(plan.epochs)]
+    summary = {
+        "name": "made up",
+        "source": "tests",
+        "train_examples": EXAMPLES,
+        "test_examples": TESTS if model.classifies else 0,
+        "sha256": {},
+        "order_sha256": SHA256,
+        "initial_sha256": SHA256,
+    }
+    start = initial.parameters(model, FEATURES, plan.hidden, 0, plan.dtype)
+    labels = np.zeros(TESTS, np.uint8) if model.classifies else None
+    return Work(plan, {"initial": start}, orders, EXAMPLES, summary, labels)
+
+
+def records_of(labels: list[str], plan: Plan) -> list[Record]:
+    entrants = [
+        Entrant(label, f"slug-{n}", "numpy", "scratch", "eager", "memory")
+        for n, label in enumerate(labels)
+    ]
+    return new_records(entrants, BACKENDS, plan, {})
+
+
+def run(sessions: Mapping[str, FakeSession], plan: Plan | None = None, **more: Any) -> Results:
+    """Run fakes by label; no nudged runs."""
+    plan = plan or small_plan()
+    runner = Runner(
+        more.pop("work", None) or work_of(plan),
+        more.pop("records", None) or records_of(list(sessions), plan),
+        lambda record: sessions[record.entrant.label],
+        more.pop("observer", None) or Watcher(),
+        band=False,
+    )
+    return runner.run()
+
+
+def as_read(results: Results) -> dict[str, Any]:
+    """Write results.json, read it back strictly, hold it against the schema."""
+
+    def refuse(word: str) -> NoReturn:
+        raise AssertionError(f"{word} is not JSON")
+
+    read: dict[str, Any] = json.loads(as_json(results.asdict()), parse_constant=refuse)
+    validator = jsonschema.Draft202012Validator(SCHEMA_TEXT)
+    assert [f"{list(e.path)}: {e.message}" for e in validator.iter_errors(read)] == []
+    return read
+
+
+def printed(results: Results, width: int = 160, **options: Any) -> str:
+    out = io.StringIO()
+    print_results(results, "runs/x", Console(file=out, width=width, **options))
+    return out.getvalue()
+
+
+def statuses(results: Results) -> dict[str, str]:
+    return {record.entrant.label: record.status for record in results.records}
+
+
+def other(bias: float = 1.0, **given: Any) -> FakeSession:
+    """A fake that is not bit-equal to the usual one."""
+    return FakeSession(bias=bias, **given)
+
+
+# ---- what a run leaves ---------------------------------------------------------------------
+
+
+def test_all_is_well() -> None:
+    watcher = Watcher()
+    sessions = {"a": FakeSession(), "b": other()}
+    results = run(sessions, observer=watcher)
+    read = as_read(results)
+    assert results.exit_code() == 0
+    assert statuses(results) == {"a": "ok", "b": "ok"}
+    assert [entrant["reason"] for entrant in read["entrants"]] == [None, None]
+    assert all(session.closed == [False] for session in sessions.values())
+    assert "All entrants agree with the referee" in printed(results)
+    assert watcher.told.count("epoch a 1") == 3
+    assert [words for words in watcher.told if words.startswith("phase")] == [
+        "phase starting",
+        "phase training",
+        "phase collecting",
+        "phase running the referee",
+        "phase checking components",
+    ]
+
+
+def test_entrant_as_measured() -> None:
+    (entrant,) = as_read(run({"a": FakeSession(seconds=(9.0, 2.0, 4.0))}))["entrants"]
+    assert entrant["versions"] == {"fake": "1.0"}
+    assert entrant["settings"]["fake"] is True
+    assert entrant["batches_sha256"] == SHA256
+    assert entrant["peak_memory_bytes"] == 123 * MEGABYTE
+    times = entrant["timing"]
+    assert (times["import_seconds"], times["open_seconds"]) == (0.25, 0.5)
+    assert times["first_step_seconds"] == 0.75
+    assert entrant["epochs"][0]["eval_seconds"] == 0.125
+    assert entrant["learnt"] is entrant["true"] is None
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        pytest.param((2.0, 1.0, 5.0), (2.0 * 3 + 1.0 * 3 + 5.0 * 1) / 7, id="weighted"),
+        pytest.param((1.0, 1.0, 8.0), 2.0, id="short-batch-counts-once"),
+    ],
+)
+def test_epoch_loss_is_a_sum_over_examples(losses: tuple[float, ...], expected: float) -> None:
+    (entrant,) = as_read(run({"a": FakeSession(losses=losses)}))["entrants"]
+    assert [row["train_loss"] for row in entrant["epochs"]] == pytest.approx([expected] * 3)
+    assert expected != pytest.approx(sum(losses) / 3)
+    assert entrant["step_losses"] == list(losses) * 3
+
+
+def test_epoch_rows() -> None:
+    session = FakeSession(correct=2, test_loss=0.5, test_count=4, data_seconds=0.01)
+    (entrant,) = as_read(run({"a": session}))["entrants"]
+    assert [row["epoch"] for row in entrant["epochs"]] == [1, 2, 3]
+    row = entrant["epochs"][2]
+    assert row["train_accuracy"] == pytest.approx(2 * STEPS / EXAMPLES)
+    assert (row["test_loss"], row["test_accuracy"]) == (0.5, 4 / TESTS)
+    assert (row["train_seconds"], row["data_seconds"]) == (0.5, 0.01)
+
+
+def test_losses_are_widened_before_they_are_summed() -> None:
+    """A sum in float32 would lose the last digits."""
+    loss = float(np.float32(0.1))
+    (entrant,) = as_read(run({"a": FakeSession(losses=(loss,))}))["entrants"]
+    assert entrant["epochs"][0]["train_loss"] == pytest.approx(loss, rel=1e-15)
+
+
+def test_only_the_very_first_epoch_is_left_out() -> None:
+    session = FakeSession(seconds=(9.0, 1.0, 2.0, 3.0, 4.0, 5.0))
+    (entrant,) = as_read(run({"a": session}, small_plan(rounds=2)))["entrants"]
+    found = entrant["timing"]["epoch_seconds"]
+    assert found["all"] == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert (found["median"], found["min"]) == (3.0, 1.0)
+    assert found["low"] <= 3.0 <= found["high"]
+    assert entrant["timing"]["examples_per_second"] == pytest.approx(EXAMPLES / 3.0)
+    assert [row["train_seconds"] for row in entrant["epochs"]] == [9.0, 1.0, 2.0]
+
+
+def test_one_epoch_has_no_median_and_no_comparison() -> None:
+    read = as_read(run({"a": FakeSession(), "b": other()}, small_plan(epochs=1)))
+    found = read["entrants"][0]["timing"]
+    assert found["epoch_seconds"] == timing.summary([])
+    assert found["examples_per_second"] is None
+    assert read["comparisons"][0]["verdict"] == "not compared"
+    assert read["comparisons"][0]["ratio"] is None
+
+
+def test_rounds_start_again_from_the_same_weights() -> None:
+    session = FakeSession(losses=(3.0, 2.0, 1.0, 0.5))
+    results = run({"a": session}, small_plan(epochs=2, rounds=3))
+    (entrant,) = as_read(results)["entrants"]
+    assert entrant["step_losses"] == [3.0, 2.0, 1.0, 0.5, 3.0, 2.0], "the first round's only"
+    assert len(entrant["epochs"]) == 2
+    assert session.calls.count("train") == 6
+    assert session.calls.count("load") == 3
+    assert session.calls.count("evaluate") == 2, "what was evaluated need not be again"
+    assert [len(epochs) for epochs in results.records[0].rounds] == [2, 2, 2]
+
+
+def test_epochs_are_interleaved_as_the_turns_say() -> None:
+    told = Watcher()
+    plan = small_plan(epochs=4)
+    run({"a": FakeSession(), "b": other(), "c": other(2.0)}, plan, observer=told)
+    order = [words.split()[1] for words in told.told if words.startswith("epoch")]
+    expected = ["abc"[i] for turn in timing.turns(3, 4, plan.seed) for i in turn]
+    assert order == expected
+    assert order[:3] != order[3:6] or order[3:6] != order[6:9]
+
+
+def test_warm_up_is_forgotten() -> None:
+    """Parameters are loaded again after it, before the first epoch."""
+    session = FakeSession()
+    run({"a": session})
+    calls = session.calls
+    assert calls.index("warm_up") < calls.index("load") < calls.index("train")
+
+
+def test_linear_has_no_test_figures() -> None:
+    plan = small_plan("linear")
+    work = work_of(plan)
+    work.summary |= {
+        "true": {"weight": [2.0, -3.4], "bias": 4.2},
+        "least_squares": {"weight": [2.0, -3.4], "bias": 4.2},
+    }
+    session = FakeSession(bias=0.5)
+    results = run({"[red]a": session}, plan, work=work)
+    read = as_read(results)
+    row = read["entrants"][0]["epochs"][0]
+    missing = ("train_accuracy", "test_loss", "test_accuracy", "eval_seconds")
+    assert [row[key] for key in missing] == [None] * 4
+    assert row["train_loss"] is not None
+    assert read["entrants"][0]["learnt"] == {"weight": [0.5] * FEATURES, "bias": 0.5}
+    assert read["entrants"][0]["true"] == {"weight": [2.0, -3.4], "bias": 4.2}
+    assert read["parity"]["entrants"]["[red]a"]["prediction_agreement"] is None
+    assert not {"evaluate", "predict"} & set(session.calls)
+
+
+def test_learnt_of_linear_is_printed_beside_the_truth() -> None:
+    plan = small_plan("linear")
+    work = work_of(plan)
+    work.data["initial"] = {
+        "output.weight": np.zeros((2, 1), "float32"),
+        "output.bias": np.zeros(1, "float32"),
+    }
+    work.summary |= {
+        "true": {"weight": [2.0, -3.4], "bias": 4.2},
+        "least_squares": {"weight": [2.01, -3.39], "bias": 4.19},
+    }
+    text = printed(run({"[red]a": FakeSession(bias=0.5)}, plan, work=work))
+    assert re.search(r"true +2\.0+ +-3\.40+ +4\.20+", text)
+    assert re.search(r"least squares +2\.010* +-3\.390* +4\.190*", text)
+    assert re.search(r"\[red\]a +0\.50* +0\.50* +0\.50*", text)
+
+
+# ---- who did not finish --------------------------------------------------------------------
+
+ERRORS: list[tuple[EntrantError, str]] = [
+    (Unavailable("it is not here"), "unavailable"),
+    (Failed("it raised"), "failed"),
+    (Killed("it died"), "killed"),
+    (TimedOut("it hung"), "timeout"),
+    (Diverged("it blew up"), "diverged"),
+]
+CALLS = ("open", "warm_up", "load", "train", "evaluate", "params", "fingerprint", "predict")
+
+
+@pytest.mark.parametrize("call", [*CALLS, "judge"])
+@pytest.mark.parametrize(("error", "status"), ERRORS, ids=lambda value: str(value))
+def test_one_fails_the_other_finishes(call: str, error: EntrantError, status: str) -> None:
+    watcher = Watcher()
+    sessions = {"bad": FakeSession(raises={call: (1, error)}), "good": other()}
+    results = run(sessions, observer=watcher)
+    read = as_read(results)
+    assert statuses(results) == {"bad": status, "good": "ok"}
+    assert results.exit_code() == 3
+    assert read["entrants"][0]["reason"] == str(error)
+    assert len(read["entrants"][1]["epochs"]) == 3
+    assert read["comparisons"][0]["verdict"] == "not compared"
+    assert read["parity"]["entrants"]["bad"]["verdict"] == "not checked"
+    assert read["parity"]["entrants"]["good"]["verdict"] == "rounding"
+    assert watcher.told.count(f"ended bad {status}") == 1
+    text = printed(results)
+    assert f"bad: {status}: {error}" in text
+    assert "good agrees with the referee" in text
+    assert f"bad ({status}) did not finish" in text
+    assert all(len(session.closed) == 1 for session in sessions.values())
+    assert sessions["bad"].calls[-1] == call, "it must be left alone after its failure"
+
+
+def test_fails_in_its_second_epoch() -> None:
+    session = FakeSession(raises={"train": (2, Failed("boom"))})
+    results = run({"bad": session, "good": other()})
+    read = as_read(results)
+    assert [len(entrant["epochs"]) for entrant in read["entrants"]] == [1, 3]
+    assert len(read["entrants"][0]["step_losses"]) == STEPS
+    assert results.exit_code() == 3
+
+
+def test_fails_when_a_round_starts_again() -> None:
+    session = FakeSession(raises={"load": (2, Failed("boom"))})
+    results = run({"bad": session, "good": other()}, small_plan(rounds=2))
+    assert statuses(results) == {"bad": "failed", "good": "ok"}
+    assert session.calls.count("train") == 3
+    as_read(results)
+
+
+def test_all_fail() -> None:
+    bad = {name: FakeSession(raises={"open": (1, Failed("boom"))}) for name in "ab"}
+    results = run(bad)
+    as_read(results)
+    assert results.exit_code() == 3
+    assert "a (failed) and b (failed) did not finish" in printed(results)
+
+
+def test_unavailable_ones_are_never_connected() -> None:
+    plan = small_plan()
+    records = records_of(["absent", "good"], plan)
+    records[0].status, records[0].reason = "unavailable", "not installed"
+    sessions = {"absent": FakeSession(), "good": other()}
+    results = run(sessions, plan, records=records)
+    assert sessions["absent"].calls == []
+    assert results.exit_code() == 3
+    as_read(results)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf], ids=str)
+def test_diverging_loss(value: float) -> None:
+    session = FakeSession(losses=(2.0, 1.5, 1.0, 1.0, value, 3.0))
+    results = run({"bad": session, "good": other()})
+    read = as_read(results)
+    bad = read["entrants"][0]
+    assert bad["status"] == "diverged"
+    assert "step 5" in bad["reason"]
+    assert "--lr" in bad["reason"]
+    assert bad["step_losses"] == [2.0, 1.5, 1.0, 1.0, None, 3.0]
+    assert bad["epochs"][1]["train_loss"] is None
+    assert session.calls.count("train") == 2, "it need not go on"
+    assert results.exit_code() == 3
+    for width in WIDTHS:
+        assert "diverged" in printed(results, width)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf], ids=str)
+def test_diverging_test_loss(value: float) -> None:
+    """The last update of an epoch can ruin parameters whose losses were all finite."""
+    results = run({"bad": FakeSession(test_loss=value), "good": other()})
+    read = as_read(results)
+    assert read["entrants"][0]["epochs"][0]["test_loss"] is None
+    assert statuses(results) == {"bad": "diverged", "good": "ok"}
+    assert results.exit_code() == 3
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param(
+            {
+                "train": {
+                    "losses": np.ones(1, "float32"),
+                    "counts": np.ones(1),
+                    "seconds": 0.5,
+                    "data_seconds": None,
+                    "peak_memory_bytes": 1,
+                }
+            },
+            id="one-loss-for-three-steps",
+        ),
+        pytest.param({"predict": np.zeros(2, np.uint8)}, id="classes-of-two-images"),
+        pytest.param({"open": {"versions": {}}}, id="open-says-too-little"),
+    ],
+)
+def test_malformed_answers_are_the_entrants_own_failure(answers: dict[str, Any]) -> None:
+    results = run({"bad": FakeSession(answers=answers), "good": other()})
+    assert statuses(results) == {"bad": "failed", "good": "ok"}
+    assert results.exit_code() == 3
+    as_read(results)
+
+
+# ---- interrupted ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "number", "finished"),
+    [
+        ("open", 1, False),
+        ("warm_up", 1, False),
+        ("load", 1, False),
+        ("train", 1, False),
+        ("train", 3, False),
+        ("evaluate", 2, False),
+        ("params", 1, False),
+        ("predict", 1, True),
+        ("judge", 1, True),
+    ],
+)
+def test_interrupted(call: str, number: int, finished: bool) -> None:
+    sessions = {"a": FakeSession(raises={call: (number, KeyboardInterrupt())}), "b": other()}
+    results = run(sessions)
+    read = as_read(results)
+    assert results.exit_code() == 130
+    assert statuses(results)["a"] == ("ok" if finished else "interrupted")
+    assert all(session.closed == [True] for session in sessions.values() if session.calls)
+    if not finished:
+        assert read["entrants"][0]["reason"]
+        for width in WIDTHS:
+            assert "interrupted" in printed(results, width)
+    assert read["comparisons"][0]["verdict"] == "not compared"
+    assert "Interrupted" in printed(results)
+
+
+def test_interrupt_keeps_what_finished() -> None:
+    """An entrant that had failed stays failed; one with all its epochs stays ok."""
+    plan = small_plan(epochs=2)
+    turn = timing.turns(3, 2, plan.seed)[1]
+    labels = ["a", "b", "c"]
+    last = labels[turn[-1]]
+    broken = labels[turn[0]]
+    finished = labels[turn[1]]
+    sessions = {
+        last: FakeSession(raises={"train": (2, KeyboardInterrupt())}),
+        broken: other(raises={"train": (1, Failed("boom"))}),
+        finished: other(2.0),
+    }
+    results = run({label: sessions[label] for label in labels}, plan)
+    read = {entrant["label"]: entrant for entrant in as_read(results)["entrants"]}
+    assert statuses(results) == {last: "interrupted", broken: "failed", finished: "ok"}
+    assert len(read[finished]["epochs"]) == 2
+    assert len(read[last]["epochs"]) == 1
+    assert results.exit_code() == 130
+
+
+# ---- agreement and comparisons -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "compared", "code"),
+    [
+        (("rounding", "rounding"), True, 0),
+        (("declared", "rounding"), True, 0),
+        (("rounding", "differs"), False, 1),
+        (("differs", "differs"), False, 1),
+        (("rounding", "not checked"), False, 0),
+    ],
+    ids=str,
+)
+def test_times_are_compared_only_where_both_agree(
+    verdicts: tuple[str, str], compared: bool, code: int
+) -> None:
+    sessions = {
+        "a": FakeSession(verdict=verdicts[0], seconds=(1.0,)),
+        "b": other(verdict=verdicts[1], seconds=(2.0,)),
+    }
+    results = run(sessions, small_plan(epochs=5))
+    read = as_read(results)
+    (pair,) = read["comparisons"]
+    assert (pair["a"], pair["b"]) == ("a", "b")
+    assert results.exit_code() == code
+    text = printed(results)
+    if compared:
+        assert pair["verdict"] == "a is faster"
+        assert (pair["ratio"], pair["low"], pair["high"]) == (0.5, 0.5, 0.5)
+        assert "a takes 0.50× the time of b (95 %: 0.50 to 0.50): a is faster" in text
+    else:
+        assert pair["verdict"] == "not compared"
+        assert pair["ratio"] is pair["low"] is pair["high"] is None
+        assert "×" not in text
+        assert "faster" not in text
+    if "not checked" in verdicts:
+        assert "b: agreement was not checked to the end" in text, "it must be said aloud"
+
+
+def test_names_in_a_comparison_are_not_mixed_up() -> None:
+    """A label may end in the letter that stands for the other one."""
+    sessions = {"lab": FakeSession(seconds=(1.0,)), "x": other(seconds=(2.0,))}
+    assert "lab takes 0.50× the time of x (95 %: 0.50 to 0.50): lab is faster" in printed(
+        run(sessions, small_plan(epochs=5))
+    )
+
+
+def test_every_pair_is_listed_once() -> None:
+    sessions = {label: other(bias) for bias, label in enumerate("abcd")}
+    pairs = as_read(run(sessions))["comparisons"]
+    assert [pair["a"] + pair["b"] for pair in pairs] == ["ab", "ac", "ad", "bc", "bd", "cd"]
+
+
+def test_identical_entrants_are_named() -> None:
+    results = run({"a": FakeSession(), "b": other(), "c": FakeSession(), "d": FakeSession()})
+    found = as_read(results)["parity"]["entrants"]
+    assert [found[label]["verdict"] for label in "abcd"] == [
+        "rounding",
+        "rounding",
+        "identical",
+        "identical",
+    ]
+    assert [found[label]["identical_to"] for label in "abcd"] == [None, None, "a", "a"]
+    assert "identical to a" in printed(results)
+
+
+def test_first_difference_is_told() -> None:
+    results = run({"a": FakeSession(verdict="differs")})
+    read = as_read(results)["parity"]["entrants"]["a"]
+    assert read["first_difference"] == {
+        "step": 2,
+        "stage": "update",
+        "tensor": "output.bias",
+        "index": [4],
+        "value": 0.5,
+        "referee": 0.25,
+        "likely_cause": None,
+    }
+    line = "a differs at step 2, stage update, tensor output.bias[4]: 0.5, the referee has 0.25"
+    assert line in printed(results)
+    assert results.exit_code() == 1
+
+
+def test_not_finishing_weighs_more_than_differing() -> None:
+    sessions = {
+        "a": FakeSession(verdict="differs"),
+        "b": other(raises={"train": (1, Failed("boom"))}),
+    }
+    assert run(sessions).exit_code() == 3
+
+
+def test_prediction_agreement() -> None:
+    a = FakeSession(classes=np.array([0, 0, 0, 0, 1], np.uint8))
+    b = other(classes=np.array([0, 0, 2, 2, 1], np.uint8))
+    read = as_read(run({"a": a, "b": b}))
+    found = read["parity"]["entrants"]
+    assert [found[label]["prediction_agreement"] for label in "ab"] == [0.8, 0.4]
+    assert read["comparisons"][0]["prediction_agreement"] == 0.6
+
+
+def test_made_up_numbers_do_not_agree_with_the_real_referee(
+    real_referee: None, small: data.Dataset, tmp_path: Path
+) -> None:
+    """And NumPy itself does."""
+    plan = make_plan()
+    work = prepare_work(plan, small, tmp_path)
+    fake = FakeSession(classes=np.zeros(small.test_examples, np.uint8))
+    sessions: dict[str, Any] = {"fake": fake, "numpy": LocalSession("numpy")}
+    results = run(sessions, plan, work=work)
+    read = as_read(results)
+    found = read["parity"]["entrants"]
+    assert found["numpy"]["verdict"] == "rounding"
+    assert found["numpy"]["prediction_agreement"] == 1.0
+    assert found["fake"]["verdict"] == "differs"
+    assert (found["fake"]["first_difference"]["step"], results.exit_code()) == (1, 1)
+    assert found["fake"]["first_difference"]["stage"] == "data"
+    assert read["comparisons"][0]["verdict"] == "not compared"
+
+
+# ---- the schema ----------------------------------------------------------------------------
+
+
+def spoilt(change: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    sessions = {
+        "a": FakeSession(),
+        "b": other(verdict="differs"),
+        "c": other(2.0, raises={"train": (1, Failed("x"))}),
+    }
+    read = as_read(run(sessions))
+    change(read)
+    return read
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda r: r.update(schema_version=2), id="version"),
+        pytest.param(lambda r: r.pop("parity"), id="no-parity"),
+        pytest.param(lambda r: r["plan"].pop("seed"), id="no-seed"),
+        pytest.param(lambda r: r["plan"].update(lr="0.1"), id="lr-as-words"),
+        pytest.param(lambda r: r["plan"].update(epochs=2.5), id="epochs-not-whole"),
+        pytest.param(lambda r: r["data"].update(order_sha256="abc"), id="short-digest"),
+        pytest.param(lambda r: r["data"]["sha256"].update(x=None), id="digest-null"),
+        pytest.param(lambda r: r["entrants"][0].update(status="fine"), id="status"),
+        pytest.param(lambda r: r["entrants"][2].update(reason=None), id="failed-without-reason"),
+        pytest.param(lambda r: r["entrants"][0].update(slug="a/b"), id="slug"),
+        pytest.param(lambda r: r["entrants"][0].update(notes="words"), id="notes-as-words"),
+        pytest.param(lambda r: r["entrants"][0].pop("true"), id="no-true"),
+        pytest.param(lambda r: r["entrants"][0]["step_losses"].append("NaN"), id="loss-as-words"),
+        pytest.param(lambda r: r["entrants"][0]["epochs"][0].pop("data_seconds"), id="epoch-field"),
+        pytest.param(
+            lambda r: r["entrants"][0]["epochs"][0].update(test_accuracy=1.5), id="accuracy-1.5"
+        ),
+        pytest.param(
+            lambda r: r["entrants"][0]["timing"]["epoch_seconds"].update(median=None),
+            id="median-null",
+        ),
+        pytest.param(
+            lambda r: r["entrants"][0]["timing"]["epoch_seconds"].update(low=0.1),
+            id="interval-of-two",
+        ),
+        pytest.param(lambda r: r["parity"]["entrants"]["a"].update(verdict="ok"), id="verdict"),
+        pytest.param(
+            lambda r: r["parity"]["entrants"]["a"].update(verdict="identical"),
+            id="identical-to-nobody",
+        ),
+        pytest.param(
+            lambda r: r["parity"]["entrants"]["b"]["first_difference"].update(index=4),
+            id="index-not-a-list",
+        ),
+        pytest.param(lambda r: r["comparisons"][0].update(verdict="faster"), id="comparison"),
+        pytest.param(lambda r: r["comparisons"][0].update(ratio=1.0), id="ratio-not-compared"),
+    ],
+)
+def test_schema_refuses(change: Callable[[dict[str, Any]], Any]) -> None:
+    validator = jsonschema.Draft202012Validator(SCHEMA_TEXT)
+    assert list(validator.iter_errors(spoilt(change)))
+
+
+def test_schema_lets_fields_be_added() -> None:
+    def add(read: dict[str, Any]) -> None:
+        places = (read, read["plan"], read["entrants"][0], read["entrants"][0]["epochs"][0])
+        for place in (*places, read["comparisons"][0], read["parity"]["entrants"]["a"]):
+            place["new"] = {"anything": None}
+
+    jsonschema.Draft202012Validator.check_schema(SCHEMA_TEXT)
+    assert not list(jsonschema.Draft202012Validator(SCHEMA_TEXT).iter_errors(spoilt(add)))
+
+
+# ---- hostile words -------------------------------------------------------------------------
+
+HOSTILE = [
+    pytest.param("[red]x[/red]", id="markup"),
+    pytest.param("[/oops]", id="closing-tag"),
+    pytest.param("a\\", id="backslash"),
+    pytest.param("[bold", id="open-bracket"),
+    pytest.param("x" * 10_000, id="10000-characters"),
+    pytest.param("one\ntwo\r\nthree", id="newlines"),
+    pytest.param("<script>alert(1)</script>&amp;", id="script"),
+    pytest.param(f"{ESCAPE}[31mred{ESCAPE}[0m {ESCAPE}]0;title\x07", id="escape-codes"),
+    pytest.param("数据加载 🙂 ‮", id="wide-and-bidirectional"),
+    pytest.param(":smile: {0} %s {label}", id="emoji-code-and-formats"),
+]
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_hostile_words_do_no_harm(words: str) -> None:
+    """In a label, a reason, a note and a version."""
+    plan = small_plan()
+    records = records_of([words, "good"], plan)
+    records[0].notes.append(words)
+    records[1].notes.append(words)
+    sessions = {
+        words: FakeSession(raises={"train": (2, Failed(words))}),
+        "good": other(answers={"open": opened_with(words)}),
+    }
+    results = run(sessions, plan, records=records)
+    entrant = as_read(results)["entrants"][0]
+    assert (entrant["label"], entrant["reason"], entrant["notes"]) == (words, words, [words])
+    for width in WIDTHS:
+        text = printed(results, width)
+        assert ESCAPE not in text, "escape codes where there is no terminal"
+        assert "good" in text
+        assert "rounding" in text
+        assert "failed" in text
+    if len(words) < 30 and words.isprintable() and words.isascii():
+        rows = [line.split("  ")[0].strip() for line in printed(results, 400).splitlines()]
+        assert words in rows, "the label must stand in its row as it is"
+        assert f"{words}: failed: {words}" in printed(results)
+
+
+def opened_with(version: str) -> dict[str, Any]:
+    return {
+        "versions": {"fake": version},
+        "settings": {version: version},
+        "import_seconds": 0.1,
+        "open_seconds": 0.1,
+    }
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "file"])
+@pytest.mark.parametrize("words", HOSTILE)
+def test_hostile_words_in_progress(words: str, terminal: bool) -> None:
+    plan, out = small_plan(), io.StringIO()
+    records = records_of([words, "good"], plan)
+    console = Console(file=out, width=100, force_terminal=terminal, _environ={})
+    sessions = {words: FakeSession(raises={"train": (2, Failed(words))}), "good": other()}
+    with Progress(console, records, plan.epochs, plan.rounds, quiet=False) as progress:
+        run(sessions, plan, records=records, observer=progress)
+        if terminal:
+            console.print(progress._table())
+    assert "good" in out.getvalue()
+    if not terminal:
+        assert ESCAPE not in out.getvalue()
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_hostile_words_of_a_comparison_and_a_difference(words: str) -> None:
+    sessions = {words: FakeSession(), "b": other(), f"{words} ": FakeSession(verdict="differs")}
+    results = run(sessions, small_plan(epochs=5))
+    as_read(results)
+    for width in WIDTHS:
+        assert ESCAPE not in printed(results, width)
+
+
+# ---- the terminal --------------------------------------------------------------------------
+
+
+def usual() -> Results:
+    """Every kind of verdict, with labels as long as they get."""
+    sessions = {
+        "mindspore:eager,scratch#1": FakeSession(),
+        "mindspore:eager,scratch#2": FakeSession(),
+        "torch": other(1.0),
+        "jax": other(2.0, verdict="differs"),
+        "numpy": other(3.0, raises={"train": (2, TimedOut("train took longer than 3 s"))}),
+    }
+    return run(sessions, small_plan(epochs=5))
+
+
+def rows_of(text: str) -> str:
+    """The table alone: from its rule to the first line after it."""
+    lines = text.splitlines()
+    start = next(n for n, line in enumerate(lines) if "───" in line)
+    end = next(n for n, line in enumerate(lines) if line.startswith("results in"))
+    table = [line for line in lines[start:end] if line.startswith(" ")]
+    return "\n".join(table)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_narrow_terminals_keep_entrant_and_verdict(width: int) -> None:
+    text = printed(usual(), width)
+    table = rows_of(text)
+    assert max(map(len, table.splitlines())) <= width
+    for label in ("torch", "jax", "numpy"):
+        assert re.search(rf"(?m)^ *{label} ", table), f"{label} is cut at {width} columns"
+    for verdict in ("rounding", "differs", "timeout"):
+        assert re.search(rf"\b{verdict}\b", table), f"{verdict} is cut at {width} columns"
+    # Long labels may be folded over lines, but nothing of them may be lost.
+    first = "".join(line[1 : 1 + width // 2].split("  ")[0].strip() for line in table.splitlines())
+    assert "mindspore:eager,scratch#1" in first
+    assert "…" not in table
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_lines_below_the_table_are_whole(width: int) -> None:
+    """To be copied and searched: no line is folded."""
+    text = printed(usual(), width)
+    assert "\nnumpy: timeout: train took longer than 3 s\n" in text
+    assert "\nresults in runs/x\n" in text
+
+
+def test_wide_terminals_show_all_columns() -> None:
+    header = printed(usual(), 160).splitlines()
+    names = ("entrant", "version", "train loss", "95 % interval", "peak memory", "verdict")
+    assert any(all(name in line for name in names) for line in header)
+
+
+def test_plain_output_has_no_escape_codes() -> None:
+    assert ESCAPE not in printed(usual())
+
+
+def test_terminal_output_has_colours() -> None:
+    """Otherwise the two tests around this one could not fail."""
+    assert f"{ESCAPE}[3" in printed(usual(), force_terminal=True, _environ={"TERM": "xterm"})
+
+
+def test_no_color_is_honoured() -> None:
+    text = printed(usual(), force_terminal=True, _environ={"TERM": "xterm", "NO_COLOR": "1"})
+    codes = [
+        code for found in re.findall(ESCAPE + r"\[([\d;]*)m", text) for code in found.split(";")
+    ]
+    assert not [code for code in codes if code and 30 <= int(code) <= 107], codes
+
+
+def test_quiet_progress_says_nothing() -> None:
+    plan, out = small_plan(), io.StringIO()
+    records = records_of(["a"], plan)
+    for terminal in (True, False):
+        console = Console(file=out, force_terminal=terminal)
+        with Progress(console, records, 3, 1, quiet=True) as progress:
+            run({"a": FakeSession()}, plan, records=records_of(["a"], plan), observer=progress)
+    assert out.getvalue() == ""
+
+
+def test_progress_says_a_line_an_epoch() -> None:
+    plan, out = small_plan(epochs=2, rounds=2), io.StringIO()
+    records = records_of(["a"], plan)
+    with Progress(Console(file=out, width=40), records, 2, 2, quiet=False) as progress:
+        run({"a": FakeSession()}, plan, records=records, observer=progress)
+    lines = [line for line in out.getvalue().splitlines() if "epoch" in line]
+    assert [line.partition("  ")[0] for line in lines] == [
+        "a: round 1/2 epoch 1/2",
+        "a: round 1/2 epoch 2/2",
+        "a: round 2/2 epoch 1/2",
+        "a: round 2/2 epoch 2/2",
+    ]
+    assert "train loss" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(None, "–"), (0.0123, "12.3 ms"), (1.234, "1.23 s"), (0.0, "0 ms"), (123.4, "123 s")],
+    ids=str,
+)
+def test_seconds(value: float | None, words: str) -> None:
+    assert report.seconds(value) == words
+
+
+# ---- files ---------------------------------------------------------------------------------
+
+
+def test_whole_leaves_nothing_behind_when_it_fails(tmp_path: Path) -> None:
+    target = tmp_path / "results.json"
+    target.write_text("old")
+
+    def fail() -> None:
+        with whole(target) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+    assert target.read_text() == "old"
+
+
+def test_orders_are_streamed(tmp_path: Path) -> None:
+    rows = [np.arange(4, dtype=np.int32), np.arange(4, dtype=np.int32)[::-1]]
+    write_orders(tmp_path / "order.npy", iter(rows), (2, 4))
+    found = np.load(tmp_path / "order.npy")
+    assert (found.dtype, found.tolist()) == (np.int32, [[0, 1, 2, 3], [3, 2, 1, 0]])
+
+
+def test_force_replaces_only_our_files(tmp_path: Path) -> None:
+    ours = [
+        "results.json",
+        "report.html",
+        "initial.safetensors",
+        "order.npy",
+        "params-a.safetensors",
+        "predictions.npz",
+        "worker-a.log",
+    ]
+    theirs = [
+        "notes.txt",
+        "params.txt",
+        "my-results.json",
+        "order.npy.bak",
+        "worker.log",
+        ".hidden",
+    ]
+    for name in ours + theirs:
+        (tmp_path / name).write_text("x")
+    (tmp_path / "source" / "numpy").mkdir(parents=True)
+    (tmp_path / "source" / "numpy" / "loss.py").write_text("x")
+    (tmp_path / "mine").mkdir()
+    prepare(tmp_path, force=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*theirs, "mine"])
+    assert len(OURS) == 8
+
+
+def test_force_does_not_follow_a_link(tmp_path: Path) -> None:
+    """`source` may be somebody's link to their working copy."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.tex").write_text("x")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "source").symlink_to(precious)
+    prepare(folder, force=True)
+    assert (precious / "thesis.tex").exists()
+    assert not (folder / "source").is_symlink()
+
+
+def test_results_are_made_in_time() -> None:
+    """A long run's page must not be what takes long: 30,000 losses in well under 5 s."""
+    plan = small_plan(epochs=10_000)
+    started = time.perf_counter()
+    as_json(run({"a": FakeSession()}, plan).asdict())
+    assert time.perf_counter() - started < 20

@@ -1,0 +1,503 @@
+"""Sessions: a worker answers as its process would, and its end, noise or hang is its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common import initial
+from common.errors import EntrantError, Failed, Killed, TimedOut, Unavailable
+from common.models import MODELS
+from common.remote import WorkerSession
+from common.session import LocalSession
+from common.spec import Plan
+from tests.conftest import BACKENDS, EXAMPLES, make_plan
+from tests.fakes import (
+    ABORTS,
+    EXITS,
+    HANGS,
+    HANGS_WITH_CHILD,
+    NOISY,
+    RAISES,
+    alive,
+    copy_backend,
+    cpu_seconds,
+)
+
+SCRATCH = {"style": "scratch", "mode": "eager", "data": "memory"}
+ORDER = initial.order(0, 0, EXAMPLES, 32, False)
+
+Made = Callable[..., WorkerSession]
+Data = Callable[[Plan], dict[str, Any]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Made]:
+    """Start workers of copied backends; whatever happens, they end with the test."""
+    started: list[WorkerSession] = []
+
+    def make(backend: str = "numpy", timeout: float = 60, **given: Any) -> WorkerSession:
+        log = tmp_path / f"{backend}-{len(started)}.log"
+        session = WorkerSession(
+            backend, log=log, environment={}, threads=1, timeout=timeout, **given
+        )
+        started.append(session)
+        return session
+
+    yield make
+    for session in started:
+        session.close(at_once=True)
+
+
+@pytest.fixture
+def broken(start: Made, tmp_path: Path, session_data: Data) -> Made:
+    """Open a copy of NumPy's backend with code appended to its components."""
+
+    def make(timeout: float = 60, **appended: str) -> WorkerSession:
+        copy_backend(tmp_path / "more", "broken", **appended)
+        session = start("broken", timeout, folder=tmp_path / "more")
+        plan = make_plan()
+        session.open(plan.asdict(), SCRATCH, session_data(plan))
+        return session
+
+    return make
+
+
+def within(seconds: float) -> AbstractContextManager[None]:
+    """Fail if the block takes longer."""
+
+    @contextmanager
+    def clocked() -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        assert time.monotonic() - started < seconds
+
+    return clocked()
+
+
+def gone(pid: int, seconds: float = 5) -> bool:
+    """Whether a process ends within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not alive(pid)
+
+
+# ---- the same answers ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("model", ["linear", "softmax", "mlp"])
+def test_worker_answers_as_in_process(
+    model: str, dtype: str, start: Made, session_data: Data
+) -> None:
+    """Every call of the interface, bit for bit."""
+    plan = make_plan(model, dtype=dtype, momentum=0.9, weight_decay=0.01)
+    data, worker, local = session_data(plan), start(), LocalSession("numpy")
+    order = initial.order(0, 0, 1000 if model == "linear" else EXAMPLES, 32, False)
+    found = []
+    for session in (worker, local):
+        opened = session.open(plan.asdict(), SCRATCH, data)
+        assert set(opened) == {"versions", "settings", "import_seconds", "open_seconds"}
+        assert session.warm_up(order) > 0
+        session.load(data["initial"])
+        trained = [session.train(order) for _ in range(2)]
+        images, labels = session.batch(order[:5])
+        params, state = session.params(), session.state()
+        logits = session.logits(params, images)
+        value, dlogits = session.gradient(logits, labels)
+        grads = session.backward(params, images, dlogits)
+        answers: dict[str, Any] = {
+            "losses": np.concatenate([t["losses"] for t in trained]),
+            "counts": np.concatenate([t["counts"] for t in trained]),
+            "params": params,
+            "state": state,
+            "images": images,
+            "labels": labels,
+            "logits": logits,
+            "value": np.asarray(value),
+            "dlogits": dlogits,
+            "grads": grads,
+            "moved": session.update(params, grads, state)[0],
+            "memory": session.update(params, grads, state)[1],
+            "fingerprint": session.fingerprint(order),
+        }
+        if model != "linear":
+            tested = session.evaluate()
+            answers |= {"test loss": tested["loss"], "test count": tested["count"]}
+            answers |= {"classes": session.predict(), "correct": session.correct(logits, labels)}
+        found.append(answers)
+    assert same(*found) is None, same(*found)
+    assert found[0]["state"], "momentum must have left a state, or nothing was compared"
+
+
+def same(a: Any, b: Any, where: str = "") -> str | None:
+    """Where two nests differ in a type, a shape or a bit."""
+    if isinstance(a, dict):
+        if set(a) != set(b):
+            return f"{where}: {set(a) ^ set(b)}"
+        return next((w for k in a if (w := same(a[k], b[k], f"{where}/{k}"))), None)
+    if isinstance(a, np.ndarray):
+        equal = (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
+        return None if equal else where
+    return None if (type(a), a) == (type(b), b) else where
+
+
+def test_worker_of_another_interpreter(start: Made, tmp_path: Path, session_data: Data) -> None:
+    """A path that is not this interpreter's own, but leads to it."""
+    wrapper = tmp_path / "python"
+    marker = tmp_path / "used"
+    wrapper.write_text(f'#!/bin/sh\ntouch "{marker}"\nexec "{sys.executable}" "$@"\n')
+    wrapper.chmod(0o755)
+    plan = make_plan()
+    session = start(python=str(wrapper))
+    session.open(plan.asdict(), SCRATCH, session_data(plan))
+    assert marker.exists()
+    local = LocalSession("numpy")
+    local.open(plan.asdict(), SCRATCH, session_data(plan))
+    assert np.array_equal(session.train(ORDER)["losses"], local.train(ORDER)["losses"])
+
+
+def test_worker_is_opened_again_for_another_plan(start: Made, session_data: Data) -> None:
+    session, shapes = start(), []
+    for model in ("mlp", "softmax"):
+        plan = make_plan(model)
+        session.open(plan.asdict(), SCRATCH, session_data(plan))
+        shapes.append(sorted(session.params()))
+    assert shapes == [
+        ["hidden.bias", "hidden.weight", "output.bias", "output.weight"],
+        ["output.bias", "output.weight"],
+    ]
+
+
+def test_worker_may_use_only_its_threads(start: Made, tmp_path: Path, session_data: Data) -> None:
+    plan = make_plan()
+    session = start()  # threads=1
+    session.open(plan.asdict(), SCRATCH, session_data(plan))
+    assert len(os.sched_getaffinity(session.pid)) == 1
+
+
+# ---- load restores -------------------------------------------------------------------------
+
+#: Both styles eagerly, because each keeps its own state; compiled, the last one.
+CELLS = [
+    pytest.param(backend, style, mode, id=f"{backend}-{style}-{mode}")
+    for backend, found in BACKENDS.items()
+    for style in found.info.styles
+    for mode in found.info.modes
+    if mode == "eager" or style == found.info.styles[-1]
+]
+
+
+@pytest.mark.parametrize(("backend", "style", "mode"), CELLS)
+def test_load_restores_parameters_and_state(
+    backend: str,
+    style: str,
+    mode: str,
+    opened: Callable[..., WorkerSession],
+    session_data: Data,
+) -> None:
+    """Train, load, train again: the same losses; from the middle, too.
+
+    Warm, as in a run: MindSpore's kernels tune how they share out a sum while they are new,
+    and a sum shared out otherwise has another last digit.
+    """
+    plan = make_plan(momentum=0.9, weight_decay=0.01)
+    session, start = opened(backend, plan, style, mode), session_data(plan)["initial"]
+    session.warm_up(ORDER)
+    session.load(start)
+    first = [session.train(ORDER)["losses"] for _ in range(2)]
+    params, state = session.params(), session.state()
+    third = session.train(ORDER)["losses"]
+    end = session.params()
+    assert not np.array_equal(first[1], third), "nothing moved"
+
+    session.load(start)
+    assert [a.tobytes() for a in first] == [
+        session.train(ORDER)["losses"].tobytes() for _ in range(2)
+    ]
+
+    session.load(params, state)
+    assert session.train(ORDER)["losses"].tobytes() == third.tobytes()
+    assert same(session.params(), end) is None
+
+    session.load(params)
+    session.train(ORDER)
+    assert same(session.params(), end), "without its momentum it must end elsewhere"
+
+
+def test_arrays_of_the_caller_are_left_alone(session_data: Data) -> None:
+    """In one process (the referee, notebooks) no training in our memory."""
+    plan = make_plan(momentum=0.9)
+    data, session = session_data(plan), LocalSession("numpy")
+    before = {name: array.copy() for name, array in data["initial"].items()}
+    session.open(plan.asdict(), SCRATCH, data)
+    session.load(data["initial"])
+    held = session.params()
+    kept = {name: array.copy() for name, array in held.items()}
+    session.train(ORDER)
+    assert same(before, data["initial"]) is None
+    assert same(kept, held) is None, "what was fetched must not change afterwards"
+
+
+# ---- what can go wrong ---------------------------------------------------------------------
+
+
+def test_raises(broken: Made) -> None:
+    session = broken(accuracy=RAISES)
+    with pytest.raises(Failed) as failed:
+        session.train(ORDER)
+    assert str(failed.value) == "ValueError: boom [red] <b>"
+    log = session.log.read_text()
+    assert "Traceback" in log
+    assert "accuracy.py" in log
+    assert "and a second line" in log
+    assert session.params()["output.bias"].shape == (10,), "it must still answer"
+
+
+def test_raises_without_words(broken: Made) -> None:
+    session = broken(accuracy="def correct(logits, labels):\n    raise ArithmeticError")
+    with pytest.raises(Failed, match=r"\AArithmeticError\Z"):
+        session.train(ORDER)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        pytest.param(EXITS, "exit code 3", id="exit"),
+        pytest.param("def correct(*_):\n    raise SystemExit(4)", "exit code 4", id="SystemExit"),
+        pytest.param(ABORTS, "signal SIGABRT", id="abort"),
+        pytest.param(
+            "import os, signal\ndef correct(*_):\n    os.kill(os.getpid(), signal.SIGKILL)",
+            "signal SIGKILL",
+            id="out-of-memory-killer",
+        ),
+        pytest.param(
+            "import ctypes\ndef correct(*_):\n    ctypes.string_at(0)",
+            "signal SIGSEGV",
+            id="segmentation-fault",
+        ),
+    ],
+)
+def test_process_dies(code: str, words: str, broken: Made) -> None:
+    session = broken(accuracy=code)
+    with within(5), pytest.raises(Killed) as killed:
+        session.train(ORDER)
+    assert words in str(killed.value)
+    assert session.log.name in str(killed.value)
+    assert "\n" not in str(killed.value)
+    assert not alive(session.pid)
+    with pytest.raises(EntrantError):
+        session.params()
+
+
+def test_hangs(broken: Made) -> None:
+    session = broken(timeout=2, accuracy=HANGS)
+    assert alive(session.pid)
+    with within(6), pytest.raises(TimedOut) as hung:
+        session.train(ORDER)
+    assert "train took longer than 2 s" in str(hung.value)
+    assert "--timeout" in str(hung.value)
+    assert gone(session.pid)
+    session.close()
+
+
+def test_hangs_and_so_does_its_child(broken: Made, tmp_path: Path) -> None:
+    """Loader processes must not outlive their worker."""
+    session = broken(timeout=2, accuracy=HANGS_WITH_CHILD)
+    with within(6), pytest.raises(TimedOut):
+        session.train(ORDER)
+    child = int((tmp_path / "more" / "broken" / "child").read_text())
+    assert gone(session.pid)
+    assert gone(child)
+
+
+def test_child_of_a_worker_that_is_closed(broken: Made, tmp_path: Path) -> None:
+    code = HANGS_WITH_CHILD.replace("while True:\n        pass", "return 0")
+    session = broken(accuracy=code)
+    session.train(ORDER[:1])
+    child = int((tmp_path / "more" / "broken" / "child").read_text())
+    assert alive(child)
+    session.close()
+    assert gone(session.pid)
+    assert gone(child)
+
+
+def test_interpreter_that_never_answers(start: Made, tmp_path: Path) -> None:
+    """Before it reads its pipe, a large message does not even fit in."""
+    sleepy = tmp_path / "python"
+    sleepy.write_text("#!/bin/sh\nexec sleep 300\n")
+    sleepy.chmod(0o755)
+    session = start(timeout=1, python=str(sleepy))
+    found: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            session.load({"large": np.zeros(10**6)})
+        except BaseException as error:
+            found.append(error)
+
+    caller = threading.Thread(target=call, daemon=True)
+    caller.start()
+    caller.join(5)
+    session.close(at_once=True)
+    assert [type(error) for error in found] == [TimedOut]
+
+
+def test_interpreter_that_is_none(start: Made, tmp_path: Path) -> None:
+    """It can be executed as far as its mode says, and cannot."""
+    text = tmp_path / "python"
+    text.write_text("this is no program")
+    text.chmod(0o755)
+    with pytest.raises(EntrantError):
+        start(python=str(text)).params()
+
+
+def test_interpreter_that_ends_at_once(start: Made) -> None:
+    with within(5), pytest.raises(Killed, match="exit code 0"):
+        start(python="/bin/true").params()
+
+
+def test_noise_does_no_harm(broken: Made, session_data: Data) -> None:
+    session, local, plan = broken(accuracy=NOISY), LocalSession("numpy"), make_plan()
+    local.open(plan.asdict(), SCRATCH, session_data(plan))
+    assert np.array_equal(session.train(ORDER)["losses"], local.train(ORDER)["losses"])
+    log = session.log.read_text()
+    for words in ("stdout", "stderr", "descriptor 1", "descriptor 2"):
+        assert words in log
+
+
+def test_noise_stays_off_our_terminal(broken: Made, capfd: pytest.CaptureFixture[str]) -> None:
+    broken(accuracy=NOISY).train(ORDER)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_input_is_empty(broken: Made) -> None:
+    """A framework that asks something must not wait for an answer."""
+    code = "def correct(*_):\n    raise ValueError(repr(__import__('sys').stdin.read()))"
+    ours, (read, write) = os.dup(0), os.pipe()
+    os.dup2(read, 0)  # an input on which nothing ever comes, like an idle terminal
+    try:
+        session = broken(timeout=3, accuracy=code)
+    finally:
+        os.dup2(ours, 0)
+        os.close(ours)
+        os.close(read)
+    with pytest.raises(Failed, match="ValueError: ''"):
+        session.train(ORDER)
+    os.close(write)
+
+
+@pytest.mark.parametrize("component", ["data", "model", "loss", "update", "accuracy", "train"])
+def test_missing_framework(component: str, start: Made, tmp_path: Path, session_data: Data) -> None:
+    copy_backend(tmp_path / "more", "ghost", **{component: "import no_such_module_9f3c"})
+    session, plan = start("ghost", folder=tmp_path / "more"), make_plan()
+    with pytest.raises(Unavailable) as missing:
+        session.open(plan.asdict(), SCRATCH, session_data(plan))
+    assert "ghost cannot be imported" in str(missing.value)
+    assert "No module named 'no_such_module_9f3c'" in str(missing.value)
+    assert "\n" not in str(missing.value)
+
+
+def test_answer_that_cannot_be_sent(broken: Made) -> None:
+    """An object that is neither plain nor an array: the entrant's failure, told in one line."""
+    session = broken(model="def dump(params):\n    return {'output.weight': object()}")
+    with pytest.raises(EntrantError) as told:
+        session.params()
+    assert "\n" not in str(told.value)
+
+
+def test_answer_of_objects(broken: Made) -> None:
+    """An array whose bytes mean nothing elsewhere must not get as far as the parent."""
+    code = "def dump(params):\n    return {'output.weight': np.array([None, 'x'], object)}"
+    with pytest.raises(EntrantError):
+        broken(model=code).params()
+
+
+def test_folder_stands_before_our_own(start: Made, tmp_path: Path, session_data: Data) -> None:
+    """And only in the worker: the referee stays the project's."""
+    copy_backend(tmp_path / "more", "numpy", accuracy=RAISES)
+    session, plan = start("numpy", folder=tmp_path / "more"), make_plan()
+    session.open(plan.asdict(), SCRATCH, session_data(plan))
+    with pytest.raises(Failed, match="boom"):
+        session.train(ORDER)
+    local = LocalSession("numpy")
+    local.open(plan.asdict(), SCRATCH, session_data(plan))
+    assert len(local.train(ORDER)["losses"]) == 3
+
+
+def test_modules_where_we_stand_are_not_imported(
+    start: Made, tmp_path: Path, session_data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file called like a module, in the folder the user happens to work in."""
+    for name in ("json", "numpy", "common", "backends"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    plan = make_plan()
+    assert start().open(plan.asdict(), SCRATCH, session_data(plan))["versions"]
+
+
+def test_close_ends_an_idle_worker_by_itself(start: Made, session_data: Data) -> None:
+    plan, session = make_plan(), start()
+    session.open(plan.asdict(), SCRATCH, session_data(plan))
+    with within(2):
+        session.close()
+    assert not alive(session.pid)
+    assert session._process.returncode == 0
+    session.close()
+
+
+def test_ctrl_c_does_not_reach_a_worker(start: Made, session_data: Data) -> None:
+    """The terminal sends it to the group in the foreground; workers are in their own."""
+    plan, session = make_plan(), start()
+    session.open(plan.asdict(), SCRATCH, session_data(plan))
+    assert os.getpgid(session.pid) == session.pid != os.getpgid(0)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# ---- a worker that waits -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_waiting_costs_nothing(backend: str, workers: Callable[[str], WorkerSession]) -> None:
+    """Right after work that uses all its threads: no thread spins for the next."""
+    mode = BACKENDS[backend].info.usual_mode
+    plan, draw = make_plan("mlp", hidden=256, batch_size=512), np.random.default_rng(0)
+    images = draw.integers(0, 256, (2048, 784), dtype=np.uint8)
+    labels = draw.integers(0, 10, 2048, dtype=np.uint8)
+    start = initial.parameters(MODELS["mlp"], 784, 256, 0, "float32")
+    data = {"train": (images, labels), "test": (images, labels), "initial": start}
+    session = workers(backend)
+    choices = {"style": BACKENDS[backend].info.styles[-1], "mode": mode, "data": "memory"}
+    session.open(plan.asdict(), choices, data)
+    order = initial.order(0, 0, 2048, 512, False)
+    before = cpu_seconds(session.pid)
+    for _ in range(3):
+        session.train(order)
+    session.params()
+    worked = cpu_seconds(session.pid)
+    time.sleep(1)
+    assert cpu_seconds(session.pid) - worked < 0.02
+    assert worked > before, "the clock must see work, or it sees nothing"
+
+
+def test_a_spinning_worker_would_be_seen(broken: Made) -> None:
+    """The check above, on a thread that never rests."""
+    code = (
+        "import threading\n\ndef _spin():\n    while True:\n        pass\n\n"
+        "threading.Thread(target=_spin, daemon=True).start()"
+    )
+    session = broken(accuracy=code)
+    before = cpu_seconds(session.pid)
+    time.sleep(0.5)
+    assert cpu_seconds(session.pid) - before > 0.05

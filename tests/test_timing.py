@@ -1,0 +1,174 @@
+"""Turns and the arithmetic of clock readings, on known numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common import timing
+
+
+@given(st.integers(0, 8), st.integers(0, 12), st.integers(0, 2**32))
+def test_every_entrant_has_one_turn_in_every_epoch(entrants: int, epochs: int, seed: int) -> None:
+    schedule = timing.turns(entrants, epochs, seed)
+    assert len(schedule) == epochs
+    assert all(sorted(turn) == list(range(entrants)) for turn in schedule)
+    assert all(type(position) is int for turn in schedule for position in turn)
+
+
+def test_turns_follow_from_the_seed() -> None:
+    assert timing.turns(4, 10, 3) == timing.turns(4, 10, 3)
+    assert timing.turns(4, 10, 3) != timing.turns(4, 10, 4)
+
+
+def test_turns_are_shuffled_anew_in_every_epoch() -> None:
+    """Nobody always follows the same neighbour, or always goes first."""
+    schedule = timing.turns(3, 300, 0)
+    orders = Counter(map(tuple, schedule))
+    assert len(orders) == 6
+    assert min(orders.values()) > 25
+    firsts = Counter(turn[0] for turn in schedule)
+    assert min(firsts.values()) > 70
+
+
+@pytest.mark.parametrize("readings", [[], [1.0], [1.0, 2.0]], ids=len)
+def test_under_three_readings_have_no_interval(readings: list[float]) -> None:
+    assert timing.interval(readings) == (None, None)
+
+
+def test_interval_of_equal_readings_has_no_width() -> None:
+    assert timing.interval([2.0, 2.0, 2.0]) == (2.0, 2.0)
+
+
+def test_interval_lies_in_the_readings_around_their_median() -> None:
+    readings = np.random.default_rng(0).normal(10.0, 1.0, 40).tolist()
+    low, high = timing.interval(readings)
+    assert low is not None
+    assert high is not None
+    assert min(readings) < low < np.median(readings) < high < max(readings)
+    # The standard error of a median of 40 normal readings is 1.253 / sqrt(40) = 0.2.
+    assert 0.3 < high - low < 1.6
+
+
+def test_interval_covers_the_true_median_nearly_as_often_as_it_says() -> None:
+    draw = np.random.default_rng(1)
+    hits = 0
+    for _ in range(60):
+        low, high = timing.interval(draw.normal(0.0, 1.0, 20).tolist())
+        assert low is not None
+        assert high is not None
+        hits += low <= 0.0 <= high
+    assert 50 <= hits <= 60
+
+
+def test_interval_repeats() -> None:
+    readings = [1.0, 1.5, 1.2, 1.1, 1.3]
+    assert timing.interval(readings) == timing.interval(readings)
+
+
+def test_outlier_moves_neither_median_nor_interval_far() -> None:
+    """One epoch in which the machine did something else."""
+    usual = [1.0 + 0.01 * n for n in range(10)]
+    found = timing.summary([*usual, 60.0])
+    assert found["median"] == pytest.approx(1.05)
+    assert found["high"] < 1.11
+
+
+@pytest.mark.parametrize(
+    ("readings", "median", "least"),
+    [([3.0], 3.0, 3.0), ([3.0, 1.0], 2.0, 1.0), ([3.0, 1.0, 2.0], 2.0, 1.0)],
+    ids=["one", "two", "three"],
+)
+def test_summary(readings: list[float], median: float, least: float) -> None:
+    found = timing.summary(readings)
+    assert list(found) == ["median", "low", "high", "min", "all"]
+    assert (found["median"], found["min"], found["all"]) == (median, least, readings)
+    assert (found["low"] is None) == (found["high"] is None) == (len(readings) < 3)
+
+
+def test_summary_of_nothing() -> None:
+    """One epoch: its time holds first-time costs, so there is no steady one."""
+    nothing = {"median": None, "low": None, "high": None, "min": None, "all": []}
+    assert timing.summary([]) == nothing
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "ratio", "verdict"),
+    [
+        ([1.0] * 5, [2.0] * 5, 0.5, "a is faster"),
+        ([2.0] * 5, [1.0] * 5, 2.0, "b is faster"),
+        ([1.0] * 5, [1.0] * 5, 1.0, "no clear difference"),
+        ([1.04] * 5, [1.0] * 5, 1.04, "no clear difference"),
+        ([1.06] * 5, [1.0] * 5, 1.06, "b is faster"),
+        ([0.96] * 5, [1.0] * 5, 0.96, "no clear difference"),
+        ([0.94] * 5, [1.0] * 5, 0.94, "a is faster"),
+        ([1.0] * 2, [9.0] * 2, 1 / 9, "no clear difference"),
+        ([1.0], [9.0], 1 / 9, "no clear difference"),
+        ([0.5, 1.0, 2.0, 0.4, 1.9], [1.0] * 5, 1.0, "no clear difference"),
+        ([0.5, 0.6, 0.7, 1.3, 0.5], [1.0] * 5, 0.6, "no clear difference"),
+    ],
+    ids=[
+        "twice-as-fast",
+        "twice-as-slow",
+        "equal",
+        "4%-slower",
+        "6%-slower",
+        "4%-faster",
+        "6%-faster",
+        "two-epochs",
+        "one-epoch",
+        "scattered",
+        "interval-reaches-over",
+    ],
+)
+def test_compare(a: list[float], b: list[float], ratio: float, verdict: str) -> None:
+    found = timing.compare(a, b)
+    assert found["ratio"] == pytest.approx(ratio)
+    assert found["verdict"] == verdict
+    assert (found["low"] is None) == (found["high"] is None) == (len(a) < 3)
+
+
+def test_compare_pairs_the_same_epochs() -> None:
+    """Drift that hits both alike cancels: each of b's epochs is twice the same one of a."""
+    a = [1.0, 5.0, 2.0, 9.0, 3.0]
+    found = timing.compare(a, [2 * seconds for seconds in a])
+    assert (found["ratio"], found["low"], found["high"]) == (0.5, 0.5, 0.5)
+    assert found["verdict"] == "a is faster"
+
+
+def test_compare_nothing_is_not_compared() -> None:
+    nothing = {"ratio": None, "low": None, "high": None, "verdict": "not compared"}
+    assert timing.compare([], []) == nothing
+
+
+def test_compare_the_other_way_round_says_the_same() -> None:
+    draw = np.random.default_rng(2)
+    a, b = draw.normal(1.0, 0.05, 12), draw.normal(1.5, 0.05, 12)
+    there, back = timing.compare(a, b), timing.compare(b, a)
+    assert there["verdict"] == "a is faster"
+    assert back["verdict"] == "b is faster"
+    assert there["ratio"] * back["ratio"] == pytest.approx(1.0, rel=1e-2)
+
+
+def test_same_entrant_twice_has_no_clear_difference() -> None:
+    """The A/A control, with a drift of a third over the run and 3 % of noise."""
+    draw, wrong = np.random.default_rng(3), 0
+    for _ in range(40):
+        drift = np.linspace(1.0, 1.33, 12)
+        a, b = (drift * draw.normal(1.0, 0.03, 12) for _ in range(2))
+        wrong += timing.compare(a, b)["verdict"] != "no clear difference"
+    assert wrong == 0
+
+
+def test_ten_percent_are_found_under_the_same_noise() -> None:
+    """What would not be found if the interval were too wide."""
+    draw, found = np.random.default_rng(4), 0
+    for _ in range(40):
+        drift = np.linspace(1.0, 1.33, 12)
+        a, b = (drift * draw.normal(1.0, 0.02, 12) for _ in range(2))
+        found += timing.compare(a, 1.15 * b)["verdict"] == "a is faster"
+    assert found >= 38
