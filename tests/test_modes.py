@@ -10,6 +10,8 @@ import pytest
 
 from tests.conftest import BACKENDS, FRAMEWORKS, make_plan
 
+pytestmark = pytest.mark.slow
+
 CELLS = [
     (backend, style, mode)
     for backend in FRAMEWORKS

@@ -18,7 +18,7 @@ from common.models import MODELS
 from common.remote import ROOT
 from common.session import LocalSession
 from common.spec import Plan
-from tests.conftest import BACKENDS, make_plan
+from tests.conftest import BACKENDS, FEATURES, make_plan
 from tests.planted import PLANTS, STAGES, plant
 
 
@@ -54,6 +54,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "style", "mode", "model", "dtype"), CELLS, ids=["-".join(c) for c in CELLS]
 )
@@ -76,6 +77,7 @@ def test_no_false_alarm(
         assert verdict.max_abs_loss_difference < 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_planted_in_process(backend: str, tmp_path: Path, small: data.Dataset) -> None:
     names = {plant(backend, what, tmp_path): what for what in PLANTS}
@@ -98,6 +100,7 @@ def test_planted_in_process(backend: str, tmp_path: Path, small: data.Dataset) -
         assert (first["step"], first["stage"]) == (1, STAGES[what]), (name, first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_planted_in_a_worker(backend: str, tmp_path: Path, small_folder: Path) -> None:
     names = {plant(backend, what, tmp_path): what for what in PLANTS}
@@ -172,6 +175,21 @@ WRONGS = {
         "output.bias",
     ),
     "count-off-by-one": ({"correct": lambda n: n + 1}, "accuracy", "correct"),
+    "count-of-the-step": (
+        {"train": lambda t: {**t, "counts": t["counts"] + 1}},
+        "step",
+        "correct",
+    ),
+    "evaluated-loss": (
+        {"evaluate": lambda m: {**m, "loss": 1.0001 * m["loss"]}},
+        "evaluation",
+        "loss",
+    ),
+    "evaluated-count": (
+        {"evaluate": lambda m: {**m, "count": m["count"] - 2}},
+        "evaluation",
+        "count",
+    ),
 }
 
 
@@ -196,6 +214,18 @@ def test_each_check_catches_its_error(
         assert verdict.first_difference.index == (7, 2)
 
 
+def test_layers_of_equal_width_do_not_blind_the_forward_check(
+    session_data: Callable[[Plan], dict[str, Any]],
+) -> None:
+    plan = make_plan("mlp", hidden=FEATURES)
+    source = session_data(plan)
+    session = Wrong(logits=lambda o: o * np.float32(1.0001))
+    session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
+    verdict = judge(session, "numpy", plan, source)
+    assert verdict.first_difference is not None
+    assert verdict.first_difference.stage == "forward"
+
+
 def test_other_batches_are_found_by_their_fingerprint(
     session_data: Callable[[Plan], dict[str, Any]],
 ) -> None:
@@ -206,6 +236,7 @@ def test_other_batches_are_found_by_their_fingerprint(
     assert judge(session, "numpy", plan, source).verdict == "differs"
 
 
+@pytest.mark.slow
 def test_a_network_that_parts_is_called_rounding(real: data.Dataset) -> None:
     """Nudged by one unit in the last place, the MLP drifts far beyond any fixed tolerance."""
     plan = make_plan("mlp", hidden=256, batch_size=256, epochs=3)
@@ -250,3 +281,7 @@ def test_identical_needs_every_bit() -> None:
     wrong["b"].verdict = "differs"
     parity.mark_identical(wrong, {"a": losses, "b": losses}, {"a": params, "b": params})
     assert wrong["b"].verdict == "differs", "two that are wrong alike do not agree"
+    half = verdicts()
+    half["b"].verdict = "differs"
+    parity.mark_identical(half, {"a": losses, "b": losses}, {"a": params, "b": params})
+    assert half["b"].verdict == "differs", "same run, but a component of its own is wrong"

@@ -11,6 +11,8 @@ import pytest
 from common.models import MODELS
 from tests.conftest import BACKENDS, FRAMEWORKS, make_plan
 
+pytestmark = pytest.mark.slow
+
 CELLS = [
     (backend, style, mode, model)
     for backend, model in itertools.product(FRAMEWORKS, MODELS)
