@@ -22,7 +22,7 @@ def to_array(tensor):
 
 
 def place(images, labels, dtype, device):
-    """Make a data set resident: uint8 pixels stay bytes until they are used.
+    """Make a data set resident: float32(pixel) / float32(255), then dtype.
 
     Args:
         images: (N, features), uint8 pixels, or numbers that are ready to use.
@@ -33,16 +33,18 @@ def place(images, labels, dtype, device):
     Returns:
         data, for `take`.
 
-    Differs: class labels are int32, as its losses document.
+    Differs: class labels are int32, as its losses document. Dividing is
+    exact.
     """
     if images.dtype == np.uint8:
-        labels = labels.astype(np.int32)
-    images, labels = to_tensor(images, device), to_tensor(labels, device)
-    return images, labels, getattr(mindspore, dtype)
+        images = to_tensor(images, device).astype(mindspore.float32) / 255
+        images = images.astype(getattr(mindspore, dtype))
+        return images, to_tensor(labels.astype(np.int32), device)
+    return to_tensor(images, device), to_tensor(labels, device)
 
 
 def take(data, index):
-    """Gather one batch: float32(pixel) / float32(255), then the labels.
+    """Gather one batch.
 
     Args:
         data: from `place`.
@@ -51,16 +53,10 @@ def take(data, index):
     Returns:
         images (n, features) in the run's dtype, labels (n,) or (n, 1).
 
-    Differs: dividing is exact here, op by op and compiled.
-
     See: https://www.mindspore.cn/docs/en/master/api_python/ops/mindspore.ops.gather.html
     """
-    images, labels, dtype = data
-    images = ops.gather(images, index, 0)
-    labels = ops.gather(labels, index, 0)
-    if images.dtype == mindspore.uint8:
-        images = (images.astype(mindspore.float32) / 255).astype(dtype)
-    return images, labels
+    images, labels = data
+    return ops.gather(images, index, 0), ops.gather(labels, index, 0)
 
 
 def loader(folder, dtype, device, batch_size, workers):

@@ -18,7 +18,7 @@ def to_array(tensor):
 
 
 def place(images, labels, dtype, device):
-    """Make a data set resident: uint8 pixels stay bytes until they are used.
+    """Make a data set resident: float32(pixel) / float32(255), then dtype.
 
     Args:
         images: (N, features), uint8 pixels, or numbers that are ready to use.
@@ -29,16 +29,19 @@ def place(images, labels, dtype, device):
     Returns:
         data, for `take`.
 
-    Differs: class labels must be int64.
+    Differs: class labels must be int64. Dividing by a tensor is exact; by a
+    number a GPU multiplies with its inverse (read in ATen, not run).
     """
     if images.dtype == np.uint8:
-        labels = labels.astype(np.int64)
-    images, labels = to_tensor(images, device), to_tensor(labels, device)
-    return images, labels, to_tensor(np.array(255, dtype), device)
+        largest = torch.tensor(255.0, device=device)
+        images = to_tensor(images, device).float() / largest
+        images = images.to(getattr(torch, dtype))
+        return images, to_tensor(labels.astype(np.int64), device)
+    return to_tensor(images, device), to_tensor(labels, device)
 
 
 def take(data, index):
-    """Gather one batch: float32(pixel) / float32(255), then the labels.
+    """Gather one batch.
 
     Args:
         data: from `place`.
@@ -46,16 +49,9 @@ def take(data, index):
 
     Returns:
         images (n, features) in the run's dtype, labels (n,) or (n, 1).
-
-    Differs: dividing is exact here, op by op and compiled. By a tensor,
-    because a GPU divides by a number as a product with its inverse (read in
-    ATen's source, not run).
     """
-    images, labels, largest = data
-    images, labels = images[index], labels[index]
-    if images.dtype == torch.uint8:
-        images = (images.float() / largest.float()).to(largest.dtype)
-    return images, labels
+    images, labels = data
+    return images[index], labels[index]
 
 
 def loader(folder, dtype, device, batch_size, workers):
