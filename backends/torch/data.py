@@ -34,7 +34,7 @@ def place(images, labels, dtype, device):
     """
     if images.dtype == np.uint8:
         largest = torch.tensor(255.0, device=device)
-        images = to_tensor(images, device).float() / largest
+        images = to_tensor(images, device).float().div_(largest)
         images = images.to(getattr(torch, dtype))
         return images, to_tensor(labels.astype(np.int64), device)
     return to_tensor(images, device), to_tensor(labels, device)
