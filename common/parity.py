@@ -255,7 +255,7 @@ class Components:
         wide = cast(at.params, "float64")
         logits64 = forward(exact, wide, images.astype("float64"))
         allowed = self._allowed(logits64, forward(plain, at.params, images), forward_rearranged)
-        logits_allowed = allowed["logits"]
+        logits_bound = float(np.max(allowed["logits"]))
         yield "forward", worst(forward(session, at.params, images), logits64, allowed)
 
         # Loss: its value and its gradient in the logits.
@@ -278,6 +278,7 @@ class Components:
             chances = loss64["dlogits"] + one_hot(labels, logits.shape[1]) / len(labels)
             allowed["loss"] = allowed["loss"] + self._exp_error
             allowed["dlogits"] = allowed["dlogits"] + 2 * self._exp_error * chances
+        loss_bound = float(np.max(allowed["loss"]))
         yield "loss", worst(loss(session, logits, labels), loss64, allowed)
         count = np.asarray(session.correct(logits, labels))
         right = np.asarray(exact.correct(logits.astype("float64"), labels))
@@ -305,10 +306,10 @@ class Components:
             yield "update", self._update(session, params, grads, at.state)
 
         # One step and the evaluation as they run, in the entrant's own mode.
-        near = near_ties(logits64["logits"], float(np.max(logits_allowed)))
+        near = near_ties(logits64["logits"], logits_bound)
         yield "step", self._whole_step(session, at, near)
         if at.last and exact.has_test_set():
-            yield "evaluation", self._evaluation(session, at, float(np.max(logits_allowed)))
+            yield "evaluation", self._evaluation(session, at, logits_bound, loss_bound)
 
     def _moved(self, params: Arrays) -> Iterator[Arrays]:
         """Parameters moved by up to `NUDGE_ULPS` of the run's dtype, at random."""
@@ -390,22 +391,24 @@ class Components:
             allowed = self._widen_step(allowed, at)
         return worst(run(session, at.params, at.state, at.index), right, allowed)
 
-    def _evaluation(self, session: Session, at: State, bound: float) -> Finding | None:
-        """Loss and count of the whole test set, from the same parameters."""
-        exact, plain = self._referee.exact, self._referee.plain
-        params = cast(at.params, "float64")
+    def _evaluation(
+        self, session: Session, at: State, logits_bound: float, loss_bound: float
+    ) -> Finding | None:
+        """Loss and count of the whole test set, from the same parameters.
+
+        The bounds are those of logits, and of the loss from equal logits; its slope in an
+        example's logits has magnitudes that sum to 2 at most.
+        """
+        exact, params = self._referee.exact, cast(at.params, "float64")
 
         def run(s: Session, params: Arrays) -> Arrays:
             s.load(params)
             measured = s.evaluate()
             return {name: np.asarray(measured[name]) for name in ("loss", "count")}
 
-        right = run(exact, params)
-        in_plain = run(plain, at.params)  # in one order only: a whole test set takes its time
-        allowed = self._allowed(right, in_plain, lambda _: in_plain)
-        allowed["loss"] = allowed["loss"] + self._exp_error
-        allowed["count"] = near_ties(exact.test_logits(params), bound)
-        return worst(run(session, at.params), right, allowed)
+        near = near_ties(exact.test_logits(params), logits_bound)
+        allowed = {"loss": loss_bound + 2 * logits_bound, "count": near}
+        return worst(run(session, at.params), run(exact, params), allowed)
 
     def _widen_step(self, allowed: dict[str, Any], at: State) -> dict[str, Any]:
         """Let the error of exp through: loss, gradient, update."""
