@@ -214,6 +214,24 @@ def test_each_check_catches_its_error(
         assert verdict.first_difference.index == (7, 2)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "lr"),
+    [("float32", 0.1 * (1 + 1e-6)), ("float64", float(np.float32(0.1)))],
+    ids=["float32-a-millionth", "float64-rounded-to-float32"],
+)
+def test_a_learning_rate_slightly_wrong(
+    dtype: str, lr: float, session_data: Callable[[Plan], dict[str, Any]]
+) -> None:
+    plan = make_plan("softmax", dtype=dtype)
+    source = session_data(plan)
+    session = LocalSession("numpy")
+    choices = {"style": "scratch", "mode": "eager", "data": "memory"}
+    session.open({**plan.asdict(), "lr": lr}, choices, source)
+    verdict = judge(session, "numpy", plan, source)
+    assert verdict.first_difference is not None
+    assert (verdict.first_difference.step, verdict.first_difference.stage) == (1, "update")
+
+
 def test_layers_of_equal_width_do_not_blind_the_forward_check(
     session_data: Callable[[Plan], dict[str, Any]],
 ) -> None:
