@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -131,6 +132,7 @@ class Runner:
     band: bool = True
     sessions: dict[str, Session] = field(default_factory=dict)
     verdicts: dict[str, parity.Verdict] = field(default_factory=dict)
+    _warming: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def run(self) -> Results:
         """Open, train, judge; on Ctrl-C keep what finished."""
@@ -187,23 +189,27 @@ class Runner:
             self._end(record, "failed", f"it answered what cannot be used: {one_line(error)}")
 
     def _open(self) -> None:
-        """Import and place everywhere, as many at a time as there are cores; then warm up."""
+        """Import and place everywhere, as many at a time as there are cores; warm up in turn."""
         self.observer.phase("starting")
         # Processes are started here and not in the threads: what Ctrl-C finds, it can end.
         for record in self._alive():
             self._try(record, self._connect, record)
         pool = ThreadPoolExecutor(available_cores())
         try:
-            opening = [(record, pool.submit(self._open_one, record)) for record in self._alive()]
+            opening = [(record, pool.submit(self._make_ready, record)) for record in self._alive()]
             for record, future in opening:
                 self._try(record, future.result)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-        for record in self._alive():
-            self._try(record, self._warm_up, record)
 
     def _connect(self, record: Record) -> None:
         self.sessions[record.entrant.label] = self.connect(record)
+
+    def _make_ready(self, record: Record) -> None:
+        self._open_one(record)
+        # One warm-up at a time, while others may still import: the first step is timed.
+        with self._warming:
+            self._warm_up(record)
 
     def _open_one(self, record: Record) -> None:
         entrant, session = record.entrant, self._session(record)
