@@ -168,7 +168,7 @@ class LocalSession:
         self._loss_of = getattr(self._loss, f"{model.loss}_{style}")
         self._make_update = getattr(self._update, f"{plan['optimizer']}_{style}")
         self._count = self._accuracy.correct if model.classifies else self._accuracy.uncounted
-        train, self._test = read(data, plan["dtype"])
+        train, self._test = read(data)
         place = self._data.place
         if choices["data"] == "loader":  # the loader reads the files; one example tells the types
             train = (train[0][:1], train[1][:1])
@@ -369,7 +369,7 @@ class LocalSession:
         self.__dict__ = {"backend": self.backend}
 
 
-def read(data: dict[str, Any], dtype: str) -> tuple[Any, Any]:
+def read(data: dict[str, Any]) -> tuple[Any, Any]:
     """Open what `Session.open` was told of the data: train and test pairs, test maybe None."""
     if "folder" not in data:
         return data["train"], data.get("test")
