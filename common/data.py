@@ -41,6 +41,7 @@ from PIL import Image
 from common import idx
 from common.errors import Refused
 
+FASHION_MNIST = "Fashion-MNIST"
 CLASSES = (
     "t-shirt",
     "trouser",
@@ -197,7 +198,7 @@ def _given(folder: Path, option: str, custom: bool, cache: Path, say: Say) -> Da
     key = "fashion-mnist" if genuine else f"custom-{_digest_of(digests)[:12]}"
     if not _usable(cache / key, digests, say):
         _keep(files, digests, cache / key)
-    name = "Fashion-MNIST" if genuine else "custom"
+    name = FASHION_MNIST if genuine else "custom"
     return _dataset(name, source, cache / key, facts)
 
 
@@ -205,7 +206,7 @@ def _genuine(cache: Path, say: Say) -> Dataset:
     """Take Fashion-MNIST from the first source that has it: the cache, else `_sources`."""
     entry = cache / "fashion-mnist"
     if _usable(entry, SHA256, say):
-        return _dataset("Fashion-MNIST", f"cache {entry}", entry, FACTS)
+        return _dataset(FASHION_MNIST, f"cache {entry}", entry, FACTS)
     reasons = [f"cache {entry}: nothing usable"]
     with tempfile.TemporaryDirectory(prefix="compare-frameworks-") as scratch:
         for source, fetch in _sources(Path(scratch), say):
@@ -218,7 +219,7 @@ def _genuine(cache: Path, say: Say) -> Dataset:
                 reasons.append(f"{source}: {error}")
                 continue
             _keep(files, SHA256, entry)
-            return _dataset("Fashion-MNIST", source, entry, FACTS)
+            return _dataset(FASHION_MNIST, source, entry, FACTS)
     raise Refused(
         f"Fashion-MNIST was not found; tried {'; '.join(reasons)}; to supply it by hand, "
         f"put {', '.join(idx.FILES)}, plain or .gz, in a folder and name it with --data-dir"

@@ -5,6 +5,7 @@
     └── EntrantError       one entrant did not finish; the others go on (exit 3)
         ├── Unavailable    its framework or device is not there
         ├── Failed         its code raised
+        ├── BadLabel       it was given a label that no loss can take
         ├── Killed         its process died
         ├── TimedOut       a call took longer than --timeout
         └── Diverged       its loss became infinite or NaN
@@ -38,6 +39,10 @@ class Failed(EntrantError):
     status = "failed"
 
 
+class BadLabel(EntrantError, ValueError):
+    status = "failed"
+
+
 class Killed(EntrantError):
     status = "killed"
 
@@ -51,5 +56,5 @@ class Diverged(EntrantError):
 
 
 ENTRANT_ERRORS: dict[str, type[EntrantError]] = {
-    kind.__name__: kind for kind in (Unavailable, Failed, Killed, TimedOut, Diverged)
+    kind.__name__: kind for kind in (Unavailable, Failed, BadLabel, Killed, TimedOut, Diverged)
 }

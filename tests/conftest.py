@@ -47,19 +47,24 @@ def make_plan(model: str = "softmax", **changes: Any) -> Plan:
     return Plan(**{**fields, **changes})
 
 
-@pytest.fixture(scope="session")
-def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of made-up IDX files: 6 × 6 pixels, ten classes, `EXAMPLES` of each kind.
+def write_images(folder: Path) -> None:
+    """Make up IDX files: 6 × 6 pixels, ten classes, `EXAMPLES` for training and for testing.
 
     Every one of the 256 pixel values occurs.
     """
-    folder = tmp_path_factory.mktemp("small")
     draw = np.random.default_rng(5)
     for images, labels in (idx.TRAIN, idx.TEST):
         pixels = draw.integers(0, 256, (EXAMPLES, FEATURES), dtype=np.uint8)
         pixels.flat[:256] = np.arange(256)
         idx.write_images(folder / images, [pixels], EXAMPLES, 6)
         idx.write_labels(folder / labels, draw.integers(0, 10, EXAMPLES, dtype=np.uint8))
+
+
+@pytest.fixture(scope="session")
+def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of made-up IDX files, see `write_images`."""
+    folder = tmp_path_factory.mktemp("small")
+    write_images(folder)
     return folder
 
 

@@ -1,6 +1,7 @@
 """Data: arrays in, batches out, in JAX."""
 
 import jax.numpy as jnp
+from common.labels import check_labels
 
 import jax
 import numpy as np
@@ -35,9 +36,13 @@ def place(images, labels, dtype, device):
     Returns:
         data, for `take`.
 
+    Raises:
+        BadLabel: labels no loss could take, in the same words everywhere.
+
     Differs: pixels stay bytes until `take` looks their values up in a table
     of 256, which a compiled step does on the way: a quarter of the memory.
     """
+    check_labels(images, labels)
     if images.dtype != np.uint8:
         return to_tensor(images, device), to_tensor(labels, device), None
     return (

@@ -14,7 +14,8 @@ def correct(logits, labels):
     Returns:
         the count, an integer scalar on the device.
 
-    Differs: a sum of bools must be told its type.
+    Differs: a sum of bools must be told its type. Subnormal logits may tie
+    with zero: the threads of its pool flush them, the calling one does not.
 
     See: Dive into Deep Learning, 3.6.5.
     """

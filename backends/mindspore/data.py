@@ -1,5 +1,7 @@
 """Data: arrays in, batches out, in MindSpore."""
 
+from common.labels import check_labels
+
 import numpy as np
 from mindspore import Tensor, ops
 
@@ -32,9 +34,13 @@ def place(images, labels, dtype, device):
     Returns:
         data, for `take`.
 
+    Raises:
+        BadLabel: labels no loss could take, in the same words everywhere.
+
     Differs: class labels are int32, as its losses document. NumPy divides,
     because Tensors of this size would each add to a pool that only grows.
     """
+    check_labels(images, labels)
     if images.dtype == np.uint8:
         images = np.divide(images, np.float32(255), dtype=np.float32)
         images = images.astype(dtype, copy=False)

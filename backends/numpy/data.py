@@ -1,5 +1,7 @@
 """Data: arrays in, batches out, in NumPy."""
 
+from common.labels import check_labels
+
 import numpy as np
 
 PIXELS = np.arange(256, dtype=np.float32) / np.float32(255)  # the 256 values
@@ -30,9 +32,13 @@ def place(images, labels, dtype, device):
     Returns:
         data, for `take`.
 
+    Raises:
+        BadLabel: labels no loss could take, in the same words everywhere.
+
     Differs: a table of the 256 quotients; indexing it is quicker than
     dividing.
     """
+    check_labels(images, labels)
     if images.dtype == np.uint8:
         images = PIXELS.astype(dtype)[images]
         labels = labels.astype(np.int32)

@@ -1,5 +1,7 @@
 """Data: arrays in, batches out, in PyTorch."""
 
+from common.labels import check_labels
+
 import numpy as np
 import torch
 
@@ -29,9 +31,13 @@ def place(images, labels, dtype, device):
     Returns:
         data, for `take`.
 
+    Raises:
+        BadLabel: labels no loss could take, in the same words everywhere.
+
     Differs: class labels must be int64. Dividing by a tensor is exact; by a
     number a GPU multiplies with its inverse (read in ATen, not run).
     """
+    check_labels(images, labels)
     if images.dtype == np.uint8:
         largest = torch.tensor(255.0, device=device)
         images = to_tensor(images, device).float().div_(largest)
