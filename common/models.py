@@ -21,6 +21,7 @@ class Model:
         outputs: columns of the logits.
         classifies: whether labels are classes, so that there is an accuracy.
         epochs, batch_size, lr: what a run uses unless told otherwise.
+        adam_lr: the same for the optimisers that divide by a gradient's size.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Model:
     epochs: int
     batch_size: int
     lr: float
+    adam_lr: float = 0.001
 
     def sizes(self, features: int, hidden: int) -> dict[str, tuple[int, ...]]:
         """Parameter -> shape in numbers."""
@@ -49,7 +51,17 @@ _TWO_LAYERS = {
 MODELS = {
     model.name: model
     for model in (
-        Model("linear", _ONE_LAYER, "squared_error", 1, False, epochs=10, batch_size=10, lr=0.03),
+        Model(
+            "linear",
+            _ONE_LAYER,
+            "squared_error",
+            outputs=1,
+            classifies=False,
+            epochs=10,
+            batch_size=10,
+            lr=0.03,
+            adam_lr=0.03,
+        ),
         Model("softmax", _ONE_LAYER, "cross_entropy", 10, True, epochs=10, batch_size=256, lr=0.1),
         Model("mlp", _TWO_LAYERS, "cross_entropy", 10, True, epochs=10, batch_size=256, lr=0.1),
     )

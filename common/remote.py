@@ -162,28 +162,39 @@ class WorkerSession:
         images, labels = self._call("batch", index)
         return images, labels
 
-    def logits(self, params: Arrays, images: Array) -> Array:
+    def logits(self, params: Arrays, images: Array, compiled: bool = False) -> Array:
         """As `Session.logits`."""
-        logits: Array = self._call("logits", params, images)
+        logits: Array = self._call("logits", params, images, compiled)
         return logits
 
-    def gradient(self, logits: Array, labels: Array) -> tuple[Array, Array]:
+    def gradient(self, logits: Array, labels: Array, compiled: bool = False) -> tuple[Array, Array]:
         """As `Session.gradient`."""
-        value, dlogits = self._call("gradient", logits, labels)
+        value, dlogits = self._call("gradient", logits, labels, compiled)
         return value, dlogits
 
-    def backward(self, params: Arrays, images: Array, dlogits: Array) -> Arrays:
+    def backward(
+        self, params: Arrays, images: Array, dlogits: Array, compiled: bool = False
+    ) -> Arrays:
         """As `Session.backward`."""
-        return dict(self._call("backward", params, images, dlogits))
+        return dict(self._call("backward", params, images, dlogits, compiled))
 
-    def update(self, params: Arrays, grads: Arrays, state: Arrays) -> tuple[Arrays, Arrays]:
+    def gradients(
+        self, params: Arrays, images: Array, labels: Array, compiled: bool = False
+    ) -> tuple[Array, Array, Arrays]:
+        """As `Session.gradients`."""
+        value, logits, grads = self._call("gradients", params, images, labels, compiled)
+        return value, logits, grads
+
+    def update(
+        self, params: Arrays, grads: Arrays, state: Arrays, compiled: bool = False
+    ) -> tuple[Arrays, Arrays]:
         """As `Session.update`."""
-        moved, memory = self._call("update", params, grads, state)
+        moved, memory = self._call("update", params, grads, state, compiled)
         return moved, memory
 
-    def correct(self, logits: Array, labels: Array) -> int:
+    def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
         """As `Session.correct`."""
-        return int(self._call("correct", logits, labels))
+        return int(self._call("correct", logits, labels, compiled))
 
     def predict(self) -> Array:
         """As `Session.predict`."""

@@ -14,7 +14,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +24,9 @@ import backends
 from common import idx
 from common.errors import Unavailable
 from common.initial import Array, Arrays
+from common.labels import check_classes, check_labels, check_targets
 from common.models import MODELS
+from common.optimizers import OPTIMIZERS
 
 #: Executions of one step before the clock starts: MindSpore's graphs tune themselves for 50.
 WARM_UP_STEPS = 64
@@ -69,19 +71,30 @@ class Session(Protocol):
     def batch(self, index: Array) -> tuple[Array, Array]:
         """Fetch one batch as the framework holds it."""
 
-    def logits(self, params: Arrays, images: Array) -> Array:
+    # The components: arrays in, arrays out; op by op, or each compiled alone.
+
+    def logits(self, params: Arrays, images: Array, compiled: bool = False) -> Array:
         """Component `model`, forwards."""
 
-    def gradient(self, logits: Array, labels: Array) -> tuple[Array, Array]:
+    def gradient(self, logits: Array, labels: Array, compiled: bool = False) -> tuple[Array, Array]:
         """Component `loss`: its value and gradient in the logits."""
 
-    def backward(self, params: Arrays, images: Array, dlogits: Array) -> Arrays:
+    def backward(
+        self, params: Arrays, images: Array, dlogits: Array, compiled: bool = False
+    ) -> Arrays:
         """Component `model`, backwards: a gradient for every parameter."""
 
-    def update(self, params: Arrays, grads: Arrays, state: Arrays) -> tuple[Arrays, Arrays]:
+    def gradients(
+        self, params: Arrays, images: Array, labels: Array, compiled: bool = False
+    ) -> tuple[Array, Array, Arrays]:
+        """Model and loss differentiated as one: value, logits, a gradient for every parameter."""
+
+    def update(
+        self, params: Arrays, grads: Arrays, state: Arrays, compiled: bool = False
+    ) -> tuple[Arrays, Arrays]:
         """Component `update`: parameters and state after it."""
 
-    def correct(self, logits: Array, labels: Array) -> int:
+    def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
         """Component `accuracy`."""
 
     def predict(self) -> Array:
@@ -96,6 +109,7 @@ class LocalSession:
 
     Args:
         backend: a folder under `backends/`, or under one that its path was extended by.
+        rule: an update rule instead of the backend's own: a difference that another declares.
     """
 
     # Modules and objects of the framework: nothing here can say their types.
@@ -106,8 +120,8 @@ class LocalSession:
     _accuracy: Any
     _train: Any
 
-    def __init__(self, backend: str) -> None:
-        self.backend = backend
+    def __init__(self, backend: str, rule: Callable[..., Any] | None = None) -> None:
+        self.backend, self._rule = backend, rule
 
     def open(
         self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]
@@ -125,6 +139,7 @@ class LocalSession:
 
         Raises:
             Unavailable: the framework cannot be imported, or the device is not there.
+            BadLabel: a label that no loss can take.
         """
         started = time.perf_counter()
         package = importlib.import_module(f"backends.{self.backend}")
@@ -163,17 +178,17 @@ class LocalSession:
     def _compose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
         """Put the components together for one plan."""
         self._plan, self._choices = plan, choices
-        model, style, mode = MODELS[plan["model"]], choices["style"], choices["mode"]
-        self._make_forward = getattr(self._model, f"{model.name}_{style}")
-        self._loss_of = getattr(self._loss, f"{model.loss}_{style}")
-        self._make_update = getattr(self._update, f"{plan['optimizer']}_{style}")
-        self._count = self._accuracy.correct if model.classifies else self._accuracy.uncounted
+        self._parts: dict[tuple[str, bool], tuple[Any, Any]] = {}
+        self._choose(plan, choices)
+        self._names = tuple(data["initial"])  # a compiled function may return another order
+        mode = choices["mode"]
         train, self._test = read(data)
         place = self._data.place
         if choices["data"] == "loader":  # the loader reads the files; one example tells the types
+            check_labels(*train)
             train = (train[0][:1], train[1][:1])
         self._held = place(*train, plan["dtype"], plan["device"])
-        self._labels_dtype = "<i4" if model.classifies else np.dtype(plan["dtype"])
+        self._labels_dtype = "<i4" if self._classifies else np.dtype(plan["dtype"])
         self._params = self._model.load(data["initial"], plan["device"])
         forward = self._make_forward(self._params)
         self._state, update = self._new_update(self._params)
@@ -194,11 +209,19 @@ class LocalSession:
                 forward, self._loss_of, self._count, held, mode, EVALUATION_BATCH
             )
 
+    def _choose(self, plan: dict[str, Any], choices: dict[str, Any]) -> None:
+        """Choose the backend's functions for a plan."""
+        model, style = MODELS[plan["model"]], choices["style"]
+        self._classifies, self._outputs = model.classifies, model.outputs
+        self._make_forward = getattr(self._model, f"{model.name}_{style}")
+        self._loss_of = getattr(self._loss, f"{model.loss}_{style}")
+        update_name = f"{OPTIMIZERS[plan['optimizer']].function}_{style}"
+        self._make_update = self._rule or getattr(self._update, update_name)
+        self._count = self._accuracy.correct if model.classifies else self._accuracy.uncounted
+
     def _new_update(self, params: Any) -> tuple[Any, Any]:
-        plan = self._plan
-        state, update = self._make_update(
-            params, plan["lr"], plan["momentum"], plan["weight_decay"]
-        )
+        settings = OPTIMIZERS[self._plan["optimizer"]].settings(self._plan)
+        state, update = self._make_update(params, *settings)
         return state, update
 
     def _clocked(self, order: Array) -> Iterator[Any]:
@@ -305,44 +328,136 @@ class LocalSession:
     def _tensor(self, array: Array) -> Any:
         return self._data.to_tensor(array, self._plan["device"])
 
-    def _labels(self, labels: Array) -> Any:
-        """Labels in the integer type this framework's losses take."""
+    def _labels(self, labels: Array, examples: int, classes: int) -> Any:
+        """Labels, checked, in the type this framework's losses take."""
+        if self._classifies:
+            check_classes(labels, examples, classes)
+        else:
+            check_targets(labels, examples)
         like = self._data.take(self._held, self._tensor(np.zeros(1, np.int32)))[1]
         return self._tensor(labels.astype(self._data.to_array(like).dtype))
 
-    def logits(self, params: Arrays, images: Array) -> Array:
+    def logits(self, params: Arrays, images: Array, compiled: bool = False) -> Array:
         """Component `model`, forwards."""
-        held = self._model.load(params, self._plan["device"])
-        logits: Array = self._data.to_array(self._make_forward(held)(held, self._tensor(images)))
+        held, forward = self._component("logits", compiled, params)
+        logits: Array = self._data.to_array(forward(held, self._tensor(images)))
         return logits
 
-    def gradient(self, logits: Array, labels: Array) -> tuple[Array, Array]:
+    def gradient(self, logits: Array, labels: Array, compiled: bool = False) -> tuple[Array, Array]:
         """Component `loss`: its value and gradient in the logits."""
-        value, dlogits = self._loss.gradient(self._loss_of)(
-            self._tensor(logits), self._labels(labels)
-        )
+        held, loss_gradient = self._component("gradient", compiled)
+        labels = self._labels(labels, *logits.shape)
+        value, dlogits = loss_gradient(held, self._tensor(logits), labels)
         return self._data.to_array(value), self._data.to_array(dlogits)
 
-    def backward(self, params: Arrays, images: Array, dlogits: Array) -> Arrays:
+    def backward(
+        self, params: Arrays, images: Array, dlogits: Array, compiled: bool = False
+    ) -> Arrays:
         """Component `model`, backwards."""
-        held = self._model.load(params, self._plan["device"])
-        pull_back = self._model.backward(self._make_forward(held))
+        held, pull_back = self._component("backward", compiled, params)
         grads = pull_back(held, self._tensor(images), self._tensor(dlogits))
-        return dict(self._model.dump(grads))
+        return self._named(params, grads)
 
-    def update(self, params: Arrays, grads: Arrays, state: Arrays) -> tuple[Arrays, Arrays]:
+    def gradients(
+        self, params: Arrays, images: Array, labels: Array, compiled: bool = False
+    ) -> tuple[Array, Array, Arrays]:
+        """Model and loss differentiated as one."""
+        held, differentiate = self._component("gradients", compiled, params)
+        classes = self._outputs
+        labels = self._labels(labels, len(images), classes)
+        value, logits, *grads = differentiate(held, self._tensor(images), labels)
+        to_array = self._data.to_array
+        return to_array(value), to_array(logits), self._named(params, grads)
+
+    def _named(self, params: Arrays, grads: Sequence[Any]) -> Arrays:
+        return dict(self._model.dump(dict(zip(self._names, grads, strict=True))))
+
+    def update(
+        self, params: Arrays, grads: Arrays, state: Arrays, compiled: bool = False
+    ) -> tuple[Arrays, Arrays]:
         """Component `update`."""
-        held = self._model.load(params, self._plan["device"])
-        slopes = self._model.load(grads, self._plan["device"])
-        memory, update = self._new_update(held)
-        memory = self._update.assign_state(memory, state)
-        held, memory = update(held, slopes, memory)
-        return self._model.dump(held), self._update.dump_state(memory)
+        held, update = self._component("update", compiled, params, state)
+        # Under names of their own: a graph refuses two parameters of one name.
+        slopes = {f"gradient of {name}": grads[name] for name in self._names}
+        slopes = self._model.load(slopes, self._plan["device"])
+        moved = update(held, *slopes.values())
+        self._parts["update", compiled] = moved, update
+        params, state = moved
+        return self._model.dump(params), self._update.dump_state(state)
 
-    def correct(self, logits: Array, labels: Array) -> int:
+    def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
         """Component `accuracy`."""
-        count = self._count(self._tensor(logits), self._labels(labels))
-        return int(np.asarray(self._data.to_array(count)).sum())
+        held, count = self._component("correct", compiled)
+        labels = self._labels(labels, *logits.shape)
+        found = count(held, self._tensor(logits), labels)
+        return int(np.asarray(self._data.to_array(found)).sum())
+
+    def _component(
+        self, name: str, compiled: bool, params: Arrays | None = None, state: Arrays | None = None
+    ) -> tuple[Any, Any]:
+        """Put a component on parameters (and a state); what it holds, and the function of it.
+
+        Made once and then set to other values in place, because what is compiled may hold its
+        parameters.
+        """
+        if (name, compiled) not in self._parts:
+            held = self._model.load(params, self._plan["device"]) if params else {}
+            function, held = self._make_component(name, held, compiled)
+            function = self._train.compiled(function, name == "update") if compiled else function
+            self._parts[name, compiled] = held, function
+        held, function = self._parts[name, compiled]
+        if state is not None:
+            memory = self._update.assign_state(held[1], state)
+            held = (self._model.assign(held[0], params), memory)
+        elif params:
+            held = self._model.assign(held, params)
+        return held, function
+
+    def _make_component(self, name: str, held: Any, compiled: bool) -> tuple[Any, Any]:
+        """A component as a function of what it holds and tensors, its results flat."""
+        names = self._names
+        if name == "gradient":
+            loss_gradient = self._loss.gradient(self._loss_of)
+
+            def of_loss(held: Any, logits: Any, labels: Any) -> Any:
+                return loss_gradient(logits, labels)
+
+            return of_loss, held
+        if name == "correct":
+            correct = self._count
+
+            def of_accuracy(held: Any, logits: Any, labels: Any) -> Any:
+                return correct(logits, labels)
+
+            return of_accuracy, held
+        if name == "update":
+            memory, update = self._new_update(held)
+
+            def of_update(held: Any, *grads: Any) -> Any:
+                params, state = held
+                slopes = {n: g for n, g in zip(names, grads)}  # noqa: B905, C416 (MindSpore)
+                return update(params, slopes, state)
+
+            return of_update, (held, memory)
+        forward = self._make_forward(held)
+        if name == "logits":
+            return forward, held
+        if name == "backward":
+            pull_back = self._model.backward(forward)
+
+            def of_model(held: Any, images: Any, dlogits: Any) -> Any:
+                grads = pull_back(held, images, dlogits)
+                return tuple([grads[n] for n in names])
+
+            return of_model, held
+        mode = "jit" if compiled else "eager"
+        differentiate = self._train.gradients(forward, self._loss_of, mode)
+
+        def of_both(held: Any, images: Any, labels: Any) -> Any:
+            value, logits, grads = differentiate(held, images, labels)
+            return (value, logits, *[grads[n] for n in names])
+
+        return of_both, held
 
     def predict(self) -> Array:
         """Choose a class for each test image: uint8 (examples,)."""
@@ -353,20 +468,22 @@ class LocalSession:
         """Whether there is anything to evaluate."""
         return self._test is not None
 
-    def test_logits(self, params: Arrays) -> Array:
-        """Logits of the whole test set: (examples, classes)."""
+    def test_batches(self) -> Iterator[tuple[Array, Array]]:
+        """Images and labels of the test set, as many at a time as are evaluated at once."""
         images, labels = self._test
         held = self._data.place(images, labels, self._plan["dtype"], self._plan["device"])
-        parts = []
         for start in range(0, len(labels), EVALUATION_BATCH):
             index = np.arange(start, min(start + EVALUATION_BATCH, len(labels)), dtype=np.int32)
-            batch = self._data.take(held, self._tensor(index))[0]
-            parts.append(self.logits(params, self._data.to_array(batch)))
-        return np.concatenate(parts)
+            batch = self._data.take(held, self._tensor(index))
+            yield self._data.to_array(batch[0]), self._data.to_array(batch[1])
+
+    def test_logits(self, params: Arrays) -> Array:
+        """Logits of the whole test set: (examples, classes)."""
+        return np.concatenate([self.logits(params, images) for images, _ in self.test_batches()])
 
     def close(self, *, at_once: bool = False) -> None:
         """Let go of everything placed."""
-        self.__dict__ = {"backend": self.backend}
+        self.__dict__ = {"backend": self.backend, "_rule": self._rule}
 
 
 def read(data: dict[str, Any]) -> tuple[Any, Any]:

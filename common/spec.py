@@ -17,7 +17,6 @@ DataChoice = Literal["memory", "loader"]
 STYLES = ("scratch", "concise")
 MODES = ("eager", "jit", "fused")
 DATA_CHOICES = ("memory", "loader")
-OPTIMIZERS = ("sgd",)
 DTYPES = ("float32", "float64")
 DEVICES = ("cpu", "cuda")
 
@@ -52,6 +51,10 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
     "update.py": {
         "sgd_scratch": ("params", "lr", "momentum", "decay"),
         "sgd_concise": ("params", "lr", "momentum", "decay"),
+        "adam_scratch": ("params", "lr", "betas", "eps", "decay"),
+        "adam_concise": ("params", "lr", "betas", "eps", "decay"),
+        "adamw_scratch": ("params", "lr", "betas", "eps", "decay"),
+        "adamw_concise": ("params", "lr", "betas", "eps", "decay"),
         "assign_state": ("state", "arrays"),
         "dump_state": ("state",),
     },
@@ -63,12 +66,36 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
         "setup": ("dtype", "device", "threads"),
         "gradients": ("forward", "loss", "mode"),
         "step": ("gradients", "update", "correct"),
+        "compiled": ("function", "updates"),
         "epoch": ("step", "data", "mode", "batch_size"),
         "evaluate": ("forward", "loss", "correct", "data", "mode", "batch_size"),
     },
 }
 
 COMPONENTS = tuple(name.removesuffix(".py") for name in CONTRACT)
+#: What can be taken from different frameworks; `train` only puts them together.
+MIXABLE = tuple(name for name in COMPONENTS if name != "train")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A difference that a framework has by design: one line of the strict ledger.
+
+    Attributes:
+        function: the backend's, whose rule is another one.
+        dtypes: for which it holds.
+        rule: name of the NumPy function in the backend's `declared.py` that says what it does.
+        bound: how far that leads, measured.
+        reason: in words, for the user.
+        version: of the framework it was measured in.
+    """
+
+    function: str
+    dtypes: tuple[str, ...]
+    rule: str
+    bound: str
+    reason: str
+    version: str
 
 
 @dataclass(frozen=True)
@@ -87,6 +114,7 @@ class Info:
         loader_packages: distributions that only the `loader` data choice needs.
         remarks: (function, dtype or "*", words): notes on an entrant that uses the function.
         exp_error: largest relative error of the framework's float32 `exp`, measured.
+        declared: differences that it has by design.
     """
 
     title: str
@@ -103,6 +131,7 @@ class Info:
     loader_packages: tuple[str, ...] = ()
     remarks: tuple[tuple[str, str, str], ...] = ()
     exp_error: float = 2.4e-7
+    declared: tuple[Declared, ...] = ()
 
     def choices(self) -> tuple[str, ...]:
         """Every style, mode and data choice this backend has."""
@@ -130,6 +159,8 @@ class Plan:
     limit: int | None
     resize: int | None
     rounds: int
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
 
     def asdict(self) -> dict[str, Any]:
         """Plain values, as they cross to a worker and into results.json."""

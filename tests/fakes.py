@@ -113,24 +113,38 @@ class FakeSession:
         pair: tuple[Array, Array] = self._called("batch", (images, np.zeros(len(index), np.int32)))
         return pair
 
-    def logits(self, params: Arrays, images: Array) -> Array:
+    def logits(self, params: Arrays, images: Array, compiled: bool = False) -> Array:
         logits: Array = self._called("logits", np.zeros((len(images), OUTPUTS), images.dtype))
         return logits
 
-    def gradient(self, logits: Array, labels: Array) -> tuple[Array, Array]:
+    def gradient(self, logits: Array, labels: Array, compiled: bool = False) -> tuple[Array, Array]:
         found: tuple[Array, Array] = self._called(
             "gradient", (np.zeros((), logits.dtype), np.zeros_like(logits))
         )
         return found
 
-    def backward(self, params: Arrays, images: Array, dlogits: Array) -> Arrays:
+    def backward(
+        self, params: Arrays, images: Array, dlogits: Array, compiled: bool = False
+    ) -> Arrays:
         return dict(self._called("backward", {n: np.zeros_like(p) for n, p in params.items()}))
 
-    def update(self, params: Arrays, grads: Arrays, state: Arrays) -> tuple[Arrays, Arrays]:
+    def gradients(
+        self, params: Arrays, images: Array, labels: Array, compiled: bool = False
+    ) -> tuple[Array, Array, Arrays]:
+        logits = np.zeros((len(images), OUTPUTS), images.dtype)
+        grads = {n: np.zeros_like(p) for n, p in params.items()}
+        found: tuple[Array, Array, Arrays] = self._called(
+            "gradients", (np.zeros((), images.dtype), logits, grads)
+        )
+        return found
+
+    def update(
+        self, params: Arrays, grads: Arrays, state: Arrays, compiled: bool = False
+    ) -> tuple[Arrays, Arrays]:
         moved: tuple[Arrays, Arrays] = self._called("update", (params, state))
         return moved
 
-    def correct(self, logits: Array, labels: Array) -> int:
+    def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
         return int(self._called("correct", 0))
 
     def predict(self) -> Array:
@@ -232,6 +246,142 @@ _right = sgd_scratch
 
 def sgd_scratch(params, lr, momentum, decay):
     return _right(params, lr * 1.001, momentum, decay)
+"""
+
+#: The labels of every batch are those of the next class.
+SHIFTED = """
+_as_it_is = take
+
+
+def take(data, index):
+    images, labels = _as_it_is(data, index)
+    return images, (labels + 1) % 10
+"""
+
+#: Logits a hundredth of a percent too large.
+STRETCHED = """
+_as_it_is = softmax_scratch
+
+
+def softmax_scratch(params):
+    forward = _as_it_is(params)
+
+    def stretched(params, images):
+        return forward(params, images) * images.dtype.type(1.0001)
+
+    stretched.backward = forward.backward
+    return stretched
+"""
+
+#: The loss summed over the batch, and its gradient.
+SUMMED = """
+_mean, _slope = cross_entropy_scratch, cross_entropy_derivative
+
+
+def cross_entropy_scratch(logits, labels):
+    return _mean(logits, labels) * len(labels)
+
+
+def _summed_slope(logits, labels):
+    return _slope(logits, labels) * len(labels)
+
+
+DERIVATIVES[cross_entropy_scratch] = _summed_slope
+"""
+
+#: One more right than there are.
+GENEROUS = """
+_as_it_is = correct
+
+
+def correct(logits, labels):
+    return _as_it_is(logits, labels) + 1
+"""
+
+#: The loss divided by the largest batch so far instead of by this one: right until the short one.
+BY_LARGEST = """
+_mean, _slope, _largest = cross_entropy_scratch, cross_entropy_derivative, [0]
+
+
+def _share(labels):
+    _largest[0] = max(_largest[0], len(labels))
+    return np.float32(len(labels) / _largest[0])
+
+
+def cross_entropy_scratch(logits, labels):
+    return _mean(logits, labels) * _share(labels)
+
+
+def _shared_slope(logits, labels):
+    return _slope(logits, labels) * _share(labels)
+
+
+DERIVATIVES[cross_entropy_scratch] = _shared_slope
+"""
+
+#: The gradient doubled from step 5 on.
+LATE = """
+_as_it_is = step
+
+
+def step(gradients, update, correct):
+    made = [0]
+
+    def doubled(params, grads, state):
+        made[0] += 1
+        factor = np.float32(2 if made[0] >= 5 else 1)
+        return update(params, {n: factor * g for n, g in grads.items()}, state)
+
+    return _as_it_is(gradients, doubled, correct)
+"""
+
+#: The short last batch is left out.
+DROPS_LAST = """
+_as_it_is = epoch
+
+
+def epoch(step, data, mode, batch_size):
+    whole = _as_it_is(step, data, mode, batch_size)
+
+    def run(params, state, order):
+        return whole(params, state, order[: len(order) // batch_size * batch_size])
+
+    run.steps_per_call = whole.steps_per_call
+    return run
+"""
+
+#: The learning rate is rounded to float32, which a run in float32 cannot tell.
+ROUNDED_RATE = """
+_as_it_is = sgd_scratch
+
+
+def sgd_scratch(params, lr, momentum, decay):
+    return _as_it_is(params, float(np.float32(lr)), momentum, decay)
+"""
+
+#: An INFO with a difference by design: Adam's eps, as MindSpore's nn.Adam has it.
+LEDGER = """
+import dataclasses
+
+from common.spec import Declared
+
+_DECLARED = Declared(
+    function="adam_scratch",
+    dtypes=("float32",),
+    rule="adam",
+    bound="as large as eps",
+    reason="eps before the bias correction",
+    version="1.26.4",
+)
+INFO = dataclasses.replace(INFO, declared=(_DECLARED,))
+"""
+
+#: The update of that difference.
+UNSCALED_EPS = """
+def adam_scratch(params, lr, betas, eps, decay):
+    from . import declared
+
+    return declared.adam(params, lr, betas, eps, decay)
 """
 
 #: An INFO that wants a distribution nobody has.

@@ -115,3 +115,93 @@ def test_pixels_are_a_true_division(referee: Any) -> None:
     levels = np.arange(256, dtype=np.float32)
     np.testing.assert_array_equal(np.unique(images), levels / np.float32(255))
     assert (levels * np.float32(1 / 255) != levels / np.float32(255)).sum() == 126
+
+
+#: Compiling takes torch and MindSpore seconds a component: those are not for every day.
+COMPILED = [
+    pytest.param(
+        *cell,
+        dtype,
+        id="-".join((*cell, dtype)),
+        marks=[pytest.mark.slow] * ((cell[0], cell[2]) != ("jax", "mlp")),
+    )
+    for cell in CELLS
+    if "jit" in BACKENDS[cell[0]].info.modes
+    for dtype in ("float32", "float64")
+]
+
+
+@pytest.mark.parametrize(("backend", "style", "model", "dtype"), COMPILED)
+def test_compiled_alone_is_the_same(
+    backend: str, style: str, model: str, dtype: str, opened: Any, referee: Any
+) -> None:
+    """Every component, compiled by itself, from equal inputs; twice, the second time on others."""
+    plan = make_plan(
+        model, dtype=dtype, optimizer="momentum", lr=0.3, momentum=0.7, weight_decay=0.01
+    )
+    session = opened(backend, plan, style)
+    size = 1e-13 if dtype == "float64" else 4e-6
+
+    def same(compiled: Any, eager: Any, what: str) -> None:
+        assert np.asarray(compiled).dtype == np.asarray(eager).dtype, what
+        scale = max(float(np.abs(eager).max()), 1e-3)
+        np.testing.assert_allclose(compiled, eager, rtol=0, atol=size * scale, err_msg=what)
+
+    def both(name: str, *arguments: Any) -> tuple[Any, Any]:
+        call = getattr(session, name)
+        return call(*arguments, compiled=True), call(*arguments)
+
+    classes = MODELS[model].outputs
+    for seed in (0, 1):
+        draw = np.random.default_rng(seed)
+        images, labels = referee(plan).batch(np.arange(32 * seed, 32 * seed + 32, dtype=np.int32))
+        params, grads = (
+            {
+                name: draw.normal(0, 0.5, shape).astype(dtype)
+                for name, shape in MODELS[model].sizes(images.shape[1], plan.hidden).items()
+            }
+            for _ in range(2)
+        )
+        state = {f"{n}/m": draw.normal(0, 1, p.shape).astype(dtype) for n, p in params.items()}
+        logits = draw.normal(0, 1, (32, classes)).astype(dtype)
+        same(*both("logits", params, images), "logits")
+        pairs = zip(*both("gradient", logits, labels), ("loss", "dlogits"), strict=True)
+        for compiled, eager, what in pairs:
+            same(compiled, eager, what)
+        compiled, eager = both("backward", params, images, logits)
+        assert list(compiled) == list(eager)
+        for name in eager:
+            same(compiled[name], eager[name], f"backward {name}")
+        compiled, eager = both("gradients", params, images, labels)
+        same(compiled[0], eager[0], "loss")
+        same(compiled[1], eager[1], "logits")
+        for name in eager[2]:
+            same(compiled[2][name], eager[2][name], f"gradient of {name}")
+        (moved, memory), (params_, state_) = both("update", params, grads, state)
+        assert (moved.keys(), memory.keys()) == (params_.keys(), state_.keys())
+        for name in params_:
+            same(moved[name], params_[name], name)
+            assert (moved[name] != params[name]).any(), "an update must move"
+        for name in state_:
+            same(memory[name], state_[name], name)
+        if MODELS[model].classifies:
+            compiled, eager = both("correct", logits, labels)
+            assert compiled == eager
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [
+        pytest.param(b, marks=[pytest.mark.slow] * (b != "jax"))
+        for b in FRAMEWORKS
+        if "jit" in BACKENDS[b].info.modes
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_compiled_ties_go_to_the_lowest_index(backend: str, dtype: str, opened: Any) -> None:
+    session = opened(backend, make_plan("softmax", dtype=dtype))
+    logits = np.zeros((3, 10), dtype)
+    logits[1, [4, 7]] = 1
+    logits[2, 9] = -1
+    assert session.correct(logits, np.array([0, 4, 0], np.int32), compiled=True) == 3
+    assert session.correct(logits, np.array([1, 7, 9], np.int32), compiled=True) == 0

@@ -31,8 +31,11 @@ def absent(backend: str, file: str) -> set[str]:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_files(backend: str) -> None:
-    folder = BACKENDS[backend].folder
-    assert sorted(p.name for p in folder.glob("*.py")) == sorted(["__init__.py", *CONTRACT])
+    folder, info = BACKENDS[backend].folder, BACKENDS[backend].info
+    ledger = ["declared.py"] if info.declared else []
+    assert sorted(p.name for p in folder.glob("*.py")) == sorted(
+        ["__init__.py", *CONTRACT, *ledger]
+    )
 
 
 @pytest.mark.parametrize(("backend", "file"), CELLS, ids=IDS)
@@ -72,4 +75,5 @@ def test_absences_have_reasons(backend: str) -> None:
 def test_info_is_read_without_the_framework(backend: str) -> None:
     tree = ast.parse((BACKENDS[backend].folder / "__init__.py").read_text(encoding="utf-8"))
     imported = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    assert [ast.unparse(node) for node in imported] == ["from common.spec import Info"]
+    ledger = "Declared, " if BACKENDS[backend].info.declared else ""
+    assert [ast.unparse(node) for node in imported] == [f"from common.spec import {ledger}Info"]

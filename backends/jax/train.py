@@ -66,6 +66,21 @@ def step(gradients, update, correct):
     return one_step
 
 
+def compiled(function, updates):
+    """Compile one function of (held, *tensors), held a dict or a tuple of them.
+
+    Args:
+        function: returns tensors, or what it holds.
+        updates: whether it returns what it holds, updated.
+
+    Returns:
+        the same function, compiled when first called.
+
+    See: https://docs.jax.dev/en/latest/_autosummary/jax.jit.html
+    """
+    return jax.jit(function)
+
+
 def epoch(step, data, mode, batch_size):
     """Make one pass over an order, batch by batch, the last one maybe short.
 

@@ -160,10 +160,10 @@ def backward(forward):
         def weighted(images, dlogits):
             return (forward(params, images) * dlogits).sum()
 
-        weights = list(params.values())
+        weights = tuple(params.values())
         differentiate = mindspore.grad(weighted, None, weights)
         grads = differentiate(images, dlogits)
-        return dict(zip(params, grads, strict=True))
+        return {n: g for n, g in zip(params.keys(), grads)}
 
     return pull_back
 

@@ -60,6 +60,39 @@ def step(gradients, update, correct):
     return one_step
 
 
+def compiled(function, updates):
+    """Compile one function of (held, *tensors), held a dict or a tuple of them.
+
+    Args:
+        function: returns tensors, or what it holds.
+        updates: whether it returns what it holds, updated.
+
+    Returns:
+        the same function, compiled when first called.
+
+    Differs: a compiled function keeps the Parameters it reads or changes, so
+    that `held` must be the same objects in every call; it cannot return a
+    dict, but what it updates is updated in place.
+
+    See: https://www.mindspore.cn/docs/en/master/api_python/mindspore/mindspore.jit.html
+    """
+    made = []
+
+    def run(held, *tensors):
+        if not made:
+
+            def bound(*tensors):
+                # Returned even if nobody reads it: a graph that drops the
+                # result of an update never makes the update (2.10.0).
+                return function(held, *tensors)
+
+            made.append(mindspore.jit(bound, fullgraph=True))
+        result = made[0](*tensors)
+        return held if updates else result
+
+    return run
+
+
 def epoch(step, data, mode, batch_size):
     """Make one pass over an order, batch by batch, the last one maybe short.
 

@@ -24,5 +24,15 @@ INFO = Info(
             "*",
             "torch.optim.SGD's arithmetic by its functional form, torch.optim.sgd.sgd, with foreach",
         ),
+        (
+            "adam_concise",
+            "*",
+            "torch.optim.Adam's arithmetic by its functional form, torch.optim.adam.adam, with foreach",
+        ),
+        (
+            "adamw_concise",
+            "*",
+            "torch.optim.AdamW's arithmetic by its functional form, torch.optim.adamw.adamw, with foreach",
+        ),
     ),
 )

@@ -69,13 +69,12 @@ def gradient(loss):
     Returns:
         (logits, labels) -> value, dlogits.
 
-    See: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
+    See: https://docs.pytorch.org/docs/stable/generated/torch.func.grad_and_value.html
     """
+    differentiate = torch.func.grad_and_value(loss)
 
     def value_and_gradient(logits, labels):
-        leaf = logits.detach().requires_grad_()
-        value = loss(leaf, labels)
-        (dlogits,) = torch.autograd.grad(value, leaf)
-        return value.detach(), dlogits
+        dlogits, value = differentiate(logits, labels)
+        return value, dlogits
 
     return value_and_gradient

@@ -140,14 +140,14 @@ def backward(forward):
     Returns:
         (params, images, dlogits) -> grads, named and shaped as the params.
 
-    See: https://docs.pytorch.org/docs/stable/generated/torch.autograd.grad.html
+    See: https://docs.pytorch.org/docs/stable/generated/torch.func.vjp.html
     """
 
     def pull_back(params, images, dlogits):
-        leaves = {n: p.detach().requires_grad_() for n, p in params.items()}
-        logits = forward(leaves, images)
-        grads = torch.autograd.grad(logits, list(leaves.values()), dlogits)
-        return dict(zip(leaves, grads, strict=True))
+        _, vjp = torch.func.vjp(
+            lambda params: forward(params, images), params
+        )
+        return vjp(dlogits)[0]
 
     return pull_back
 

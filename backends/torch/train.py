@@ -77,6 +77,21 @@ def step(gradients, update, correct):
     return one_step
 
 
+def compiled(function, updates):
+    """Compile one function of (held, *tensors), held a dict or a tuple of them.
+
+    Args:
+        function: returns tensors, or what it holds.
+        updates: whether it returns what it holds, updated.
+
+    Returns:
+        the same function, compiled when first called.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.compile.html
+    """
+    return torch.compile(function, fullgraph=True, dynamic=False)
+
+
 def epoch(step, data, mode, batch_size):
     """Make one pass over an order, batch by batch, the last one maybe short.
 
@@ -105,7 +120,7 @@ def epoch(step, data, mode, batch_size):
     if callable(data):
         one, batches = step, data
     if mode == "jit":
-        one = torch.compile(one, fullgraph=True, dynamic=False)
+        one = compiled(one, updates=True)
 
     def run(params, state, order):
         values, counts = [], []
