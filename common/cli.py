@@ -8,12 +8,14 @@ import math
 import os
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich import box
 from rich.console import Console
@@ -22,20 +24,29 @@ from rich.table import Table
 
 from common.errors import Refused
 from common.models import MODELS
+from common.optimizers import OPTIMIZERS
 from common.registry import Backend, find, parse, version
 from common.spec import (
     COMPONENTS,
     DATA_CHOICES,
     DEVICES,
     DTYPES,
+    MIXABLE,
     MODES,
-    OPTIMIZERS,
     STYLES,
+    Entrant,
     Plan,
 )
 
+if TYPE_CHECKING:
+    from common.composed import Mix
+    from common.data import Dataset
+    from common.results import Record
+    from common.session import Session
+
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
 EXIT_REFUSED = 2
+EXIT_UNFINISHED = 3
 EXIT_INTERRUPTED = 130
 
 
@@ -59,14 +70,18 @@ class Parser(argparse.ArgumentParser):
 LARGEST = 10**9
 
 
-def number(kind: Callable[[str], Any], least: float, words: str) -> Callable[[str], Any]:
-    """Make an argparse type: a finite number of at least `least`."""
+def number(
+    kind: Callable[[str], Any], least: float, words: str, most: float | None = None
+) -> Callable[[str], Any]:
+    """Make an argparse type: a finite number of at least `least`, and at most `most`."""
+    if most is None:
+        most = LARGEST if kind is int else sys.float_info.max
 
     def convert(text: str) -> Any:
         complaint = argparse.ArgumentTypeError(f"{text[:40]!r} is not {words}")
         try:
             value = kind(text)
-            if not least <= value <= (LARGEST if kind is int else sys.float_info.max):
+            if not least <= value <= most:
                 raise complaint
         except (ValueError, OverflowError):
             raise complaint from None
@@ -79,6 +94,7 @@ COUNT = number(int, 1, "a whole number of at least 1")
 NATURAL = number(int, 0, "a whole number of at least 0")
 NOT_NEGATIVE = number(float, 0.0, "a finite number of at least 0")
 POSITIVE = number(float, math.ulp(0.0), "a finite number above 0")
+BELOW_1 = number(float, 0.0, "a number of at least 0 and below 1", math.nextafter(1.0, 0.0))
 
 
 def parser() -> Parser:
@@ -89,50 +105,26 @@ def parser() -> Parser:
         "run", help="train in several frameworks and compare (the default)", allow_abbrev=False
     )
     add_entrants(run, style="concise")
-    what = run.add_argument_group("what is trained")
-    what.add_argument("--model", choices=MODELS, default="softmax", help="softmax unless said")
-    what.add_argument("--mode", choices=MODES, help="default: each framework's usual one")
-    what.add_argument(
-        "--data",
-        choices=DATA_CHOICES,
-        default="memory",
-        help="arrays in memory, or each framework's own loader",
+    add_training(run)
+    checks = run.add_argument_group("what is checked")
+    checks.add_argument("--no-band", action="store_true", help="skip the nudged runs")
+    checks.add_argument(
+        "--check-float64", action="store_true", help="train once more in float64: to 1e-12"
     )
-    what.add_argument("--epochs", type=COUNT, help="default: 10")
-    what.add_argument("--batch-size", type=COUNT, help="default: 256; linear: 10")
-    what.add_argument("--lr", type=POSITIVE, help="learning rate; default: 0.1; linear: 0.03")
-    what.add_argument("--optimizer", choices=OPTIMIZERS, default="sgd", help="sgd")
-    what.add_argument("--momentum", type=NOT_NEGATIVE, default=0.0, help="m = momentum * m + g")
-    what.add_argument(
-        "--weight-decay", type=NOT_NEGATIVE, default=0.0, help="coupled: g + decay * p"
-    )
-    what.add_argument("--hidden", type=COUNT, default=256, help="width of the MLP")
-    what.add_argument("--seed", type=NATURAL, default=0, help="initial weights and orders")
-    what.add_argument(
-        "--dtype", choices=DTYPES, default="float32", help="float64 leaves no room for rounding"
-    )
-    what.add_argument("--rounds", type=COUNT, default=1, help="repeat the whole training")
-    data = run.add_argument_group("on which data")
-    data.add_argument("--data-dir", type=Path, help="folder with the four IDX files; final")
-    data.add_argument("--custom-data", action="store_true", help="accept other digests")
-    data.add_argument("--resize", type=COUNT, metavar="SIDE", help="pictures of SIDE x SIDE")
-    data.add_argument("--limit", type=COUNT, metavar="N", help="first N training examples only")
-    data.add_argument("--drop-last", action="store_true", help="leave the short batch out")
-    where = run.add_argument_group("where and how")
-    where.add_argument("--device", choices=DEVICES, default="cpu", help="cpu unless said")
-    where.add_argument("--threads", type=COUNT, help="cores for each entrant; default: all")
-    where.add_argument("--workers", type=NATURAL, default=0, help="loader workers")
-    where.add_argument("--timeout", type=POSITIVE, default=600.0, help="seconds one call may take")
-    where.add_argument(
-        "--python", action="append", default=[], metavar="BACKEND=PATH", help="another interpreter"
-    )
-    where.add_argument("--no-band", action="store_true", help="skip the nudged runs")
+    run.add_argument("--rounds", type=COUNT, default=1, help="repeat the whole training")
     out = run.add_argument_group("what comes out")
     out.add_argument("--out", type=Path, metavar="DIR", help="result folder")
     out.add_argument("--force", action="store_true", help="replace an old run's files in --out")
-    out.add_argument("--json", metavar="FILE", help="results.json there, too; - for stdout")
-    out.add_argument("--quiet", action="store_true", help="no progress, no table")
-    out.add_argument("--no-progress", action="store_true")
+    add_output(out, "results.json there, too; - for stdout")
+
+    diagnosis = commands.add_parser(
+        "diagnose",
+        help="first step, stage and tensor at which an entrant leaves the referee's path",
+        allow_abbrev=False,
+    )
+    add_entrants(diagnosis, style="concise")
+    add_training(diagnosis)
+    add_output(diagnosis.add_argument_group("what comes out"), "what was found; - for stdout")
 
     listing = commands.add_parser("list", help="backends: versions, what each can do")
     listing.add_argument("--backend-path", type=Path)
@@ -143,6 +135,77 @@ def parser() -> Parser:
     show.add_argument("--model", choices=MODELS)
     show.add_argument("--no-docstrings", action="store_true")
     return top
+
+
+def add_training(command: argparse.ArgumentParser) -> None:
+    """Add the options that say what is trained, on which data, where and how."""
+    command.add_argument(
+        "--mix",
+        action="append",
+        default=[],
+        metavar="COMPONENT=BACKEND,...",
+        help=f"one more entrant, of {', '.join(MIXABLE)} of several frameworks; may be repeated",
+    )
+    what = command.add_argument_group("what is trained")
+    what.add_argument("--model", choices=MODELS, default="softmax", help="softmax unless said")
+    what.add_argument("--mode", choices=MODES, help="default: each framework's usual one")
+    what.add_argument(
+        "--data",
+        choices=DATA_CHOICES,
+        default="memory",
+        help="arrays in memory, or each framework's own loader",
+    )
+    what.add_argument("--epochs", type=COUNT, help="default: 10")
+    what.add_argument("--batch-size", type=COUNT, help="default: 256; linear: 10")
+    what.add_argument(
+        "--lr",
+        type=POSITIVE,
+        help="learning rate; default: 0.1; adam, adamw: 0.001; linear: 0.03",
+    )
+    what.add_argument("--optimizer", choices=OPTIMIZERS, default="sgd", help="sgd unless said")
+    what.add_argument(
+        "--momentum", type=NOT_NEGATIVE, help="m = momentum * m + g; default: sgd 0, momentum 0.9"
+    )
+    what.add_argument(
+        "--weight-decay",
+        type=NOT_NEGATIVE,
+        default=0.0,
+        help="coupled, g + decay * p; decoupled in adamw; default: 0",
+    )
+    what.add_argument(
+        "--betas",
+        type=BELOW_1,
+        nargs=2,
+        metavar=("B1", "B2"),
+        help="of adam and adamw; default: 0.9 0.999",
+    )
+    what.add_argument("--eps", type=POSITIVE, help="of adam and adamw; default: 1e-8")
+    what.add_argument("--hidden", type=COUNT, default=256, help="width of the MLP")
+    what.add_argument("--seed", type=NATURAL, default=0, help="initial weights and orders")
+    what.add_argument(
+        "--dtype", choices=DTYPES, default="float32", help="float64 leaves no room for rounding"
+    )
+    data = command.add_argument_group("on which data")
+    data.add_argument("--data-dir", type=Path, help="folder with the four IDX files; final")
+    data.add_argument("--custom-data", action="store_true", help="accept other digests")
+    data.add_argument("--resize", type=COUNT, metavar="SIDE", help="pictures of SIDE x SIDE")
+    data.add_argument("--limit", type=COUNT, metavar="N", help="first N training examples only")
+    data.add_argument("--drop-last", action="store_true", help="leave the short batch out")
+    where = command.add_argument_group("where and how")
+    where.add_argument("--device", choices=DEVICES, default="cpu", help="cpu unless said")
+    where.add_argument("--threads", type=COUNT, help="cores for each entrant; default: all")
+    where.add_argument("--workers", type=NATURAL, default=0, help="loader workers")
+    where.add_argument("--timeout", type=POSITIVE, default=600.0, help="seconds one call may take")
+    where.add_argument(
+        "--python", action="append", default=[], metavar="BACKEND=PATH", help="another interpreter"
+    )
+
+
+def add_output(group: argparse._ArgumentGroup, what: str) -> None:
+    """Add the options that say where the answer goes."""
+    group.add_argument("--json", metavar="FILE", help=what)
+    group.add_argument("--quiet", action="store_true", help="no progress, no table")
+    group.add_argument("--no-progress", action="store_true")
 
 
 def add_entrants(command: argparse.ArgumentParser, *, style: str | None) -> None:
@@ -156,7 +219,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     commands: dict[str, Callable[[argparse.Namespace], int]]
-    commands = {"run": run, "list": list_backends, "show": show_source}
+    commands = {
+        "run": run,
+        "diagnose": diagnose,
+        "list": list_backends,
+        "show": show_source,
+    }
     # `run` may be left out; a first word that is no option must be a command.
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words.insert(0, "run")
@@ -211,14 +279,52 @@ def show_source(asked: argparse.Namespace) -> int:
     return 0
 
 
-def run(asked: argparse.Namespace) -> int:
-    """`run`: train, judge, report, save."""
-    # Only here: the other commands answer in a tenth of a second, without NumPy.
-    from common import report
+@dataclass
+class Request:
+    """What `run` and `diagnose` were asked for, read and found possible."""
+
+    plan: Plan
+    available: dict[str, Backend]
+    entrants: list[Entrant]
+    mixes: list[Mix]
+    pythons: dict[str, str]
+    dataset: Dataset | None
+    errors: Terminal
+    silent: bool
+
+    def records(self) -> list[Record]:
+        """A record for each entrant, the mixed ones last."""
+        from common.run import mixed_record, new_records
+
+        records = new_records(self.entrants, self.available, self.plan, self.pythons)
+        return records + [mixed_record(mix, self.available, self.plan) for mix in self.mixes]
+
+    def backends(self) -> dict[str, Backend]:
+        """Every backend that somebody's components come from."""
+        chosen = [*self.entrants, *(one for mix in self.mixes for one in mix.chosen.values())]
+        return {entrant.backend: self.available[entrant.backend] for entrant in chosen}
+
+    def connect(self, folder: Path, timeout: float) -> Callable[[Record], Session]:
+        """How a session for a record is started."""
+        from common.run import start_mix, start_worker
+
+        mixes = {mix.entrant.label: mix for mix in self.mixes}
+
+        def start(record: Record) -> Session:
+            mix = mixes.get(record.entrant.label)
+            where = (self.plan, folder, timeout, self.pythons)
+            if mix is None:
+                return start_worker(record, *where)
+            return start_mix(record, mix, self.available, *where)
+
+        return start
+
+
+def read_request(asked: argparse.Namespace) -> Request:
+    """Read what is to be trained, refuse what cannot be, get the data."""
+    from common.composed import parse_mix
     from common.data import load
     from common.initial import SYNTHETIC_EXAMPLES
-    from common.results import as_json, copy_source, prepare, refuse_folder, write_json
-    from common.run import Runner, new_records, prepare_work, save_arrays, start_worker
 
     available = find(asked.backend_path)
     entrants = parse(
@@ -228,13 +334,18 @@ def run(asked: argparse.Namespace) -> int:
         mode=asked.mode,
         data=asked.data,
     )
+    mixes = [parse_mix(text, available, asked.style) for text in asked.mix]
+    if len({mix.entrant.label for mix in mixes}) < len(mixes):
+        raise Refused("two --mix are the same; one row of it is enough")
     plan, pythons = make_plan(asked), interpreters(asked.python, available)
     synthetic = asked.model == "linear"
     if synthetic:
         refuse_for_linear(asked, [asked.data, *(entrant.data for entrant in entrants)])
     refuse_json_target(asked.json)
-    folder = asked.out or default_folder(plan.model)
-    refuse_folder(folder, force=asked.force)
+    if getattr(asked, "out", None):
+        from common.results import refuse_folder
+
+        refuse_folder(asked.out, force=asked.force)
     errors = Terminal(stderr=True)
     silent = asked.quiet or asked.no_progress
     say: Callable[[str], None]
@@ -250,16 +361,37 @@ def run(asked: argparse.Namespace) -> int:
         raise Refused(
             f"--drop-last leaves nothing of {examples} examples in batches of {plan.batch_size}"
         )
+    return Request(plan, available, entrants, mixes, pythons, dataset, errors, silent)
+
+
+def run(asked: argparse.Namespace) -> int:
+    """`run`: train, judge, report, save."""
+    # Only here: the other commands answer in a tenth of a second, without NumPy.
+    from common import report
+    from common.results import as_json, copy_source, prepare, write_json
+    from common.run import Runner, prepare_work, save_arrays
+
+    request = read_request(asked)
+    plan = request.plan
+    folder = asked.out or default_folder(plan.model)
     prepare(folder, force=asked.force)
 
-    records = new_records(entrants, available, plan, pythons)
-    copy_source(folder / "source", {e.backend: available[e.backend] for e in entrants})
-    work = prepare_work(plan, dataset, folder)
-    connect = partial(
-        start_worker, plan=plan, folder=folder, timeout=asked.timeout, pythons=pythons
-    )
-    with report.Progress(errors, records, plan.epochs, plan.rounds, silent) as progress:
-        results = Runner(work, records, connect, progress, band=not asked.no_band).run()
+    records = request.records()
+    copy_source(folder / "source", request.backends())
+    work = prepare_work(plan, request.dataset, folder)
+    connect = request.connect(folder, asked.timeout)
+    with report.Progress(
+        request.errors, records, plan.epochs, plan.rounds, request.silent
+    ) as progress:
+        runner = Runner(
+            work,
+            records,
+            connect,
+            progress,
+            band=not asked.no_band,
+            float64=asked.check_float64,
+        )
+        results = runner.run()
     with uninterrupted():
         save_arrays(results, folder, work.test_labels)
         found = results.asdict()
@@ -271,8 +403,49 @@ def run(asked: argparse.Namespace) -> int:
         if asked.json == "-":
             print(as_json(found), end="", flush=True)
         if not asked.quiet:
-            report.print_results(results, str(folder), _console(to_stderr=asked.json == "-"))
+            console = _console(to_stderr=asked.json == "-")
+            report.print_results(results, str(folder), console, request.dataset)
     return results.exit_code()
+
+
+def diagnose(asked: argparse.Namespace) -> int:
+    """`diagnose`: find where entrants leave the referee's path; nothing is kept."""
+    from common import report
+    from common.results import as_json, write_json
+    from common.run import Diagnoser, prepare_work
+
+    request = read_request(asked)
+    with tempfile.TemporaryDirectory(prefix="compare-") as name:
+        folder = Path(name)
+        work = prepare_work(request.plan, request.dataset, folder)
+        records = request.records()
+        connect = request.connect(folder, asked.timeout)
+        plan = request.plan
+        with report.Progress(request.errors, records, plan.epochs, 1, request.silent) as progress:
+            found = Diagnoser(work, records, connect, progress).run()
+    plain = {
+        "plan": plan.asdict(),
+        "entrants": [
+            {"label": r.entrant.label, "status": r.status, "reason": r.reason,
+             **(found[r.entrant.label].asdict() if r.entrant.label in found else {})}
+            for r in records
+        ],
+    }  # fmt: skip
+    if asked.json and asked.json != "-":
+        write_json(Path(asked.json), plain)
+    with suppress(BrokenPipeError):
+        if asked.json == "-":
+            print(as_json(plain), end="", flush=True)
+        if not asked.quiet:
+            console = _console(to_stderr=asked.json == "-")
+            report.print_diagnoses(found, console)
+            for record in records:
+                if record.reason:
+                    line = f"{record.entrant.label}: {record.status}: {record.reason}"
+                    console.print(report.plain(line), soft_wrap=True)
+    if any(record.status != "ok" for record in records):
+        return EXIT_UNFINISHED
+    return int(any(one.difference is not None for one in found.values()))
 
 
 @contextmanager
@@ -289,18 +462,23 @@ def make_plan(asked: argparse.Namespace) -> Plan:
     """Fill in the model's usual settings and this machine's cores.
 
     Raises:
-        Refused: more threads than cores.
+        Refused: more threads than cores, or a setting its optimiser does not have.
     """
     from common.session import available_cores
 
     model, cores = MODELS[asked.model], available_cores()
+    optimizer = OPTIMIZERS[asked.optimizer]
+    for setting in ("momentum", "betas", "eps"):
+        if getattr(asked, setting) is not None and setting not in optimizer.told:
+            raise Refused(f"{optimizer.name} has no {setting}; --{setting} does not go with it")
+    adam = "betas" in optimizer.told
     if asked.threads and asked.threads > cores:
         raise Refused(f"--threads {asked.threads}: this process may use {cores}")
     return Plan(
         model=model.name,
         optimizer=asked.optimizer,
-        lr=asked.lr or model.lr,
-        momentum=asked.momentum,
+        lr=asked.lr or (model.adam_lr if adam else model.lr),
+        momentum=optimizer.momentum if asked.momentum is None else asked.momentum,
         weight_decay=asked.weight_decay,
         epochs=asked.epochs or model.epochs,
         batch_size=asked.batch_size or model.batch_size,
@@ -313,7 +491,9 @@ def make_plan(asked: argparse.Namespace) -> Plan:
         drop_last=asked.drop_last,
         limit=asked.limit,
         resize=asked.resize,
-        rounds=asked.rounds,
+        rounds=getattr(asked, "rounds", 1),
+        betas=tuple(asked.betas or Plan.betas),
+        eps=asked.eps or Plan.eps,
     )
 
 

@@ -6,13 +6,16 @@ import importlib.metadata
 import importlib.util
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import backends
 from common.errors import Refused
-from common.spec import DATA_CHOICES, MODES, STYLES, Entrant, Info
+from common.optimizers import OPTIMIZERS
+from common.spec import DATA_CHOICES, MODES, STYLES, Declared, Entrant, Info, Plan
 
 STOCK = "stock"
 #: What an entrant that does not say takes when its backend lacks what the run asks for.
@@ -42,6 +45,19 @@ class Backend:
             if version(package) is None:
                 return f"{package} is not installed" + self._remedy()
         return None
+
+    def declared(self, style: str, plan: Plan) -> Declared | None:
+        """The difference by design that an entrant of a style has in a plan, if any."""
+        function = f"{OPTIMIZERS[plan.optimizer].function}_{style}"
+        for one in self.info.declared:
+            if one.function == function and plan.dtype in one.dtypes:
+                return one
+        return None
+
+    def rule(self, declared: Declared) -> Callable[..., Any]:
+        """The update rule of a difference by design, in NumPy."""
+        found: Callable[..., Any] = getattr(_module(self.folder, "declared.py"), declared.rule)
+        return found
 
     def _remedy(self) -> str:
         extra = self.info.extra
@@ -79,19 +95,24 @@ def find(backend_path: Path | None = None) -> dict[str, Backend]:
 
 def _info(folder: Path) -> Info:
     """Run a backend's `__init__.py`, which imports no framework, for its INFO."""
-    name = f"_info_of_{folder.name}"
-    spec = importlib.util.spec_from_file_location(name, folder / "__init__.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-        info = module.INFO
+        info = _module(folder, "__init__.py").INFO
     except Exception as cause:
         raise Refused(f"{folder / '__init__.py'} has no readable INFO: {cause!r}") from cause
     if not isinstance(info, Info):
         raise Refused(f"INFO in {folder / '__init__.py'} is {type(info).__name__}, not Info")
     return info
+
+
+def _module(folder: Path, file: str) -> ModuleType:
+    """Run one file of a backend by itself; those that need no framework can be."""
+    name = f"_{folder.name}_{file.removesuffix('.py')}"
+    spec = importlib.util.spec_from_file_location(name, folder / file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def parse(
@@ -134,12 +155,17 @@ def parse(
             raise Refused(f"{text}: loader hands out batches one by one, which fused cannot take")
         if backend.external:
             notes.append(f"{name} from {backend.folder}")
-        slug = re.sub(r"[^A-Za-z0-9.]", "-", label)
+        slug = slug_of(label)
         while slug in slugs:
             slug += "-"
         slugs.add(slug)
         entrants.append(Entrant(label, slug, name, **chosen, stock=stock, notes=tuple(notes)))
     return entrants
+
+
+def slug_of(label: str) -> str:
+    """A label as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9.]", "-", label)
 
 
 def _words(text: str, words: Iterable[str], backend: Backend) -> tuple[dict[str, str], bool]:

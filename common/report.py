@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
+from io import StringIO
 
+import numpy as np
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from common.parity import Verdict
+from common.checks import CRITERION as COMPONENTS_CRITERION
+from common.checks import Check
+from common.data import CLASSES, FASHION_MNIST, Dataset
+from common.diagnose import Diagnosis
+from common.initial import Array
+from common.parity import CRITERION, Difference, Verdict
 from common.results import Record, Results
 
 DASH = "–"
+#: dark to light, for a picture in characters
+SHADES = " .:-=+*#%@"
+#: What a table's edge and padding take from each column.
+GAP = 3
 
 
 class Progress:
@@ -121,15 +134,96 @@ def megabytes(value: int | None) -> str:
     return DASH if value is None else f"{value / 1e6:.0f} MB"
 
 
-def print_results(results: Results, folder: str, console: Console) -> None:
+def print_results(
+    results: Results, folder: str, console: Console, dataset: Dataset | None = None
+) -> None:
     """Print the verdict in a sentence, the table, times compared, notes, where it all is."""
     console.print(plain(sentence(results), style="bold"), soft_wrap=True)
     console.print(entrants_table(results, console.width))
     if results.data.get("true"):
         console.print(learnt_table(results))
-    for line in [*comparison_lines(results), *remark_lines(results)]:
+    if dataset is not None:
+        print_agreement(results, dataset, console)
+    for line in [*comparison_lines(results), *remark_lines(results), *check_lines(results)]:
         console.print(plain(line), soft_wrap=True)
+    if any(verdict.verdict != "not checked" for verdict in results.verdicts.values()):
+        console.print(plain(f"agreement means: {CRITERION}", style="dim"))
     console.print(plain(f"results in {folder}"), soft_wrap=True)
+
+
+def check_lines(results: Results) -> list[str]:
+    """What the checks cost."""
+    spent = {what: took for what, took in results.check_seconds.items() if took}
+    if not spent:
+        return []
+    parts = ", ".join(f"{what} {seconds(took)}" for what, took in spent.items())
+    return [f"the checks took {seconds(sum(spent.values()))}: {parts}"]
+
+
+def print_agreement(results: Results, dataset: Dataset, console: Console) -> None:
+    """Say on how many test images entrants choose the same class; show some on which not."""
+    chosen = {r.entrant.label: r.classes for r in results.records if r.classes is not None}
+    if len(chosen) < 2:
+        return
+    classes = np.stack(list(chosen.values()))
+    apart = np.flatnonzero((classes != classes[0]).any(axis=0))
+    total = f"{classes.shape[1]:,}".replace(",", " ")
+    if not len(apart):
+        words = f"All choose the same class for each of the {total} test images."
+        console.print(plain(words), soft_wrap=True)
+        return
+    for (a, first), (b, second) in itertools.combinations(chosen.items(), 2):
+        if off := int((first != second).sum()):
+            console.print(
+                plain(f"{a} and {b} choose another class for {off} of {total} test images"),
+                soft_wrap=True,
+            )
+    if results.margins is not None:
+        # The widest first: on the narrow ones rounding decides.
+        apart = apart[np.argsort(-results.margins[apart], kind="stable")]
+    console.print(pictures(results, dataset, chosen, apart[: max(1, console.width // 34)]))
+
+
+def pictures(
+    results: Results, dataset: Dataset, chosen: Mapping[str, Array], which: Array
+) -> Table:
+    """Test images side by side, their true class, and what each entrant takes them for."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    images, labels = dataset.test()
+    names = CLASSES if dataset.name == FASHION_MNIST else ()
+
+    def named(number: int) -> str:
+        return names[number] if number < len(names) else str(number)
+
+    for _ in which:
+        table.add_column(min_width=28, overflow="fold")
+    titles, notes = [], []
+    for image in which:
+        titles.append(plain(f"test image {image}: {named(labels[image])}"))
+        lines = [f"{label}: {named(classes[image])}" for label, classes in chosen.items()]
+        if results.margins is not None:
+            lines.append(f"margin of the logits {results.margins[image]:.1e}")
+        notes.append(plain("\n".join(lines)))
+    table.add_row(*titles)
+    table.add_row(*(picture(images[image]) for image in which))
+    table.add_row(*notes)
+    return table
+
+
+def picture(pixels: Array) -> Text:
+    """A picture whose lines are cut, not folded, where they do not fit."""
+    return Text(drawn(pixels), no_wrap=True, overflow="crop")
+
+
+def drawn(pixels: Array) -> str:
+    """A picture in characters, 28 wide at most, each as tall as two are wide."""
+    side = round(len(pixels) ** 0.5)
+    step = -(-side // 28)
+    square = pixels.reshape(side, side)[::step, ::step].astype("float64")
+    square = square[: len(square) // 2 * 2]
+    pairs = (square[0::2] + square[1::2]) / 2
+    shades = np.minimum(pairs / 256 * len(SHADES), len(SHADES) - 1).astype(int)
+    return "\n".join("".join(SHADES[shade] for shade in row) for row in shades)
 
 
 def sentence(results: Results) -> str:
@@ -146,9 +240,13 @@ def sentence(results: Results) -> str:
         words.append(f"{_listed(differ)} {_verb(differ, 'differs', 'differ')} from the referee")
     if open_:
         words.append(f"{_listed(open_)}: agreement was not checked to the end")
-    agree = [label for label in verdicts if label not in differ + open_]
+    declared = [label for label, verdict in verdicts.items() if verdict == "declared"]
+    if declared:
+        whose = _verb(declared, "a rule of its own that is", "rules of their own that are")
+        words.append(f"{_listed(declared)} {_verb(declared, 'follows', 'follow')} {whose} declared")
+    agree = [label for label in verdicts if label not in differ + open_ + declared]
     if agree:
-        others = differ or open_ or lost or len(agree) == 1
+        others = differ or open_ or lost or declared or len(agree) == 1
         who = _listed(agree) if others else "All entrants"
         verb = "agrees" if len(agree) == 1 else "agree"
         words.append(f"{who} {verb} with the referee: only rounding differs")
@@ -167,36 +265,49 @@ def _verb(subjects: Sequence[str], one: str, many: str) -> str:
 
 def entrants_table(results: Results, width: int) -> Table:
     """One row per entrant; on a narrow terminal the less important columns go."""
-    # name, side, how wide the terminal must be for it to be shown
+    # name, side, what goes first as the terminal gets narrower (0: never)
     columns = [
         ("entrant", "left", 0),
-        ("version", "left", 125),
-        ("mode", "left", 125),
-        ("train loss", "right", 72),
-        ("train acc", "right", 72),
+        ("version", "left", 7),
+        ("mode", "left", 8),
+        ("train loss", "right", 2),
+        ("train acc", "right", 4),
         ("test acc", "right", 0),
-        ("s/epoch", "right", 48),
-        ("95 % interval", "right", 150),
-        ("first step", "right", 110),
-        ("peak memory", "right", 110),
-        ("max Δ loss", "right", 72),
+        ("s/epoch", "right", 1),
+        ("95 % interval", "right", 9),
+        ("first step", "right", 5),
+        ("peak memory", "right", 6),
+        ("max Δ loss", "right", 3),
         ("verdict", "left", 0),
     ]
+    rows = [_row(record, results) for record in results.records]
+    # Labels and verdicts may be folded; the rest is shown whole or not at all.
+    folded = {"entrant": 9, "verdict": len("interrupted")}
+    needed = [
+        min(folded.get(name, width), max(map(cell_len, map(str, (name, *cells)))))
+        for (name, *_), *cells in zip(columns, *rows, strict=True)
+    ]
+    shown: list[int] = []
+    spare = width
+    for place in sorted(range(len(columns)), key=lambda place: columns[place][2]):
+        if columns[place][2] and spare < needed[place] + GAP:
+            break
+        shown.append(place)
+        spare -= needed[place] + GAP
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, side, least in columns:
-        if width >= least:
-            narrowest = {"entrant": 9, "verdict": 8}.get(name)
-            table.add_column(
-                name,
-                justify=side,  # type: ignore[arg-type]
-                no_wrap=least > 0,
-                min_width=narrowest,
-                overflow="fold",
-            )
-    for record in results.records:
-        cells = _row(record, results)
-        shown = (c for c, (_, _, least) in zip(cells, columns, strict=True) if width >= least)
-        table.add_row(*shown)
+    for place in sorted(shown):
+        name, side, rank = columns[place]
+        wanted = needed[place] + (max(0, spare // 2) if name == "entrant" else 0)
+        longest = max(len(record.entrant.label) for record in results.records)
+        table.add_column(
+            name,
+            justify=side,  # type: ignore[arg-type]
+            no_wrap=rank > 0,
+            min_width=min(wanted, longest) if name == "entrant" else wanted,
+            overflow="fold",
+        )
+    for cells in rows:
+        table.add_row(*(cells[place] for place in sorted(shown)))
     return table
 
 
@@ -273,16 +384,98 @@ def remark_lines(results: Results) -> list[str]:
         label, verdict = record.entrant.label, results.verdicts[record.entrant.label]
         if record.reason:
             lines.append(f"{label}: {record.status}: {record.reason}")
-        first = verdict.first_difference
-        if first is not None:
-            where = "".join(f"[{i}]" for i in first.index)
-            lines.append(
-                f"{label} differs at step {first.step}, stage {first.stage}, tensor "
-                f"{first.tensor}{where}: {first.value:.9g}, the referee has {first.referee:.9g}"
-            )
-        elif verdict.verdict == "differs":
-            lines.append(f"{label} differs: its batches are not the referee's")
+        if verdict.first_difference is not None:
+            lines += difference_lines(label, verdict.first_difference)
         if verdict.reason and record.status == "ok":
             lines.append(f"{label}: {verdict.verdict}: {verdict.reason}")
         lines += [f"{label}: note: {note}" for note in record.notes]
     return lines
+
+
+def difference_lines(label: str, first: Difference) -> list[str]:
+    """Where an entrant parts from the referee, and why that may be."""
+    where = "".join(f"[{i}]" for i in first.index)
+    line = (
+        f"{label} differs at step {first.step}, stage {first.stage}, tensor {first.tensor}{where}"
+    )
+    if first.unit:
+        line += f" ({first.unit})"
+    if first.value == first.value:  # a step that was not made has no value
+        line += f": {first.value:.9g}, the referee has {first.referee:.9g}"
+    return [line, *([f"{label}: {first.likely_cause}"] if first.likely_cause else [])]
+
+
+def print_diagnoses(found: Mapping[str, Diagnosis], console: Console) -> None:
+    """Print what `diagnose` found of every entrant, then how far each component is off."""
+    for label, diagnosis in found.items():
+        print_diagnosis(label, diagnosis, console)
+    if any(diagnosis.checks for diagnosis in found.values()):
+        console.print(checks_table(found, console.width))
+        console.print(plain(f"right means: {COMPONENTS_CRITERION}", style="dim"))
+
+
+def print_diagnosis(label: str, found: Diagnosis, console: Console) -> None:
+    """Print where one entrant parts from the referee, why, and how that grows."""
+    first = found.difference
+    steps = "1 step" if found.steps == 1 else f"{found.steps} steps"
+    if first is None:
+        line = f"{label}: only rounding differs, in {steps}; that took {seconds(found.seconds)}"
+        console.print(plain(line, style="green"), soft_wrap=True)
+        return
+    head, *rest = difference_lines(label, first)
+    console.print(plain(head, style="red"), soft_wrap=True)
+    for line in rest:
+        console.print(plain(line), soft_wrap=True)
+    if found.growth:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column("from there on by itself, steps later")
+        table.add_column("|loss - referee's|", justify="right")
+        for later, drift in found.growth:
+            table.add_row(str(later), f"{drift:.1e}")
+        console.print(table)
+    console.print(plain(f"{label}: that took {seconds(found.seconds)}"), soft_wrap=True)
+
+
+def diagnosis_text(label: str, found: Diagnosis) -> str:
+    """The same as plain text, for somebody who is not at a terminal."""
+    console = Console(file=StringIO(), width=100)
+    print_diagnoses({label: found}, console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def checks_table(found: Mapping[str, Diagnosis], width: int) -> Table:
+    """How far every component is off at step 1, beside the run's own arithmetic."""
+    table = Table(
+        title="off by, in units in the last place of the tensor's largest value; equal inputs",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    rows: dict[tuple[str, str, str], dict[tuple[str, bool], Check]] = {}
+    for label, diagnosis in found.items():
+        for check in diagnosis.checks:
+            row = rows.setdefault((check.stage, check.unit, check.tensor), {})
+            row[label, check.compiled] = check
+    columns = list(dict.fromkeys(key for row in rows.values() for key in row))
+    for name in ("stage", "what is run", "tensor"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("own arithmetic", justify="right")
+    for label, compiled in columns:
+        table.add_column(plain(f"{label}, compiled" if compiled else label), justify="right")
+    for (stage, unit, tensor), row in rows.items():
+        if stage == "data":
+            continue
+        own = next(iter(row.values())).own_ulps
+        cells = [_ulps_cell(row.get(column)) for column in columns]
+        table.add_row(stage, unit, tensor, f"{own:.1f}", *cells)
+    return table
+
+
+def _ulps_cell(check: Check | None) -> Text:
+    if check is None:
+        return Text(DASH)
+    words = f"{check.ulps:.1f}" if check.ulps < 1e4 else f"{check.ulps:.0e}"
+    return Text(
+        words if check.error == check.error else "missing", style="" if check.right else "red"
+    )

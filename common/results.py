@@ -22,7 +22,8 @@ from safetensors.numpy import save
 from common import timing
 from common.errors import Refused
 from common.initial import Array, Arrays
-from common.parity import REFEREE, Verdict
+from common.parity import Verdict
+from common.referee import REFEREE
 from common.registry import Backend, version
 from common.session import available_cores
 from common.spec import CONTRACT, Entrant, Plan
@@ -92,6 +93,10 @@ class Results:
     data: dict[str, Any]
     examples: int
     interrupted: bool = False
+    #: what each kind of check took
+    check_seconds: dict[str, float] = field(default_factory=dict)
+    #: of the referee, for each test image: how far its largest logit is above the second
+    margins: Array | None = None
     _seconds: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def exit_code(self) -> int:
@@ -112,6 +117,7 @@ class Results:
             "entrants": [self._entrant(record) for record in self.records],
             "parity": {
                 "referee": f"{REFEREE} float64",
+                "seconds": self.check_seconds,
                 "entrants": {label: v.asdict() for label, v in self.verdicts.items()},
             },
             "comparisons": self.comparisons,
@@ -270,14 +276,14 @@ def copy_source(folder: Path, backends: Mapping[str, Backend]) -> None:
 
 def source_files(folder: Path) -> list[Path]:
     """The files of a backend, in the order they are hashed and shown."""
-    files = (folder / name for name in ("__init__.py", *CONTRACT))
+    files = (folder / name for name in ("__init__.py", *CONTRACT, "declared.py"))
     return [path for path in files if path.is_file()]
 
 
-def source_sha256(folder: Path) -> str:
-    """SHA-256 of a backend's files' bytes, in that order."""
+def source_sha256(*folders: Path) -> str:
+    """SHA-256 of the bytes of the files of a backend, or of several, in that order."""
     sha = hashlib.sha256()
-    for path in source_files(folder):
+    for path in (path for folder in folders for path in source_files(folder)):
         sha.update(path.read_bytes())
     return sha.hexdigest()
 

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from common import initial, parity, timing
+from common.composed import Mix, MixedSession
 from common.data import Dataset
+from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.errors import Diverged, EntrantError, Failed
 from common.initial import Array, Arrays
 from common.models import MODELS
+from common.optimizers import OPTIMIZERS
+from common.parity import Bench
+from common.referee import Referee, Schedule, cast, cast_one, nudged
 from common.registry import Backend
 from common.remote import WorkerSession
 from common.results import (
@@ -29,7 +36,7 @@ from common.results import (
     write_predictions,
 )
 from common.session import Session, available_cores, mean_over_examples, one_line
-from common.spec import Entrant, Plan
+from common.spec import Declared, Entrant, Plan
 
 Connect = Callable[[Record], Session]
 
@@ -123,6 +130,7 @@ class Runner:
         connect: makes a session for an entrant.
         observer: is told of everything as it happens.
         band: whether nudged runs may be made.
+        float64: whether everybody trains once more in float64.
     """
 
     work: Work
@@ -130,8 +138,12 @@ class Runner:
     connect: Connect
     observer: Observer
     band: bool = True
+    float64: bool = False
+    #: what each kind of check took
+    check_seconds: dict[str, float] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     verdicts: dict[str, parity.Verdict] = field(default_factory=dict)
+    _benches: dict[Declared | None, Bench] = field(default_factory=dict)
     _warming: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def run(self) -> Results:
@@ -161,6 +173,8 @@ class Runner:
             self.work.summary,
             self.work.examples,
             interrupted,
+            self.check_seconds,
+            self._benches[None].path.margins if self._benches else None,
         )
 
     def _alive(self) -> list[Record]:
@@ -194,10 +208,14 @@ class Runner:
         # Processes are started here and not in the threads: what Ctrl-C finds, it can end.
         for record in self._alive():
             self._try(record, self._connect, record)
+        self._each(self._make_ready)
+
+    def _each(self, call: Callable[[Record], None]) -> None:
+        """Do something with every entrant, as many at a time as there are cores: nothing timed."""
         pool = ThreadPoolExecutor(available_cores())
         try:
-            opening = [(record, pool.submit(self._make_ready, record)) for record in self._alive()]
-            for record, future in opening:
+            calls = [(record, pool.submit(call, record)) for record in self._alive()]
+            for record, future in calls:
                 self._try(record, future.result)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -212,9 +230,8 @@ class Runner:
             self._warm_up(record)
 
     def _open_one(self, record: Record) -> None:
-        entrant, session = record.entrant, self._session(record)
-        choices = {"style": entrant.style, "mode": entrant.mode, "data": entrant.data}
-        opened = session.open(self.work.plan.asdict(), choices, self.work.data)
+        session = self._session(record)
+        opened = session.open(self.work.plan.asdict(), choices_of(record.entrant), self.work.data)
         record.versions = opened["versions"]
         record.settings = {**record.settings, **opened["settings"]}
         record.import_seconds = opened["import_seconds"]
@@ -273,6 +290,8 @@ class Runner:
     ) -> dict[str, Any]:
         """One epoch of results.json; losses are sums over examples divided by examples."""
         size, examples = self.work.plan.batch_size, self.work.examples
+        if len(trained["losses"]) * size < examples:  # the verdict will say so
+            examples = len(trained["losses"]) * size
         classifies = MODELS[self.work.plan.model].classifies
         tests = self.work.summary["test_examples"]
         return {
@@ -305,38 +324,22 @@ class Runner:
                 weight = params["output.weight"][:, 0].tolist()
                 record.learnt = {"weight": weight, "bias": float(params["output.bias"][0])}
 
-        for record in self._alive():
-            self._try(record, collect, record)
+        self._each(collect)
 
     def _judge(self) -> None:
         """Hold everybody who finished against the referee."""
         if not self._alive():
             return
-        self.observer.phase("running the referee")
-        orders = self.work.orders
-        referee = parity.Referee(self.work.plan, self.work.data)
-        path = referee.path(orders)
-        self.observer.phase("checking components")
-
-        def judge(record: Record) -> None:
-            label = record.entrant.label
-            assert record.batches_sha256 is not None
-            self.verdicts[label] = parity.judge(
-                self._session(record),
-                record.backend.info,
-                record.step_losses,
-                record.batches_sha256,
-                referee,
-                path,
-                orders,
-            )
-            if path.classes is not None and record.classes is not None:
-                agreement = float((path.classes == record.classes).mean())
-                self.verdicts[label].prediction_agreement = agreement
-
-        for record in self._alive():
-            self._try(record, judge, record)
-        self._settle(referee, path)
+        with self._clocked("referee", "running the referee"):
+            self._benches = self._make_benches(self.work.plan, self.work.data)
+        with self._clocked("components", "checking components"):
+            self._each(self._judge_one)
+        if self.band:
+            self._settle()
+        if self.float64 and self.work.plan.dtype != "float64":
+            with self._clocked("float64 run", "training once more in float64"):
+                self._check_float64()
+        self._note_declared()
         finished = {r.entrant.label: r for r in self._alive() if r.params is not None}
         parity.mark_identical(
             {label: self.verdicts[label] for label in finished},
@@ -344,26 +347,209 @@ class Runner:
             {label: record.params or {} for label, record in finished.items()},
         )
 
-    def _settle(self, referee: parity.Referee, path: parity.Path) -> None:
+    @contextmanager
+    def _clocked(self, what: str, words: str) -> Iterator[None]:
+        """Say what happens now, and add up how long it takes."""
+        self.observer.phase(words)
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - started
+            self.check_seconds[what] = self.check_seconds.get(what, 0.0) + spent
+
+    def _make_benches(self, plan: Plan, data: dict[str, Any]) -> dict[Declared | None, Bench]:
+        """The referee's run by the common definitions, and by each rule that somebody declares."""
+        schedule = Schedule(self.work.orders, plan.batch_size)
+        benches: dict[Declared | None, Bench] = {None: Bench(Referee(plan, data), schedule)}
+        for record in self._alive():
+            declared = record.backend.declared(record.entrant.style, plan)
+            if declared is not None and declared not in benches:
+                rule = record.backend.rule(declared)
+                benches[declared] = Bench(Referee(plan, data, rule), schedule)
+        return benches
+
+    def _bench(self, record: Record) -> Bench:
+        return self._benches[record.backend.declared(record.entrant.style, self.work.plan)]
+
+    def _judge_one(self, record: Record) -> None:
+        label, bench = record.entrant.label, self._bench(record)
+        assert record.batches_sha256 is not None
+        self.verdicts[label] = verdict = parity.judge(
+            self._session(record),
+            record.entrant,
+            record.backend.info,
+            record.losses,
+            record.batches_sha256,
+            bench,
+        )
+        classes = self._benches[None].path.classes
+        if classes is not None and record.classes is not None:
+            verdict.prediction_agreement = float((classes == record.classes).mean())
+
+    def _settle(self) -> None:
         """Decide by nudged runs where only the drift is left to explain."""
         undecided = [r for r in self._alive() if parity.undecided(self.verdicts[r.entrant.label])]
-        if not undecided or not self.band:
+        if not undecided:
             return
-        self.observer.phase("measuring the noise band")
         orders, start = self.work.orders, self.work.data["initial"]
-        moved = parity.nudged(start)
-        drifts = [parity.drift(referee.plain, orders, p, path.losses) for p in (start, moved)]
+        moved = nudged(start)
+        bands: dict[int, list[float]] = {}
 
         def nudge(record: Record) -> None:
-            session = self._session(record)
+            session, bench = self._session(record), self._bench(record)
+            drifts = bands.setdefault(id(bench), [])
+            if not drifts:
+                plain, losses = bench.referee.plain, bench.path.losses
+                drifts += [parity.drift(plain, orders, p, losses) for p in (start, moved)]
             drifts.append(parity.drift(session, orders, moved, record.step_losses))
 
+        with self._clocked("noise band", "measuring the noise band"):
+            for record in undecided:
+                self._try(record, nudge, record)
         for record in undecided:
-            self._try(record, nudge, record)
-        for record in undecided:
+            if record.status != "ok":
+                continue
+            verdict, bench = self.verdicts[record.entrant.label], self._bench(record)
+            band = max(bands[id(bench)])
+            parity.settle(verdict, record.step_losses, bench.path, band, bench.dtype)
+
+    def _check_float64(self) -> None:
+        """Train everybody once more in float64, where no rounding can hide other mathematics."""
+        plan = replace(self.work.plan, dtype="float64")
+        data = widened(self.work.data)
+        benches = self._make_benches(plan, data)
+
+        def train(record: Record) -> None:
+            session, entrant = self._session(record), record.entrant
+            session.open(plan.asdict(), choices_of(entrant), data)
+            losses = [session.train(order)["losses"] for order in self.work.orders]
+            fingerprint = session.fingerprint(self.work.orders[0])
+            bench = benches[record.backend.declared(entrant.style, plan)]
+            found = parity.judge(session, entrant, record.backend.info, losses, fingerprint, bench)
+            verdict = self.verdicts[entrant.label]
+            verdict.float64_drift = found.max_abs_loss_difference
+            if parity.undecided(found):
+                parity.settle(found, np.concatenate(losses), bench.path, 0.0, "float64")
+            if found.first_difference is not None and verdict.verdict != "differs":
+                unit = f"{found.first_difference.unit}, in float64"
+                verdict.differs(replace(found.first_difference, unit=unit))
+
+        for record in self._alive():
+            self._try(record, train, record)
+
+    def _note_declared(self) -> None:
+        """Say of who follows a rule of its own by what it is known, and how far that leads."""
+        for record in self._alive():
+            declared = record.backend.declared(record.entrant.style, self.work.plan)
             verdict = self.verdicts[record.entrant.label]
-            dtype = self.work.plan.dtype
-            parity.settle(verdict, record.step_losses, path, max(drifts), dtype)
+            if declared is None:
+                continue
+            if verdict.max_abs_loss_difference is not None:
+                drifts = np.abs(record.step_losses - self._benches[None].path.losses)
+                verdict.max_abs_loss_difference = float(drifts.max())
+            if verdict.verdict == "rounding":
+                verdict.verdict, verdict.reason = "declared", declared.reason
+
+
+@dataclass
+class Diagnoser:
+    """Opens every entrant and has each diagnosed, while the referee walks its path.
+
+    Args:
+        work, records, connect, observer: as for `Runner`.
+    """
+
+    work: Work
+    records: list[Record]
+    connect: Connect
+    observer: Observer
+
+    def run(self) -> dict[str, Diagnosis]:
+        """Diagnose whoever can be opened; what was found, by label."""
+        found: dict[str, Diagnosis] = {}
+        sessions: dict[str, Session] = {}
+        alive = [record for record in self.records if record.status == "ok"]
+        try:
+            for record in alive:
+                self._try(record, lambda r: sessions.update({r.entrant.label: self.connect(r)}))
+            # Importing a framework is mostly waiting; the referee need not wait for it.
+            self.observer.phase("walking the referee's path")
+            pool = ThreadPoolExecutor(available_cores())
+            opening = {
+                record.entrant.label: pool.submit(self._open, record, sessions)
+                for record in alive
+                if record.entrant.label in sessions
+            }
+            tracks: dict[Declared | None, Track] = {}
+            for record in alive:
+                label = record.entrant.label
+                if label not in opening or record.status != "ok":
+                    continue
+                track = self._track(record, tracks)
+                self.observer.phase(f"following {label}")
+                self._try(record, lambda r: opening[r.entrant.label].result())
+                if record.status == "ok":
+                    self._try(record, self._diagnose, sessions, track, found)
+            pool.shutdown(wait=False, cancel_futures=True)
+        finally:
+            for session in sessions.values():
+                session.close(at_once=True)
+        return found
+
+    def _try(self, record: Record, call: Callable[..., Any], *arguments: Any) -> None:
+        """Do something with one entrant; its failure is its own."""
+        try:
+            call(record, *arguments)
+        except EntrantError as error:
+            record.status, record.reason = error.status, str(error)
+        except Exception as error:
+            # A backend of somebody's own may answer anything; that must not cost the others.
+            words = f"it answered what cannot be used: {one_line(error)}"
+            record.status, record.reason = "failed", words
+        if record.status != "ok":
+            self.observer.ended(record)
+
+    def _open(self, record: Record, sessions: Mapping[str, Session]) -> None:
+        choices = choices_of(record.entrant)
+        sessions[record.entrant.label].open(self.work.plan.asdict(), choices, self.work.data)
+
+    def _track(self, record: Record, tracks: dict[Declared | None, Track]) -> Track:
+        """The path of the common definitions, or of the rule that somebody declares."""
+        plan, data = self.work.plan, self.work.data
+        declared = record.backend.declared(record.entrant.style, plan)
+        if declared not in tracks:
+            rule = record.backend.rule(declared) if declared else None
+            schedule = Schedule(self.work.orders, plan.batch_size)
+            tracks[declared] = Track(Referee(plan, data, rule), schedule)
+        return tracks[declared]
+
+    def _diagnose(
+        self,
+        record: Record,
+        sessions: Mapping[str, Session],
+        track: Track,
+        found: dict[str, Diagnosis],
+    ) -> None:
+        def reopen() -> None:
+            self._open(record, sessions)
+
+        session = sessions[record.entrant.label]
+        patient = Patient(record.entrant, record.backend.info, session, reopen)
+        found[record.entrant.label] = diagnose(patient, track)
+
+
+def choices_of(entrant: Entrant) -> dict[str, str]:
+    """What `Session.open` is told of an entrant."""
+    return {"style": entrant.style, "mode": entrant.mode, "data": entrant.data}
+
+
+def widened(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The same data and initial values, for a run in float64."""
+    wide = {**data, "initial": cast(data["initial"], "float64")}
+    if "train" in data:
+        wide["train"] = tuple(cast_one(array, "float64") for array in data["train"])
+    return wide
 
 
 def final_params(session: Session) -> Arrays:
@@ -384,7 +570,9 @@ def compare_all(
         pair = (a.entrant.label, b.entrant.label)
         agree = all(verdicts[label].verdict in AGREE for label in pair)
         both = a.status == b.status == "ok"
-        compared = timing.compare(a.steady, b.steady) if agree and both else timing.compare([], [])
+        # The seconds of a mixed entrant are the harness's: its arrays cross on the host.
+        timed = agree and both and "mix" not in (a.entrant.backend, b.entrant.backend)
+        compared = timing.compare(a.steady, b.steady) if timed else timing.compare([], [])
         agreement = None
         if a.classes is not None and b.classes is not None:
             agreement = float((a.classes == b.classes).mean())
@@ -400,18 +588,46 @@ def start_worker(
     pythons: Mapping[str, str],
 ) -> WorkerSession:
     """Start a process for an entrant, its environment as its INFO wants it."""
-    info, entrant = record.backend.info, record.entrant
+    return _worker(record.entrant, record.backend, record.settings, plan, folder, timeout, pythons)
+
+
+def start_mix(
+    record: Record, mix: Mix, available: Mapping[str, Backend], *where: Any
+) -> MixedSession:
+    """Start a process for each backend and style that a mixed entrant takes components of."""
+    workers: dict[tuple[str, str], WorkerSession] = {}
+    sessions: dict[str, Session] = {}
+    for component, entrant in mix.chosen.items():
+        key = entrant.backend, entrant.style
+        if key not in workers:
+            slug = f"{record.entrant.slug}-{len(workers) + 1}"
+            named, backend = replace(entrant, slug=slug), available[entrant.backend]
+            workers[key] = _worker(named, backend, record.settings, *where)
+        sessions[component] = workers[key]
+    return MixedSession(sessions, {name: one.style for name, one in mix.chosen.items()})
+
+
+def _worker(
+    entrant: Entrant,
+    backend: Backend,
+    settings: dict[str, Any],
+    plan: Plan,
+    folder: Path,
+    timeout: float,
+    pythons: Mapping[str, str],
+) -> WorkerSession:
+    info = backend.info
     wanted = {**info.environment, **({} if entrant.stock else info.tuned)}
     environment = {
         name: value.format(threads=plan.threads, device=plan.device)
         for name, value in wanted.items()
     }
-    record.settings.update(environment)
+    settings.update(environment)
     extra: dict[str, Any] = {}
     if entrant.backend in pythons:
         extra["python"] = pythons[entrant.backend]
-    if record.backend.external:
-        extra["folder"] = record.backend.folder.parent
+    if backend.external:
+        extra["folder"] = backend.folder.parent
     return WorkerSession(
         entrant.backend,
         log=folder / f"worker-{entrant.slug}.log",
@@ -436,7 +652,8 @@ def new_records(
         digest = source_sha256(backend.folder)
         record = Record(entrant, backend, notes=list(entrant.notes), source_sha256=digest)
         model = MODELS[plan.model]
-        used = {f"{part}_{entrant.style}" for part in (model.name, model.loss, plan.optimizer)}
+        optimizer = OPTIMIZERS[plan.optimizer].function
+        used = {f"{part}_{entrant.style}" for part in (model.name, model.loss, optimizer)}
         for function, dtype, words in info.remarks:
             if function in used and dtype in (plan.dtype, "*"):
                 record.notes.append(words)
@@ -448,6 +665,19 @@ def new_records(
             record.status, record.reason = "unavailable", missing
         records.append(record)
     return records
+
+
+def mixed_record(mix: Mix, available: Mapping[str, Backend], plan: Plan) -> Record:
+    """Make the record of a mixed entrant."""
+    used = {one.backend: available[one.backend] for one in mix.chosen.values()}
+    digest = source_sha256(*(backend.folder for backend in used.values()))
+    record = Record(mix.entrant, mix.backend, notes=list(mix.entrant.notes), source_sha256=digest)
+    missing = next((words for backend in used.values() if (words := backend.missing())), None)
+    if plan.device != "cpu":
+        missing = "a mixed entrant's arrays cross on the host; it runs on the CPU alone"
+    if missing:
+        record.status, record.reason = "unavailable", missing
+    return record
 
 
 def save_arrays(results: Results, folder: Path, test_labels: Array | None) -> None:

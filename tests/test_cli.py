@@ -282,6 +282,7 @@ def test_source_is_what_ran(full: Full) -> None:
     assert sorted(path.name for path in folder.iterdir()) == sorted(BACKENDS)
     for backend, found in BACKENDS.items():
         names = ["__init__", "data", "model", "loss", "update", "accuracy", "train"]
+        names += ["declared"] if found.info.declared else []
         assert sorted(p.stem for p in (folder / backend).iterdir()) == sorted(names)
         sha = hashlib.sha256()
         for name in names:
@@ -327,6 +328,82 @@ def test_table(full: Full) -> None:
     assert "results in out" in done.stdout
     assert "epoch 2/2" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_the_checks_took(full: Full) -> None:
+    """Printed after the table, and in results.json, for each entrant too."""
+    _, read, done = full
+    spent = read["parity"]["seconds"]
+    assert {"referee", "components"} <= set(spent) <= {"referee", "components", "noise band"}
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("the checks took ")]
+    assert re.fullmatch(
+        r"the checks took [\d.]+ m?s: referee [\d.]+ m?s, components [\d.]+ m?s"
+        r"(, noise band [\d.]+ m?s)?",
+        line,
+    )
+    each = [found["seconds"] for found in read["parity"]["entrants"].values()]
+    assert all(seconds > 0 for seconds in each)
+    assert max(each) <= spent["components"]
+
+
+def test_every_check_is_recorded(full: Full) -> None:
+    """Each component, each tensor, beside the error of the run's own arithmetic."""
+    _, read, _ = full
+    for label, found in read["parity"]["entrants"].items():
+        checks = found["components"]
+        assert all(check["right"] for check in checks)
+        assert {check["step"] for check in checks} == {1, 3, 6}
+        stages = {"data", "forward", "loss", "accuracy", "gradient", "update", "evaluation"}
+        assert {check["stage"] for check in checks} == stages
+        eager = by_label(read)[label]["mode"] == "eager"
+        assert {check["compiled"] for check in checks} == ({False} if eager else {False, True})
+        logits = [check for check in checks if check["tensor"] == "logits"]
+        assert all(0 <= check["ulps"] < 100 for check in logits)
+        assert any(check["own_ulps"] > 0 for check in logits)
+
+
+def test_prediction_agreement_is_printed(full: Full) -> None:
+    _, read, done = full
+    shares = {pair["prediction_agreement"] for pair in read["comparisons"]}
+    if shares == {1.0}:
+        assert "All choose the same class for each of the 70 test images." in done.stdout
+    else:
+        assert "choose another class for" in done.stdout
+        assert "test image " in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "declared"),
+    [
+        (["--optimizer", "adam"], {"mindspore"}),
+        (["--optimizer", "adam", "--model", "mlp", "--hidden", 16], {"mindspore"}),
+        (["--optimizer", "adam", "--style", "scratch"], set()),
+        (["--optimizer", "adam", "--dtype", "float64"], set()),
+        (["--optimizer", "adamw", "--weight-decay", 0.01], set()),
+        (["--optimizer", "momentum", "--weight-decay", 0.01], set()),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else None,
+)
+def test_what_is_declared(options: list[object], declared: set[str], compare: Command) -> None:
+    """MindSpore's nn.Adam, and nobody else: by the ledger, with its reason in words."""
+    read = compare.run("--backends", *BACKENDS, *options, timeout=280)
+    for label, found in read["parity"]["entrants"].items():
+        if label in declared:
+            assert found["verdict"] == "declared"
+            assert "nn.Adam adds eps before it corrects v's bias" in found["reason"]
+        else:
+            assert found["verdict"] in ("rounding", "identical"), (label, found["verdict"])
+            assert found["reason"] is None
+
+
+@pytest.mark.slow
+def test_once_more_in_float64(compare: Command) -> None:
+    read = compare.run("--backends", *BACKENDS, "--check-float64", timeout=280)
+    assert read["parity"]["seconds"]["float64 run"] > 0
+    for label, found in read["parity"]["entrants"].items():
+        assert found["float64_drift"] < 1e-12, label
+        assert found["verdict"] in ("rounding", "identical")
 
 
 # ---- NumPy alone ---------------------------------------------------------------------------
@@ -429,6 +506,29 @@ def test_options_reach_the_plan(compare: Command) -> None:
     end = load_file(compare.folder / "out" / "params-numpy.safetensors")
     assert end["hidden.weight"].shape == (16, 8)
     assert end["hidden.weight"].dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["momentum"], {"lr": 0.1, "momentum": 0.9}),
+        (["momentum", "--momentum", 0.5], {"momentum": 0.5}),
+        (["adam"], {"lr": 0.001, "momentum": 0.0, "betas": [0.9, 0.999], "eps": 1e-8}),
+        (["adamw", "--betas", 0, 0.5, "--eps", 1e-4, "--lr", 1], {"betas": [0.0, 0.5], "lr": 1.0}),
+        (["adam", "--model", "linear"], {"lr": 0.03}),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else None,
+)
+def test_optimizers_reach_the_plan(
+    arguments: list[object], expected: dict[str, object], compare: Command
+) -> None:
+    if "linear" in arguments:
+        done = compare("--backends", "numpy", "--out", "out", "--optimizer", *arguments)
+        assert done.returncode == 0, done.stderr
+        read = checked((compare.folder / "out" / "results.json").read_text(encoding="utf-8"))
+    else:
+        read = compare.run("--backends", "numpy", "--optimizer", *arguments)
+    assert read["plan"].items() >= expected.items()
 
 
 def test_linear(compare: Command) -> None:
@@ -689,6 +789,13 @@ REFUSED = {
     "lr-0": (["--lr", "0"], "'0' is not a finite number above 0"),
     "lr-minus": (["--lr=-0.1"], "'-0.1' is not a finite number above 0"),
     "momentum-minus": (["--momentum=-1"], "--momentum"),
+    "momentum-of-adam": (["--optimizer", "adam", "--momentum", "0"], "adam has no momentum"),
+    "betas-of-sgd": (["--betas", "0.9", "0.99"], "sgd has no betas"),
+    "eps-of-momentum": (["--optimizer", "momentum", "--eps", "1"], "momentum has no eps"),
+    "betas-1": (["--optimizer", "adam", "--betas", "0.9", "1"], "'1' is not a number of at least"),
+    "betas-minus": (["--betas=-0.1", "0.9"], "--betas"),
+    "betas-one": (["--optimizer", "adam", "--betas", "0.9"], "expected 2 arguments"),
+    "eps-0": (["--optimizer", "adamw", "--eps", "0"], "'0' is not a finite number above 0"),
     "seed-minus": (["--seed", "-1"], "'-1' is not a whole number of at least 0"),
     "limit-0": (["--limit", "0"], "--limit"),
     "rounds-0": (["--rounds", "0"], "--rounds"),
@@ -979,7 +1086,9 @@ def test_reader_that_has_enough(arguments: list[str], compare: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["-h"], ["run", "--help"], ["show", "-h"]], ids=str
+    "arguments",
+    [["--help"], ["-h"], ["run", "--help"], ["show", "-h"], ["diagnose", "--help"]],
+    ids=str,
 )
 def test_help(arguments: list[str], compare: Command) -> None:
     done = compare(*arguments)

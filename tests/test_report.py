@@ -30,9 +30,23 @@ from tests.fakes import MEGABYTE, SHA256, FakeSession
 
 EXAMPLES, BATCH, TESTS, FEATURES = 7, 3, 5, 36
 STEPS = 3  # two full batches and a short one of 1
+#: Of the made-up referee: how clearly it prefers a class, for each test image.
+MARGINS = np.array([0.5, 0.001, 3.0, 0.25, 0.125])
 SCHEMA_TEXT = json.loads(SCHEMA.read_text(encoding="utf-8"))
 WIDTHS = (40, 60, 80, 100, 160)
 ESCAPE = "\x1b"
+HOSTILE = [
+    pytest.param("[red]x[/red]", id="markup"),
+    pytest.param("[/oops]", id="closing-tag"),
+    pytest.param("a\\", id="backslash"),
+    pytest.param("[bold", id="open-bracket"),
+    pytest.param("x" * 10_000, id="10000-characters"),
+    pytest.param("one\ntwo\r\nthree", id="newlines"),
+    pytest.param("<script>alert(1)</script>&amp;", id="script"),
+    pytest.param(f"{ESCAPE}[31mred{ESCAPE}[0m {ESCAPE}]0;title\x07", id="escape-codes"),
+    pytest.param("数据加载 🙂 ‮", id="wide-and-bidirectional"),
+    pytest.param(":smile: {0} %s {label}", id="emoji-code-and-formats"),
+]
 
 
 class Watcher:
@@ -54,15 +68,14 @@ class Watcher:
         self.told.append(f"ended {record.entrant.label} {record.status}")
 
 
-class FakeReferee:
+class FakeBench:
     """Has run, and has nothing to say: `judge` is made up, too."""
 
-    def __init__(self, plan: Plan, data: Mapping[str, Any]) -> None:
-        self.plan = plan
-
-    def path(self, orders: Any) -> SimpleNamespace:
-        classes = np.zeros(TESTS, np.uint8)
-        return SimpleNamespace(losses=np.zeros(0), states=[], classes=classes)
+    def __init__(self, referee: Any, schedule: Any) -> None:
+        self.dtype, self.referee = "float32", referee
+        self.path = SimpleNamespace(
+            losses=np.zeros(schedule.total), classes=np.zeros(TESTS, np.uint8), margins=MARGINS
+        )
 
 
 def judged_as_it_says(session: FakeSession, *_: Any, **__: Any) -> parity.Verdict:
@@ -77,7 +90,8 @@ def judged_as_it_says(session: FakeSession, *_: Any, **__: Any) -> parity.Verdic
 @pytest.fixture(autouse=True)
 def made_up_referee(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "real_referee" not in request.fixturenames:
-        monkeypatch.setattr(parity, "Referee", FakeReferee)
+        monkeypatch.setattr("common.run.Referee", lambda *_: None)
+        monkeypatch.setattr("common.run.Bench", FakeBench)
         monkeypatch.setattr(parity, "judge", judged_as_it_says)
 
 
@@ -565,6 +579,7 @@ def test_first_difference_is_told() -> None:
         "value": 0.5,
         "referee": 0.25,
         "likely_cause": None,
+        "unit": None,
     }
     line = "a differs at step 2, stage update, tensor output.bias[4]: 0.5, the referee has 0.25"
     assert line in printed(results)
@@ -605,6 +620,188 @@ def test_made_up_numbers_do_not_agree_with_the_real_referee(
     assert (found["fake"]["first_difference"]["step"], results.exit_code()) == (1, 1)
     assert found["fake"]["first_difference"]["stage"] == "data"
     assert read["comparisons"][0]["verdict"] == "not compared"
+
+
+def test_an_entrant_that_leaves_a_step_out(
+    real_referee: None, small: data.Dataset, tmp_path: Path
+) -> None:
+    """Its short batch is lost: that is a verdict, no failure, and no number is made up for it."""
+
+    class Hasty(LocalSession):
+        def train(self, order: np.ndarray) -> dict[str, Any]:
+            return super().train(order[: len(order) // 32 * 32])
+
+    plan = make_plan()
+    work = prepare_work(plan, small, tmp_path)
+    sessions: dict[str, Any] = {"hasty": Hasty("numpy"), "numpy": LocalSession("numpy")}
+    results = run(sessions, plan, work=work)
+    read = as_read(results)
+    assert statuses(results) == {"hasty": "ok", "numpy": "ok"}
+    assert results.exit_code() == 1
+    verdict = read["parity"]["entrants"]["hasty"]
+    first = verdict["first_difference"]
+    assert verdict["verdict"] == "differs"
+    assert (first["step"], first["stage"], first["tensor"]) == (3, "data", "batch")
+    assert first["value"] is first["referee"] is verdict["max_abs_loss_difference"] is None
+    assert "6 examples, is dropped" in first["likely_cause"]
+    entrant = read["entrants"][0]
+    assert len(entrant["step_losses"]) == 2 * 2
+    losses = entrant["step_losses"][:2]
+    assert entrant["epochs"][0]["train_loss"] == pytest.approx(sum(losses) / 2)
+    assert entrant["epochs"][0]["train_accuracy"] <= 1
+    text = printed(results)
+    assert "hasty differs at step 3, stage data, tensor batch (whole step)\n" in text
+    assert "nan" not in text
+
+
+# ---- what the checks took ------------------------------------------------------------------
+
+
+def test_what_the_checks_took_is_said() -> None:
+    results = run({"a": FakeSession()})
+    assert results.check_seconds.keys() == {"referee", "components"}
+    results.check_seconds = {"referee": 1.5, "components": 0.25, "noise band": 0.0}
+    assert as_read(results)["parity"]["seconds"] == results.check_seconds
+    line = "the checks took 1.75 s: referee 1.5 s, components 250 ms"
+    assert f"\n{line}\n" in printed(results), "what was not done took no time, and is not named"
+    results.check_seconds = {}
+    assert "the checks took" not in printed(results)
+
+
+def test_their_time_is_not_the_trainings() -> None:
+    """The clock of an epoch is the entrant's own."""
+    results = run({"a": FakeSession(seconds=(9.0, 2.0))})
+    assert results.records[0].rounds == [[9.0, 2.0, 9.0]]
+    assert 0 < sum(results.check_seconds.values()) < 9
+
+
+# ---- where entrants choose another class ---------------------------------------------------
+
+
+def pictured(
+    chosen: Mapping[str, list[int]],
+    width: int = 160,
+    name: str = data.FASHION_MNIST,
+    margins: np.ndarray | None = MARGINS,
+    side: int = 28,
+) -> str:
+    """What is printed of five test images, all of class 3, and what entrants took them for."""
+    pixels = np.arange(TESTS * side * side).reshape(TESTS, -1).astype(np.uint8)
+    dataset: Any = SimpleNamespace(name=name, test=lambda: (pixels, np.full(TESTS, 3, np.uint8)))
+    results = run(
+        {n: other(i, classes=np.array(c, np.uint8)) for i, (n, c) in enumerate(chosen.items())}
+    )
+    results.margins = margins
+    out = io.StringIO()
+    report.print_agreement(results, dataset, Console(file=out, width=width))
+    return out.getvalue()
+
+
+def test_all_choose_the_same() -> None:
+    text = pictured({"a": [3, 1, 2, 3, 9], "b": [3, 1, 2, 3, 9]})
+    assert text == "All choose the same class for each of the 5 test images.\n"
+
+
+def test_one_entrant_alone_is_not_compared() -> None:
+    assert pictured({"a": [3, 1, 2, 3, 9]}) == ""
+
+
+def test_pairs_that_choose_otherwise_are_counted() -> None:
+    text = pictured({"a": [3, 3, 3, 3, 3], "b": [3, 3, 3, 3, 3], "c": [3, 0, 3, 1, 3]})
+    lines = [line for line in text.splitlines() if "choose another class" in line]
+    assert lines == [
+        "a and c choose another class for 2 of 5 test images",
+        "b and c choose another class for 2 of 5 test images",
+    ]
+
+
+def test_the_widest_margin_is_shown_first() -> None:
+    """An image on which rounding decides says nothing."""
+    text = pictured({"a": [3, 3, 3, 3, 3], "b": [0, 1, 2, 9, 3]})
+    assert re.findall(r"test image (\d)", text) == ["2", "0", "3", "1"]
+    assert re.findall(r"test image \d: (\w+)", text) == ["dress"] * 4
+    assert re.findall(r"b: ([\w-]+( boot)?)", text) == [
+        ("pullover", ""),
+        ("t-shirt", ""),
+        ("ankle boot", " boot"),
+        ("trouser", ""),
+    ]
+    assert "margin of the logits 3.0e+00" in text
+
+
+def test_without_margins_the_first_is_shown_first() -> None:
+    text = pictured({"a": [3, 3, 3, 3, 3], "b": [0, 1, 2, 9, 3]}, margins=None)
+    assert re.findall(r"test image (\d)", text) == ["0", "1", "2", "3"]
+    assert "margin" not in text
+
+
+@pytest.mark.parametrize(("width", "shown"), [(30, 1), (40, 1), (80, 2), (160, 4)])
+def test_as_many_pictures_as_fit(width: int, shown: int) -> None:
+    text = pictured({"a": [3, 3, 3, 3, 3], "b": [0, 1, 2, 9, 3]}, width)
+    assert len(re.findall(r"test image \d", text)) == shown
+    below = text.splitlines()[1:]
+    assert max(map(len, below)) <= width
+    # A picture of 28 x 28 is 14 lines, none of which is folded or cut.
+    assert len(below) == 1 + 14 + 3
+    assert "…" not in text
+
+
+@pytest.mark.parametrize("width", [30, 40, 80, 160])
+def test_a_long_label_never_costs_the_class(width: int) -> None:
+    label = "mix(data=torch,model=jax,loss=mindspore,update=torch)"
+    text = pictured({"a": [3, 3, 3, 3, 3], label: [3, 3, 9, 3, 3]}, width)
+    words = re.sub(r"\s+", "", text.partition("test image 2")[2])
+    assert f"{label}:ankleboot" in words
+    assert "…" not in text
+
+
+def test_classes_of_other_data_are_numbers() -> None:
+    text = pictured({"a": [3, 3, 3, 3, 3], "b": [3, 3, 7, 3, 3]}, name="custom")
+    assert "test image 2: 3" in text
+    assert "b: 7" in text
+    assert "dress" not in text
+
+
+def test_a_class_that_is_none() -> None:
+    """A backend of somebody's own may have more columns than there are classes."""
+    assert "b: 11" in pictured({"a": [3, 3, 3, 3, 3], "b": [3, 3, 11, 3, 3]})
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_hostile_words_beside_a_picture(words: str) -> None:
+    for width in WIDTHS:
+        text = pictured({"a": [3, 3, 3, 3, 3], words: [3, 3, 9, 3, 3]}, width)
+        assert ESCAPE not in text
+        assert "ankle" in text
+
+
+def test_agreement_is_part_of_what_is_printed() -> None:
+    dataset: Any = SimpleNamespace(
+        name="custom", test=lambda: (np.zeros((TESTS, 36), np.uint8), np.zeros(TESTS, np.uint8))
+    )
+    results = run({"a": FakeSession(), "b": other()})
+    out = io.StringIO()
+    print_results(results, "runs/x", Console(file=out, width=100), dataset)
+    assert "All choose the same class for each of the 5 test images." in out.getvalue()
+    assert "All choose" not in printed(results), "without the images nothing can be shown"
+
+
+@pytest.mark.parametrize(
+    ("side", "lines", "width"), [(28, 14, 28), (6, 3, 6), (1, 0, 0), (29, 7, 15), (56, 14, 28)]
+)
+def test_drawn(side: int, lines: int, width: int) -> None:
+    text = report.drawn(np.zeros(side * side, np.uint8))
+    rows = text.splitlines()
+    assert len(rows) == lines
+    assert all(len(row) == width for row in rows)
+
+
+def test_drawn_is_the_picture() -> None:
+    """Dark above, light below, and half of each where a line holds both."""
+    pixels = np.repeat([0, 0, 0, 255, 255, 255], 6).astype(np.uint8)
+    assert report.drawn(pixels) == "      \n======\n@@@@@@"
+    columns = np.tile([0, 255, 0, 255, 0, 255], 6).astype(np.uint8)
+    assert report.drawn(columns) == "\n".join([" @ @ @"] * 3)
 
 
 # ---- the schema ----------------------------------------------------------------------------
@@ -678,19 +875,6 @@ def test_schema_lets_fields_be_added() -> None:
 
 
 # ---- hostile words -------------------------------------------------------------------------
-
-HOSTILE = [
-    pytest.param("[red]x[/red]", id="markup"),
-    pytest.param("[/oops]", id="closing-tag"),
-    pytest.param("a\\", id="backslash"),
-    pytest.param("[bold", id="open-bracket"),
-    pytest.param("x" * 10_000, id="10000-characters"),
-    pytest.param("one\ntwo\r\nthree", id="newlines"),
-    pytest.param("<script>alert(1)</script>&amp;", id="script"),
-    pytest.param(f"{ESCAPE}[31mred{ESCAPE}[0m {ESCAPE}]0;title\x07", id="escape-codes"),
-    pytest.param("数据加载 🙂 ‮", id="wide-and-bidirectional"),
-    pytest.param(":smile: {0} %s {label}", id="emoji-code-and-formats"),
-]
 
 
 @pytest.mark.parametrize("words", HOSTILE)
@@ -790,6 +974,27 @@ def test_narrow_terminals_keep_entrant_and_verdict(width: int) -> None:
     first = "".join(line[1 : 1 + width // 2].split("  ")[0].strip() for line in table.splitlines())
     assert "mindspore:eager,scratch#1" in first
     assert "…" not in table
+
+
+def test_no_width_cuts_a_cell() -> None:
+    """Nor makes the table wider than the terminal."""
+    results = usual()
+    for width in range(40, 200):
+        table = rows_of(printed(results, width))
+        assert max(map(len, table.splitlines())) <= width
+        assert "…" not in table
+        for words in ("rounding", "differs", "timeout", "identical", "60.0 %"):
+            assert re.search(rf"{words}( |\n)", table), f"{words} is cut at {width} columns"
+
+
+def test_wider_terminals_show_no_less() -> None:
+    names = ("train loss", "train acc", "s/epoch", "max Δ loss", "peak memory", "interval")
+    results, before = usual(), 0
+    for width in range(40, 200, 5):
+        shown = sum(name in printed(results, width) for name in names)
+        assert shown >= before
+        before = shown
+    assert before == len(names)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

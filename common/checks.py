@@ -1,0 +1,791 @@
+"""One entrant's components against the referee's, from equal inputs.
+
+Each check compares one tensor and says how far it is off, in units in the last place (of the
+tensor's largest value) and relative to it, beside E, the error of the run's own arithmetic:
+the referee's formulas in the run's dtype, over several summation orders.
+
+Criterion: |entrant - referee| <= 8 E + 4 ulp + S, where S, element by element, is what moving
+the parameters by 16 ulp changes, and what every ReLU changes that 16 ulp of its terms would
+switch: no arithmetic can tell on which side of its edge it is. The update has a bound for
+every element instead: 6 roundings of each term it adds up (there are no more on any term's
+way) and 2 of the result (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2002,
+section 3.1), so that a learning rate wrong by 1e-6 shows: from zero that is 17 roundings. A
+count of correct rows may be off by the rows whose two largest logits the bound cannot tell
+apart.
+
+In a float64 run the referee has no finer arithmetic than the entrant, so that E shows little:
+there 4 ulp become 1e-13 of the tensor's largest value, and the update's roundings count twice.
+What this run is for shows all the same: a constant rounded to float32 is off by 1e-8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from common.initial import Array, Arrays
+from common.models import Model
+from common.referee import Referee, State, cast, ulp
+from common.session import Session
+from common.spec import Info, Plan
+
+ERROR_FACTOR = 8
+ULPS = 4
+UPDATE_ROUNDINGS = 6
+NUDGE_ULPS = 16
+SUMMATION_ORDERS = 5
+NUDGES = 4
+EDGES = (0.125, 0.25, 0.5, 1.0)
+FLOAT64_FLOOR = 1e-13
+
+CRITERION = (
+    f"components from equal inputs: within {ERROR_FACTOR} times the error of the run's own "
+    f"arithmetic (the referee's formulas in {SUMMATION_ORDERS} summation orders) + {ULPS} ulp "
+    f"(float64: {FLOAT64_FLOOR:g} of the largest value) + what {NUDGE_ULPS} ulp in the parameters "
+    f"change; update: {UPDATE_ROUNDINGS} roundings of each term"
+)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One tensor as the referee has it.
+
+    Attributes:
+        right: in float64.
+        own: largest error of the run's own arithmetic.
+        allowed: how far from it rounding may lead, for each element or for all.
+        exp_reach: how far it moves for each unit of relative error in the entrant's exp.
+    """
+
+    right: Array
+    own: float = 0.0
+    allowed: Any = 0.0
+    exp_reach: Any = 0.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One tensor of one entrant held against the referee's.
+
+    Attributes:
+        step: counted from 1.
+        stage: data, forward, loss, accuracy, gradient, update or evaluation.
+        unit: what was run: a component alone, model and loss as one, the whole step.
+        compiled: whether that was compiled.
+        tensor: its name.
+        error: largest |entrant - referee|.
+        own: largest error of the run's own arithmetic.
+        largest: the referee's largest magnitude.
+        unit_in_last_place: of that magnitude.
+        index, value, referee: the worst element; beyond what is allowed, unless `right`.
+        right: whether all elements are within what is allowed.
+    """
+
+    step: int
+    stage: str
+    unit: str
+    compiled: bool
+    tensor: str
+    error: float
+    own: float
+    largest: float
+    unit_in_last_place: float
+    index: tuple[int, ...]
+    value: float
+    referee: float
+    right: bool
+
+    @property
+    def ulps(self) -> float:
+        """The error in units in the last place of the largest value."""
+        return self.error / self.unit_in_last_place
+
+    @property
+    def own_ulps(self) -> float:
+        """The error of the run's own arithmetic, likewise."""
+        return self.own / self.unit_in_last_place
+
+    @property
+    def relative(self) -> float | None:
+        """The error over the largest value; None where that is zero."""
+        return self.error / self.largest if self.largest else None
+
+    def asdict(self) -> dict[str, Any]:
+        """As in results.json."""
+        return {
+            "step": self.step,
+            "stage": self.stage,
+            "unit": self.unit,
+            "compiled": self.compiled,
+            "tensor": self.tensor,
+            "error": self.error,
+            "ulps": self.ulps,
+            "relative": self.relative,
+            "own_error": self.own,
+            "own_ulps": self.own_ulps,
+            "right": self.right,
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A check together with all that its unit returned.
+
+    Attributes:
+        check: of one tensor.
+        values: every tensor of the unit, as the entrant has it.
+        start: of model or update alone, the parameters it started from.
+    """
+
+    check: Check
+    values: Arrays
+    start: Arrays | None = None
+
+
+class Yardstick:
+    """What the referee expects at one state: made once, held against every entrant.
+
+    Args:
+        referee: exact and plain.
+        at: the state.
+    """
+
+    def __init__(self, referee: Referee, at: State) -> None:
+        self.referee, self.at = referee, at
+        self.plan, self.dtype = referee.plan, referee.plan.dtype
+        self.model = referee.described
+        self.images, self.labels = referee.plain.batch(at.index)
+        self.params = cast(at.params, "float64")
+        self.state = cast(at.state, "float64")
+        self.images64 = self.images.astype("float64")
+        self.labels64 = self.labels
+        if not self.model.classifies:
+            self.labels64 = self.labels.astype("float64")
+
+    def prepare(self) -> None:
+        """Work everything out; from then on several threads may read it."""
+        parts = ["batch", "forwards", "loss", "accuracy", "gradient", "gradients", "updates", "step"]
+        if self.at.last and self.referee.exact.has_test_set():
+            parts.append("evaluation")
+        for part in parts:
+            getattr(self, part)
+
+    # Inputs that are equal for all, and exact for the referee.
+
+    @cached_property
+    def logits(self) -> Array:
+        """Logits for the loss: the referee's, rounded."""
+        return self.forward["logits"].right.astype(self.dtype)
+
+    @cached_property
+    def dlogits(self) -> Array:
+        """A gradient in the logits to pull back: the referee's, rounded."""
+        return self.loss["dlogits"].right.astype(self.dtype)
+
+    @cached_property
+    def grads(self) -> Arrays:
+        """Gradients for the update: the referee's, rounded."""
+        return {name: e.right.astype(self.dtype) for name, e in self.gradient.items()}
+
+    @cached_property
+    def ties(self) -> Array:
+        """Logits whose largest value each label shares with the next class."""
+        classes = self.logits.shape[1]
+        one_hot = np.eye(classes)
+        both: Array = one_hot[self.labels] + one_hot[(self.labels + 1) % classes]
+        return both.astype(self.dtype)
+
+    @cached_property
+    def zeros(self) -> Arrays:
+        """Parameters that hide nothing of an update."""
+        return {name: np.zeros_like(array) for name, array in self.at.params.items()}
+
+    # What is expected of each component.
+
+    @cached_property
+    def batch(self) -> dict[str, Expected]:
+        """Every bit of the batch."""
+        return {"images": Expected(self.images), "labels": Expected(self.labels)}
+
+    @cached_property
+    def forward(self) -> dict[str, Expected]:
+        """The logits from the parameters as they are."""
+        return self.logits_of(self.at.params)
+
+    def logits_of(self, params: Arrays) -> dict[str, Expected]:
+        """The logits from given parameters, summed over the features in several orders."""
+        exact, plain = self.referee.exact, self.referee.plain
+        params64 = cast(params, "float64")
+
+        def rearranged(draw: np.random.Generator) -> Arrays:
+            columns = draw.permutation(self.images.shape[1])
+            permuted = rows_permuted(params, columns, self.model)
+            return {"logits": plain.logits(permuted, self.images[:, columns])}
+
+        def rows(draw: np.random.Generator) -> Arrays:
+            order = draw.permutation(len(self.images))
+            logits = plain.logits(params, self.images[order])
+            return {"logits": logits[np.argsort(order)]}
+
+        right = {"logits": exact.logits(params64, self.images64)}
+        own = {"logits": plain.logits(params, self.images)}
+        if self.model.shapes:
+            return self._expected(right, own, rearranged)
+        # Nobody knows which parameters take the features of a network of somebody's own.
+        nudged = self._moved(params64)
+        moved = [{"logits": exact.logits(p, self.images64)} for p in nudged]
+        return self._expected(right, own, rows, moved)
+
+    @cached_property
+    def forwards(self) -> list[tuple[Arrays, dict[str, Expected]]]:
+        """Logits from the parameters as they are; where biases are still zero, from others, too."""
+        params = self.at.params
+        zero = {name for name, array in params.items() if array.ndim == 1 and not array.any()}
+        if not zero:
+            return [(params, self.forward)]
+        other = {
+            name: np.linspace(0.25, 0.75, len(array)).astype(self.dtype) if name in zero else array
+            for name, array in params.items()
+        }
+        return [(params, self.forward), (other, self.logits_of(other))]
+
+    @cached_property
+    def loss(self) -> dict[str, Expected]:
+        """The loss and its gradient in the logits."""
+        plain, logits = self.referee.plain, self.logits
+
+        def rearranged(draw: np.random.Generator) -> Arrays:
+            rows = draw.permutation(len(logits))
+            found = loss_of(plain, logits[rows], self.labels[rows])
+            return {"loss": found["loss"], "dlogits": found["dlogits"][np.argsort(rows)]}
+
+        right = loss_of(self.referee.exact, logits.astype("float64"), self.labels64)
+        expected = self._expected(right, loss_of(plain, logits, self.labels), rearranged)
+        if self.model.classifies:
+            # The only place where a framework's own exp comes in: log Σ exp moves by at most
+            # its relative error, and softmax p by twice that times p.
+            reach = {"loss": 1.0, "dlogits": 2 * self._chances(right["dlogits"])}
+            expected = with_exp_reach(expected, reach)
+        return expected
+
+    @cached_property
+    def accuracy(self) -> dict[str, Expected]:
+        """The counts, from logits that all read alike: no room for error."""
+        exact = self.referee.exact
+        inputs = {"correct": self.logits}
+        if self.model.classifies:
+            inputs["ties"] = self.ties
+        return {
+            name: Expected(np.asarray(exact.correct(logits.astype("float64"), self.labels64)))
+            for name, logits in inputs.items()
+        }
+
+    @cached_property
+    def gradient(self) -> dict[str, Expected]:
+        """From the logits back to every parameter."""
+        exact, plain = self.referee.exact, self.referee.plain
+        dlogits64 = self.dlogits.astype("float64")
+
+        def rearranged(draw: np.random.Generator) -> Arrays:
+            rows = draw.permutation(len(self.images))
+            return plain.backward(self.at.params, self.images[rows], self.dlogits[rows])
+
+        right = exact.backward(self.params, self.images64, dlogits64)
+        own = plain.backward(self.at.params, self.images, self.dlogits)
+
+        def at(params: Arrays) -> Arrays:
+            return exact.backward(params, self.images64, dlogits64)
+
+        moved = [at(params) for params in self._moved_params]
+        edges = [[at(params) for params in way] for way in self._edge_params]
+        return self._expected(right, own, rearranged, moved, edges)
+
+    @cached_property
+    def gradients(self) -> dict[str, Expected]:
+        """Model and loss differentiated as one."""
+        exact, plain = self.referee.exact, self.referee.plain
+
+        def rearranged(draw: np.random.Generator) -> Arrays:
+            rows = draw.permutation(len(self.images))
+            found = gradients_of(plain, self.at.params, self.images[rows], self.labels[rows])
+            return {**found, "logits": found["logits"][np.argsort(rows)]}
+
+        right = gradients_of(exact, self.params, self.images64, self.labels64)
+        own = gradients_of(plain, self.at.params, self.images, self.labels)
+        expected = self._expected(
+            right, own, rearranged, self._moved_gradients, self._edge_gradients
+        )
+        if self.model.classifies:
+            expected = with_exp_reach(expected, {"loss": 1.0, **self._gradient_reach})
+        return expected
+
+    @cached_property
+    def step(self) -> dict[str, Expected]:
+        """One whole step as it runs: loss, count, parameters and state after it."""
+        exact, plain, at = self.referee.exact, self.referee.plain, self.at
+
+        def rearranged(draw: np.random.Generator) -> Arrays:
+            return one_step(plain, at.params, at.state, draw.permutation(at.index))
+
+        right = one_step(exact, self.params, self.state, at.index)
+        own = one_step(plain, at.params, at.state, at.index)
+
+        def after(found: Arrays) -> Arrays:
+            grads = {name: found[name] for name in self.params}
+            params, state = exact.update(self.params, grads, self.state)
+            return {**right, "loss": found["loss"], **params, **state}
+
+        moved = [after(found) for found in self._moved_gradients]
+        edges = [[after(found) for found in way] for way in self._edge_gradients]
+        expected = self._expected(right, own, rearranged, moved, edges)
+        # The update's own bound, too: the constants of the run's dtype may err by luck only little.
+        grads = {name: self.gradients[name].right for name in self.params}
+        for name, bound in self._update_bound(self.params, grads, right, right).items():
+            if name in expected:
+                e = expected[name]
+                expected[name] = Expected(e.right, e.own, e.allowed + bound)
+        near = near_ties(
+            self.forward["logits"].right, float(np.max(self.forward["logits"].allowed))
+        )
+        expected["correct"] = Expected(right["correct"], allowed=near)
+        if self.model.classifies:
+            expected = with_exp_reach(expected, {"loss": 1.0, **self._step_reach})
+        return expected
+
+    def update(self, params: Arrays) -> dict[str, Expected]:
+        """Parameters and state after an update of given parameters by the referee's gradients."""
+        exact, plain = self.referee.exact, self.referee.plain
+        grads, state = self.grads, self.at.state
+        start, slopes = cast(params, "float64"), cast(grads, "float64")
+        moved, memory = exact.update(start, slopes, self.state)
+        allowed = self._update_bound(start, slopes, moved, memory)
+        own_moved, own_memory = plain.update(params, grads, state)
+        own = {**own_moved, **own_memory}
+        return {
+            name: Expected(right, largest_error(own[name], right), allowed[name])
+            for name, right in {**moved, **memory}.items()
+        }
+
+    @cached_property
+    def updates(self) -> list[tuple[Arrays, dict[str, Expected]]]:
+        """Updates from zero, where nothing hides them, and from the parameters as they are."""
+        return [(params, self.update(params)) for params in (self.zeros, self.at.params)]
+
+    @cached_property
+    def evaluation(self) -> dict[str, Expected]:
+        """Loss and count of the whole test set.
+
+        The bounds are those of logits, and of the loss from equal logits; its slope in an
+        example's logits has magnitudes that sum to 2 at most.
+        """
+        exact = self.referee.exact
+        logits_bound = float(np.max(self.forward["logits"].allowed))
+        loss_bound = float(np.max(self.loss["loss"].allowed))
+        right = evaluation_of(exact, self.params)
+        near = near_ties(exact.test_logits(self.params), logits_bound)
+        allowed = loss_bound + 2 * logits_bound
+        return {
+            "loss": Expected(right["loss"], 0.0, allowed, exp_reach=1.0),
+            "count": Expected(right["count"], 0.0, near),
+        }
+
+    # How far rounding reaches.
+
+    def _update_bound(
+        self, params: Arrays, grads: Arrays, moved: Arrays, memory: Arrays
+    ) -> dict[str, Any]:
+        # Half a unit in the last place; in a float64 run the referee rounds as much again.
+        unit = float(np.finfo(self.dtype).eps) / (1 if self.dtype == "float64" else 2)
+        return update_bound(self.plan, params, grads, self.state, moved, memory, unit)
+
+    def _expected(
+        self,
+        right: Arrays,
+        own: Arrays,
+        rearranged: Callable[[np.random.Generator], Arrays],
+        moved: Sequence[Arrays] = (),
+        edges: Sequence[Sequence[Arrays]] = (),
+    ) -> dict[str, Expected]:
+        """The criterion at the head of this file, tensor by tensor."""
+        draw = np.random.default_rng(3)
+        runs = [own, *(rearranged(draw) for _ in range(SUMMATION_ORDERS - 1))]
+        expected = {}
+        for name, tensor in right.items():
+            error = max(largest_error(run[name], tensor) for run in runs)
+            largest = float(np.max(np.abs(tensor), initial=0.0))
+            sensitivity = np.zeros_like(tensor, dtype="float64")
+            for other in moved:
+                sensitivity = np.maximum(sensitivity, np.abs(other[name] - tensor))
+            for way in edges:
+                # Ring by ring outwards: what two units switch must not cancel.
+                for inner, outer in pairwise([right, *way]):
+                    sensitivity = sensitivity + np.abs(outer[name] - inner[name])
+            floor = ULPS * ulp(largest, self.dtype)
+            if self.dtype == "float64":
+                floor = FLOAT64_FLOOR * largest
+            if tensor.dtype.kind in "iu":
+                error, floor = 0.0, 0.0
+            expected[name] = Expected(tensor, error, ERROR_FACTOR * error + floor + sensitivity)
+        return expected
+
+    @cached_property
+    def _moved_params(self) -> list[Arrays]:
+        return self._moved(self.params)
+
+    def _moved(self, params: Arrays) -> list[Arrays]:
+        """Parameters moved by up to `NUDGE_ULPS` of the run's dtype, at random."""
+        draw = np.random.default_rng(2)
+        relative = NUDGE_ULPS * float(np.finfo(self.dtype).eps) / 2
+        return [
+            {
+                name: array * (1 + relative * draw.uniform(-1, 1, array.shape))
+                for name, array in params.items()
+            }
+            for _ in range(NUDGES)
+        ]
+
+    @cached_property
+    def _moved_gradients(self) -> list[Arrays]:
+        exact = self.referee.exact
+        return [gradients_of(exact, p, self.images64, self.labels64) for p in self._moved_params]
+
+    @cached_property
+    def _edge_params(self) -> list[list[Arrays]]:
+        """Hidden biases moved up, and down, by ever more of 16 ulp of the terms they are added to.
+
+        Whatever unit that switches on or off is on its edge.
+        """
+        hidden = "hidden.weight", "hidden.bias"
+        if not set(hidden) <= set(self.params):
+            return []
+        terms = (np.abs(self.images64) @ np.abs(self.params[hidden[0]])).max(axis=0)
+        unit = NUDGE_ULPS * float(np.finfo(self.dtype).eps) / 2
+        bias = self.params[hidden[1]]
+        reach = unit * (terms + np.abs(bias))
+        return [
+            [{**self.params, hidden[1]: bias + sign * share * reach} for share in EDGES]
+            for sign in (1, -1)
+        ]
+
+    @cached_property
+    def _edge_gradients(self) -> list[list[Arrays]]:
+        exact = self.referee.exact
+        return [
+            [gradients_of(exact, params, self.images64, self.labels64) for params in way]
+            for way in self._edge_params
+        ]
+
+    def _chances(self, dlogits: Array) -> Array:
+        """The softmax over n: what dlogits is without the label's -1."""
+        one_hot = np.eye(dlogits.shape[1])[self.labels]
+        chances: Array = dlogits + one_hot / len(self.labels)
+        return chances
+
+    @cached_property
+    def _gradient_reach(self) -> Arrays:
+        """How far a relative error of exp reaches into the gradients."""
+        chances = self._chances(self.loss["dlogits"].right)
+        # With magnitudes for numbers, backward adds up how far an error can reach.
+        magnitudes = {name: np.abs(array) for name, array in self.params.items()}
+        reach = self.referee.exact.backward(magnitudes, np.abs(self.images64), 2 * chances)
+        # A network of somebody's own may subtract.
+        return {name: np.abs(array) for name, array in reach.items()}
+
+    @cached_property
+    def _step_reach(self) -> Arrays:
+        """And through the update, into parameters and state."""
+        reach: Arrays = {}
+        found = self.gradients
+        params, state = self.referee.exact.update(
+            self.params, {name: found[name].right for name in self.params}, self.state
+        )
+        # A difference as long as an exp that is off by a ten-thousandth makes it.
+        length = 1e-4
+        for sign in (1, -1):
+            grads = {
+                name: found[name].right + sign * length * self._gradient_reach[name]
+                for name in self.params
+            }
+            moved = self.referee.exact.update(self.params, grads, self.state)
+            for now, then in zip(moved, (params, state), strict=True):
+                for name, array in now.items():
+                    slope = np.abs(array - then[name]) / length
+                    reach[name] = np.maximum(reach.get(name, 0.0), slope)
+        return reach
+
+
+def checks(
+    session: Session, yard: Yardstick, info: Info, *, compiled: bool, whole: bool = True
+) -> Iterator[Outcome]:
+    """Check everything at one state, in the order in which a step needs it.
+
+    Args:
+        session: the entrant; left on another state than it had.
+        yard: what is expected.
+        info: of its backend.
+        compiled: whether each component is checked compiled, too.
+        whole: whether the step as it runs and the evaluation are checked, too.
+    """
+    at = yard.at
+    exp_error = info.exp_error if yard.dtype == "float32" else 0.0
+    compare = partial(compared, yard, exp_error)
+    yield from batch_checks(session, yard)
+    for c in (False, True) if compiled else (False,):
+        for params, expected in yard.forwards:
+            values = {"logits": session.logits(params, yard.images, c)}
+            yield from compare("forward", ALONE, c, values, expected, params)
+        value, dlogits = session.gradient(yard.logits, yard.labels, c)
+        values = {"loss": np.asarray(value), "dlogits": dlogits}
+        yield from compare("loss", ALONE, c, values, yard.loss)
+        values = {"correct": np.asarray(session.correct(yard.logits, yard.labels, c))}
+        if yard.model.classifies:
+            values["ties"] = np.asarray(session.correct(yard.ties, yard.labels, c))
+        yield from compare("accuracy", ALONE, c, values, yard.accuracy)
+        values = session.backward(at.params, yard.images, yard.dlogits, c)
+        yield from compare("gradient", ALONE, c, values, yard.gradient)
+        values = gradients_of(session, at.params, yard.images, yard.labels, c)
+        yield from compare("", TOGETHER, c, values, yard.gradients)
+        for params, expected in yard.updates:
+            moved, memory = session.update(params, yard.grads, at.state, c)
+            unit = FROM_ZERO if params is yard.zeros else ALONE
+            yield from compare("update", unit, c, {**moved, **memory}, expected, params)
+    if not whole:
+        return
+    # One step and the evaluation as they run, in the entrant's own mode. Another step goes
+    # before: what an entrant keeps of it outside parameters and state must not show.
+    session.load(at.params, at.state)
+    session.train(at.other)
+    values = one_step(session, at.params, at.state, at.index)
+    yield from compare("", STEP, False, values, yard.step)
+    if at.last and yard.referee.exact.has_test_set():
+        values = evaluation_of(session, at.params)
+        yield from compare("evaluation", EVALUATION, False, values, yard.evaluation)
+
+
+def batch_checks(session: Session, yard: Yardstick) -> Iterator[Outcome]:
+    """Check every bit of the batch."""
+    images, labels = session.batch(yard.at.index)
+    values = {"images": images, "labels": labels}
+    yield from compared(yard, 0.0, "data", ALONE, False, values, yard.batch)
+
+
+def compared(
+    yard: Yardstick,
+    exp_error: float,
+    stage: str,
+    unit: str,
+    compiled: bool,
+    values: Arrays,
+    expected: Mapping[str, Expected],
+    start: Arrays | None = None,
+) -> Iterator[Outcome]:
+    """Hold every tensor of a unit against the referee's, in the order they are computed."""
+    for name, wanted in expected.items():
+        where = stage or STAGES.get(name, "gradient" if unit == TOGETHER else "update")
+        value, step = values.get(name), yard.at.step
+        found = check(value, wanted, name, step, where, unit, compiled, exp_error)
+        yield Outcome(found, values, start)
+
+
+ALONE, FROM_ZERO, TOGETHER = "alone", "from zero", "model and loss"
+STEP, EVALUATION = "whole step", "test set"
+#: where a tensor of a unit of several stages belongs; the rest are gradients, or updated
+STAGES = {"logits": "forward", "loss": "loss", "correct": "accuracy"}
+
+
+def check(
+    value: Array | None,
+    expected: Expected,
+    tensor: str,
+    step: int,
+    stage: str,
+    unit: str,
+    compiled: bool,
+    exp_error: float,
+) -> Check:
+    """Hold one tensor against the referee's."""
+    right = expected.right
+    dtype = "float64" if value is None or value.dtype.kind != "f" else str(value.dtype)
+    largest = float(np.max(np.abs(right), initial=0.0))
+    space = ulp(largest, dtype)
+    if value is None or value.shape != right.shape:
+        nan = float("nan")
+        return Check(
+            step,
+            stage,
+            unit,
+            compiled,
+            tensor,
+            nan,
+            expected.own,
+            largest,
+            space,
+            (),
+            nan,
+            nan,
+            False,
+        )
+    error = np.abs(value.astype("float64") - right)
+    limit = np.asarray(expected.allowed + exp_error * expected.exp_reach, dtype="float64")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beyond = np.where(error <= limit, 0.0, error / limit)
+    beyond = np.where(np.isnan(error), np.inf, beyond)
+    is_right = not beyond.any()
+    worst = error if is_right else beyond
+    index = tuple(int(i) for i in np.unravel_index(worst.argmax(), worst.shape))
+    return Check(
+        step,
+        stage,
+        unit,
+        compiled,
+        tensor,
+        float(error.max(initial=0.0)),
+        expected.own,
+        largest,
+        space,
+        index,
+        float(value[index]),
+        float(right[index]),
+        is_right,
+    )
+
+
+def with_exp_reach(expected: dict[str, Expected], reach: Mapping[str, Any]) -> dict[str, Expected]:
+    """Say how far the error of an entrant's exp reaches."""
+    return {
+        name: Expected(e.right, e.own, e.allowed, reach.get(name, 0.0))
+        for name, e in expected.items()
+    }
+
+
+def loss_of(session: Session, logits: Array, labels: Array) -> Arrays:
+    """The loss and its gradient in the logits, by name."""
+    value, dlogits = session.gradient(logits, labels)
+    return {"loss": np.asarray(value), "dlogits": dlogits}
+
+
+def gradients_of(
+    session: Session, params: Arrays, images: Array, labels: Array, compiled: bool = False
+) -> Arrays:
+    """Model and loss differentiated as one, by name, in the order they are computed."""
+    value, logits, grads = session.gradients(params, images, labels, compiled)
+    return {"logits": logits, "loss": np.asarray(value), **grads}
+
+
+def one_step(session: Session, params: Arrays, state: Arrays, index: Array) -> Arrays:
+    """One step from a given state: loss and count of before it, parameters and state after."""
+    session.load(params, state)
+    trained = session.train(index)
+    values = {"loss": trained["losses"], "correct": trained["counts"]}
+    # One number each; of an entrant that made no step, or two, none.
+    scalars = {name: np.asarray(v[0]) for name, v in values.items() if len(v) == 1}
+    return {**scalars, **session.params(), **session.state()}
+
+
+def evaluation_of(session: Session, params: Arrays) -> Arrays:
+    """Loss and count of the test set."""
+    session.load(params)
+    measured = session.evaluate()
+    return {name: np.asarray(measured[name]) for name in ("loss", "count")}
+
+
+def largest_error(value: Array, right: Array) -> float:
+    """Largest |value - right|."""
+    return float(np.max(np.abs(value.astype("float64") - right), initial=0.0))
+
+
+def near_ties(logits: Array, bound: float) -> int:
+    """Rows whose two largest logits lie within twice a bound: either may be called the larger."""
+    if logits.shape[1] < 2:
+        return 0
+    largest = np.sort(logits, axis=1)[:, -2:]
+    return int((largest[:, 1] - largest[:, 0] <= 2 * bound).sum())
+
+
+def rows_permuted(params: Arrays, columns: Array, model: Model) -> Arrays:
+    """Permute the rows of every weight that takes the features, to go with the images."""
+    return {
+        name: array[columns] if model.shapes[name][0] == "features" else array
+        for name, array in params.items()
+    }
+
+
+def update_bound(
+    plan: Plan,
+    params: Arrays,
+    grads: Arrays,
+    state: Arrays,
+    moved: Arrays,
+    memory: Arrays,
+    unit: float,
+) -> dict[str, Any]:
+    """How far rounding may lead an update, element by element.
+
+    Args:
+        plan: of the run.
+        params, grads, state: before it, float64.
+        moved, memory: parameters and state after it.
+        unit: one rounding, relative.
+    """
+    allowed: dict[str, Any] = {"step": 0.0}
+    for name in params:
+        if f"{name}/v" in state:
+            allowed |= adam_bound(plan, name, params, grads, state, moved, memory, unit)
+            continue
+        terms = np.abs(grads[name]) + plan.weight_decay * np.abs(params[name])
+        if f"{name}/m" in state:
+            terms = terms + plan.momentum * np.abs(state[f"{name}/m"])
+            result = np.abs(memory[f"{name}/m"])
+            allowed[f"{name}/m"] = unit * (UPDATE_ROUNDINGS * terms + 2 * result)
+        allowed[name] = unit * (UPDATE_ROUNDINGS * plan.lr * terms + 2 * np.abs(moved[name]))
+    return allowed
+
+
+def adam_bound(
+    plan: Plan,
+    name: str,
+    params: Arrays,
+    grads: Arrays,
+    state: Arrays,
+    moved: Arrays,
+    memory: Arrays,
+    unit: float,
+) -> dict[str, Array]:
+    """The same for Adam: p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
+
+    1 - b is the trap: of a b2 = 0.999 that was rounded to float32 it is off by 3e-5, a thousand
+    times more than one rounding, and so is 1 - b2^t in the first steps.
+    """
+    (b1, b2), eps, t = plan.betas, plan.eps, float(state["step"]) + 1
+    coupled = plan.optimizer == "adam"
+    param, grad = np.abs(params[name]), np.abs(grads[name])
+    slope = grad + (plan.weight_decay * param if coupled else 0.0)
+    m, v = np.abs(memory[f"{name}/m"]), memory[f"{name}/v"]
+    m_error = unit * (UPDATE_ROUNDINGS * (b1 * np.abs(state[f"{name}/m"]) + (1 - b1) * slope))
+    m_error += unit * (b1 * slope + 2 * m)
+    v_terms = b2 * state[f"{name}/v"] + (1 - b2) * slope**2
+    v_error = unit * (2 * UPDATE_ROUNDINGS * v_terms + b2 * slope**2 + 2 * v)
+    # What is smaller than any normal number may be taken for zero.
+    v_error = v_error + float(np.finfo("float32" if unit > 1e-10 else "float64").tiny)
+    c1, c2 = 1 - b1**t, 1 - b2**t
+    c1_error = unit * ((2 * t + 4) * b1**t / c1 + 1)
+    c2_error = unit * ((2 * t + 4) * b2**t / c2 + 1)
+    root = np.sqrt(v / c2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        linear = np.where(v > 0, v_error / (2 * np.sqrt(v)), np.inf)
+    root_error = np.minimum(linear, np.sqrt(v_error)) / np.sqrt(c2) + root * c2_error / 2
+    step = plan.lr * m / c1 / (root + eps)
+    error = plan.lr / c1 / (root + eps) * m_error
+    error += step * (c1_error + root_error / (root + eps) + (UPDATE_ROUNDINGS + 2) * unit)
+    decayed = 0.0 if coupled else plan.lr * plan.weight_decay * param
+    result = 2 * np.abs(moved[name]) + UPDATE_ROUNDINGS * decayed + param
+    return {
+        f"{name}/m": m_error,
+        f"{name}/v": v_error,
+        name: error + unit * result,
+    }

@@ -1,0 +1,389 @@
+"""Find the first step at which an entrant leaves the referee's path, and how that grows.
+
+The referee walks its path once and keeps its state every few steps. The entrant is put on each
+of those states in turn and follows the same batches as far as the next one. Where it ends
+further away than rounding leads, it is opened anew, led to that place again, and then put on
+the referee's state at every step: so the first wrong step is found even if the entrant counts
+its own steps. There the components say which of them it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from common.checks import STEP, Check, Yardstick, checks, compared, one_step
+from common.initial import Array, Arrays
+from common.parity import Difference, batches_differ, difference, missing_step, spacing
+from common.referee import Referee, Schedule, State, cast, nudged, ulp
+from common.session import Session
+from common.spec import Entrant, Info
+
+#: Steps from one kept state to the next, at least.
+SEGMENT = 32
+#: Memory that the kept states may take; longer segments are the way out.
+KEPT_BYTES = 2**28
+#: An entrant may end a segment this many times as far off as the run's own arithmetic does.
+FACTOR = 8
+ULPS = 16
+NUDGES = 4
+#: That arithmetic is tried on every so many segments.
+SAMPLED = 4
+
+
+@dataclass
+class Diagnosis:
+    """What was found of one entrant.
+
+    Attributes:
+        difference: where it parts; None if nowhere.
+        checks: of the components, at the first step, or where it parts.
+        growth: (steps later, |loss - referee's|) of a run that goes on from there by itself.
+        steps: how many were looked at.
+        seconds: how long that took.
+    """
+
+    difference: Difference | None = None
+    checks: list[Check] = field(default_factory=list)
+    growth: list[tuple[int, float]] = field(default_factory=list)
+    steps: int = 0
+    seconds: float = 0.0
+
+    def asdict(self) -> dict[str, Any]:
+        """Plain values."""
+        first = self.difference
+        return {
+            **vars(self),
+            "difference": first.asdict() if first else None,
+            "checks": [check.asdict() for check in self.checks],
+        }
+
+
+@dataclass(frozen=True)
+class Off:
+    """How far somebody gets from the referee.
+
+    Attributes:
+        loss: largest |loss - referee's|; infinite if steps were left out.
+        tensors: root mean square of the differences at the end, for each tensor: one example
+            on the edge of a ReLU moves few of its elements.
+    """
+
+    loss: float
+    tensors: dict[str, float]
+
+    def __or__(self, other: Off) -> Off:
+        """The larger one, number by number."""
+        tensors = {n: max(e, other.tensors.get(n, 0.0)) for n, e in self.tensors.items()}
+        return Off(max(self.loss, other.loss), {**other.tensors, **tensors})
+
+
+NOT_OFF = Off(0.0, {})
+
+
+class Track:
+    """The referee's path with its state every few steps.
+
+    Args:
+        referee: of the run.
+        schedule: which examples every step takes.
+    """
+
+    def __init__(self, referee: Referee, schedule: Schedule) -> None:
+        self.referee, self.schedule = referee, schedule
+        self.dtype = referee.plan.dtype
+        size = sum(array.nbytes for array in referee.data["initial"].values())
+        length = max(SEGMENT, -(-schedule.total * size // KEPT_BYTES))
+        starts = [
+            start + step
+            for start in range(1, schedule.total + 1, schedule.per_epoch)
+            for step in range(0, schedule.per_epoch, length)
+        ]
+        # The first step by itself: that is where most errors show.
+        wanted = {1, 2, *starts} if schedule.total > 1 else {1}
+        self.states: dict[int, State] = {}
+        self.parts = list(schedule.parts(wanted))
+        losses = []
+        referee.exact.load(cast(referee.data["initial"], "float64"))
+        for first, stop in self.parts:
+            self.states[first] = referee.state(schedule, first)
+            losses.append(referee.exact.train(schedule.part(first, stop))["losses"])
+        self.losses: Array = np.concatenate(losses)
+        self.end = {**referee.exact.params(), **referee.exact.state()}
+        self.own = NOT_OFF
+        for first, stop in self.parts[1::SAMPLED]:
+            self.own |= self.off(referee.plain, first, stop, self.states[first].params)
+        self.fingerprint = referee.plain.fingerprint(schedule.orders[0])
+        self._yards: dict[int, Yardstick] = {}
+
+    def follow(self, session: Session, first: int, stop: int, params: Arrays) -> Array:
+        """Put a session on the referee's state, train it along some steps; the step losses."""
+        session.load(params, self.states[first].state)
+        losses: Array = session.train(self.schedule.part(first, stop))["losses"]
+        return losses
+
+    def off(self, session: Session, first: int, stop: int, params: Arrays) -> Off:
+        """How far a session gets from the referee in some steps."""
+        losses = self.follow(session, first, stop, params)
+        if len(losses) != stop - first:
+            return Off(float("inf"), {})
+        wanted = self.end
+        if stop in self.states:
+            wanted = {**self.states[stop].params, **self.states[stop].state}
+        right = self.losses[first - 1 : stop - 1]
+        return off_by(losses, {**session.params(), **session.state()}, right, wanted)
+
+    def explained_by_nudges(self, first: int, stop: int, off: Off) -> bool:
+        """Whether one unit in the last place at the start explains what is off at the end."""
+        own, params = self.own, self.states[first].params
+        for seed in range(NUDGES):
+            own |= self.off(self.referee.plain, first, stop, nudged(params, seed))
+        return self.within(off, own)
+
+    def within(self, off: Off, own: Off | None = None) -> bool:
+        """Whether somebody is about as far off as the run's own arithmetic."""
+        own = own or self.own
+        limit = FACTOR * own.loss + ULPS * float(spacing(self.losses, self.dtype).max())
+        if not off.loss <= limit:
+            return False
+        for name, error in off.tensors.items():
+            largest = float(np.max(np.abs(self.end[name]), initial=0.0))
+            if not error <= FACTOR * own.tensors.get(name, 0.0) + ULPS * ulp(largest, self.dtype):
+                return False
+        return True
+
+    def walk(self, first: int, stop: int) -> Iterator[State]:
+        """The referee's state before each of some steps."""
+        exact, kept = self.referee.exact, self.states[first]
+        params, state = cast(kept.params, "float64"), cast(kept.state, "float64")
+        for step in range(first, stop):
+            exact.load(params, state)
+            yield self.referee.state(self.schedule, step)
+            exact.load(params, state)
+            exact.train(self.schedule.batch(step))
+            params, state = exact.params(), exact.state()
+
+    def yard(self, step: int) -> Yardstick:
+        """What the referee expects at any step; kept, for the next entrant will ask for it."""
+        if step not in self._yards:
+            first = max(one for one in self.states if one <= step)
+            at = self.states[first]
+            if step > first:
+                kept, exact = at, self.referee.exact
+                exact.load(cast(kept.params, "float64"), cast(kept.state, "float64"))
+                exact.train(self.schedule.part(first, step))
+                at = self.referee.state(self.schedule, step)
+            self._yards[step] = Yardstick(self.referee, at)
+        return self._yards[step]
+
+
+def off_by(losses: Array, found: Arrays, right: Array, wanted: Arrays) -> Off:
+    """How far losses and tensors are from the referee's."""
+    tensors = {
+        name: float(np.sqrt(np.mean((found[name].astype("float64") - array) ** 2)))
+        for name, array in wanted.items()
+    }
+    return Off(float(np.max(np.abs(losses - right))), tensors)
+
+
+@dataclass
+class Patient:
+    """One entrant to be diagnosed.
+
+    Attributes:
+        entrant, info: who.
+        session: open, and never trained.
+        reopen: opens it anew, as if it had never trained.
+    """
+
+    entrant: Entrant
+    info: Info
+    session: Session
+    reopen: Callable[[], None]
+
+
+def diagnose(patient: Patient, track: Track) -> Diagnosis:
+    """Look at every step of one entrant.
+
+    Args:
+        patient: who; its session is left on another state than it had.
+        track: the referee's.
+    """
+    started = time.perf_counter()
+    found = Diagnosis()
+    found.difference = next(differences(patient, track, found), None)
+    first = found.difference
+    if first is not None and first.stage != "data":
+        lead(patient, track, first.step)
+        found.growth = growth(patient.session, track, first.step)
+    found.seconds = time.perf_counter() - started
+    return found
+
+
+def differences(patient: Patient, track: Track, found: Diagnosis) -> Iterator[Difference]:
+    """What is wrong, the earliest step first; nobody needs more than the first."""
+    session, schedule = patient.session, track.schedule
+    if session.fingerprint(schedule.orders[0]) != track.fingerprint:
+        yield batches_differ(session, track.referee, schedule)
+    yield from wrong_components(patient, track.yard(1), found.checks)
+    start = track.yard(1).at
+    values = one_step(session, start.params, start.state, start.index)
+    yield from wrong_step(patient, track.yard(1), values, found.checks)
+    for first, stop in track.parts[1:]:
+        found.steps = stop - 1
+        off = track.off(session, first, stop, track.states[first].params)
+        if not off.tensors:
+            yield lost_step(session, track, first, stop)
+        if track.within(off) or track.explained_by_nudges(first, stop, off):
+            continue
+        params = track.states[first].params
+        wrong_again = next(wrong_steps(patient, track, first, stop), None) is not None
+        if wrong_again or track.within(track.off(session, first, stop, params)):
+            # It may be wrong at one step only, so many steps after it was opened.
+            lead(patient, track, first)
+            for wrong in wrong_steps(patient, track, first, stop):
+                found.steps = wrong.step
+                yield wrong
+        yield from carried(session, track, first, stop)
+    found.steps = schedule.total
+    # What depends on the size of the batch, or shows only in a trained network.
+    good = 1
+    for step in (schedule.per_epoch, schedule.total):
+        for late in wrong_components(patient, track.yard(step), []):
+            yield from earliest(patient, track, good, late, found)
+        good = step
+    outcomes = checks(session, track.yard(schedule.total), patient.info, compiled=False)
+    for outcome in outcomes:
+        if not outcome.check.right:
+            yield difference(track.yard(schedule.total), outcome)
+
+
+def wrong_components(patient: Patient, yard: Yardstick, found: list[Check]) -> Iterator[Difference]:
+    """The components that are wrong at one step; nothing is trained for it."""
+    compiled = patient.entrant.mode != "eager" and yard.at.step == 1
+    outcomes = checks(patient.session, yard, patient.info, compiled=compiled, whole=False)
+    for outcome in outcomes:
+        found.append(outcome.check)
+        if not outcome.check.right:
+            yield difference(yard, outcome)
+
+
+def wrong_step(
+    patient: Patient, yard: Yardstick, values: Arrays, found: list[Check]
+) -> Iterator[Difference]:
+    """What is wrong with one whole step from the referee's state.
+
+    Args:
+        patient: who; opened anew if anything is.
+        yard: what is expected.
+        values: what the step made: made once more, it may be another.
+        found: every check is added to it.
+    """
+    session, at = patient.session, yard.at
+    exp_error = patient.info.exp_error if yard.dtype == "float32" else 0.0
+    compare = partial(compared, yard, exp_error, "", STEP, False)
+    outcomes = list(compare(values, yard.step))
+    found += [outcome.check for outcome in outcomes]
+    wrong = [outcome for outcome in outcomes if not outcome.check.right]
+    if not wrong:
+        return
+    yield from wrong_components(patient, yard, [])
+    # Once more after a batch that is known, for the causes that remember one.
+    patient.reopen()
+    session.load(at.params, at.state)
+    session.train(at.other)
+    outcomes = list(compare(one_step(session, at.params, at.state, at.index), yard.step))
+    again = [outcome for outcome in outcomes if not outcome.check.right]
+    yield difference(yard, (again or wrong)[0])
+
+
+def wrong_steps(patient: Patient, track: Track, first: int, stop: int) -> Iterator[Difference]:
+    """Put an entrant on the referee's state at each of some steps; those that are wrong."""
+    exact, plain = track.referee.exact, track.referee.plain
+    for at in track.walk(first, stop):
+        params, state = cast(at.params, "float64"), cast(at.state, "float64")
+        right = one_step(exact, params, state, at.index)
+        found = [one_step(s, at.params, at.state, at.index) for s in (plain, patient.session)]
+        if all("loss" in step for step in found):
+            wanted = {name: right[name] for name in (*at.params, *at.state)}
+            own, off = (off_by(step["loss"], step, right["loss"], wanted) for step in found)
+            if track.within(off, own):
+                continue
+        yield from wrong_step(patient, Yardstick(track.referee, at), found[1], [])
+
+
+def lead(patient: Patient, track: Track, first: int) -> None:
+    """Open an entrant anew, and lead it along the referee's path up to a step."""
+    patient.reopen()
+    for start, stop in track.parts:
+        if start < first:
+            track.follow(patient.session, start, min(stop, first), track.states[start].params)
+
+
+def carried(session: Session, track: Track, first: int, stop: int) -> Iterator[Difference]:
+    """Whether several steps at once end elsewhere than the same steps one by one."""
+    state = track.states[first]
+    losses = track.follow(session, first, stop, state.params)
+    params, memory, single = state.params, state.state, []
+    for step in range(first, stop):
+        session.load(params, memory)
+        single.append(session.train(track.schedule.batch(step))["losses"])
+        params, memory = session.params(), session.state()
+    apart = np.abs(losses - np.concatenate(single))
+    off = np.abs(losses - track.losses[first - 1 : stop - 1])
+    if apart.max() <= off.max() / FACTOR:
+        return
+    worst = int(apart.argmax())
+    words = (
+        "likely something is carried from step to step outside parameters and state, or lost: "
+        "several steps in one go end elsewhere than the same steps one by one; to confirm, look "
+        "for what the training loop keeps between two steps"
+    )
+    value, right = float(losses[worst]), float(track.losses[first - 1 + worst])
+    yield Difference(first + worst, "free run", "loss", (), value, right, words, "free run")
+
+
+def lost_step(session: Session, track: Track, first: int, stop: int) -> Difference:
+    """The step that was not made among some."""
+    made = len(track.follow(session, first, stop, track.states[first].params))
+    per_epoch = track.schedule.per_epoch
+    epoch, before = divmod(first - 1, per_epoch)
+    counts = [*[per_epoch] * epoch, min(before + made, per_epoch - 1)]
+    found = missing_step([np.zeros(count) for count in counts], track.schedule)
+    assert found is not None
+    return found
+
+
+def earliest(
+    patient: Patient, track: Track, good: int, late: Difference, found: Diagnosis
+) -> Iterator[Difference]:
+    """Bisect: the first step whose components are wrong, after one where they are right."""
+    first, bad = late, late.step
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        wrong = next(wrong_components(patient, track.yard(middle), []), None)
+        if wrong is None:
+            good = middle
+        else:
+            first, bad = wrong, middle
+    found.steps = bad
+    yield first
+
+
+def growth(session: Session, track: Track, step: int) -> list[tuple[int, float]]:
+    """Let the entrant run on by itself from the referee's state: how far it gets, when."""
+    schedule, at = track.schedule, track.yard(step).at
+    session.load(at.params, at.state)
+    losses = [
+        session.train(schedule.part(first, stop))["losses"]
+        for first, stop in schedule.parts({step})
+        if first >= step
+    ]
+    drifts = np.abs(np.concatenate(losses) - track.losses[step - 1 :])
+    later = {0, *(2**n for n in range(len(drifts).bit_length())), len(drifts) - 1}
+    return [(n, float(drifts[n])) for n in sorted(later) if n < len(drifts)]
