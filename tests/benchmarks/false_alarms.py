@@ -1,0 +1,188 @@
+"""Does the referee ever call rounding a difference? Many seeds, everything it can be asked.
+
+    python -m tests.benchmarks.false_alarms --seeds 20 --out alarms.jsonl
+
+trains every backend, style and mode for two epochs of Fashion-MNIST for each seed and model,
+has them judged as `compare.py` does, and prints a Markdown table of the verdicts. Lines go to
+`--out` as they come; what is there already is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from common import data
+from common.models import MODELS
+from common.registry import find, parse
+from common.remote import WorkerSession
+from common.results import Record
+from common.run import Runner, new_records, prepare_work, start_worker
+from common.session import available_cores
+from common.spec import Plan
+
+COLUMNS = ("model", "entrant", "seeds", "verdicts", "largest drift", "largest band", "drift / band")
+
+
+class Kept:
+    """A worker that serves run after run, and is warm enough."""
+
+    def __init__(self, session: WorkerSession) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def warm_up(self, order: Any) -> float:
+        """Do nothing: no time is measured here."""
+        return 0.0
+
+    def close(self, *, at_once: bool = False) -> None:
+        """Stay open."""
+
+
+class Silent:
+    """Nobody watches."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *words: None
+
+
+def entrants() -> list[str]:
+    """Every backend, style and mode there is."""
+    return [
+        f"{name}:{style},{mode}"
+        for name, backend in find().items()
+        for style, mode in itertools.product(backend.info.styles, backend.info.modes)
+    ]
+
+
+def make_plan(model: str, seed: int, epochs: int) -> Plan:
+    """The usual settings of a model."""
+    usual = MODELS[model]
+    return Plan(
+        model=model,
+        optimizer="sgd",
+        lr=usual.lr,
+        momentum=0.0,
+        weight_decay=0.0,
+        epochs=epochs,
+        batch_size=usual.batch_size,
+        seed=seed,
+        dtype="float32",
+        device="cpu",
+        threads=available_cores(),
+        workers=0,
+        hidden=256,
+        drop_last=False,
+        limit=None,
+        resize=None,
+        rounds=1,
+    )
+
+
+def run(
+    model: str, seed: int, epochs: int, labels: Sequence[str], sessions: dict[str, Kept]
+) -> Iterable[dict[str, Any]]:
+    """Train and judge everybody once; a line for each."""
+    plan, available = make_plan(model, seed, epochs), find()
+    dataset = data.load(say=print)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+
+        def connect(record: Record) -> Kept:
+            label = record.entrant.label
+            if label not in sessions:
+                log = Path(tempfile.mkdtemp())
+                worker = start_worker(record, plan=plan, folder=log, timeout=600, pythons={})
+                sessions[label] = Kept(worker)
+            return sessions[label]
+
+        records = new_records(parse(labels, available), available, plan, {})
+        work = prepare_work(plan, dataset, folder)
+        results = Runner(work, records, connect, Silent()).run()
+    if results.interrupted:
+        raise KeyboardInterrupt
+    for record in results.records:
+        label = record.entrant.label
+        verdict = results.verdicts[label]
+        first = verdict.first_difference
+        yield {
+            "model": model,
+            "seed": seed,
+            "entrant": label,
+            "status": record.status,
+            "reason": record.reason,
+            "verdict": verdict.verdict,
+            "drift": verdict.max_abs_loss_difference,
+            "band": verdict.noise_band,
+            "first": first.asdict() if first else None,
+        }
+
+
+def table(lines: Sequence[dict[str, Any]]) -> str:
+    """The verdicts in Markdown, a row for each model and entrant."""
+    rows = [COLUMNS, ("---",) * len(COLUMNS)]
+    keys = sorted({(line["model"], line["entrant"]) for line in lines}, reverse=True)
+    for model, entrant in sorted(keys, key=lambda key: (key[0] != "softmax", key[1])):
+        mine = [line for line in lines if (line["model"], line["entrant"]) == (model, entrant)]
+        counts = Counter(
+            line["verdict"] if line["status"] == "ok" else line["status"] for line in mine
+        )
+        drifts = [line["drift"] for line in mine if line["drift"] is not None]
+        bands = [line["band"] for line in mine if line["band"] is not None]
+        shares = [line["drift"] / line["band"] for line in mine if line["band"]]
+        rows.append(
+            (
+                model,
+                entrant,
+                str(len(mine)),
+                ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())),
+                f"{max(drifts):.1e}" if drifts else "–",
+                f"{max(bands):.1e}" if bands else "not needed",
+                f"{max(shares):.2f}" if shares else "–",
+            )
+        )
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def main() -> int:
+    """Run what is missing, print the table; 1 if anything is not agreement."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--models", nargs="+", default=["softmax", "mlp"], choices=MODELS)
+    parser.add_argument("--out", type=Path, required=True)
+    asked = parser.parse_args()
+    asked.out.touch()
+    lines = [json.loads(line) for line in asked.out.read_text(encoding="utf-8").splitlines()]
+    done = {(line["model"], line["seed"]) for line in lines}
+    sessions: dict[str, Kept] = {}
+    try:
+        for seed, model in itertools.product(
+            range(asked.first, asked.first + asked.seeds), asked.models
+        ):
+            if (model, seed) in done:
+                continue
+            found = list(run(model, seed, asked.epochs, entrants(), sessions))
+            lines += found
+            with asked.out.open("a", encoding="utf-8") as out:
+                out.writelines(json.dumps(line) + "\n" for line in found)
+            print(f"{model}, seed {seed}: {Counter(line['verdict'] for line in found)}", flush=True)
+    finally:
+        for session in sessions.values():
+            session._session.close()
+    print(table(lines))
+    return int(any(line["verdict"] not in ("rounding", "identical") for line in lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
