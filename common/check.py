@@ -15,6 +15,9 @@ parameters under your names, in your layout; docs/checking-a-port.md has a compl
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,13 +32,13 @@ from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.errors import Refused
 from common.idx import MAX_LABEL
 from common.initial import Array, Arrays
-from common.labels import check_labels
+from common.labels import check_classes, check_targets
 from common.models import MODELS, Model
 from common.optimizers import OPTIMIZERS
-from common.referee import Referee, Schedule, cast, free_run, nudged
-from common.registry import find, why_absent
-from common.session import LocalSession, available_cores, extend_path
-from common.spec import DTYPES, MODES, Entrant, Info, Plan
+from common.referee import Referee, Schedule, cast
+from common.registry import Backend, find, why_absent
+from common.session import LocalSession, available_cores
+from common.spec import DTYPES, MODES, Entrant, Plan
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,7 @@ class Port:
 
 
 class PortSession(LocalSession):
-    """Somebody's functions in the harness of their framework's backend.
-
-    Args:
-        port: the functions.
-        style: of the backend's update, where the port has none.
-    """
+    """Somebody's functions in the harness of their framework's backend."""
 
     def __init__(self, port: Port) -> None:
         super().__init__(port.framework)
@@ -74,7 +72,8 @@ class PortSession(LocalSession):
         """Take the port's functions for the backend's."""
         port, backend = self._port, self._import
         update = backend("update")
-        own = getattr(update, f"{OPTIMIZERS[plan['optimizer']].function}_{choices['style']}")
+        # From the formulas: a framework's own may follow a rule of its own.
+        own = getattr(update, f"{OPTIMIZERS[plan['optimizer']].function}_scratch")
         registered = MODELS.get(plan["model"])
         self._classifies = registered.classifies if registered else plan["model"] != REGRESSION
         self._outputs = MAX_LABEL + 1
@@ -109,6 +108,8 @@ def turned(arrays: Arrays) -> Arrays:
     return {name: np.array(array.T, order="C") for name, array in arrays.items()}
 
 
+_NUMBERS = itertools.count(1)
+
 #: What a plan calls a port that is none of the registered models.
 CLASSIFICATION, REGRESSION = "port", "port of a regression"
 
@@ -130,7 +131,7 @@ class Report:
     @property
     def agrees(self) -> bool:
         """Whether only rounding differs."""
-        return self.verdict.verdict == "rounding"
+        return self.verdict.verdict in ("rounding", "declared")
 
     def __str__(self) -> str:
         """The verdict, where it parts and why, and how far each tensor is off."""
@@ -187,8 +188,12 @@ def check(
     for word, known in ((optimizer, OPTIMIZERS), (dtype, DTYPES), (mode, MODES)):
         if word not in known:
             raise Refused(f"unknown {word!r}; there are {', '.join(known)}")
-    check_labels(images, labels)
-    kind = CLASSIFICATION if labels.dtype.kind in "iu" else REGRESSION
+    classifies = MODELS[model].classifies if model else labels.dtype.kind in "iu"
+    if classifies:
+        check_classes(labels, len(images))
+    else:
+        check_targets(labels, len(images))
+    kind = CLASSIFICATION if classifies else REGRESSION
     plan = Plan(
         model=model or kind, optimizer=optimizer, lr=lr, momentum=momentum,
         weight_decay=weight_decay, epochs=epochs, batch_size=batch_size, seed=seed, dtype=dtype,
@@ -196,37 +201,41 @@ def check(
         resize=None, rounds=1,
     )  # fmt: skip
     start = cast(params, dtype)
-    if images.dtype != np.uint8:
+    if images.dtype.kind == "f":
         images = images.astype(dtype)
     if kind == REGRESSION:
         labels = labels.astype(dtype)
     data = {"train": (images, labels), "initial": start}
-    session, info, style = opened_as(port, style, mode)
+    session, backend, style = opened_as(port, style, mode)
+    declared = None if isinstance(port, Port) else backend.declared(style, plan)
     choices = {"style": style, "mode": mode, "data": "memory"}
 
     def reopen() -> None:
         session.open(plan.asdict(), choices, data)
+        referee.claim()
 
-    reopen()
     orders = [
         initial.order(seed, epoch, len(images), batch_size, drop_last=False)
         for epoch in range(epochs)
     ]
     schedule = Schedule(orders, batch_size)
-    referee = referee_of(plan, data, reference)
+    rule = backend.rule(declared) if declared else None
+    referee = referee_of(plan, data, reference, rule)
+    reopen()
     entrant = Entrant("port", "port", session.backend, style, mode, "memory")
-    found = diagnose(Patient(entrant, info, session, reopen), Track(referee, schedule))
+    found = diagnose(Patient(entrant, backend.info, session, reopen), Track(referee, schedule))
     bench = parity.Bench(referee, schedule)
     reopen()
     losses = [session.train(order)["losses"] for order in orders]
     fingerprint = session.fingerprint(orders[0])
-    verdict = parity.judge(session, entrant, info, losses, fingerprint, bench)
+    verdict = parity.judge(session, entrant, backend.info, losses, fingerprint, bench)
     if parity.undecided(verdict):
-        moved, joined = nudged(start), np.concatenate(losses)
-        runs = [(referee.plain, start, bench.path.losses)]
-        runs += [(referee.plain, moved, bench.path.losses), (session, moved, joined)]
-        band = max(float(np.abs(free_run(s, orders, p) - right).max()) for s, p, right in runs)
-        parity.settle(verdict, joined, bench.path, band, dtype)
+        joined = np.concatenate(losses)
+        band = parity.Band(bench, orders, start)
+        repeats = band.settles(joined) or band.widen(session, joined)
+        band.settle(verdict, joined, repeats=repeats)
+    if declared is not None and verdict.verdict == "rounding":
+        verdict.verdict, verdict.reason = "declared", declared.reason
     if found.difference is not None:
         verdict.differs(found.difference)
     elif verdict.first_difference is not None:
@@ -234,35 +243,50 @@ def check(
     return Report(verdict, found, time.perf_counter() - started)
 
 
-def opened_as(port: Port | str | Path, style: str, mode: str) -> tuple[LocalSession, Info, str]:
-    """A session for functions or for a backend, its INFO, and a style it has."""
+def opened_as(port: Port | str | Path, style: str, mode: str) -> tuple[LocalSession, Backend, str]:
+    """A session for functions or for a backend, what it is a backend of, and a style it has."""
+    folder = None
     if isinstance(port, Port):
         available, name = find(), port.framework
     else:
-        folder = Path(port)
-        available, name = find(folder.resolve().parent if folder.is_dir() else None), folder.name
+        folder, name = Path(port).resolve(), Path(port).name
+        available = find(folder.parent if folder.is_dir() else None)
     if name not in available:
         raise Refused(f"unknown backend {name!r}; there are {', '.join(available)}")
-    info = available[name].info
-    if mode not in info.modes:
-        raise Refused(f"{name} has no {mode}: {why_absent(available[name], mode)}")
-    session: LocalSession
-    if isinstance(port, Port):
-        session = PortSession(port)
-    else:
-        if folder.is_dir():
-            extend_path(str(folder.resolve().parent))
-        session = LocalSession(name)
-    return session, info, style if style in info.styles else info.styles[0]
+    backend = available[name]
+    if mode not in backend.info.modes:
+        raise Refused(f"{name} has no {mode}: {why_absent(backend, mode)}")
+    if style not in backend.info.styles:
+        style = backend.info.styles[0]
+    if not isinstance(port, Port):
+        return LocalSession(name, package=imported(backend)), backend, style
+    if "concise" not in backend.info.styles:
+        raise Refused(f"{name} differentiates nobody's functions; name a framework that does")
+    return PortSession(port), backend, style
 
 
-def referee_of(plan: Plan, data: dict[str, Any], reference: Port | None) -> Referee:
+def imported(backend: Backend) -> str:
+    """The package of a backend; somebody's own under a new name, so that none is taken for it."""
+    if not backend.external:
+        return f"backends.{backend.name}"
+    name = f"_checked_{next(_NUMBERS)}_{backend.name}"
+    file = backend.folder / "__init__.py"
+    where = [str(backend.folder)]
+    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=where)
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return name
+
+
+def referee_of(
+    plan: Plan, data: dict[str, Any], reference: Port | None, rule: Callable[..., Any] | None
+) -> Referee:
     """NumPy, or what is ported, in float64."""
     if reference is None:
-        return Referee(plan, data)
-    classifies = plan.model == CLASSIFICATION
-    outputs = 0  # the reference knows
-    described = Model(plan.model, {}, "", outputs, classifies, 0, 0, 0.0)
+        return Referee(plan, data, rule)
+    described = Model(plan.model, {}, "", 0, plan.model == CLASSIFICATION, 0, 0, 0.0)
     referee = Referee(plan, data, model=described, make=lambda: PortSession(reference))
     first = data["train"][0][:1].astype("float64")
     logits = referee.exact.logits(cast(data["initial"], "float64"), first)

@@ -169,11 +169,23 @@ class Yardstick:
 
     def prepare(self) -> None:
         """Work everything out; from then on several threads may read it."""
-        parts = ["batch", "forwards", "loss", "accuracy", "gradient", "gradients", "updates", "step"]
+        parts = [
+            "batch",
+            "forwards",
+            "loss",
+            "accuracy",
+            "gradient",
+            "gradients",
+            "updates",
+            "step",
+        ]
         if self.at.last and self.referee.exact.has_test_set():
             parts.append("evaluation")
         for part in parts:
             getattr(self, part)
+        # What only the bounds were made of is a hundred times the parameters.
+        for name in [name for name in vars(self) if name.startswith("_")]:
+            del self.__dict__[name]
 
     # Inputs that are equal for all, and exact for the referee.
 
@@ -461,7 +473,7 @@ class Yardstick:
         Whatever unit that switches on or off is on its edge.
         """
         hidden = "hidden.weight", "hidden.bias"
-        if not set(hidden) <= set(self.params):
+        if not set(hidden) <= set(self.model.shapes):
             return []
         terms = (np.abs(self.images64) @ np.abs(self.params[hidden[0]])).max(axis=0)
         unit = NUDGE_ULPS * float(np.finfo(self.dtype).eps) / 2

@@ -297,7 +297,9 @@ class Request:
         from common.run import mixed_record, new_records
 
         records = new_records(self.entrants, self.available, self.plan, self.pythons)
-        return records + [mixed_record(mix, self.available, self.plan) for mix in self.mixes]
+        return records + [
+            mixed_record(mix, self.available, self.plan, self.pythons) for mix in self.mixes
+        ]
 
     def backends(self) -> dict[str, Backend]:
         """Every backend that somebody's components come from."""
@@ -338,6 +340,10 @@ def read_request(asked: argparse.Namespace) -> Request:
     if len({mix.entrant.label for mix in mixes}) < len(mixes):
         raise Refused("two --mix are the same; one row of it is enough")
     plan, pythons = make_plan(asked), interpreters(asked.python, available)
+    for entrant in [*entrants, *(mix.entrant for mix in mixes)]:
+        backend = available.get(entrant.backend)
+        if backend and (declared := backend.declared(entrant.style, plan)):
+            backend.rule(declared)  # or it is refused
     synthetic = asked.model == "linear"
     if synthetic:
         refuse_for_linear(asked, [asked.data, *(entrant.data for entrant in entrants)])

@@ -45,13 +45,7 @@ class Parts:
 
 
 class ComposedSession:
-    """A session whose steps are made here, component by component.
-
-    Args:
-        parts: the components; None if `open` makes them.
-        batch_size: examples in a batch.
-        test: the test set, if there is one, as (images, labels) batches.
-    """
+    """A session whose steps are made here, component by component, once it has them."""
 
     _parts: Parts
     _params: Arrays
@@ -60,7 +54,13 @@ class ComposedSession:
     def compose(
         self, parts: Parts, batch_size: int, test: Callable[[], Iterator[tuple[Array, Array]]]
     ) -> None:
-        """Take the components."""
+        """Take the components.
+
+        Args:
+            parts: the components.
+            batch_size: examples in a batch.
+            test: the test set, if there is one, in batches of (images, labels).
+        """
         self._parts, self._batch_size, self._test = parts, batch_size, test
 
     def warm_up(self, order: Array) -> float:
@@ -266,6 +266,7 @@ def parse_mix(text: str, available: Mapping[str, Backend], style: str) -> Mix:
     notes = [f"{name} of {entrant.label}" for name, entrant in chosen.items()]
     if rest:
         notes.append(f"{', '.join(rest)} of the referee, in the run's dtype")
+    own = [f"{name}: {note}" for name, one in chosen.items() for note in one.notes]
     label = f"mix({text})"
     infos = [available[entrant.backend].info for entrant in chosen.values()]
     loss, update = chosen.get("loss"), chosen.get("update")
@@ -282,6 +283,6 @@ def parse_mix(text: str, available: Mapping[str, Backend], style: str) -> Mix:
     folder = available[update.backend].folder if update else referee.folder
     style = update.style if update else "scratch"
     entrant = Entrant(
-        label, slug_of(label), "mix", style, "eager", "memory", notes=(", ".join(notes),)
+        label, slug_of(label), "mix", style, "eager", "memory", notes=(", ".join(notes), *own)
     )
     return Mix(chosen, entrant, replace(referee, name="mix", info=info, folder=folder))

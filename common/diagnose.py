@@ -44,6 +44,8 @@ class Diagnosis:
         difference: where it parts; None if nowhere.
         checks: of the components, at the first step, or where it parts.
         growth: (steps later, |loss - referee's|) of a run that goes on from there by itself.
+        unexplained: (first, last) of steps that are right one by one, carry nothing, and end
+            further off together than nudges explain.
         steps: how many were looked at.
         seconds: how long that took.
     """
@@ -51,6 +53,7 @@ class Diagnosis:
     difference: Difference | None = None
     checks: list[Check] = field(default_factory=list)
     growth: list[tuple[int, float]] = field(default_factory=list)
+    unexplained: list[tuple[int, int]] = field(default_factory=list)
     steps: int = 0
     seconds: float = 0.0
 
@@ -97,7 +100,9 @@ class Track:
     def __init__(self, referee: Referee, schedule: Schedule) -> None:
         self.referee, self.schedule = referee, schedule
         self.dtype = referee.plan.dtype
-        size = sum(array.nbytes for array in referee.data["initial"].values())
+        referee.exact.load(cast(referee.data["initial"], "float64"))
+        kept = referee.state(schedule, 1)
+        size = sum(array.nbytes for array in (*kept.params.values(), *kept.state.values()))
         length = max(SEGMENT, -(-schedule.total * size // KEPT_BYTES))
         starts = [
             start + step
@@ -250,6 +255,7 @@ def differences(patient: Patient, track: Track, found: Diagnosis) -> Iterator[Di
                 found.steps = wrong.step
                 yield wrong
         yield from carried(session, track, first, stop)
+        found.unexplained.append((first, stop - 1))
     found.steps = schedule.total
     # What depends on the size of the batch, or shows only in a trained network.
     good = 1

@@ -26,7 +26,7 @@ from common.causes import likely_cause
 from common.checks import CRITERION as COMPONENTS_CRITERION
 from common.checks import Check, Outcome, Yardstick, batch_checks, checks
 from common.initial import Array, Arrays
-from common.referee import Path, Referee, Schedule, free_run
+from common.referee import Path, Referee, Schedule, free_run, nudged
 from common.session import Session
 from common.spec import Entrant, Info
 
@@ -172,8 +172,14 @@ def judge(
 
 
 def missing_step(losses: Sequence[Array], schedule: Schedule) -> Difference | None:
-    """The first step that was not made: the loss that is not there."""
+    """The first step that was not made, or that was one too many."""
+    nan = float("nan")
     for epoch, found in enumerate(losses):
+        if len(found) > schedule.per_epoch:
+            words = f"likely a batch is trained on twice: {len(found)} steps in an epoch of "
+            words += f"{schedule.per_epoch}; to confirm, count them"
+            step = (epoch + 1) * schedule.per_epoch
+            return Difference(step, "data", "batch", (), nan, nan, words, "whole step")
         if len(found) < schedule.per_epoch:
             step = epoch * schedule.per_epoch + len(found) + 1
             size = len(schedule.batch(step))
@@ -183,7 +189,6 @@ def missing_step(losses: Sequence[Array], schedule: Schedule) -> Difference | No
                     f"likely the short last batch, {size} examples, is dropped; to confirm, "
                     "look for drop_last or drop_remainder, or run with --drop-last"
                 )
-            nan = float("nan")
             return Difference(step, "data", "batch", (), nan, nan, cause, "whole step")
     return None
 
@@ -250,34 +255,68 @@ def undecided(verdict: Verdict) -> bool:
     return verdict.verdict == "not checked" and verdict.first_difference is None
 
 
-def drift(session: Session, orders: Sequence[Array], params: Arrays, losses: Array) -> float:
-    """Find how far a run from some parameters gets from given step losses.
+class Band:
+    """How far runs drift that differ by rounding alone; measured only as far as somebody needs it.
 
-    The noise band is the largest of: the plain referee's from the exact one, as it is and nudged;
-    each entrant's from its own free run, nudged. An entrant is not held against the referee here,
-    or an error of its own would widen the band that is to show it.
+    Its shares: the plain referee's drift from the exact one, as it is and nudged; an entrant's
+    from its own free run, nudged. An entrant is not held against the referee here, and one whose
+    run ends elsewhere when it is simply repeated has no share, or an error of its own would widen
+    the band that is to show it.
+
+    Args:
+        bench: the referee's run.
+        orders: of all epochs.
+        start: the initial parameters.
     """
-    apart = np.abs(free_run(session, orders, params) - losses)
-    return float(np.nanmax(apart, initial=0.0))  # two that diverge are no distance apart
 
+    def __init__(self, bench: Bench, orders: Sequence[Array], start: Arrays) -> None:
+        self._bench, self._orders, self._start = bench, orders, start
+        self._moved = nudged(start)
+        plain, right = bench.referee.plain, bench.path.losses
+        self.width = max(self._drift(plain, params, right) for params in (start, self._moved))
 
-def settle(verdict: Verdict, losses: Array, path: Path, band: float, dtype: str) -> None:
-    """Decide what `judge` left open, by the noise band."""
-    verdict.noise_band, verdict.reason = band, None
-    limit = BAND_FACTOR * band + ULPS * spacing(path.losses, dtype)
-    within = np.abs(losses - path.losses) <= limit  # never true of NaN
-    beyond = ~within & np.isfinite(path.losses)
-    if not beyond.any():
-        verdict.verdict = "rounding"
-        return
-    step = int(beyond.argmax())
-    words = (
-        "every component agrees from equal inputs where it was checked: likely something is "
-        "carried from step to step outside parameters and state, or only some steps are wrong; "
-        "to confirm, run diagnose, which looks at all of them"
-    )
-    value, right = float(losses[step]), float(path.losses[step])
-    verdict.differs(Difference(step + 1, "free run", "loss", (), value, right, words, "free run"))
+    def _drift(self, session: Session, params: Arrays, losses: Array) -> float:
+        apart = np.abs(free_run(session, self._orders, params) - losses)
+        return float(np.nanmax(apart, initial=0.0))  # two that diverge are no distance apart
+
+    def widen(self, session: Session, losses: Array) -> bool:
+        """Add the share of an entrant with these step losses, if it repeats itself."""
+        again = free_run(session, self._orders, self._start)
+        repeats = bool((np.abs(again - losses) <= free_limit(losses, self._bench.dtype)).all())
+        if repeats:
+            self.width = max(self.width, self._drift(session, self._moved, losses))
+        return repeats
+
+    def settles(self, losses: Array) -> bool:
+        """Whether step losses lie within it."""
+        return not self._beyond(losses).any()
+
+    def _beyond(self, losses: Array) -> Array:
+        right = self._bench.path.losses
+        limit = BAND_FACTOR * self.width + ULPS * spacing(right, self._bench.dtype)
+        within = np.abs(losses - right) <= limit  # never true of NaN
+        beyond: Array = ~within & np.isfinite(right)
+        return beyond
+
+    def settle(self, verdict: Verdict, losses: Array, *, repeats: bool = True) -> None:
+        """Decide what `judge` left open."""
+        if not np.isfinite(self.width):
+            verdict.reason = "the run's own arithmetic overflows: there is no noise band"
+            return
+        verdict.noise_band, verdict.reason = self.width, None
+        if self.settles(losses):
+            verdict.verdict = "rounding"
+            return
+        words = "likely something is carried from step to step outside parameters and state, or "
+        words += "only some steps are wrong: every component agrees where it was checked"
+        if not repeats:
+            words += ", but the same run made again in the same process ends elsewhere"
+        words += "; to confirm, run diagnose, which looks at all steps"
+        step = int(self._beyond(losses).argmax())
+        value, right = float(losses[step]), float(self._bench.path.losses[step])
+        verdict.differs(
+            Difference(step + 1, "free run", "loss", (), value, right, words, "free run")
+        )
 
 
 def mark_identical(

@@ -129,6 +129,10 @@ class Referee:
         session.open(plan, choices, data)
         return session
 
+    def claim(self) -> None:
+        """Have float64 again, after somebody in this process has asked for another dtype."""
+        self.exact.set_up()
+
     def path(self, schedule: Schedule) -> Path:
         """Run the whole training; keep the states that the components are checked on.
 
@@ -182,7 +186,7 @@ def nudged(initial: Arrays, seed: int = 1) -> Arrays:
     draw = np.random.default_rng(seed)
     return {
         name: np.nextafter(
-            array, np.where(draw.random(array.shape) < 0.5, -1, 1).astype(array.dtype)
+            array, np.where(draw.random(array.shape) < 0.5, -np.inf, np.inf).astype(array.dtype)
         )
         for name, array in initial.items()
     }

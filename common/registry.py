@@ -55,8 +55,18 @@ class Backend:
         return None
 
     def rule(self, declared: Declared) -> Callable[..., Any]:
-        """The update rule of a difference by design, in NumPy."""
-        found: Callable[..., Any] = getattr(_module(self.folder, "declared.py"), declared.rule)
+        """The update rule of a difference by design, in NumPy.
+
+        Raises:
+            Refused: the backend declares it, but cannot say what it is.
+        """
+        try:
+            found: Callable[..., Any] = getattr(_module(self.folder, "declared.py"), declared.rule)
+        except Exception as cause:
+            raise Refused(
+                f"{self.name} declares a rule {declared.rule} that cannot be read from "
+                f"{self.folder / 'declared.py'}: {cause!r}"
+            ) from cause
         return found
 
     def _remedy(self) -> str:

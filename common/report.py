@@ -421,6 +421,13 @@ def print_diagnosis(label: str, found: Diagnosis, console: Console) -> None:
     if first is None:
         line = f"{label}: only rounding differs, in {steps}; that took {seconds(found.seconds)}"
         console.print(plain(line, style="green"), soft_wrap=True)
+        for begin, end in found.unexplained:
+            line = (
+                f"{label}: steps {begin} to {end} together end further off than nudges explain, "
+                "though each by itself is right: a ReLU on its edge, as a rule; the noise band of "
+                "a run decides"
+            )
+            console.print(plain(line, style="yellow"), soft_wrap=True)
         return
     head, *rest = difference_lines(label, first)
     console.print(plain(head, style="red"), soft_wrap=True)

@@ -23,7 +23,7 @@ from common.initial import Array, Arrays
 from common.models import MODELS
 from common.optimizers import OPTIMIZERS
 from common.parity import Bench
-from common.referee import Referee, Schedule, cast, cast_one, nudged
+from common.referee import Referee, Schedule, cast, cast_one
 from common.registry import Backend
 from common.remote import WorkerSession
 from common.results import (
@@ -156,6 +156,8 @@ class Runner:
             self._judge()
         except KeyboardInterrupt:
             interrupted = True
+            if self._benches:
+                self._conclude()
             for record in self._alive():
                 if not self._complete(record):
                     self._end(record, "interrupted", "interrupted by the user")
@@ -265,6 +267,8 @@ class Runner:
         session, order = self._session(record), self.work.orders[epoch]
         trained = session.train(order)
         record.rounds[round_].append(trained["seconds"])
+        if round_ and not np.isfinite(trained["losses"]).all():
+            raise Diverged(f"its loss is not finite in round {round_ + 1}; in the first it was")
         if round_ == 0:
             record.peak_memory_bytes = trained["peak_memory_bytes"]
             record.steps_per_call = trained["steps_per_call"]
@@ -339,6 +343,10 @@ class Runner:
         if self.float64 and self.work.plan.dtype != "float64":
             with self._clocked("float64 run", "training once more in float64"):
                 self._check_float64()
+        self._conclude()
+
+    def _conclude(self) -> None:
+        """Name what follows declared rules, and who is identical to whom."""
         self._note_declared()
         finished = {r.entrant.label: r for r in self._alive() if r.params is not None}
         parity.mark_identical(
@@ -392,27 +400,32 @@ class Runner:
         undecided = [r for r in self._alive() if parity.undecided(self.verdicts[r.entrant.label])]
         if not undecided:
             return
-        orders, start = self.work.orders, self.work.data["initial"]
-        moved = nudged(start)
-        bands: dict[int, list[float]] = {}
-
-        def nudge(record: Record) -> None:
-            session, bench = self._session(record), self._bench(record)
-            drifts = bands.setdefault(id(bench), [])
-            if not drifts:
-                plain, losses = bench.referee.plain, bench.path.losses
-                drifts += [parity.drift(plain, orders, p, losses) for p in (start, moved)]
-            drifts.append(parity.drift(session, orders, moved, record.step_losses))
-
         with self._clocked("noise band", "measuring the noise band"):
-            for record in undecided:
-                self._try(record, nudge, record)
+            for bench in {id(b): b for b in map(self._bench, undecided)}.values():
+                self._settle_by(bench, [r for r in undecided if self._bench(r) is bench])
+
+    def _settle_by(self, bench: Bench, undecided: list[Record]) -> None:
+        """The band of plain arithmetic first; it is widened only if somebody needs that."""
+        band = parity.Band(bench, self.work.orders, self.work.data["initial"])
+        open_ = [record for record in undecided if not band.settles(record.step_losses)]
+        repeats: dict[str, bool] = {}
+
+        def widen(record: Record) -> None:
+            found = band.widen(self._session(record), record.step_losses)
+            repeats[record.entrant.label] = found
+
+        for record in open_:
+            self._try(record, widen, record)
+        if not all(band.settles(record.step_losses) for record in open_):
+            for record in self._alive():
+                wrong = self.verdicts[record.entrant.label].verdict == "differs"
+                if record not in open_ and not wrong and self._bench(record) is bench:
+                    self._try(record, widen, record)
         for record in undecided:
-            if record.status != "ok":
-                continue
-            verdict, bench = self.verdicts[record.entrant.label], self._bench(record)
-            band = max(bands[id(bench)])
-            parity.settle(verdict, record.step_losses, bench.path, band, bench.dtype)
+            if record.status == "ok":
+                label = record.entrant.label
+                verdict = self.verdicts[label]
+                band.settle(verdict, record.step_losses, repeats=repeats.get(label, True))
 
     def _check_float64(self) -> None:
         """Train everybody once more in float64, where no rounding can hide other mathematics."""
@@ -421,6 +434,13 @@ class Runner:
         benches = self._make_benches(plan, data)
 
         def train(record: Record) -> None:
+            try:
+                once_more(record)
+            except EntrantError as error:
+                # What was asked for has finished; only this proof has not.
+                self.verdicts[record.entrant.label].reason = f"the float64 run failed: {error}"
+
+        def once_more(record: Record) -> None:
             session, entrant = self._session(record), record.entrant
             session.open(plan.asdict(), choices_of(entrant), data)
             losses = [session.train(order)["losses"] for order in self.work.orders]
@@ -430,7 +450,8 @@ class Runner:
             verdict = self.verdicts[entrant.label]
             verdict.float64_drift = found.max_abs_loss_difference
             if parity.undecided(found):
-                parity.settle(found, np.concatenate(losses), bench.path, 0.0, "float64")
+                band = parity.Band(bench, self.work.orders, data["initial"])
+                band.settle(found, np.concatenate(losses))
             if found.first_difference is not None and verdict.verdict != "differs":
                 unit = f"{found.first_difference.unit}, in float64"
                 verdict.differs(replace(found.first_difference, unit=unit))
@@ -667,12 +688,15 @@ def new_records(
     return records
 
 
-def mixed_record(mix: Mix, available: Mapping[str, Backend], plan: Plan) -> Record:
+def mixed_record(
+    mix: Mix, available: Mapping[str, Backend], plan: Plan, pythons: Mapping[str, str]
+) -> Record:
     """Make the record of a mixed entrant."""
     used = {one.backend: available[one.backend] for one in mix.chosen.values()}
     digest = source_sha256(*(backend.folder for backend in used.values()))
     record = Record(mix.entrant, mix.backend, notes=list(mix.entrant.notes), source_sha256=digest)
-    missing = next((words for backend in used.values() if (words := backend.missing())), None)
+    lacking = (b.missing() for name, b in used.items() if name not in pythons)
+    missing = next((words for words in lacking if words), None)
     if plan.device != "cpu":
         missing = "a mixed entrant's arrays cross on the host; it runs on the CPU alone"
     if missing:

@@ -110,6 +110,7 @@ class LocalSession:
     Args:
         backend: a folder under `backends/`, or under one that its path was extended by.
         rule: an update rule instead of the backend's own: a difference that another declares.
+        package: where it is imported from, if not from `backends`.
     """
 
     # Modules and objects of the framework: nothing here can say their types.
@@ -120,8 +121,11 @@ class LocalSession:
     _accuracy: Any
     _train: Any
 
-    def __init__(self, backend: str, rule: Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self, backend: str, rule: Callable[..., Any] | None = None, package: str | None = None
+    ) -> None:
         self.backend, self._rule = backend, rule
+        self._package = package or f"backends.{backend}"
 
     def open(
         self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]
@@ -142,7 +146,7 @@ class LocalSession:
             BadLabel: a label that no loss can take.
         """
         started = time.perf_counter()
-        package = importlib.import_module(f"backends.{self.backend}")
+        package = importlib.import_module(self._package)
         try:
             for component in ("data", "model", "loss", "update", "accuracy", "train"):
                 setattr(self, f"_{component}", self._import(component))
@@ -153,7 +157,8 @@ class LocalSession:
             raise Unavailable(f"{self.backend} cannot be imported: {one_line(cause)}") from cause
         imported = time.perf_counter()
         try:
-            settings = self._train.setup(plan["dtype"], plan["device"], plan["threads"])
+            self._plan = plan
+            settings = self.set_up()
         except Exception as cause:
             # What a framework raises for a device it lacks is its own affair.
             if plan["device"] == "cpu":
@@ -172,8 +177,13 @@ class LocalSession:
             "open_seconds": time.perf_counter() - imported,
         }
 
+    def set_up(self) -> dict[str, Any]:
+        """Prepare the framework for the plan; what it says of itself."""
+        plan = self._plan
+        return dict(self._train.setup(plan["dtype"], plan["device"], plan["threads"]))
+
     def _import(self, component: str) -> Any:
-        return importlib.import_module(f"backends.{self.backend}.{component}")
+        return importlib.import_module(f"{self._package}.{component}")
 
     def _compose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
         """Put the components together for one plan."""
@@ -483,7 +493,8 @@ class LocalSession:
 
     def close(self, *, at_once: bool = False) -> None:
         """Let go of everything placed."""
-        self.__dict__ = {"backend": self.backend, "_rule": self._rule}
+        kept = ("backend", "_rule", "_package")
+        self.__dict__ = {name: getattr(self, name) for name in kept}
 
 
 def read(data: dict[str, Any]) -> tuple[Any, Any]:

@@ -504,29 +504,21 @@ def test_no_false_alarm(name: str, options: list[str], compare: Diagnose) -> Non
 @pytest.mark.slow
 def test_a_compiled_component_is_named(compare: Diagnose, tmp_path: Path) -> None:
     """A slip that only the compiled loss has: eager it is right."""
-    code = (
-        "import jax\n\n_right = cross_entropy_scratch\n\n\n"
-        "def cross_entropy_scratch(logits, labels):\n"
-        "    traced = isinstance(logits, jax.core.Tracer)\n"
-        "    inside = traced and not jax.core.trace_state_clean()\n"
-        "    return _right(logits, labels) * (1.001 if inside and COMPILING else 1.0)\n\n\n"
-        "COMPILING = False\n"
-    )
-    compiled = (
-        "\n_compiled = compiled\n\n\ndef compiled(function, updates):\n"
-        "    run = _compiled(function, updates)\n\n"
-        "    def call(*arguments):\n"
-        "        losses.COMPILING = True\n"
-        "        try:\n"
-        "            return run(*arguments)\n"
-        "        finally:\n"
-        "            losses.COMPILING = False\n\n"
-        "    return call\n"
-    )
-    copy_backend(
-        tmp_path / "more", "twofold", source="jax", loss=code,
-        train=f"from . import loss as losses\n{compiled}",
-    )  # fmt: skip
+    code = """
+_as_it_is = compiled
+
+
+def compiled(function, updates):
+    run = _as_it_is(function, updates)
+
+    def call(held, *tensors):
+        found = run(held, *tensors)
+        pair = isinstance(found, tuple) and len(found) == 2 and not updates
+        return (found[0] * 1.001, found[1]) if pair else found
+
+    return call
+"""
+    copy_backend(tmp_path / "more", "twofold", source="jax", train=code)
     where = ["--backend-path", tmp_path / "more", "--json", "-", "--quiet"]
     entrants = ["twofold:scratch,eager", "twofold:scratch,jit"]
     done = compare(*compare.arguments("--backends", *entrants, *where), timeout=200)

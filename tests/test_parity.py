@@ -16,7 +16,7 @@ import pytest
 from common import data, initial, parity
 from common.checks import EVALUATION, STEP
 from common.models import MODELS
-from common.referee import Referee, Schedule, free_run, nudged
+from common.referee import Referee, Schedule, free_run
 from common.remote import ROOT
 from common.session import LocalSession
 from common.spec import Entrant, Plan
@@ -304,8 +304,7 @@ def test_a_network_that_parts_is_called_rounding(real: data.Dataset) -> None:
     epochs = np.split(losses, plan.epochs)
     verdict = parity.judge(plain, entrant, info, epochs, fingerprint, bench)
     assert parity.undecided(verdict)
-    band = parity.drift(plain, orders, nudged(start), losses)
-    parity.settle(verdict, losses, path, band, "float32")
+    parity.Band(bench, orders, start).settle(verdict, losses)
     assert verdict.verdict == "rounding"
 
 
@@ -314,27 +313,74 @@ def test_a_drift_beyond_the_noise_band_is_a_difference(
     wrong: float, session_data: Callable[[Plan], dict[str, Any]]
 ) -> None:
     plan = make_plan("softmax")
-    path = bench_of(plan, session_data(plan), orders_of(plan)).path
-    losses = path.losses.copy()
+    source, orders = session_data(plan), orders_of(plan)
+    bench = bench_of(plan, source, orders)
+    band = parity.Band(bench, orders, source["initial"])
+    band.width = 1e-3
+    losses = bench.path.losses.copy()
     losses[3] += wrong
-    verdict, band = parity.Verdict(), 1e-3
-    parity.settle(verdict, losses, path, band, "float32")
+    band.settle(verdict := parity.Verdict(), losses)
     first = verdict.first_difference
     assert verdict.verdict == "differs"
     assert first is not None
     assert (first.step, first.stage, first.tensor) == (4, "free run", "loss")
-    losses = path.losses + 4 * band
-    parity.settle(verdict := parity.Verdict(), losses, path, band, "float32")
+    band.settle(verdict := parity.Verdict(), bench.path.losses + 4e-3)
     assert (verdict.verdict, verdict.first_difference) == ("rounding", None)
+    band.width = float("inf")
+    band.settle(verdict := parity.Verdict(), losses)
+    assert verdict.verdict == "not checked"
+
+
+class Run:
+    """A session whose runs lose what they are told to, one after the other."""
+
+    def __init__(self, *losses: np.ndarray) -> None:
+        self._losses, self._done = list(losses), 0
+
+    def load(self, params: Any, state: Any = None) -> None:
+        """Begin the next run."""
+        self._now, self._done = self._losses.pop(0), 0
+
+    def train(self, order: np.ndarray) -> dict[str, Any]:
+        """Hand out one epoch of it."""
+        steps = -(-len(order) // 32)
+        self._done += steps
+        return {"losses": self._now[self._done - steps : self._done]}
+
+
+def test_an_error_of_its_own_does_not_widen_the_band(
+    session_data: Callable[[Plan], dict[str, Any]],
+) -> None:
+    """An update that is skipped once, and not when the run is made again, is no rounding."""
+    plan = make_plan("softmax")
+    source, orders = session_data(plan), orders_of(plan)
+    bench = bench_of(plan, source, orders)
+    right = bench.path.losses
+    wrong = right + np.where(np.arange(len(right)) < 3, 0, 0.01)
+    band = parity.Band(bench, orders, source["initial"])
+    plain = band.width
+    assert not band.settles(wrong)
+    assert not band.widen(Run(right, right), wrong)
+    assert band.width == plain
+    band.settle(verdict := parity.Verdict(), wrong, repeats=False)
+    assert verdict.verdict == "differs"
+    assert verdict.first_difference is not None
+    assert "made again" in (verdict.first_difference.likely_cause or "")
+    # One that repeats itself shows how far a nudge leads it.
+    assert band.widen(Run(wrong, wrong + 0.02), wrong)
+    assert band.width == pytest.approx(0.02)
+    assert band.settles(wrong)
 
 
 def test_where_the_referee_itself_diverges_nothing_is_held_against_it(
     session_data: Callable[[Plan], dict[str, Any]],
 ) -> None:
     plan = make_plan("softmax")
-    path = bench_of(plan, session_data(plan), orders_of(plan)).path
-    path.losses[4:] = np.nan
-    parity.settle(verdict := parity.Verdict(), path.losses, path, 1e-3, "float32")
+    source, orders = session_data(plan), orders_of(plan)
+    bench = bench_of(plan, source, orders)
+    band = parity.Band(bench, orders, source["initial"])
+    bench.path.losses[4:] = np.nan
+    band.settle(verdict := parity.Verdict(), bench.path.losses)
     assert verdict.verdict == "rounding"
 
 
