@@ -410,7 +410,11 @@ def print_diagnoses(found: Mapping[str, Diagnosis], console: Console) -> None:
     for label, diagnosis in found.items():
         print_diagnosis(label, diagnosis, console)
     if any(diagnosis.checks for diagnosis in found.values()):
-        console.print(checks_table(found, console.width))
+        title = (
+            "off by, in units in the last place of the tensor's largest value, from equal inputs:"
+        )
+        console.print(plain(title), soft_wrap=True)
+        console.print(checks_table(found))
         console.print(plain(f"right means: {COMPONENTS_CRITERION}", style="dim"))
 
 
@@ -451,14 +455,9 @@ def diagnosis_text(label: str, found: Diagnosis) -> str:
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
-def checks_table(found: Mapping[str, Diagnosis], width: int) -> Table:
+def checks_table(found: Mapping[str, Diagnosis]) -> Table:
     """How far every component is off at step 1, beside the run's own arithmetic."""
-    table = Table(
-        title="off by, in units in the last place of the tensor's largest value; equal inputs",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     rows: dict[tuple[str, str, str], dict[tuple[str, bool], Check]] = {}
     for label, diagnosis in found.items():
         for check in diagnosis.checks:

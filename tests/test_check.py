@@ -15,9 +15,11 @@ import pytest
 
 import backends
 from common.check import Port, Report, check
+from common.checks import Yardstick
 from common.errors import BadLabel, Refused
+from common.referee import Referee, State
 from common.registry import find
-from tests.conftest import EXAMPLES, FEATURES
+from tests.conftest import EXAMPLES, FEATURES, make_plan
 from tests.fakes import BY_LARGEST, HASTY, LATE, ROOT, SUMMED, copy_backend
 from tests.ports import CASES, ONE_FRAMEWORK, RESULT, SEVERAL
 
@@ -111,6 +113,22 @@ def test_no_false_alarm_for_images_below_zero(model: str, seed: int) -> None:
     data = given(seed=seed) if model == "softmax" else network(seed)
     report = check("numpy", model=model, **{**data, "images": data["images"] - 2})
     assert report.agrees, str(report)
+
+
+@pytest.mark.parametrize("model", ["softmax", "mlp"])
+def test_no_bound_is_narrower_for_images_below_zero(model: str) -> None:
+    """What an inexact exp may do is added to a bound, whatever the sign of what it acts on."""
+    data = given() if model == "softmax" else network()
+    plan = make_plan(model, hidden=16)
+    start = {name: array.astype("float32") for name, array in data["params"].items()}
+    images = (data["images"] - 2).astype("float32")
+    referee = Referee(plan, {"train": (images, data["labels"]), "initial": start})
+    index = np.arange(32, dtype=np.int32)
+    yard = Yardstick(referee, State(1, start, {}, index, index))
+    for expected in (yard.gradients, yard.step):
+        for name in start:
+            assert (np.asarray(expected[name].exp_reach) >= 0).all(), name
+            assert np.any(expected[name].exp_reach), name
 
 
 @pytest.mark.parametrize(
