@@ -625,23 +625,16 @@ def check(
     dtype = "float64" if value is None or value.dtype.kind != "f" else str(value.dtype)
     largest = float(np.max(np.abs(right), initial=0.0))
     space = ulp(largest, dtype)
+
+    def made(
+        error: float, index: tuple[int, ...], value: float, referee: float, right: bool
+    ) -> Check:
+        where = (step, stage, unit, compiled, tensor)
+        return Check(*where, error, expected.own, largest, space, index, value, referee, right)
+
     if value is None or value.shape != right.shape:
         nan = float("nan")
-        return Check(
-            step,
-            stage,
-            unit,
-            compiled,
-            tensor,
-            nan,
-            expected.own,
-            largest,
-            space,
-            (),
-            nan,
-            nan,
-            False,
-        )
+        return made(nan, (), nan, nan, right=False)
     error = np.abs(value.astype("float64") - right)
     limit = np.asarray(expected.allowed + exp_error * expected.exp_reach, dtype="float64")
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -650,21 +643,8 @@ def check(
     is_right = not beyond.any()
     worst = error if is_right else beyond
     index = tuple(int(i) for i in np.unravel_index(worst.argmax(), worst.shape))
-    return Check(
-        step,
-        stage,
-        unit,
-        compiled,
-        tensor,
-        float(error.max(initial=0.0)),
-        expected.own,
-        largest,
-        space,
-        index,
-        float(value[index]),
-        float(right[index]),
-        is_right,
-    )
+    most = float(error.max(initial=0.0))
+    return made(most, index, float(value[index]), float(right[index]), is_right)
 
 
 def with_exp_reach(expected: dict[str, Expected], reach: Mapping[str, Any]) -> dict[str, Expected]:
