@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from common.checks import STEP, TOGETHER, Check, Expected, Yardstick
+from common.checks import ROW, STEP, TOGETHER, Check, Expected, Yardstick
 from common.initial import Array, Arrays
 from common.spec import Plan
 
@@ -58,7 +58,11 @@ def likely_cause(
     expected = rights(yard, first, start)
     right = {name: e.right.astype("float64") for name, e in expected.items()}
     shapes = {name: array.shape for name, array in values.items()}
-    if first.tensor not in right or any(shapes.get(n) != a.shape for n, a in right.items()):
+    if (
+        first.unit == ROW
+        or first.tensor not in right
+        or any(shapes.get(n) != a.shape for n, a in right.items())
+    ):
         return None
     best, least = None, np.inf
     for slip in slips(yard, first, right, values, start):

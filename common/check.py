@@ -226,13 +226,22 @@ def check(
     found = diagnose(Patient(entrant, backend.info, session, reopen), Track(referee, schedule))
     bench = parity.Bench(referee, schedule)
     reopen()
-    losses = [session.train(order)["losses"] for order in orders]
+    trained = [session.train(order) for order in orders]
+    losses = [one["losses"] for one in trained]
     fingerprint = session.fingerprint(orders[0])
-    verdict = parity.judge(session, entrant, backend.info, losses, fingerprint, bench)
+    verdict = parity.judge(
+        session,
+        entrant,
+        backend.info,
+        losses,
+        fingerprint,
+        bench,
+        trained[0]["steps_per_call"],
+    )
     if parity.undecided(verdict):
         joined = np.concatenate(losses)
         band = parity.Band(bench, orders, start)
-        repeats = band.settles(joined) or band.widen(session, joined)
+        repeats = band.settles(verdict, joined) or band.widen(session, joined)
         band.settle(verdict, joined, repeats=repeats)
     if declared is not None and verdict.verdict == "rounding":
         verdict.verdict, verdict.reason = "declared", declared.reason

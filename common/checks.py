@@ -147,6 +147,17 @@ class Outcome:
     start: Arrays | None = None
 
 
+@dataclass(frozen=True)
+class Row:
+    """Several steps in one call: the order they are made in, and what is expected of them.
+
+    Losses and counts are one number a step; parameters and state those in the end.
+    """
+
+    order: Array
+    expected: dict[str, Expected]
+
+
 class Yardstick:
     """What the referee expects at one state: made once, held against every entrant.
 
@@ -164,6 +175,7 @@ class Yardstick:
         self.state = cast(at.state, "float64")
         self.images64 = self.images.astype("float64")
         self.labels64 = self.labels
+        self.rows: dict[int, Row] = {}
         if not self.model.classifies:
             self.labels64 = self.labels.astype("float64")
 
@@ -183,7 +195,10 @@ class Yardstick:
             parts.append("evaluation")
         for part in parts:
             getattr(self, part)
-        # What only the bounds were made of is a hundred times the parameters.
+        self._forget()
+
+    def _forget(self) -> None:
+        """Drop what only the bounds were made of: a hundred times the parameters."""
         for name in [name for name in vars(self) if name.startswith("_")]:
             del self.__dict__[name]
 
@@ -369,6 +384,71 @@ class Yardstick:
             expected = with_exp_reach(expected, {"loss": 1.0, **self._step_reach})
         return expected
 
+    def row(self, steps: int) -> Row:
+        """Several steps in a row, as one compiled call may hold them; made once."""
+        if steps not in self.rows:
+            self.rows[steps] = self._row(steps)
+            self._forget()
+        return self.rows[steps]
+
+    def _row(self, steps: int) -> Row:
+        """Steps on the same batch, each time in another order.
+
+        The bounds are those of one step, added up: the moved parameters move on through all of
+        them, and every update rounds.
+        """
+        exact, plain, at = self.referee.exact, self.referee.plain, self.at
+        shuffle = np.random.default_rng(4)
+        batches = [shuffle.permutation(at.index) for _ in range(steps)]
+        order = np.concatenate(batches)
+
+        def rearranged(draw: np.random.Generator) -> Arrays:
+            rows = np.concatenate([draw.permutation(batch) for batch in batches])
+            return several_steps(plain, at.params, at.state, rows)
+
+        right = several_steps(exact, self.params, self.state, order)
+
+        def from_other(params: Arrays) -> Arrays:
+            found = several_steps(exact, params, self.state, order)
+            # What it was moved by at the start is not what that grew into.
+            return found | {n: found[n] - (params[n] - array) for n, array in self.params.items()}
+
+        moved = [from_other(params) for params in self._moved_params]
+        edges = [[from_other(params) for params in way] for way in self._edge_params]
+        own = several_steps(plain, at.params, at.state, order)
+        expected = self._expected(right, own, rearranged, moved, edges)
+        bounds, near = self._row_bounds(batches)
+        for name, bound in bounds.items():
+            if name in expected:
+                e = expected[name]
+                expected[name] = Expected(e.right, e.own, e.allowed + bound)
+        expected["correct"] = Expected(right["correct"], allowed=near)
+        if self.model.classifies:
+            reach = {name: steps * array for name, array in self._step_reach.items()}
+            slopes = {name: np.abs(self.gradients[name].right) for name in self.params}
+            # Parameters that an exp has led elsewhere lead the losses after them.
+            later = sum(float((slopes[name] * reach[name]).sum()) for name in self.params)
+            expected = with_exp_reach(expected, {"loss": 1.0 + later, **reach})
+        return Row(order, expected)
+
+    def _row_bounds(self, batches: Sequence[Array]) -> tuple[dict[str, Any], Array]:
+        """What the updates of a row round, added up; rows of logits too close to call, by step."""
+        exact = self.referee.exact
+        params, state = self.params, self.state
+        bounds: dict[str, Any] = {}
+        near = []
+        for batch in batches:
+            images, labels = exact.batch(batch)
+            found = gradients_of(exact, params, images, labels)
+            grads = {name: found[name] for name in params}
+            moved, memory = exact.update(params, grads, state)
+            for name, bound in self._update_bound(params, grads, moved, memory, state).items():
+                bounds[name] = bounds.get(name, 0.0) + bound
+            allowed = float(np.max(self.forward["logits"].allowed))
+            near.append(near_ties(found["logits"], len(batches) * allowed))
+            params, state = moved, memory
+        return bounds, np.array(near)
+
     def update(self, params: Arrays) -> dict[str, Expected]:
         """Parameters and state after an update of given parameters by the referee's gradients."""
         exact, plain = self.referee.exact, self.referee.plain
@@ -409,11 +489,17 @@ class Yardstick:
     # How far rounding reaches.
 
     def _update_bound(
-        self, params: Arrays, grads: Arrays, moved: Arrays, memory: Arrays
+        self,
+        params: Arrays,
+        grads: Arrays,
+        moved: Arrays,
+        memory: Arrays,
+        state: Arrays | None = None,
     ) -> dict[str, Any]:
         # Half a unit in the last place; in a float64 run the referee rounds as much again.
         unit = float(np.finfo(self.dtype).eps) / (1 if self.dtype == "float64" else 2)
-        return update_bound(self.plan, params, grads, self.state, moved, memory, unit)
+        before = self.state if state is None else state
+        return update_bound(self.plan, params, grads, before, moved, memory, unit)
 
     def _expected(
         self,
@@ -579,6 +665,13 @@ def checks(
         yield from compare("evaluation", EVALUATION, False, values, yard.evaluation)
 
 
+def row_checks(session: Session, yard: Yardstick, info: Info, row: Row) -> Iterator[Outcome]:
+    """Check a call that holds several steps, from the state of a yardstick."""
+    exp_error = info.exp_error if yard.dtype == "float32" else 0.0
+    values = several_steps(session, yard.at.params, yard.at.state, row.order)
+    yield from compared(yard, exp_error, "", ROW, False, values, row.expected)
+
+
 def batch_checks(session: Session, yard: Yardstick) -> Iterator[Outcome]:
     """Check every bit of the batch."""
     images, labels = session.batch(yard.at.index)
@@ -605,7 +698,7 @@ def compared(
 
 
 ALONE, FROM_ZERO, TOGETHER = "alone", "from zero", "model and loss"
-STEP, EVALUATION = "whole step", "test set"
+STEP, ROW, EVALUATION = "whole step", "steps in one call", "test set"
 #: where a tensor of a unit of several stages belongs; the rest are gradients, or updated
 STAGES = {"logits": "forward", "loss": "loss", "correct": "accuracy"}
 
@@ -677,6 +770,14 @@ def one_step(session: Session, params: Arrays, state: Arrays, index: Array) -> A
     # One number each; of an entrant that made no step, or two, none.
     scalars = {name: np.asarray(v[0]) for name, v in values.items() if len(v) == 1}
     return {**scalars, **session.params(), **session.state()}
+
+
+def several_steps(session: Session, params: Arrays, state: Arrays, order: Array) -> Arrays:
+    """Steps from a given state: each one's loss and count, parameters and state in the end."""
+    session.load(params, state)
+    trained = session.train(order)
+    losses, counts = trained["losses"], trained["counts"]
+    return {"loss": losses, "correct": counts, **session.params(), **session.state()}
 
 
 def evaluation_of(session: Session, params: Arrays) -> Arrays:

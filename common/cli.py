@@ -374,6 +374,7 @@ def run(asked: argparse.Namespace) -> int:
     """`run`: train, judge, report, save."""
     # Only here: the other commands answer in a tenth of a second, without NumPy.
     from common import report
+    from common.limit import limit
     from common.results import as_json, copy_source, prepare, write_json
     from common.run import Runner, prepare_work, save_arrays
 
@@ -396,6 +397,7 @@ def run(asked: argparse.Namespace) -> int:
             progress,
             band=not asked.no_band,
             float64=asked.check_float64,
+            limit=limit if plan.device == "cpu" else None,
         )
         results = runner.run()
     with uninterrupted():

@@ -63,11 +63,10 @@ class ComposedSession:
         """
         self._parts, self._batch_size, self._test = parts, batch_size, test
 
-    def warm_up(self, order: Array) -> float:
-        """Make the first step once; nothing here is compiled."""
-        started = time.perf_counter()
-        self.train(order[: self._batch_size])
-        return time.perf_counter() - started
+    def warm_up(self, order: Array) -> dict[str, float | None]:
+        """Make the first step once."""
+        first = self.train(order[: self._batch_size])["seconds"]
+        return {"first_step_seconds": first, "compile_seconds": None}
 
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """As `Session.load`."""
@@ -89,6 +88,7 @@ class ComposedSession:
             "counts": np.array(counts),
             "seconds": time.perf_counter() - started,
             "data_seconds": None,
+            "cpu_seconds": None,
             "steps_per_call": 1,
             "peak_memory_bytes": None,
         }
@@ -212,6 +212,7 @@ class MixedSession(ComposedSession):
             "settings": {},
             "import_seconds": max((one["import_seconds"] for one in opened), default=0.0),
             "open_seconds": time.perf_counter() - started,
+            "framework_memory_bytes": None,
         }
 
     def close(self, *, at_once: bool = False) -> None:

@@ -7,13 +7,15 @@
 * *Running free*, does it stay with the referee? Within 16 units in the last place of the
   loss that needs no more proof. Beyond, the drift is held against a noise band: what plain
   arithmetic of that dtype drifts, and what one unit in the last place at the start grows into,
-  because a network may amplify rounding to any size.
+  because a network may amplify rounding to any size. A framework whose float32 exp is known
+  to be off by more than rounding (`Info.exp_error`) may be off by that in every loss, besides.
 
 docs/conventions.md has the figures behind both.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -24,20 +26,23 @@ import numpy as np
 
 from common.causes import likely_cause
 from common.checks import CRITERION as COMPONENTS_CRITERION
-from common.checks import Check, Outcome, Yardstick, batch_checks, checks
+from common.checks import ROW, Check, Outcome, Yardstick, batch_checks, checks, row_checks
 from common.initial import Array, Arrays
 from common.referee import Path, Referee, Schedule, free_run, nudged
 from common.session import Session
 from common.spec import Entrant, Info
 
 FREE_ULPS = 16
+#: Steps in one compiled call that are checked as one; of a call that holds more, so many.
+MOST_IN_A_ROW = 8
 ULPS = 4
 BAND_FACTOR = 4
 FLOAT64_DRIFT = 1e-12
 
 CRITERION = (
     f"{COMPONENTS_CRITERION}; running free: drift within {FREE_ULPS} ulp of the loss (float64: "
-    f"{FLOAT64_DRIFT:g}), or {BAND_FACTOR} times the noise band + {ULPS} ulp"
+    f"{FLOAT64_DRIFT:g}), or {BAND_FACTOR} times the noise band + {ULPS} ulp; both + the error of "
+    "the framework's exp"
 )
 
 
@@ -72,6 +77,7 @@ class Verdict:
         identical_to: an earlier entrant with the same bits.
         max_abs_loss_difference: of the step losses from the referee's.
         noise_band: what nudged runs drift, where that was needed.
+        exp_error: how far the framework's own exp alone may lead every loss.
         float64_drift: of a run in float64, where one was asked for.
         criterion: in words.
         prediction_agreement: share of test images given the referee's class.
@@ -85,6 +91,7 @@ class Verdict:
     identical_to: str | None = None
     max_abs_loss_difference: float | None = None
     noise_band: float | None = None
+    exp_error: float = 0.0
     float64_drift: float | None = None
     criterion: str = CRITERION
     prediction_agreement: float | None = None
@@ -134,6 +141,7 @@ def judge(
     losses: Sequence[Array],
     fingerprint: str,
     bench: Bench,
+    steps_per_call: int = 1,
 ) -> Verdict:
     """Hold one entrant against the referee, as far as that goes without nudged runs.
 
@@ -142,12 +150,13 @@ def judge(
         losses: the step losses of its free run, epoch by epoch.
         fingerprint: of epoch 1's batches as the framework held them.
         bench: the yardsticks.
+        steps_per_call: how many steps one compiled call holds.
 
     Returns:
         a verdict; `not checked`, with the reason, where the drift needs the noise band.
     """
     started = time.perf_counter()
-    verdict = Verdict()
+    verdict = Verdict(exp_error=loss_error(info, bench))
     verdict.reason = "every component agrees; its drift was not held against nudged runs"
     missing = missing_step(losses, bench.schedule)
     if missing is None:
@@ -160,10 +169,12 @@ def judge(
     elif missing is not None:
         first = missing
     else:
-        first = first_component_difference(session, entrant, info, bench, verdict.components)
+        first = first_component_difference(
+            session, entrant, info, bench, steps_per_call, verdict.components
+        )
     if first is not None:
         verdict.differs(first)
-    elif (drifts <= free_limit(bench.path.losses, bench.dtype)).all():
+    elif (drifts <= free_limit(bench.path.losses, bench.dtype) + verdict.exp_error).all():
         verdict.verdict = "rounding"
     if not undecided(verdict):
         verdict.reason = None
@@ -194,13 +205,23 @@ def missing_step(losses: Sequence[Array], schedule: Schedule) -> Difference | No
 
 
 def first_component_difference(
-    session: Session, entrant: Entrant, info: Info, bench: Bench, found: list[Check]
+    session: Session,
+    entrant: Entrant,
+    info: Info,
+    bench: Bench,
+    steps_per_call: int,
+    found: list[Check],
 ) -> Difference | None:
     """Check the components at every state that was kept; every check is added to `found`."""
     for yard in bench.yards:
         # Compiled alone only once: each shape of batch would be compiled anew.
         compiled = entrant.mode != "eager" and yard is bench.yards[0]
-        for outcome in checks(session, yard, info, compiled=compiled):
+        outcomes = checks(session, yard, info, compiled=compiled)
+        if steps_per_call > 1 and yard is bench.yards[0]:
+            with bench.asking:
+                row = yard.row(min(steps_per_call, MOST_IN_A_ROW))
+            outcomes = itertools.chain(outcomes, row_checks(session, yard, info, row))
+        for outcome in outcomes:
             found.append(outcome.check)
             if not outcome.check.right:
                 with bench.asking:
@@ -216,6 +237,11 @@ def difference(yard: Yardstick, outcome: Outcome) -> Difference:
     if slip is not None:
         words = f"likely {slip.words}; to confirm, {slip.confirm}"
         stage = slip.stage or stage
+    elif check.unit == ROW:
+        words = (
+            "likely only the call that holds several steps is wrong, for a single step is right; "
+            "to confirm, run the same in mode jit"
+        )
     unit = f"{check.unit}, compiled" if check.compiled else check.unit
     return Difference(
         check.step, stage, check.tensor, check.index, check.value, check.referee, words, unit
@@ -235,6 +261,12 @@ def batches_differ(session: Session, referee: Referee, schedule: Schedule) -> Di
         "compare the order that is asked for with the one the loader uses"
     )
     return Difference(1, "data", "batch", (), nan, nan, words)
+
+
+def loss_error(info: Info, bench: Bench) -> float:
+    """How far a framework's float32 exp alone leads a loss: log Σ exp moves as exp does."""
+    has_exp = bench.referee.described.classifies and bench.dtype == "float32"
+    return info.exp_error if has_exp else 0.0
 
 
 def free_limit(losses: Array, dtype: str) -> Array:
@@ -287,13 +319,14 @@ class Band:
             self.width = max(self.width, self._drift(session, self._moved, losses))
         return repeats
 
-    def settles(self, losses: Array) -> bool:
-        """Whether step losses lie within it."""
-        return not self._beyond(losses).any()
+    def settles(self, verdict: Verdict, losses: Array) -> bool:
+        """Whether an entrant's step losses lie within it."""
+        return not self._beyond(verdict, losses).any()
 
-    def _beyond(self, losses: Array) -> Array:
+    def _beyond(self, verdict: Verdict, losses: Array) -> Array:
         right = self._bench.path.losses
         limit = BAND_FACTOR * self.width + ULPS * spacing(right, self._bench.dtype)
+        limit = limit + verdict.exp_error
         within = np.abs(losses - right) <= limit  # never true of NaN
         beyond: Array = ~within & np.isfinite(right)
         return beyond
@@ -304,7 +337,7 @@ class Band:
             verdict.reason = "the run's own arithmetic overflows: there is no noise band"
             return
         verdict.noise_band, verdict.reason = self.width, None
-        if self.settles(losses):
+        if self.settles(verdict, losses):
             verdict.verdict = "rounding"
             return
         words = "likely something is carried from step to step outside parameters and state, or "
@@ -312,7 +345,7 @@ class Band:
         if not repeats:
             words += ", but the same run made again in the same process ends elsewhere"
         words += "; to confirm, run diagnose, which looks at all steps"
-        step = int(self._beyond(losses).argmax())
+        step = int(self._beyond(verdict, losses).argmax())
         value, right = float(losses[step]), float(self._bench.path.losses[step])
         verdict.differs(
             Difference(step + 1, "free run", "loss", (), value, right, words, "free run")

@@ -129,9 +129,9 @@ class WorkerSession:
         """As `Session.open`."""
         return self._call("open", plan, choices, data)
 
-    def warm_up(self, order: Array) -> float:
+    def warm_up(self, order: Array) -> dict[str, float | None]:
         """As `Session.warm_up`."""
-        return float(self._call("warm_up", order))
+        return dict(self._call("warm_up", order))
 
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """As `Session.load`."""

@@ -140,11 +140,14 @@ def print_results(
     """Print the verdict in a sentence, the table, times compared, notes, where it all is."""
     console.print(plain(sentence(results), style="bold"), soft_wrap=True)
     console.print(entrants_table(results, console.width))
+    if any(record.import_seconds is not None for record in results.records):
+        console.print(times_table(results, console.width))
     if results.data.get("true"):
         console.print(learnt_table(results))
     if dataset is not None:
         print_agreement(results, dataset, console)
-    for line in [*comparison_lines(results), *remark_lines(results), *check_lines(results)]:
+    lines = [*comparison_lines(results), *machine_lines(results)]
+    for line in [*lines, *remark_lines(results), *check_lines(results)]:
         console.print(plain(line), soft_wrap=True)
     if any(verdict.verdict != "not checked" for verdict in results.verdicts.values()):
         console.print(plain(f"agreement means: {CRITERION}", style="dim"))
@@ -263,24 +266,58 @@ def _verb(subjects: Sequence[str], one: str, many: str) -> str:
     return one if len(subjects) == 1 else many
 
 
+#: A column of a table of entrants: name, side, what goes first as the terminal gets narrower
+#: (0: never).
+Column = tuple[str, str, int]
+
+
 def entrants_table(results: Results, width: int) -> Table:
-    """One row per entrant; on a narrow terminal the less important columns go."""
-    # name, side, what goes first as the terminal gets narrower (0: never)
+    """What came out: one row per entrant."""
     columns = [
         ("entrant", "left", 0),
-        ("version", "left", 7),
-        ("mode", "left", 8),
+        ("version", "left", 5),
+        ("mode", "left", 6),
         ("train loss", "right", 2),
         ("train acc", "right", 4),
         ("test acc", "right", 0),
         ("s/epoch", "right", 1),
-        ("95 % interval", "right", 9),
-        ("first step", "right", 5),
-        ("peak memory", "right", 6),
+        ("95 % interval", "right", 7),
         ("max Δ loss", "right", 3),
         ("verdict", "left", 0),
     ]
     rows = [_row(record, results) for record in results.records]
+    return fitted(columns, rows, width, [r.entrant.label for r in results.records])
+
+
+def times_table(results: Results, width: int) -> Table:
+    """What it took: each phase by itself, one row per entrant."""
+    columns = [
+        ("entrant", "left", 0),
+        ("import", "right", 6),
+        ("open", "right", 8),
+        ("compile", "right", 4),
+        ("first step", "right", 5),
+        ("s/epoch", "right", 0),
+        ("least", "right", 3),
+        ("× limit", "right", 1),
+        ("waiting for data", "right", 11),
+        ("evaluation", "right", 9),
+        ("cores used", "right", 7),
+        ("peak memory", "right", 2),
+        ("framework's", "right", 10),
+    ]
+    records = [record for record in results.records if record.import_seconds is not None]
+    rows = [_times_row(record, results) for record in records]
+    return fitted(columns, rows, width, [record.entrant.label for record in records])
+
+
+def fitted(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str | Text]],
+    width: int,
+    labels: Sequence[str],
+) -> Table:
+    """A table of entrants; on a narrow terminal the less important columns go."""
     # Labels and verdicts may be folded; the rest is shown whole or not at all.
     folded = {"entrant": 9, "verdict": len("interrupted")}
     needed = [
@@ -298,12 +335,11 @@ def entrants_table(results: Results, width: int) -> Table:
     for place in sorted(shown):
         name, side, rank = columns[place]
         wanted = needed[place] + (max(0, spare // 2) if name == "entrant" else 0)
-        longest = max(len(record.entrant.label) for record in results.records)
         table.add_column(
             name,
             justify=side,  # type: ignore[arg-type]
             no_wrap=rank > 0,
-            min_width=min(wanted, longest) if name == "entrant" else wanted,
+            min_width=min(wanted, max(map(len, labels))) if name == "entrant" else wanted,
             overflow="fold",
         )
     for cells in rows:
@@ -326,13 +362,41 @@ def _row(record: Record, results: Results) -> list[str | Text]:
         DASH if last is None else f"{last['train_loss']:.4f}",
         percent(last["train_accuracy"] if last else None),
         percent(last["test_accuracy"] if last else None),
-        DASH if summary["median"] is None else f"{summary['median']:.3f}",
+        three_digits(summary["median"]),
         interval,
-        seconds(record.first_step_seconds),
-        megabytes(record.peak_memory_bytes),
         DASH if loss is None else f"{loss:.1e}",
         _verdict_cell(record, verdict),
     ]
+
+
+def _times_row(record: Record, results: Results) -> list[str | Text]:
+    summary, limit = results.epoch_seconds(record), results.times_limit(record)
+    cores = record.cores_used
+    return [
+        plain(record.entrant.label),
+        seconds(record.import_seconds),
+        seconds(record.open_seconds),
+        seconds(record.compile_seconds),
+        seconds(record.first_step_seconds),
+        three_digits(summary["median"]),
+        three_digits(summary["min"]),
+        DASH if limit is None else f"{limit:.1f}",
+        seconds(_median([epoch["data_seconds"] for epoch in record.epochs])),
+        seconds(_median([epoch["eval_seconds"] for epoch in record.epochs])),
+        DASH if cores is None else f"{cores:.2f}",
+        megabytes(record.peak_memory_bytes),
+        megabytes(record.framework_memory_bytes),
+    ]
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
+
+
+def three_digits(value: float | None) -> str:
+    """Seconds, three digits after the point."""
+    return DASH if value is None else f"{value:.3f}"
 
 
 def _verdict_cell(record: Record, verdict: Verdict) -> Text:
@@ -374,6 +438,25 @@ def comparison_lines(results: Results) -> list[str]:
         if pair["low"] is None:
             verdict = "too few epochs to tell"
         lines.append(f"{a} takes {pair['ratio']:.2f}× the time of {b}{span}: {verdict}")
+    return lines
+
+
+def machine_lines(results: Results) -> list[str]:
+    """What the machine could do, and whose epochs something else disturbed."""
+    lines = []
+    if limit := results.limit:
+        lines.append(
+            f"the machine's limit is {seconds(limit['seconds'])} an epoch: "
+            f"{limit['flops'] / 1e9:.3g} GFLOP at {limit['flops_per_second'] / 1e9:.3g} GFLOP/s, "
+            f"{limit['bytes'] / 1e6:.3g} MB at {limit['bytes_per_second'] / 1e9:.3g} GB/s"
+        )
+    parts = []
+    for record in results.records:
+        disturbed = results.epoch_seconds(record)["disturbed"]
+        if any(disturbed):
+            parts.append(f"{sum(disturbed)} of {len(disturbed)} epochs of {record.entrant.label}")
+    if parts:
+        lines.append(f"others used the machine during {', '.join(parts)}; they count all the same")
     return lines
 
 

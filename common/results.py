@@ -57,12 +57,19 @@ class Record:
     settings: dict[str, Any] = field(default_factory=dict)
     import_seconds: float | None = None
     open_seconds: float | None = None
+    compile_seconds: float | None = None
     first_step_seconds: float | None = None
     epochs: list[dict[str, Any]] = field(default_factory=list)
     losses: list[Array] = field(default_factory=list)
     #: seconds of each epoch, a list per round
     rounds: list[list[float]] = field(default_factory=list)
+    #: whether something else used the machine meanwhile, likewise
+    disturbed: list[list[bool]] = field(default_factory=list)
+    #: seconds that all threads worked in them, likewise
+    cpu_seconds: list[list[float | None]] = field(default_factory=list)
     peak_memory_bytes: int | None = None
+    #: of it, what the framework takes before there is any data
+    framework_memory_bytes: int | None = None
     steps_per_call: int = 1
     batches_sha256: str | None = None
     #: of the backend's files as they were when the run began
@@ -79,7 +86,19 @@ class Record:
     @property
     def steady(self) -> list[float]:
         """Seconds of all epochs but the very first."""
-        return [seconds for epochs in self.rounds for seconds in epochs][1:]
+        return steady(self.rounds)
+
+    @property
+    def cores_used(self) -> float | None:
+        """CPU time over wall time: median over the steady epochs."""
+        worked = steady(self.cpu_seconds)
+        shares = [w / s for w, s in zip(worked, self.steady, strict=True) if w is not None]
+        return float(np.median(shares)) if shares else None
+
+
+def steady(rounds: Sequence[Sequence[Any]]) -> list[Any]:
+    """What belongs to the epochs that count for the times: all but the very first."""
+    return [one for epochs in rounds for one in epochs][1:]
 
 
 @dataclass
@@ -97,6 +116,8 @@ class Results:
     check_seconds: dict[str, float] = field(default_factory=dict)
     #: of the referee, for each test image: how far its largest logit is above the second
     margins: Array | None = None
+    #: what the machine could do on an epoch, see `common.limit`
+    limit: dict[str, float] | None = None
     _seconds: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def exit_code(self) -> int:
@@ -121,14 +142,21 @@ class Results:
                 "entrants": {label: v.asdict() for label, v in self.verdicts.items()},
             },
             "comparisons": self.comparisons,
+            "limit": self.limit,
         }
 
     def epoch_seconds(self, record: Record) -> dict[str, Any]:
         """Median, interval, minimum of an entrant's steady epochs; made once."""
         label = record.entrant.label
         if label not in self._seconds:
-            self._seconds[label] = timing.summary(record.steady)
+            disturbed = steady(record.disturbed)
+            self._seconds[label] = {**timing.summary(record.steady), "disturbed": disturbed}
         return self._seconds[label]
+
+    def times_limit(self, record: Record) -> float | None:
+        """How many times the machine's least time for an epoch an entrant takes."""
+        median = self.epoch_seconds(record)["median"]
+        return median / self.limit["seconds"] if median and self.limit else None
 
     def _entrant(self, record: Record) -> dict[str, Any]:
         entrant, seconds = record.entrant, self.epoch_seconds(record)
@@ -155,13 +183,16 @@ class Results:
             "timing": {
                 "import_seconds": record.import_seconds,
                 "open_seconds": record.open_seconds,
-                "compile_seconds": None,
+                "compile_seconds": record.compile_seconds,
                 "first_step_seconds": record.first_step_seconds,
                 "epoch_seconds": seconds,
+                "times_limit": self.times_limit(record),
+                "cores_used": record.cores_used,
                 "examples_per_second": rate,
                 "component_seconds": {},
             },
             "peak_memory_bytes": record.peak_memory_bytes,
+            "framework_memory_bytes": record.framework_memory_bytes,
             "learnt": record.learnt,
             "true": self.data.get("true"),
         }

@@ -131,6 +131,7 @@ class Runner:
         observer: is told of everything as it happens.
         band: whether nudged runs may be made.
         float64: whether everybody trains once more in float64.
+        limit: measures the machine, see `common.limit`; None where that says nothing.
     """
 
     work: Work
@@ -139,6 +140,7 @@ class Runner:
     observer: Observer
     band: bool = True
     float64: bool = False
+    limit: Callable[[Plan, Arrays, int], dict[str, float]] | None = None
     #: what each kind of check took
     check_seconds: dict[str, float] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
@@ -149,9 +151,13 @@ class Runner:
     def run(self) -> Results:
         """Open, train, judge; on Ctrl-C keep what finished."""
         self.verdicts = {record.entrant.label: parity.Verdict() for record in self.records}
-        interrupted = False
+        interrupted, limit = False, None
         try:
             self._open()
+            if self.limit is not None and self._alive():
+                # Everybody is open and waits: nothing else runs now.
+                self.observer.phase("measuring the machine")
+                limit = self.limit(self.work.plan, self.work.data["initial"], self.work.examples)
             self._train()
             self._judge()
         except KeyboardInterrupt:
@@ -177,6 +183,7 @@ class Runner:
             interrupted,
             self.check_seconds,
             self._benches[None].path.margins if self._benches else None,
+            limit,
         )
 
     def _alive(self) -> list[Record]:
@@ -238,10 +245,13 @@ class Runner:
         record.settings = {**record.settings, **opened["settings"]}
         record.import_seconds = opened["import_seconds"]
         record.open_seconds = opened["open_seconds"]
+        record.framework_memory_bytes = opened["framework_memory_bytes"]
 
     def _warm_up(self, record: Record) -> None:
         session = self._session(record)
-        record.first_step_seconds = session.warm_up(self.work.orders[0])
+        warmed = session.warm_up(self.work.orders[0])
+        record.first_step_seconds = warmed["first_step_seconds"]
+        record.compile_seconds = warmed["compile_seconds"]
         session.load(self.work.data["initial"])
         self.observer.ready(record)
 
@@ -252,6 +262,8 @@ class Runner:
         for round_ in range(plan.rounds):
             for record in self._alive():
                 record.rounds.append([])
+                record.disturbed.append([])
+                record.cpu_seconds.append([])
                 if round_:
                     self._try(record, self._session(record).load, self.work.data["initial"])
             schedule = timing.turns(len(self.records), plan.epochs, plan.seed + round_)
@@ -265,8 +277,12 @@ class Runner:
 
     def _one_epoch(self, record: Record, round_: int, epoch: int) -> None:
         session, order = self._session(record), self.work.orders[epoch]
+        before = timing.reading()
         trained = session.train(order)
+        disturbed = timing.disturbed(before, timing.reading(), trained["cpu_seconds"])
         record.rounds[round_].append(trained["seconds"])
+        record.cpu_seconds[round_].append(trained["cpu_seconds"])
+        record.disturbed[round_].append(disturbed)
         if round_ and not np.isfinite(trained["losses"]).all():
             raise Diverged(f"its loss is not finite in round {round_ + 1}; in the first it was")
         if round_ == 0:
@@ -390,6 +406,7 @@ class Runner:
             record.losses,
             record.batches_sha256,
             bench,
+            record.steps_per_call,
         )
         classes = self._benches[None].path.classes
         if classes is not None and record.classes is not None:
@@ -407,7 +424,11 @@ class Runner:
     def _settle_by(self, bench: Bench, undecided: list[Record]) -> None:
         """The band of plain arithmetic first; it is widened only if somebody needs that."""
         band = parity.Band(bench, self.work.orders, self.work.data["initial"])
-        open_ = [record for record in undecided if not band.settles(record.step_losses)]
+
+        def settled(record: Record) -> bool:
+            return band.settles(self.verdicts[record.entrant.label], record.step_losses)
+
+        open_ = [record for record in undecided if not settled(record)]
         repeats: dict[str, bool] = {}
 
         def widen(record: Record) -> None:
@@ -416,7 +437,7 @@ class Runner:
 
         for record in open_:
             self._try(record, widen, record)
-        if not all(band.settles(record.step_losses) for record in open_):
+        if not all(map(settled, open_)):
             for record in self._alive():
                 wrong = self.verdicts[record.entrant.label].verdict == "differs"
                 if record not in open_ and not wrong and self._bench(record) is bench:
@@ -446,7 +467,15 @@ class Runner:
             losses = [session.train(order)["losses"] for order in self.work.orders]
             fingerprint = session.fingerprint(self.work.orders[0])
             bench = benches[record.backend.declared(entrant.style, plan)]
-            found = parity.judge(session, entrant, record.backend.info, losses, fingerprint, bench)
+            found = parity.judge(
+                session,
+                entrant,
+                record.backend.info,
+                losses,
+                fingerprint,
+                bench,
+                record.steps_per_call,
+            )
             verdict = self.verdicts[entrant.label]
             verdict.float64_drift = found.max_abs_loss_difference
             if parity.undecided(found):
@@ -675,8 +704,8 @@ def new_records(
         model = MODELS[plan.model]
         optimizer = OPTIMIZERS[plan.optimizer].function
         used = {f"{part}_{entrant.style}" for part in (model.name, model.loss, optimizer)}
-        for function, dtype, words in info.remarks:
-            if function in used and dtype in (plan.dtype, "*"):
+        for what, dtype, words in info.remarks:
+            if what in {*used, entrant.mode} and dtype in (plan.dtype, "*"):
                 record.notes.append(words)
         missing = None if entrant.backend in pythons else backend.missing()
         if plan.device not in info.devices:

@@ -28,8 +28,8 @@ from common.labels import check_classes, check_labels, check_targets
 from common.models import MODELS
 from common.optimizers import OPTIMIZERS
 
-#: Executions of one step before the clock starts: MindSpore's graphs tune themselves for 50.
-WARM_UP_STEPS = 64
+#: Executions of each call before the clock starts: MindSpore's graphs tune themselves for 50.
+WARM_UP_CALLS = 64
 #: And at most so many examples, so that warming up stays a matter of seconds.
 WARM_UP_EXAMPLES = 64 * 2048
 #: Examples per call when a whole data set is measured: bounds the memory of wide images.
@@ -42,8 +42,13 @@ class Session(Protocol):
     def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Any:
         """Import the framework, place data and parameters; say versions and settings."""
 
-    def warm_up(self, order: Array) -> float:
-        """Run and forget some steps, both batch sizes; seconds of the very first step."""
+    def warm_up(self, order: Array) -> dict[str, float | None]:
+        """Run and forget some steps, both batch sizes.
+
+        Returns:
+            first_step_seconds: of the very first call, without compiling where that is known.
+            compile_seconds: of all that was compiled; None where the framework does not tell.
+        """
 
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """Set parameters and optimiser state (None: as before the first step)."""
@@ -52,8 +57,8 @@ class Session(Protocol):
         """Train along an order.
 
         Returns:
-            losses, counts: one number a step; seconds, data_seconds (a loader's), steps_per_call,
-            peak_memory_bytes.
+            losses, counts: one number a step; seconds, data_seconds (a loader's), cpu_seconds (of
+            all its threads), steps_per_call, peak_memory_bytes.
         """
 
     def evaluate(self) -> dict[str, Any]:
@@ -139,7 +144,8 @@ class LocalSession:
                 "initial": the parameters.
 
         Returns:
-            versions, settings, import_seconds, open_seconds.
+            versions, settings, import_seconds, open_seconds; framework_memory_bytes: the peak
+            before any data.
 
         Raises:
             Unavailable: the framework cannot be imported, or the device is not there.
@@ -166,6 +172,7 @@ class LocalSession:
             raise Unavailable(
                 f"{self.backend} has no device {plan['device']} here: {one_line(cause)}"
             ) from cause
+        own = peak_memory_bytes()
         self._compose(plan, choices, data)
         packages = package.INFO.packages
         if choices["data"] == "loader":
@@ -175,6 +182,7 @@ class LocalSession:
             "settings": settings,
             "import_seconds": imported - started,
             "open_seconds": time.perf_counter() - imported,
+            "framework_memory_bytes": own,
         }
 
     def set_up(self) -> dict[str, Any]:
@@ -245,30 +253,50 @@ class LocalSession:
                 return
             yield batch
 
-    def warm_up(self, order: Array) -> float:
-        """Run what one call holds, in both batch sizes, again and again; forget it by `load`.
+    def warm_up(self, order: Array) -> dict[str, float | None]:
+        """Run every call that an epoch is made of, again and again; forget it by `load`.
 
-        `WARM_UP_STEPS` times each, fewer where a batch is huge; twice where a loader has to be
-        started each time; a fused epoch once.
+        `WARM_UP_CALLS` times each, fewer where a batch is huge; twice where a loader has to be
+        started each time; what is a whole epoch once.
         """
         size = self._plan["batch_size"]
-        parts = (
-            [order[:size], order[-(len(order) % size) :]] if len(order) % size else [order[:size]]
-        )
-        repeats = max(2, min(WARM_UP_STEPS, WARM_UP_EXAMPLES // size))
-        if self._choices["data"] == "loader":
-            repeats = 2
-        if self._choices["mode"] == "fused":
-            parts, repeats = [order], 0
+        full, short = divmod(len(order), size)
+        unit = self._steps_per_call(order)
+        whole = unit * size if full else short  # examples of the first call
+        parts = [order[:whole]]
+        if full % unit:
+            parts.append(order[:size])
+        if full and short:
+            parts.append(order[-short:])
+        compiled = self._compiled()
         started = time.perf_counter()
         self._run(parts[0])
-        first = time.perf_counter() - started
+        first = time.perf_counter() - started - (self._compiled() - compiled)
         for part in parts:
-            for _ in range(repeats):
+            calls = max(2, min(WARM_UP_CALLS, WARM_UP_EXAMPLES // len(part)))
+            if self._choices["data"] == "loader":
+                calls = 2
+            if len(part) == unit * size and 1 < unit == full:
+                calls = 0
+            for _ in range(calls):
                 self._run(part)
         if self._evaluate is not None:
             self._evaluate(self._params)
-        return first
+        tells = self._train.compile_seconds() is not None
+        return {
+            "first_step_seconds": first,
+            "compile_seconds": self._compiled() - compiled if tells else None,
+        }
+
+    def _compiled(self) -> float:
+        """Seconds spent compiling so far, as far as the framework tells."""
+        return self._train.compile_seconds() or 0.0
+
+    def _steps_per_call(self, order: Array) -> int:
+        """How many of an order's full batches one call holds."""
+        full = len(order) // self._plan["batch_size"]
+        most = self._epoch.steps_per_call
+        return max(1, full) if most is None else most if most <= full else 1
 
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """Set parameters and optimiser state (None: zeros, as before the first step)."""
@@ -284,15 +312,17 @@ class LocalSession:
     def train(self, order: Array) -> dict[str, Any]:
         """Train along an order; the clock stops when the parameters are there."""
         self._waited = 0.0
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         losses, counts = self._run(order)
-        seconds = time.perf_counter() - started
+        seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
         return {
             "losses": losses,
             "counts": counts,
             "seconds": seconds,
             "data_seconds": self._waited if self._choices["data"] == "loader" else None,
-            "steps_per_call": self._epoch.steps_per_call,
+            # The processes of a loader are not this one's threads.
+            "cpu_seconds": None if self._plan["workers"] else cpu_seconds,
+            "steps_per_call": self._steps_per_call(order),
             "peak_memory_bytes": peak_memory_bytes(),
         }
 

@@ -64,6 +64,7 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "train.py": {
         "setup": ("dtype", "device", "threads"),
+        "compile_seconds": (),
         "gradients": ("forward", "loss", "mode"),
         "step": ("gradients", "update", "correct"),
         "compiled": ("function", "updates"),
@@ -112,7 +113,7 @@ class Info:
         environment: variables set before the framework is imported; `{threads}` is filled in.
         tuned: more of them, left out for a `stock` entrant.
         loader_packages: distributions that only the `loader` data choice needs.
-        remarks: (function, dtype or "*", words): notes on an entrant that uses the function.
+        remarks: (function or mode, dtype or "*", words): notes on an entrant that uses it.
         exp_error: largest relative error of the framework's float32 `exp`, measured.
         declared: differences that it has by design.
     """

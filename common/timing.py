@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +16,60 @@ import numpy as np
 CLEAR = 0.05
 #: Fewer readings than this have no interval.
 LEAST = 3
+#: From this share of the cores' time on, taken by others, an epoch counts as disturbed.
+DISTURBED = 0.1
+#: What the kernel's counting in hundredths of a second may hide, seconds.
+FORGIVEN = 0.03
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the machine says of itself at one moment; seconds since it was started.
+
+    Attributes:
+        at: the time.
+        busy: how long its cores have worked, all together; None where it does not tell.
+        stolen: how long the host kept them for others, likewise.
+        own: how long this process has worked.
+    """
+
+    at: float
+    busy: float | None
+    stolen: float | None
+    own: float
+
+
+def reading(stat: Path = Path("/proc/stat")) -> Reading:
+    """Read the clock and the machine, see proc_stat(5); macOS has nothing like it."""
+    busy = stolen = None
+    if stat.exists():
+        tick = os.sysconf("SC_CLK_TCK")
+        ticks = [int(word) for word in stat.read_text().split("\n", 1)[0].split()[1:9]]
+        user, nice, system, _, _, irq, softirq, steal = ticks
+        busy, stolen = (user + nice + system + irq + softirq) / tick, steal / tick
+    return Reading(time.perf_counter(), busy, stolen, time.process_time())
+
+
+def disturbed(before: Reading, after: Reading, worked: float | None) -> bool:
+    """Whether others used the machine between two readings.
+
+    That is a tenth of its cores' time, or more, that neither the entrant nor this process
+    worked, or that the host gave to somebody else. Both are counted in hundredths of a second,
+    three of which are forgiven.
+
+    Args:
+        before, after: around an epoch.
+        worked: CPU seconds of the entrant; None where it has more than one process.
+    """
+    if before.busy is None or after.busy is None:
+        return False
+    cores = os.cpu_count() or 1
+    allowed = DISTURBED * (after.at - before.at) * cores + FORGIVEN
+    stolen = (after.stolen or 0.0) - (before.stolen or 0.0)
+    others = 0.0
+    if worked is not None:
+        others = after.busy - before.busy - worked - (after.own - before.own)
+    return max(others, stolen) > allowed
 
 
 def turns(entrants: int, epochs: int, seed: int) -> list[list[int]]:

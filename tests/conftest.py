@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import os
+
+# With `pytest -n`, each of the processes keeps to a core of its own, and all it starts with it:
+# threads of two frameworks that wait for each other on the same cores take ten times as long.
+# It comes before NumPy, which counts the cores when it is imported.
+if (_worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
+    _cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {_cores[int(_worker.removeprefix("gw")) % len(_cores)]})
+
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

@@ -28,6 +28,7 @@ class FakeSession:
         correct: how many examples every step gets right.
         test_loss, test_count: what `evaluate` finds, in `eval_seconds`.
         data_seconds: time spent waiting for data.
+        cpu_seconds: what all threads work in an epoch.
         bias: the parameters it ends with; what tells two fakes apart.
         classes: what `predict` answers.
         raises: name of a call -> (which one of them, from 1; the exception it raises).
@@ -43,6 +44,7 @@ class FakeSession:
         test_loss: float = 1.5,
         test_count: int = 3,
         data_seconds: float | None = None,
+        cpu_seconds: float | None = 0.75,
         bias: float = 0.0,
         classes: Array | None = None,
         raises: Mapping[str, tuple[int, BaseException]] | None = None,
@@ -52,7 +54,8 @@ class FakeSession:
         self.losses, self.correct_count = losses, correct
         self.seconds = cycle(seconds)
         self.tested = {"loss": test_loss, "count": test_count, "seconds": 0.125}
-        self.data_seconds, self.bias, self.verdict = data_seconds, bias, verdict
+        self.data_seconds, self.cpu_seconds = data_seconds, cpu_seconds
+        self.bias, self.verdict = bias, verdict
         self.classes = np.zeros(5, np.uint8) if classes is None else classes
         self.raises, self.answers = dict(raises or {}), dict(answers or {})
         self.calls: list[str] = []
@@ -70,10 +73,12 @@ class FakeSession:
     def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Any:
         self.plan, self.data = plan, data
         opened = {"versions": {"fake": "1.0"}, "settings": {"fake": True}}
-        return self._called("open", {**opened, "import_seconds": 0.25, "open_seconds": 0.5})
+        opened |= {"import_seconds": 0.25, "open_seconds": 0.5}
+        return self._called("open", {**opened, "framework_memory_bytes": 45 * MEGABYTE})
 
-    def warm_up(self, order: Array) -> float:
-        return float(self._called("warm_up", 0.75))
+    def warm_up(self, order: Array) -> dict[str, float]:
+        usual = {"first_step_seconds": 0.75, "compile_seconds": 0.125}
+        return dict(self._called("warm_up", usual))
 
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         self._called("load")
@@ -88,6 +93,7 @@ class FakeSession:
             "counts": np.full(steps, self.correct_count),
             "seconds": next(self.seconds),
             "data_seconds": self.data_seconds,
+            "cpu_seconds": self.cpu_seconds,
             "steps_per_call": 1,
             "peak_memory_bytes": 123 * MEGABYTE,
         }

@@ -376,12 +376,10 @@ def test_prediction_agreement_is_printed(full: Full) -> None:
 @pytest.mark.parametrize(
     ("options", "declared"),
     [
-        (["--optimizer", "adam"], {"mindspore"}),
         (["--optimizer", "adam", "--model", "mlp", "--hidden", 16], {"mindspore"}),
         (["--optimizer", "adam", "--style", "scratch"], set()),
         (["--optimizer", "adam", "--dtype", "float64"], set()),
         (["--optimizer", "adamw", "--weight-decay", 0.01], set()),
-        (["--optimizer", "momentum", "--weight-decay", 0.01], set()),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else None,
 )

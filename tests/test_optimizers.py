@@ -38,20 +38,32 @@ def entrants(*modes: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def cells(*modes: str, everyday: set[str]) -> list[Any]:
-    """Backend, style, mode, optimiser, kind, dtype; all but the everyday words are slow."""
-    dtypes = ("float32", "float64")
+def cells(*modes: str, everyday: set[str], both: tuple[str, ...]) -> list[Any]:
+    """Backend, style, mode, optimiser, kind, dtype; all but the everyday words are slow.
+
+    Compiling takes seconds a cell: of what is compiled only those of `both`, where each
+    kind and each dtype occurs.
+    """
+    pairs = list(itertools.product(KINDS, ("float32", "float64")))
     return [
         pytest.param(*cell, id="-".join(cell), marks=[pytest.mark.slow] * (not quick))
         for entrant in entrants(*modes)
-        for optimizer, kind, dtype in itertools.product(OPTIMIZERS, KINDS, dtypes)
+        for optimizer, (kind, dtype) in itertools.product(OPTIMIZERS, pairs)
         for cell in [(*entrant, optimizer, kind, dtype)]
         for quick in [{entrant[2], kind, dtype} <= everyday]
+        if quick or f"{kind}-{dtype}" in both
     ]
 
 
-EVERY_UPDATE = cells("eager", "jit", everyday={"eager", *KINDS, "float32", "float64"})
-EVERY_TRAINING = cells("eager", "jit", "fused", everyday={"eager", "decay", "float64"})
+EVERY_UPDATE = cells(
+    "eager",
+    "jit",
+    everyday={"eager", *KINDS, "float32", "float64"},
+    both=("plain-float32", "decay-float64"),
+)
+EVERY_TRAINING = cells(
+    "eager", "jit", "fused", everyday={"eager", "decay", "float64"}, both=("decay-float64",)
+)
 
 
 def plan_of(optimizer: str, kind: str, dtype: str) -> Plan:

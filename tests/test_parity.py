@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -14,13 +15,13 @@ import numpy as np
 import pytest
 
 from common import data, initial, parity
-from common.checks import EVALUATION, STEP
+from common.checks import EVALUATION, ROW, STEP
 from common.models import MODELS
 from common.referee import Referee, Schedule, free_run
 from common.remote import ROOT
 from common.session import LocalSession
 from common.spec import Entrant, Plan
-from tests.conftest import BACKENDS, FEATURES, make_plan
+from tests.conftest import BACKENDS, BATCH, FEATURES, make_plan
 from tests.planted import PLANTS, plant
 
 
@@ -52,18 +53,19 @@ def judge(
     entrant = Entrant(backend, backend, backend, style, mode, "memory")
     info = BACKENDS[backend].info
     bench = bench_of(plan, source, orders)
-    return parity.judge(session, entrant, info, losses, fingerprint, bench)
+    steps = session.train(orders[0])["steps_per_call"]
+    return parity.judge(session, entrant, info, losses, fingerprint, bench, steps)
 
 
 CELLS = [
     (backend, style, mode, model, dtype)
     for backend, found in BACKENDS.items()
-    for model in MODELS
     for style in found.info.styles
     for mode in found.info.modes
-    for dtype in ("float32", "float64")
-    # Compiling takes torch seconds a cell: the styles are covered by the steps' tests.
-    if not (backend == "torch" and mode == "jit" and (style, dtype) != ("concise", "float32"))
+    for model, dtype in itertools.product(MODELS, ("float32", "float64"))
+    # Every entrant with the network in float32; the rest in each framework's usual mode, because
+    # compiling takes seconds a cell.
+    if (model, dtype) == ("mlp", "float32") or mode == found.info.usual_mode
 ]
 
 
@@ -80,11 +82,14 @@ def test_no_false_alarm(
     opened: Callable[..., Any],
     session_data: Callable[[Plan], dict[str, Any]],
 ) -> None:
-    plan = make_plan(model, dtype=dtype, lr=0.03 if model == "linear" else 0.1)
+    # Seven batches an epoch, so that a call of several has enough.
+    size = 10 if mode == "fused" else BATCH
+    plan = make_plan(model, dtype=dtype, lr=0.03 if model == "linear" else 0.1, batch_size=size)
     session = opened(backend, plan, style, mode)
     verdict = judge(session, backend, plan, session_data(plan), style, mode)
     assert verdict.first_difference is None
     assert any(check.compiled for check in verdict.components) == (mode != "eager")
+    assert any(check.unit == ROW for check in verdict.components) == (mode == "fused")
     assert verdict.verdict == "rounding" or parity.undecided(verdict)
     if dtype == "float64":
         assert verdict.verdict == "rounding"
@@ -225,6 +230,87 @@ def test_each_check_catches_its_error(
         assert verdict.first_difference.likely_cause is None, "one element alone has no known cause"
 
 
+class Rows(LocalSession):
+    """NumPy, whose calls hold two steps, and err in those as a test wants."""
+
+    def __init__(self, slip: str = "") -> None:
+        super().__init__("numpy")
+        self.slip = slip
+
+    def train(self, order: np.ndarray) -> dict[str, Any]:
+        before = {name: array.copy() for name, array in self.params().items()}
+        trained = super().train(order)
+        trained["steps_per_call"] = 2
+        if len(order) == 2 * BATCH:
+            if self.slip == "loss":
+                trained["losses"][1] *= 1 + 1e-5
+            if self.slip == "count":
+                trained["counts"][0] += 9
+            if self.slip == "learning rate":
+                after = self.params()
+                self._params = {n: after[n] + 1e-4 * (after[n] - before[n]) for n in after}
+        return trained
+
+
+ROWS = [
+    pytest.param(model, dtype, optimizer, id=f"{model}-{dtype}-{optimizer}")
+    for model in MODELS
+    for dtype in ("float32", "float64")
+    for optimizer in ("sgd", "momentum", "adam")
+]
+
+
+@pytest.mark.parametrize(("model", "dtype", "optimizer"), ROWS)
+def test_several_steps_in_one_call_are_no_difference(
+    model: str, dtype: str, optimizer: str, session_data: Callable[[Plan], dict[str, Any]]
+) -> None:
+    lr = {"adam": 1e-3}.get(optimizer, 0.03)
+    momentum = 0.9 if optimizer == "momentum" else 0.0
+    plan = make_plan(model, dtype=dtype, optimizer=optimizer, lr=lr, momentum=momentum)
+    source = session_data(plan)
+    session = Rows()
+    session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
+    verdict = judge(session, "numpy", plan, source)
+    assert verdict.first_difference is None
+    found = [check for check in verdict.components if check.unit == ROW]
+    assert {"loss", "correct", *source["initial"]} <= {check.tensor for check in found}
+
+
+@pytest.mark.parametrize(
+    ("slip", "tensor"),
+    [("loss", "loss"), ("count", "correct"), ("learning rate", "output.weight")],
+)
+def test_an_error_only_where_a_call_holds_several_steps(
+    slip: str, tensor: str, session_data: Callable[[Plan], dict[str, Any]]
+) -> None:
+    plan = make_plan("softmax")
+    source = session_data(plan)
+    session = Rows(slip)
+    session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
+    first = judge(session, "numpy", plan, source).first_difference
+    assert first is not None
+    assert (first.step, first.unit, first.tensor) == (1, ROW, tensor)
+    assert "only the call that holds several steps is wrong" in (first.likely_cause or "")
+
+
+def test_the_error_of_an_exp_is_no_drift(session_data: Callable[[Plan], dict[str, Any]]) -> None:
+    """What `Info.exp_error` says is allowed of every loss, and not a bit more."""
+    plan = make_plan("softmax")
+    source, orders = session_data(plan), orders_of(plan)
+    bench = bench_of(plan, source, orders)
+    right, info = bench.path.losses, BACKENDS["mindspore"].info
+    verdict = parity.Verdict(exp_error=parity.loss_error(info, bench))
+    assert verdict.exp_error == info.exp_error > 1e-6
+    band = parity.Band(bench, orders, source["initial"])
+    band.width = 0.0
+    assert band.settles(verdict, right + info.exp_error)
+    assert not band.settles(verdict, right + 1.2 * info.exp_error)
+    assert not band.settles(parity.Verdict(), right + info.exp_error)
+    linear = make_plan("linear")
+    exact = bench_of(linear, session_data(linear), orders_of(linear, 1000))
+    assert parity.loss_error(info, exact) == 0.0
+
+
 def without_last(trained: dict[str, Any]) -> dict[str, Any]:
     return {**trained, "losses": trained["losses"][:-1], "counts": trained["counts"][:-1]}
 
@@ -359,7 +445,7 @@ def test_an_error_of_its_own_does_not_widen_the_band(
     wrong = right + np.where(np.arange(len(right)) < 3, 0, 0.01)
     band = parity.Band(bench, orders, source["initial"])
     plain = band.width
-    assert not band.settles(wrong)
+    assert not band.settles(parity.Verdict(), wrong)
     assert not band.widen(Run(right, right), wrong)
     assert band.width == plain
     band.settle(verdict := parity.Verdict(), wrong, repeats=False)
@@ -369,7 +455,7 @@ def test_an_error_of_its_own_does_not_widen_the_band(
     # One that repeats itself shows how far a nudge leads it.
     assert band.widen(Run(wrong, wrong + 0.02), wrong)
     assert band.width == pytest.approx(0.02)
-    assert band.settles(wrong)
+    assert band.settles(parity.Verdict(), wrong)
 
 
 def test_where_the_referee_itself_diverges_nothing_is_held_against_it(

@@ -139,6 +139,7 @@ def run(sessions: Mapping[str, FakeSession], plan: Plan | None = None, **more: A
         lambda record: sessions[record.entrant.label],
         more.pop("observer", None) or Watcher(),
         band=False,
+        limit=more.pop("limit", None),
     )
     return runner.run()
 
@@ -201,7 +202,10 @@ def test_entrant_as_measured() -> None:
     assert entrant["peak_memory_bytes"] == 123 * MEGABYTE
     times = entrant["timing"]
     assert (times["import_seconds"], times["open_seconds"]) == (0.25, 0.5)
-    assert times["first_step_seconds"] == 0.75
+    assert (times["compile_seconds"], times["first_step_seconds"]) == (0.125, 0.75)
+    assert entrant["framework_memory_bytes"] == 45 * MEGABYTE
+    assert times["cores_used"] == pytest.approx((0.75 / 2 + 0.75 / 4) / 2), "of the steady epochs"
+    assert times["times_limit"] is None
     assert entrant["epochs"][0]["eval_seconds"] == 0.125
     assert entrant["learnt"] is entrant["true"] is None
 
@@ -248,10 +252,48 @@ def test_only_the_very_first_epoch_is_left_out() -> None:
     assert [row["train_seconds"] for row in entrant["epochs"]] == [9.0, 1.0, 2.0]
 
 
+def test_the_limit_is_measured_once_everybody_is_open() -> None:
+    """And every entrant's median is held against it."""
+    limit = {"flops": 1e9, "bytes": 2e6, "flops_per_second": 1e10, "bytes_per_second": 4e9}
+    session, asked = FakeSession(seconds=(9.0, 1.0, 2.0, 3.0)), []
+
+    def measure(plan: Plan, start: dict[str, np.ndarray], examples: int) -> dict[str, float]:
+        asked.append((plan.dtype, set(start), examples, list(session.calls)))
+        return {**limit, "seconds": 0.1}
+
+    results = run({"a": session}, small_plan(epochs=4), limit=measure)
+    read = as_read(results)
+    assert read["limit"] == {**limit, "seconds": 0.1}
+    assert read["entrants"][0]["timing"]["times_limit"] == pytest.approx(20)
+    ((dtype, names, examples, calls),) = asked
+    assert (dtype, names, examples) == ("float32", {"output.weight", "output.bias"}, EXAMPLES)
+    assert "warm_up" in calls
+    assert "train" not in calls
+    words = "the machine's limit is 100 ms an epoch: 1 GFLOP at 10 GFLOP/s, 2 MB at 4 GB/s"
+    assert words in printed(results)
+    assert "20.0" in printed(results, 160)
+
+
+def test_disturbed_epochs_are_marked_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    worked = iter([0.0, 5.0, 5.0, 5.0, 5.0, 9.0, 9.0, 9.0])
+    readings = ((next(worked), at) for at in range(8))
+    monkeypatch.setattr(
+        timing, "reading", lambda: timing.Reading(*reversed(next(readings)), 0.0, 0.0)
+    )
+    session = FakeSession(seconds=(9.0, 1.0, 2.0, 3.0), cpu_seconds=0.0)
+    results = run({"a": session}, small_plan(epochs=4))
+    found = as_read(results)["entrants"][0]["timing"]["epoch_seconds"]
+    assert found["disturbed"] == [False, True, False], "the first epoch does not count"
+    assert found["all"] == [1.0, 2.0, 3.0]
+    words = "others used the machine during 1 of 3 epochs of a; they count all the same"
+    assert words in printed(results)
+
+
 def test_one_epoch_has_no_median_and_no_comparison() -> None:
     read = as_read(run({"a": FakeSession(), "b": other()}, small_plan(epochs=1)))
     found = read["entrants"][0]["timing"]
-    assert found["epoch_seconds"] == timing.summary([])
+    assert found["epoch_seconds"] == {**timing.summary([]), "disturbed": []}
+    assert (found["cores_used"], found["times_limit"]) == (None, None)
     assert found["examples_per_second"] is None
     assert read["comparisons"][0]["verdict"] == "not compared"
     assert read["comparisons"][0]["ratio"] is None
@@ -535,7 +577,7 @@ def test_times_are_compared_only_where_both_agree(
     else:
         assert pair["verdict"] == "not compared"
         assert pair["ratio"] is pair["low"] is pair["high"] is None
-        assert "×" not in text
+        assert "× the time" not in text
         assert "faster" not in text
     if "not checked" in verdicts:
         assert "b: agreement was not checked to the end" in text, "it must be said aloud"
@@ -909,6 +951,7 @@ def opened_with(version: str) -> dict[str, Any]:
         "settings": {version: version},
         "import_seconds": 0.1,
         "open_seconds": 0.1,
+        "framework_memory_bytes": 1,
     }
 
 
@@ -1007,8 +1050,12 @@ def test_lines_below_the_table_are_whole(width: int) -> None:
 
 def test_wide_terminals_show_all_columns() -> None:
     header = printed(usual(), 160).splitlines()
-    names = ("entrant", "version", "train loss", "95 % interval", "peak memory", "verdict")
-    assert any(all(name in line for name in names) for line in header)
+    for names in (
+        ("entrant", "version", "mode", "train loss", "95 % interval", "max Δ loss", "verdict"),
+        ("entrant", "import", "open", "compile", "first step", "s/epoch", "least", "× limit"),
+        ("waiting for data", "evaluation", "cores used", "peak memory", "framework's"),
+    ):
+        assert any(all(name in line for name in names) for line in header), names
 
 
 def test_plain_output_has_no_escape_codes() -> None:

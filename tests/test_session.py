@@ -108,8 +108,12 @@ def test_worker_answers_as_in_process(
     found = []
     for session in (worker, local):
         opened = session.open(plan.asdict(), SCRATCH, data)
-        assert set(opened) == {"versions", "settings", "import_seconds", "open_seconds"}
-        assert session.warm_up(order) > 0
+        seconds = {"import_seconds", "open_seconds"}
+        assert set(opened) == {"versions", "settings", "framework_memory_bytes", *seconds}
+        assert opened["framework_memory_bytes"] > 10**7
+        warmed = session.warm_up(order)
+        assert warmed["first_step_seconds"] > 0
+        assert warmed["compile_seconds"] == 0, "NumPy compiles nothing"
         session.load(data["initial"])
         trained = [session.train(order) for _ in range(2)]
         images, labels = session.batch(order[:5])

@@ -28,10 +28,11 @@ def test_one_step(
     backend: str, style: str, mode: str, model: str, opened: Any, referee: Any
 ) -> None:
     # Momentum and decay make the update's every term count; a later test does without.
-    plan = make_plan(model, dtype="float64", momentum=0.9, weight_decay=0.01)
+    size = 10 if mode == "fused" else 32
+    plan = make_plan(model, dtype="float64", momentum=0.9, weight_decay=0.01, batch_size=size)
     session, right = opened(backend, plan, style, mode), referee(plan)
     before = session.params()
-    order = np.arange(32, dtype=np.int32)
+    order = np.arange(size, dtype=np.int32)
     trained, expected = session.train(order), right.train(order)
     np.testing.assert_allclose(trained["losses"], expected["losses"], rtol=1e-14)
     assert list(trained["counts"]) == list(expected["counts"])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +36,53 @@ def test_turns_are_shuffled_anew_in_every_epoch() -> None:
     assert min(orders.values()) > 25
     firsts = Counter(turn[0] for turn in schedule)
     assert min(firsts.values()) > 70
+
+
+def at(
+    second: float, busy: float | None = 0.0, stolen: float | None = 0.0, own: float = 0.0
+) -> timing.Reading:
+    """What the machine says."""
+    return timing.Reading(second, busy, stolen, own)
+
+
+@pytest.mark.parametrize(
+    ("after", "worked", "expected"),
+    [
+        pytest.param({"busy": 1.0}, 1.0, False, id="all-its-own"),
+        pytest.param({"busy": 1.0, "own": 0.5}, 0.5, False, id="and-this-process's"),
+        pytest.param({"busy": 1.2}, 1.0, False, id="others-a-little"),
+        pytest.param({"busy": 1.3}, 1.0, True, id="others-more"),
+        pytest.param({"busy": 1.0, "stolen": 0.3}, 1.0, True, id="the-host"),
+        pytest.param({"busy": 2.0}, None, False, id="several-processes"),
+        pytest.param({"busy": 1.0, "stolen": 0.3}, None, True, id="several-and-the-host"),
+        pytest.param({"busy": None, "stolen": None}, 1.0, False, id="does-not-tell"),
+    ],
+)
+def test_disturbed(
+    after: dict[str, float], worked: float, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two cores, one second: 0.2 + 0.03 s are forgiven."""
+    monkeypatch.setattr(timing.os, "cpu_count", lambda: 2)
+    assert timing.disturbed(at(0.0), at(1.0, **after), worked) == expected
+
+
+def test_reading_sees_who_works(tmp_path: Path) -> None:
+    """This machine's own numbers, and those of a file as the kernel writes it."""
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  100 20 30 4000 50 6 7 80 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n")
+    found = timing.reading(stat)
+    tick = os.sysconf("SC_CLK_TCK")
+    assert (found.busy, found.stolen) == (163 / tick, 80 / tick)
+    nothing = timing.reading(tmp_path / "none")
+    assert (nothing.busy, nothing.stolen) == (None, None)
+    before = timing.reading()
+    until = time.process_time() + 0.2
+    while time.process_time() < until:
+        pass
+    after = timing.reading()
+    assert after.own - before.own >= 0.2
+    if before.busy is not None and after.busy is not None:
+        assert after.busy - before.busy >= 0.1
 
 
 @pytest.mark.parametrize("readings", [[], [1.0], [1.0, 2.0]], ids=len)

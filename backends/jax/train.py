@@ -8,6 +8,20 @@ import numpy as np
 from .data import take
 
 UNROLL = 4  # steps laid out in a row inside the loop of a fused epoch
+COMPILING = (
+    "/jax/core/compile/jaxpr_to_mlir_module_duration",
+    "/jax/core/compile/backend_compile_duration",
+)
+spent = []  # seconds of everything that was compiled
+
+
+def listen(event, seconds, **_):
+    """Add up what JAX says of itself."""
+    if event in COMPILING:
+        spent.append(seconds)
+
+
+jax.monitoring.register_event_duration_secs_listener(listen)
 
 
 def setup(dtype, device, threads):
@@ -26,6 +40,16 @@ def setup(dtype, device, threads):
         "jax_default_matmul_precision": "highest",
         "device": str(jax.devices(device)[0]),
     }
+
+
+def compile_seconds():
+    """How long it has compiled in this process so far.
+
+    Differs: op by op it compiles, too, each operation and shape once.
+
+    See: https://docs.jax.dev/en/latest/jax.monitoring.html
+    """
+    return sum(spent)
 
 
 def gradients(forward, loss, mode):
@@ -93,7 +117,8 @@ def epoch(step, data, mode, batch_size):
 
     Returns:
         (params, state, order) -> params, state, losses (steps,), counts;
-        its `steps_per_call` says how many steps one call holds.
+        its `steps_per_call` says how many full batches one call holds, None
+        for all there are.
 
     Differs: computation is asynchronous; the losses are fetched, and the
     parameters waited for, once, at the end.
@@ -115,7 +140,6 @@ def epoch(step, data, mode, batch_size):
             start = len(order) - len(order) % batch_size
             full = order[:start].reshape(-1, batch_size)  # (steps, batch)
             params, state, value, count = many(params, state, data, full)
-            run.steps_per_call = len(full)
             values.append(value)
             counts.append(count)
         for first in range(start, len(order), batch_size):
@@ -126,7 +150,7 @@ def epoch(step, data, mode, batch_size):
         jax.block_until_ready(params)
         return params, state, fetch(values), fetch(counts)
 
-    run.steps_per_call = 1
+    run.steps_per_call = None if mode == "fused" else 1
     return run
 
 

@@ -7,10 +7,9 @@ INFO = Info(
     packages=("mindspore",),
     extra="mindspore",
     usual_mode="jit",
-    modes=("eager", "jit"),
+    modes=("eager", "jit", "fused"),
     data=("memory", "loader"),
     absent={
-        "fused": "mindspore.jit holds one step here; several steps in one call are not built",
         "cuda": "MindSpore 2.10 has no CUDA build",
     },
     # Its threads hand each step to one another at the pace of the scheduler; on few cores
@@ -34,6 +33,18 @@ INFO = Info(
             "float64",
             "experimental.optim.AdamW rounds its constants to float32 "
             "(2.10.0); adamw_scratch stands in for it",
+        ),
+        (
+            "cross_entropy_concise",
+            "float64",
+            "ops.log_softmax computes in float32 (2.10.0); ops.cross_entropy "
+            "stands in for it",
+        ),
+        (
+            "fused",
+            "float64",
+            "one step in a call, as jit: in a graph of several steps the "
+            "parameters of the first are rounded to float32 (2.10.0)",
         ),
         (
             "squared_error_concise",

@@ -53,13 +53,21 @@ def cross_entropy_scratch(logits, labels):
 
 
 def cross_entropy_concise(logits, labels):
-    """Cross-entropy of softmax(logits), averaged, by `cross_entropy`.
+    """Cross-entropy of softmax(logits), averaged, by `log_softmax`.
 
-    Differs: labels of -100 would be left out of the mean.
+    Differs: `ops.cross_entropy` is this, and a quarter of the compiled step
+    slower (2.10.0), because it also weighs classes and leaves out labels of
+    -100. `nn.SoftmaxCrossEntropyWithLogits` is quicker than either, and
+    infinite once logits lie 87 apart. `log_softmax` computes in float32
+    whatever it is given, so float64 is left to `ops.cross_entropy`.
 
-    See: https://www.mindspore.cn/docs/en/master/api_python/ops/mindspore.ops.cross_entropy.html
+    See: https://www.mindspore.cn/docs/en/master/api_python/ops/mindspore.ops.log_softmax.html
     """
-    return ops.cross_entropy(logits, labels, reduction="mean")
+    if logits.dtype == mindspore.float64:
+        return ops.cross_entropy(logits, labels, reduction="mean")
+    log_chances = ops.log_softmax(logits, 1)  # (n, classes)
+    picked = ops.gather_elements(log_chances, 1, labels.reshape(-1, 1))
+    return -picked.mean()
 
 
 def gradient(loss):

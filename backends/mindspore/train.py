@@ -1,10 +1,14 @@
 """Training: the five components put together, in MindSpore."""
 
+from functools import partial
+
 import mindspore
 import numpy as np
-from mindspore import Tensor
+from mindspore import Tensor, ops
 
 from .data import take
+
+STEPS = 6  # steps in one compiled call of mode "fused"
 
 
 def setup(dtype, device, threads):
@@ -14,6 +18,15 @@ def setup(dtype, device, threads):
     """
     mindspore.set_device("CPU")
     return {"device_target": mindspore.get_context("device_target")}
+
+
+def compile_seconds():
+    """How long it has compiled in this process so far: it does not tell.
+
+    Differs: it counts what it compiled, not how long that took; the first
+    step contains it.
+    """
+    return None
 
 
 def gradients(forward, loss, mode):
@@ -99,20 +112,24 @@ def epoch(step, data, mode, batch_size):
     Args:
         step: from `step`.
         data: from `place`, or from `loader`.
-        mode: "eager" (PyNative) or "jit" (one compiled call a step, the
-            gather inside).
+        mode: "eager" (PyNative), "jit" (one compiled call a step, the gather
+            inside) or "fused" (STEPS full batches in one compiled call).
         batch_size: examples in a batch.
 
     Returns:
         (params, state, order) -> params, state, losses (steps,), counts;
-        its `steps_per_call` says how many steps one call holds.
+        its `steps_per_call` says how many full batches one call holds.
 
     Differs: a compiled function holds the Parameters it changes; it is made
-    in the first call, which sees them first.
+    in the first call, which sees them first. Data sinking, its own way to
+    make many steps in one call, does not exist on a CPU. In float64 a call
+    holds one step: a graph of several rounds the parameters of its first
+    steps to float32 (2.10.0).
 
     See: https://www.mindspore.cn/docs/en/master/api_python/mindspore/mindspore.jit.html
     """
     compiled = []
+    fused = mode == "fused" and data[0].dtype == mindspore.float32
 
     def slices(order):
         for first in range(0, len(order), batch_size):
@@ -126,26 +143,42 @@ def epoch(step, data, mode, batch_size):
         def only_step(images, labels):
             return step(params, state, images, labels)[2:]
 
+        def many(order):
+            values, counts = [], []
+            for k in range(STEPS):
+                value, count = gather_and_step(order[k])
+                values.append(value)
+                counts.append(count)
+            return ops.stack(values), ops.stack(counts)
+
         one = only_step if callable(data) else gather_and_step
-        if mode == "jit":
-            return mindspore.jit(one, fullgraph=True)
-        return one
+        if mode == "eager":
+            return one, None
+        jit = partial(mindspore.jit, fullgraph=True)
+        return jit(one), jit(many)
 
     batches = data if callable(data) else slices
 
     def run(params, state, order):
         if not compiled:
-            compiled.append(bound(params, state))
-        values, counts = [], []
-        for batch in batches(order):
-            value, count = compiled[0](*batch)
+            compiled.extend(bound(params, state))
+        one, many = compiled
+        values, counts, start = [], [], 0
+        if fused:
+            start = len(order) - len(order) % (STEPS * batch_size)
+            for rows in order[:start].reshape(-1, STEPS, batch_size):
+                value, count = many(Tensor(rows))
+                values.append(value)
+                counts.append(count)
+        for batch in batches(order[start:]):
+            value, count = one(*batch)
             values.append(value)
             counts.append(count)
         for param in params.values():
             param.asnumpy()  # waits; runtime.synchronize does not on a CPU
         return params, state, fetch(values), fetch(counts)
 
-    run.steps_per_call = 1
+    run.steps_per_call = STEPS if fused else 1
     return run
 
 
@@ -164,7 +197,7 @@ def evaluate(forward, loss, correct, data, mode, batch_size):
             logits = forward(params, images)
             return loss(logits, labels), correct(logits, labels)
 
-        return mindspore.jit(one, fullgraph=True) if mode == "jit" else one
+        return one if mode == "eager" else mindspore.jit(one, fullgraph=True)
 
     def run(params):
         if not compiled:
@@ -181,5 +214,5 @@ def evaluate(forward, loss, correct, data, mode, batch_size):
 
 
 def fetch(results):
-    """Bring scalars to the host: (steps,)."""
-    return np.array([result.asnumpy() for result in results])
+    """Bring scalars, or rows of them, to the host: (steps,)."""
+    return np.concatenate([np.atleast_1d(r.asnumpy()) for r in results])

