@@ -135,7 +135,7 @@ PLANTS: dict[str, Plant] = {
         "data.py",
         {
             **everywhere("labels[index]", "labels[index[::-1]]"),
-            "torch": ("labels[index]", "labels[index.flip(0)]"),
+            "torch": ("labels.index_select(0, index)", "labels.index_select(0, index.flip(0))"),
             "mindspore": (
                 "ops.gather(labels, index, 0)",
                 "ops.gather(labels, index.flip((0,)), 0)",
@@ -153,8 +153,8 @@ PLANTS: dict[str, Plant] = {
                 "range(0, len(order) - batch_size + 1, batch_size)",
             ),
             "torch": (
-                "order.split(batch_size)",
-                "order[: len(order) // batch_size * batch_size].split(batch_size)",
+                "range(0, len(order), batch_size)",
+                "range(0, len(order) - batch_size + 1, batch_size)",
             ),
             "jax": (
                 "range(start, len(order), batch_size)",
@@ -255,7 +255,7 @@ PLANTS: dict[str, Plant] = {
         {
             "torch": ("cross_entropy(logits,", "cross_entropy(logits.softmax(1),"),
             "jax": ("integer_labels(logits,", "integer_labels(jax.nn.softmax(logits),"),
-            "mindspore": ("cross_entropy(logits,", "cross_entropy(ops.softmax(logits, 1),"),
+            "mindspore": ("log_softmax(logits, 1)", "log_softmax(ops.softmax(logits, 1), 1)"),
         },
         "loss",
         ("loss",),
@@ -272,6 +272,10 @@ PLANTS: dict[str, Plant] = {
                 "optax.softmax_cross_entropy_with_integer_labels(logits, labels)",
                 "optax.softmax_cross_entropy("
                 "logits, optax.smooth_labels(jax.nn.one_hot(labels, 10), 0.1))",
+            ),
+            "mindspore": (
+                "return -picked.mean()",
+                "return -(0.9 * picked.mean() + 0.1 * log_chances.mean())",
             ),
         },
         "loss",

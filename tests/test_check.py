@@ -275,10 +275,7 @@ def run_ports(names: list[str]) -> dict[str, dict[str, Any]]:
 #: One framework, few steps: for every day.
 EVERYDAY = [
     "jax, a registered network",
-    "jax, a wrong registered network",
-    "jax, a registered regression",
     "jax, a summed loss",
-    "jax, an original that rounds",
 ]
 
 

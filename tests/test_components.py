@@ -126,7 +126,8 @@ COMPILED = [
         marks=[pytest.mark.slow] * ((cell[0], cell[2]) != ("jax", "mlp")),
     )
     for cell in CELLS
-    if "jit" in BACKENDS[cell[0]].info.modes
+    # One layer and the cross-entropy are in the other two models; and see above.
+    if "jit" in BACKENDS[cell[0]].info.modes and (cell[0] == "jax" or cell[2] != "softmax")
     for dtype in ("float32", "float64")
 ]
 

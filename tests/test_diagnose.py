@@ -478,17 +478,21 @@ CELLS = [
 ]
 
 
+#: Compiling takes torch and MindSpore half a minute a cell.
+NETWORK = ["--model", "mlp", "--hidden", 16]
+OTHERS = [
+    ["--model", "softmax", "--optimizer", "adam"],
+    ["--model", "linear", "--optimizer", "momentum"],
+]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "options",
-    [
-        ["--model", "mlp", "--hidden", 16],
-        ["--model", "softmax", "--optimizer", "adam"],
-        ["--model", "linear", "--optimizer", "momentum"],
-    ],
-    ids=lambda options: " ".join(map(str, options)),
+    ("name", "options"),
+    [(name, NETWORK) for name in BACKENDS]
+    + [(name, options) for name in ("numpy", "jax") for options in OTHERS],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else value,
 )
-@pytest.mark.parametrize("name", BACKENDS)
 def test_no_false_alarm(name: str, options: list[str], compare: Diagnose) -> None:
     entrants = [cell for cell in CELLS if cell.partition(":")[0] == name]
     arguments = compare.arguments("--backends", *entrants, *options, "--json", "-")

@@ -26,7 +26,7 @@ CELLS = [
     ("backend", "style", "mode"), CELLS, ids=["-".join(cell) for cell in CELLS]
 )
 def test_same_trajectory_as_eager(backend: str, style: str, mode: str, opened: Any) -> None:
-    """In float64. Epochs of seven full batches, of six and a short one, and of six: one call's worth."""
+    """In float64; epochs of seven full batches, of six and a short one, of six: one call."""
     plan = make_plan("softmax", dtype="float64", momentum=0.5, batch_size=10)
     order = np.random.default_rng(1).permutation(70).astype(np.int32)
     runs = []

@@ -106,7 +106,7 @@ USUAL = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ["torch", "mindspore"])
 def test_planted_in_a_worker(backend: str, tmp_path: Path, small_folder: Path) -> None:
     names = {plant(backend, what, tmp_path): what for what in USUAL}
     command = [sys.executable, ROOT / "compare.py", "--backends", *names, "numpy"]
