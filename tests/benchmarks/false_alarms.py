@@ -173,18 +173,20 @@ def main() -> int:
     asked = parser.parse_args()
     asked.out.touch()
     lines = [json.loads(line) for line in asked.out.read_text(encoding="utf-8").splitlines()]
-    done = {(line["model"], line["seed"]) for line in lines}
+    done = {(line["model"], line["seed"], line["entrant"]) for line in lines}
     sessions: dict[str, Kept] = {}
+    runs = 0
     try:
         for seed, model in itertools.product(
             range(asked.first, asked.first + asked.seeds), asked.models
         ):
-            if (model, seed) in done:
+            missing = [one for one in entrants() if (model, seed, one) not in done]
+            if not missing:
                 continue
-            if len(done) % FRESH == 0:
+            if runs % FRESH == 0:
                 end(sessions)
-            found = list(run(model, seed, asked.epochs, entrants(), sessions))
-            done.add((model, seed))
+            runs += 1
+            found = list(run(model, seed, asked.epochs, missing, sessions))
             lines += found
             with asked.out.open("a", encoding="utf-8") as out:
                 out.writelines(json.dumps(line) + "\n" for line in found)

@@ -1,39 +1,78 @@
-"""Each backend's usual mode against a loop written by hand in the same framework.
+"""This project's entrants against loops written by hand, Keras, and the machine.
 
-    python -m tests.benchmarks.overhead [--pairs 20] [--backends torch jax ...]
+    python -m tests.benchmarks.overhead [--pairs 20] [--backends torch jax ...] [--keras]
 
-Both train softmax regression on Fashion-MNIST, batch 256, float32, in one process per
-backend, in its environment; epochs alternate, in a random order within each pair, on the
-same orders. Printed: median seconds of each, and the ratio of the paired epochs with its
-95 % interval. The goal is a ratio of at most 1.10; losses are compared first, so that
-the two are the same work.
+All train softmax regression on Fashion-MNIST, batch 256, float32, concise, on the same orders.
+One process a backend, in its environment, holds every mode's entrant and its loop by hand; the
+epochs of all of them alternate, one at a time, in an order that is shuffled in each turn. Printed:
+median seconds, and ratios of the epochs of a turn with their 95 % interval. A goal is missed
+where the whole interval lies beyond it. Losses are compared first, so that it is the same work.
+
+`--keras` needs Keras 3 (`pip install -e '.[bench]'`); it fits on PyTorch and on JAX, in processes
+of their own.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from common import data, initial, registry, timing
+from common import data, initial, limit, registry, timing
 from common.models import MODELS
 from common.session import LocalSession, available_cores, limit_cores
 from common.spec import Plan
-from tests.benchmarks.loops import BATCH, LOOPS, LR
+from tests.benchmarks.loops import BATCH, LOOPS, LR, keras_fit
 
-GOAL = 1.10
 WARM_UP = 2
+#: At most so many times the loop by hand, of the same framework and mode.
+OVERHEAD = 1.05
+KERAS = ("torch", "jax")
 
 
-def measure(backend: str, mode: str, pairs: int, folder: str) -> dict[str, list[float]]:
-    """Alternate epochs of the entrant and of the loop; seconds of each."""
+@dataclass(frozen=True)
+class Goal:
+    """What one median ratio should be: `least` or `most`."""
+
+    slow: str
+    quick: str
+    least: float | None = None
+    most: float | None = None
+
+    def missed(self, low: float, high: float) -> bool:
+        """Whether a whole interval lies beyond it."""
+        if self.least is not None:
+            return high < self.least
+        return self.most is not None and low > self.most
+
+    def __str__(self) -> str:
+        return f"at least {self.least:g}" if self.least is not None else f"at most {self.most:g}"
+
+
+GOALS = [
+    *(Goal(f"{b} {m}", f"{b} {m} by hand", most=OVERHEAD) for b, m in LOOPS),
+    Goal("torch eager by hand", "torch fused", least=2),
+    Goal("jax jit by hand", "jax fused", least=2.5),
+    Goal("mindspore fused", "torch eager by hand", most=1),
+    Goal("mindspore jit", "torch eager", most=1.5),
+    Goal("keras on torch", "torch eager", least=3.5),
+    Goal("keras on torch", "torch fused", least=8),
+    Goal("keras on jax", "jax jit", least=1.3),
+    Goal("keras on jax", "jax fused", least=3.5),
+]
+
+
+def entrant(backend: str, mode: str, folder: str) -> Callable[[np.ndarray], float]:
+    """An epoch of the project's own: its mean loss."""
     model = MODELS["softmax"]
-    dataset = data.load(say=lambda words: None)
     start = initial.parameters(model, 784, 256, 0, "float32")
     plan = Plan(
         model="softmax", optimizer="sgd", lr=LR, momentum=0.0, weight_decay=0.0, epochs=1,
@@ -43,65 +82,153 @@ def measure(backend: str, mode: str, pairs: int, folder: str) -> dict[str, list[
     info = registry.find()[backend].info
     session = LocalSession(backend)
     style = "concise" if "concise" in info.styles else "scratch"
-    session.open(
-        plan.asdict(),
-        {"style": style, "mode": mode, "data": "memory"},
-        {"folder": folder, "limit": None, "initial": start},
-    )
-    pixels, labels = dataset.train()
+    choices = {"style": style, "mode": mode, "data": "memory"}
+    session.open(plan.asdict(), choices, {"folder": folder, "limit": None, "initial": start})
+    session.warm_up(initial.order(0, 0, 60000, BATCH, False))
+    session.load(start)
+    return lambda order: float(session.train(order)["losses"].mean())
+
+
+def by_hand(name: str, mode: str) -> Callable[[np.ndarray], float]:
+    """An epoch of a loop by hand, or of Keras: its mean loss."""
+    pixels, labels = data.load(say=lambda words: None).train()
     images = pixels.astype(np.float32) / np.float32(255)
-    loop = LOOPS[backend, mode](images, labels.astype(np.int32), start["output.weight"])
+    start = initial.parameters(MODELS["softmax"], 784, 256, 0, "float32")
+    make = keras_fit if name == "keras" else LOOPS[name, mode]
+    epoch = make(images, labels.astype(np.int32), start["output.weight"])
+    return lambda order: float(epoch(order)[0].mean())
+
+
+def serve(name: str, folder: str) -> None:
+    """Make every epoch of one process, then run the ones that are asked for."""
+    backend = name.removeprefix("keras on ")
+    epochs = {}
+    if backend == name:
+        for mode in registry.find()[backend].info.modes:
+            epochs[f"{backend} {mode}"] = entrant(backend, mode, folder)
+            epochs[f"{backend} {mode} by hand"] = by_hand(backend, mode)
+    else:
+        epochs[name] = by_hand("keras", "fit")
+    print("READY " + json.dumps(list(epochs)), flush=True)
+    for line in sys.stdin:
+        asked, number = json.loads(line)
+        order = initial.order(0, number, 60000, BATCH, False)
+        started = time.perf_counter()
+        loss = epochs[asked](order)
+        print("DONE " + json.dumps([time.perf_counter() - started, loss]), flush=True)
+
+
+class Child:
+    """A process that runs epochs when asked."""
+
+    def __init__(self, name: str, folder: str) -> None:
+        backend = name.removeprefix("keras on ")
+        info = registry.find()[backend].info
+        environment = {
+            key: value.format(threads=available_cores(), device="cpu")
+            for key, value in {**info.environment, **info.tuned, "KERAS_BACKEND": backend}.items()
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.overhead", "--child", name, folder],
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.epochs: list[str] = json.loads(self._answer("READY "))
+
+    def _answer(self, word: str) -> str:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(word):
+                return line.removeprefix(word)
+        raise SystemExit("a process of the benchmark ended; see above")
+
+    def run(self, name: str, number: int) -> tuple[float, float]:
+        """Seconds and mean loss of one epoch."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([name, number]) + "\n")
+        self._process.stdin.flush()
+        seconds, loss = json.loads(self._answer("DONE "))
+        return seconds, loss
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+@contextlib.contextmanager
+def children(names: list[str], folder: str) -> Iterator[dict[str, Child]]:
+    """Start them one after the other, so that none is measured while another compiles."""
+    started: dict[str, Child] = {}
+    try:
+        for name in names:
+            print(f"starting {name} ...", file=sys.stderr, flush=True)
+            started[name] = Child(name, folder)
+        yield started
+    finally:
+        for child in started.values():
+            child.close()
+
+
+def measure(started: dict[str, Child], pairs: int) -> dict[str, list[float]]:
+    """Seconds of every epoch, in turns; the first few are not kept."""
+    owners = {epoch: child for child in started.values() for epoch in child.epochs}
+    seconds: dict[str, list[float]] = {epoch: [] for epoch in owners}
     draw = np.random.default_rng(0)
-    seconds: dict[str, list[float]] = {"entrant": [], "loop": []}
-    for epoch in range(WARM_UP + pairs):
-        order = initial.order(0, epoch, len(labels), BATCH, False)
+    for turn in range(WARM_UP + pairs):
         losses = {}
-        for name in draw.permutation(list(seconds)):
-            started = time.perf_counter()
-            losses[name] = session.train(order)["losses"] if name == "entrant" else loop(order)[0]
-            if epoch >= WARM_UP:
-                seconds[name].append(time.perf_counter() - started)
-        np.testing.assert_allclose(losses["entrant"], losses["loop"], rtol=1e-4)
+        for name in draw.permutation(list(owners)):
+            took, losses[name] = owners[name].run(name, turn)
+            if turn >= WARM_UP:
+                seconds[name].append(took)
+        same = [loss for name, loss in losses.items() if "keras" not in name]
+        np.testing.assert_allclose(same, same[0], rtol=1e-4)
     return seconds
 
 
-def main() -> None:
-    """Measure every backend in a process of its own, one after the other."""
+def main() -> int:
+    """Measure, print; 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--backends", nargs="+", default=[backend for backend, _ in LOOPS])
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    backends = list(dict.fromkeys(backend for backend, _ in LOOPS))
+    parser.add_argument("--backends", nargs="+", default=backends, choices=backends)
+    parser.add_argument("--keras", action="store_true", help="Keras's fit, too")
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
         limit_cores(available_cores())
-        backend, mode, folder = asked.child
-        print(json.dumps(measure(backend, mode, asked.pairs, folder)))
-        return
+        serve(*asked.child)
+        return 0
     folder = str(data.load(say=lambda words: None).folder)
-    available = registry.find()
-    print(f"{'backend':12}{'entrant s':>11}{'loop s':>9}{'ratio':>8}   95 % interval   goal {GOAL}")
-    for backend in asked.backends:
-        info = available[backend].info
-        environment = {**info.environment, **info.tuned}
-        filled = {
-            name: value.format(threads=available_cores(), device="cpu")
-            for name, value in environment.items()
-        }
-        command = [sys.executable, "-m", "tests.benchmarks.overhead", "--pairs", str(asked.pairs)]
-        command += ["--child", backend, info.usual_mode, folder]
-        child = subprocess.run(
-            command, env={**os.environ, **filled}, stdout=subprocess.PIPE, text=True, check=True
-        )
-        seconds = json.loads(child.stdout.splitlines()[-1])
-        found = timing.compare(seconds["entrant"], seconds["loop"])
-        medians = [np.median(seconds[name]) for name in ("entrant", "loop")]
-        missed = "  missed" if (found["low"] or 0) > GOAL else ""
-        print(
-            f"{backend:12}{medians[0]:11.4f}{medians[1]:9.4f}{found['ratio']:8.3f}"
-            f"   {found['low']:.3f} to {found['high']:.3f}{missed}",
-            flush=True,
-        )
+    names = [*asked.backends]
+    names += [f"keras on {b}" for b in KERAS if asked.keras and b in asked.backends]
+    with children(names, folder) as started:
+        rates = limit.machine("float32", available_cores())
+        seconds = measure(started, asked.pairs)
+    start = initial.parameters(MODELS["softmax"], 784, 256, 0, "float32")
+    operations, read = limit.work(start, 60000)
+    least = max(operations / rates["flops_per_second"], read / rates["bytes_per_second"])
+    print(f"the machine's limit: {least:.4f} s an epoch\n")
+    print(f"| {'epoch':24} | median s | least s | × limit |\n|---|---|---|---|")
+    for name, found in seconds.items():
+        median = np.median(found)
+        print(f"| {name:24} | {median:.4f} | {min(found):.4f} | {median / least:.1f} |")
+    print(f"\n| {'ratio':44} | median | 95 % interval | goal | |\n|---|---|---|---|---|")
+    missed = False
+    for goal in GOALS:
+        if goal.slow not in seconds or goal.quick not in seconds:
+            continue
+        found = timing.compare(seconds[goal.slow], seconds[goal.quick])
+        beyond = goal.missed(found["low"], found["high"])
+        missed |= beyond
+        words = f"{goal.slow} / {goal.quick}"
+        span = f"{found['low']:.2f} to {found['high']:.2f}"
+        print(f"| {words:44} | {found['ratio']:.2f} | {span} | {goal} | {'missed' * beyond} |")
+    return int(missed)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
