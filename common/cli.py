@@ -12,8 +12,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -41,7 +41,9 @@ from common.spec import (
 if TYPE_CHECKING:
     from common.composed import Mix
     from common.data import Dataset
-    from common.results import Record
+    from common.initial import Arrays
+    from common.report import Progress
+    from common.results import Record, Results
     from common.session import Session
 
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
@@ -97,6 +99,29 @@ POSITIVE = number(float, math.ulp(0.0), "a finite number above 0")
 BELOW_1 = number(float, 0.0, "a number of at least 0 and below 1", math.nextafter(1.0, 0.0))
 
 
+#: What `sweep` can vary -> its option's name in the parsed arguments.
+VARIED = {"batch-size": "batch_size", "hidden": "hidden", "limit": "limit", "threads": "threads"}
+
+
+def varied(text: str) -> tuple[str, list[int]]:
+    """Read `SETTING=VALUE,...`; at least two values, each once."""
+    name, equals, values = text.partition("=")
+    if not equals or name not in VARIED:
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is not SETTING=VALUE,... with one of {', '.join(VARIED)}"
+        )
+    found = [COUNT(value) for value in values.split(",")]
+    if len(found) < 2 or len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} has not two or more different values")
+    return name, found
+
+
+def share(text: str) -> float:
+    """Read a percentage, as 0.05 or 5%."""
+    number_, percent = (text[:-1].strip(), 100.0) if text.endswith("%") else (text, 1.0)
+    return float(NOT_NEGATIVE(number_)) / percent
+
+
 def parser() -> Parser:
     """Describe the whole command line."""
     top = Parser(prog="compare.py", allow_abbrev=False, description=DESCRIPTION)
@@ -125,6 +150,43 @@ def parser() -> Parser:
     add_entrants(diagnosis, style="concise")
     add_training(diagnosis)
     add_output(diagnosis.add_argument_group("what comes out"), "what was found; - for stdout")
+
+    sweep = commands.add_parser(
+        "sweep",
+        help="one run for each value of a setting: a step's overhead, and the rate beyond",
+        allow_abbrev=False,
+    )
+    add_entrants(sweep, style="concise")
+    add_training(sweep)
+    sweep.add_argument(
+        "--vary",
+        required=True,
+        type=varied,
+        metavar="SETTING=VALUE,...",
+        help=f"one of {', '.join(VARIED)}",
+    )
+    sweep.add_argument("--no-band", action="store_true", help="skip the nudged runs")
+    sweep.add_argument("--rounds", type=COUNT, default=1, help="repeat each training")
+    swept = sweep.add_argument_group("what comes out")
+    swept.add_argument("--out", type=Path, metavar="DIR", help="folder for all result folders")
+    swept.add_argument("--force", action="store_true", help="replace an old sweep in --out")
+    add_output(swept, "sweep.json there, too; - for stdout")
+
+    diff = commands.add_parser(
+        "diff", help="two result folders: what changed, beyond noise", allow_abbrev=False
+    )
+    diff.add_argument("old", type=Path, metavar="OLD")
+    diff.add_argument("new", type=Path, metavar="NEW")
+    diff.add_argument(
+        "--fail-above",
+        type=share,
+        metavar="5%",
+        help="exit 1 if an entrant is slower by more, its whole interval",
+    )
+    diff.add_argument(
+        "--anyway", action="store_true", help="compare other work, or other machines, too"
+    )
+    diff.add_argument("--json", metavar="FILE", help="what was found; - for stdout")
 
     listing = commands.add_parser("list", help="backends: versions, what each can do")
     listing.add_argument("--backend-path", type=Path)
@@ -222,6 +284,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = {
         "run": run,
         "diagnose": diagnose,
+        "sweep": sweep,
+        "diff": diff,
         "list": list_backends,
         "show": show_source,
     }
@@ -292,6 +356,7 @@ class Request:
     errors: Terminal
     silent: bool
 
+    @cached_property
     def records(self) -> list[Record]:
         """A record for each entrant, the mixed ones last."""
         from common.run import mixed_record, new_records
@@ -322,8 +387,13 @@ class Request:
         return start
 
 
-def read_request(asked: argparse.Namespace) -> Request:
-    """Read what is to be trained, refuse what cannot be, get the data."""
+def read_request(asked: argparse.Namespace, *, nested: bool = False) -> Request:
+    """Read what is to be trained, refuse what cannot be, get the data.
+
+    Args:
+        asked: the command line.
+        nested: whether it is one of several runs; `--out` is then for all of them.
+    """
     from common.composed import parse_mix
     from common.data import load
     from common.initial import SYNTHETIC_EXAMPLES
@@ -348,7 +418,7 @@ def read_request(asked: argparse.Namespace) -> Request:
     if synthetic:
         refuse_for_linear(asked, [asked.data, *(entrant.data for entrant in entrants)])
     refuse_json_target(asked.json)
-    if getattr(asked, "out", None):
+    if getattr(asked, "out", None) and not nested:
         from common.results import refuse_folder
 
         refuse_folder(asked.out, force=asked.force)
@@ -374,37 +444,17 @@ def run(asked: argparse.Namespace) -> int:
     """`run`: train, judge, report, save."""
     # Only here: the other commands answer in a tenth of a second, without NumPy.
     from common import report
-    from common.limit import limit
-    from common.results import as_json, copy_source, prepare, write_json
-    from common.run import Runner, prepare_work, save_arrays
+    from common.results import as_json, prepare, write_json
 
     request = read_request(asked)
-    plan = request.plan
-    folder = asked.out or default_folder(plan.model)
+    folder = asked.out or default_folder(request.plan.model)
     prepare(folder, force=asked.force)
-
-    records = request.records()
-    copy_source(folder / "source", request.backends())
-    work = prepare_work(plan, request.dataset, folder)
-    connect = request.connect(folder, asked.timeout)
     with report.Progress(
-        request.errors, records, plan.epochs, plan.rounds, request.silent
+        request.errors, request.records, request.plan.epochs, request.plan.rounds, request.silent
     ) as progress:
-        runner = Runner(
-            work,
-            records,
-            connect,
-            progress,
-            band=not asked.no_band,
-            float64=asked.check_float64,
-            limit=limit if plan.device == "cpu" else None,
-        )
-        results = runner.run()
-    with uninterrupted():
-        save_arrays(results, folder, work.test_labels)
-        found = results.asdict()
-        write_json(folder / "results.json", found)
-        if asked.json and asked.json != "-":
+        results, found, _ = train(asked, request, folder, progress)
+    if asked.json and asked.json != "-":
+        with uninterrupted():
             write_json(Path(asked.json), found)
     # What is printed changes nothing any more: a reader that has enough does not, either.
     with suppress(BrokenPipeError):
@@ -414,6 +464,127 @@ def run(asked: argparse.Namespace) -> int:
             console = _console(to_stderr=asked.json == "-")
             report.print_results(results, str(folder), console, request.dataset)
     return results.exit_code()
+
+
+def train(
+    asked: argparse.Namespace, request: Request, folder: Path, progress: Progress
+) -> tuple[Results, dict[str, Any], Arrays]:
+    """Train and judge everybody, and save it; the results, as saved, the initial parameters."""
+    from common.limit import limit
+    from common.results import copy_source, write_json
+    from common.run import Runner, prepare_work, save_arrays
+
+    plan = request.plan
+    copy_source(folder / "source", request.backends())
+    work = prepare_work(plan, request.dataset, folder)
+    results = Runner(
+        work,
+        request.records,
+        request.connect(folder, asked.timeout),
+        progress,
+        band=not asked.no_band,
+        float64=getattr(asked, "check_float64", False),
+        limit=limit if plan.device == "cpu" else None,
+    ).run()
+    with uninterrupted():
+        save_arrays(results, folder, work.test_labels)
+        found = results.asdict()
+        write_json(folder / "results.json", found)
+    return results, found, work.data["initial"]
+
+
+def sweep(asked: argparse.Namespace) -> int:
+    """`sweep`: one run for each value, then a line through the times."""
+    from common import report
+    from common import sweep as sweeping
+    from common.results import as_json, prepare, whole, write_json
+
+    name, values = asked.vary
+    if name == "hidden" and "hidden" not in str(MODELS[asked.model].shapes):
+        raise Refused(f"--vary hidden: {asked.model} has no hidden layer; try --model mlp")
+    if asked.epochs == 1 and asked.rounds == 1:
+        raise Refused("--epochs 1 with one round has no steady epoch to time; use two or more")
+    requests = {}
+    for value in values:
+        setattr(asked, VARIED[name], value)
+        requests[value] = read_request(asked, nested=True)
+    first = requests[values[0]]
+    folder = asked.out or default_folder(f"{first.plan.model}-{name}")
+    prepare(folder, force=asked.force)
+    runs, starts = {}, {}
+    code = 0
+    for value, request in requests.items():
+        setattr(asked, VARIED[name], value)
+        inner = folder / f"{name}-{value}"
+        prepare(inner, force=asked.force)
+        with report.Progress(
+            request.errors, request.records, request.plan.epochs, request.plan.rounds,
+            request.silent, f"{name} {value}: ",
+        ) as progress:  # fmt: skip
+            runs[value], _, starts[value] = train(asked, request, inner, progress)
+        code = runs[value].exit_code() or code
+        if runs[value].interrupted:
+            break
+    _, unit = sweeping.VARY[name]
+    found = sweeping.points(runs, starts, unit or "step")
+    lines = {label: sweeping.line(sweeping.usable(of)) for label, of in found.items() if unit}
+    plain = {
+        "vary": name,
+        "unit": unit or "step",
+        "entrants": {
+            label: {
+                "points": [asdict(point) for point in of_label],
+                "line": asdict(line) if (line := lines.get(label)) else None,
+            }
+            for label, of_label in found.items()
+        },
+    }
+    with uninterrupted():
+        write_json(folder / "sweep.json", plain)
+        if any(sweeping.usable(of_label) for of_label in found.values()):
+            with whole(folder / "sweep.svg") as path:
+                sweeping.chart(found, name, unit or "step").save(path, format="svg")
+        if asked.json and asked.json != "-":
+            write_json(Path(asked.json), plain)
+    with suppress(BrokenPipeError):
+        if asked.json == "-":
+            print(as_json(plain), end="", flush=True)
+        if not asked.quiet:
+            console = _console(to_stderr=asked.json == "-")
+            report.print_sweep(found, lines, name, unit or "step", console)
+            console.print(report.plain(f"results in {folder}, drawn in sweep.svg"), soft_wrap=True)
+    return code
+
+
+def diff(asked: argparse.Namespace) -> int:
+    """`diff`: two result folders, and what changed between them."""
+    from common import report
+    from common.diff import above, changes, read, unlike
+    from common.results import as_json, write_json
+
+    refuse_json_target(asked.json)
+    old, new = read(asked.old), read(asked.new)
+    reasons = unlike(old, new)
+    if reasons and not asked.anyway:
+        raise Refused(
+            f"{asked.old} and {asked.new} are not the same work on the same machine: "
+            f"{'; '.join(reasons)}; add --anyway to compare them all the same"
+        )
+    found = changes(old, new)
+    if not found:
+        raise Refused(f"{asked.old} and {asked.new} have no entrant in common")
+    slower = above(found, asked.fail_above) if asked.fail_above is not None else []
+    plain = {"unlike": reasons, "entrants": [one.asdict() for one in found]}
+    if asked.json and asked.json != "-":
+        write_json(Path(asked.json), plain)
+    with suppress(BrokenPipeError):
+        if asked.json == "-":
+            print(as_json(plain), end="", flush=True)
+        report.print_diff(
+            found, old, new, reasons, slower, asked.fail_above,
+            _console(to_stderr=asked.json == "-"),
+        )  # fmt: skip
+    return int(bool(slower))
 
 
 def diagnose(asked: argparse.Namespace) -> int:
@@ -426,7 +597,7 @@ def diagnose(asked: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="compare-") as name:
         folder = Path(name)
         work = prepare_work(request.plan, request.dataset, folder)
-        records = request.records()
+        records = request.records
         connect = request.connect(folder, asked.timeout)
         plan = request.plan
         with report.Progress(request.errors, records, plan.epochs, 1, request.silent) as progress:

@@ -22,7 +22,7 @@ from common.session import limit_cores
 from common.spec import Plan
 
 #: Side of the product, and bytes that are read: more than any cache holds.
-SIDE, BYTES = 2048, 2**28
+SIDE, BYTES = 2048, 2**27
 REPEATS = 3
 TIMEOUT = 60.0
 #: NumPy's BLAS reads one of these when it is imported.
@@ -38,17 +38,12 @@ def limit(plan: Plan, initial: Arrays, examples: int) -> dict[str, float]:
         examples: in one epoch.
 
     Returns:
-        flops, bytes: of one epoch. A weight's product with n examples takes 2 n in out, its
-        gradient as much, and as much again the gradient of its inputs, which the first layer
-        does not need. Every example is read once, in the run's dtype.
+        flops, bytes: see `work`.
         flops_per_second, bytes_per_second: of a product of matrices of side 2048, and of a dot
-        product of 256 MB; the best of three.
+        product of 128 MB; the best of three.
         seconds: the longer of the two: whoever computes while it reads cannot be quicker.
     """
-    weights = [array for array in initial.values() if array.ndim == 2]
-    products = [weight.size * (3 if layer else 2) for layer, weight in enumerate(weights)]
-    flops = 2 * examples * sum(products)
-    read = examples * len(weights[0]) * weights[0].itemsize
+    flops, read = work(initial, examples)
     rates = machine(plan.dtype, plan.threads)
     return {
         "flops": flops,
@@ -56,6 +51,19 @@ def limit(plan: Plan, initial: Arrays, examples: int) -> dict[str, float]:
         **rates,
         "seconds": max(flops / rates["flops_per_second"], read / rates["bytes_per_second"]),
     }
+
+
+def work(initial: Arrays, examples: int) -> tuple[int, int]:
+    """Count the operations of one epoch, and the bytes it has to read.
+
+    A weight's product with n examples takes 2 n in out operations, its gradient as many, and as
+    many again the gradient of its inputs, which the first layer does not need. Every example is
+    read once, in the run's dtype.
+    """
+    weights = [array for array in initial.values() if array.ndim == 2]
+    products = [weight.size * (3 if layer else 2) for layer, weight in enumerate(weights)]
+    read = examples * len(weights[0]) * weights[0].itemsize
+    return 2 * examples * sum(products), read
 
 
 def machine(dtype: str, threads: int) -> dict[str, float]:

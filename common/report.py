@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from io import StringIO
+from typing import Any
 
 import numpy as np
 from rich import box
@@ -18,9 +19,11 @@ from common.checks import CRITERION as COMPONENTS_CRITERION
 from common.checks import Check
 from common.data import CLASSES, FASHION_MNIST, Dataset
 from common.diagnose import Diagnosis
+from common.diff import Change
 from common.initial import Array
 from common.parity import CRITERION, Difference, Verdict
-from common.results import Record, Results
+from common.results import AGREE, Record, Results
+from common.sweep import Line, Point
 
 DASH = "–"
 #: dark to light, for a picture in characters
@@ -38,11 +41,19 @@ class Progress:
         epochs: how many each one trains.
         rounds: how often.
         quiet: say nothing.
+        before: words before every line, where this is one run of several.
     """
 
     def __init__(
-        self, console: Console, records: Sequence[Record], epochs: int, rounds: int, quiet: bool
+        self,
+        console: Console,
+        records: Sequence[Record],
+        epochs: int,
+        rounds: int,
+        quiet: bool,
+        before: str = "",
     ) -> None:
+        self._before = before
         self._console, self._records = console, records
         self._epochs, self._rounds, self._quiet = epochs, rounds, quiet
         self._words = ""
@@ -85,10 +96,12 @@ class Progress:
 
     def _say(self, line: str) -> None:
         if not self._live and not self._quiet:
-            self._console.print(plain(line), soft_wrap=True)
+            self._console.print(plain(self._before + line), soft_wrap=True)
 
     def _table(self) -> Table:
-        table = Table(title=self._words, title_justify="left", box=None, pad_edge=False)
+        table = Table(
+            title=self._before + self._words, title_justify="left", box=None, pad_edge=False
+        )
         for name in ("", "epoch", "train loss", "train acc", "test acc", "s/epoch"):
             table.add_column(name, justify="left" if not name else "right")
         for record in self._records:
@@ -486,6 +499,118 @@ def difference_lines(label: str, first: Difference) -> list[str]:
     if first.value == first.value:  # a step that was not made has no value
         line += f": {first.value:.9g}, the referee has {first.referee:.9g}"
     return [line, *([f"{label}: {first.likely_cause}"] if first.likely_cause else [])]
+
+
+def print_sweep(
+    found: Mapping[str, Sequence[Point]],
+    lines: Mapping[str, Line | None],
+    name: str,
+    unit: str,
+    console: Console,
+) -> None:
+    """Print what every entrant took at every value, and the line through that."""
+    values = list(dict.fromkeys(point.value for points in found.values() for point in points))
+    table = Table(
+        title=f"seconds per {unit}, by {name}", title_justify="left", box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )  # fmt: skip
+    table.add_column("entrant", overflow="fold")
+    for value in values:
+        table.add_column(str(value), justify="right")
+    for label, points in found.items():
+        cells = {point.value: sweep_cell(point) for point in points}
+        table.add_row(plain(label), *(cells.get(value, Text(DASH)) for value in values))
+    console.print(table)
+    for label, line in lines.items():
+        if line is not None:
+            console.print(plain(f"{label}: {line_words(line, unit)}"), soft_wrap=True)
+
+
+def sweep_cell(point: Point) -> Text:
+    """A median, or why there is none."""
+    if point.verdict not in AGREE:
+        return Text(point.verdict, style="red")
+    return Text(seconds(point.median))
+
+
+def line_words(line: Line, unit: str) -> str:
+    """What a line says."""
+    span = f"95 %: {seconds(line.overhead_low)} to {seconds(line.overhead_high)}"
+    words = f"a {unit} costs {seconds(line.overhead)} before any work is done ({span})"
+    if line.rate is not None:
+        low, high = (
+            DASH if r is None else f"{r / 1e9:.3g}" for r in (line.rate_low, line.rate_high)
+        )
+        words += f", and does {line.rate / 1e9:.3g} GFLOP/s beyond ({low} to {high})"
+    else:
+        words += "; more work took no longer"
+    return f"{words}; the line is off by {100 * line.off:.0f} % at most"
+
+
+def print_diff(
+    found: Sequence[Change],
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    reasons: Sequence[str],
+    slower: Sequence[Change],
+    bound: float | None,
+    console: Console,
+) -> None:
+    """Print what changed between two runs, entrant by entrant."""
+    if reasons:
+        words = f"not the same work on the same machine: {'; '.join(reasons)}"
+        console.print(plain(words, style="yellow"), soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("entrant", overflow="fold")
+    for name in ("s/epoch", "new / old", "test acc", "peak memory"):
+        table.add_column(name, justify="right")
+    table.add_column("verdict")
+    for one in found:
+        ratio = DASH if one.ratio is None else f"{one.ratio:.2f}"
+        if one.low is not None:
+            ratio += f" ({one.low:.2f} to {one.high:.2f})"
+        table.add_row(
+            plain(one.label),
+            moved(three_digits(one.old_seconds), three_digits(one.new_seconds)),
+            ratio,
+            moved(percent(one.old_accuracy), percent(one.new_accuracy)),
+            moved(megabytes(one.old_memory), megabytes(one.new_memory)),
+            moved(one.old_verdict, one.new_verdict),
+        )
+    console.print(table)
+    for one in found:
+        for package, (then, now) in one.versions.items():
+            line = f"{one.label}: {package} {then or DASH} → {now or DASH}"
+            console.print(plain(line), soft_wrap=True)
+        line = f"{one.label}: {speed_words(one)}"
+        if one.accuracy != "not compared":
+            line += f"; accuracy: {one.accuracy}"
+        console.print(plain(line), soft_wrap=True)
+    rates = [run["limit"] and run["limit"]["flops_per_second"] for run in (old, new)]
+    if all(rates):
+        words = f"the machine did {rates[0] / 1e9:.3g} GFLOP/s then and {rates[1] / 1e9:.3g} now"
+        console.print(plain(words), soft_wrap=True)
+    gone = {e["label"] for e in old["entrants"]} ^ {e["label"] for e in new["entrants"]}
+    if gone:
+        console.print(plain(f"only in one of them: {', '.join(sorted(gone))}"), soft_wrap=True)
+    if slower:
+        who = _listed([one.label for one in slower])
+        words = f"{who}: slower by more than {100 * (bound or 0):g} %"
+        console.print(plain(words, style="red"), soft_wrap=True)
+
+
+def moved(old: str, new: str) -> Text:
+    """What changed, or what did not."""
+    return plain(old if old == new else f"{old} → {new}")
+
+
+def speed_words(one: Change) -> str:
+    """A change of speed in words."""
+    if one.ratio is not None and one.low is None:
+        return "too few epochs to tell its speed"
+    if one.speed == "not compared":
+        return "its times are not compared: it does not agree with the referee in both"
+    return one.speed
 
 
 def print_diagnoses(found: Mapping[str, Diagnosis], console: Console) -> None:

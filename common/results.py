@@ -41,6 +41,8 @@ OURS = (
     "predictions.npz",
     "source",
     "worker-*.log",
+    "sweep.json",
+    "sweep.svg",
 )
 
 

@@ -11,16 +11,21 @@ if (_worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_set
     _cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {_cores[int(_worker.removeprefix("gw")) % len(_cores)]})
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import jsonschema
 import numpy as np
 import pytest
 
 from common import data, idx, initial, registry
 from common.models import MODELS
-from common.remote import WorkerSession
+from common.remote import ROOT, WorkerSession
+from common.results import SCHEMA
 from common.session import LocalSession, available_cores
 from common.spec import Plan
 
@@ -29,6 +34,8 @@ FRAMEWORKS = [name for name in BACKENDS if name != "numpy"]
 #: 70 examples in batches of 32: a short last batch of 6.
 EXAMPLES, BATCH = 70, 32
 FEATURES = 36
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+Done = subprocess.CompletedProcess[str]
 
 
 def make_plan(model: str = "softmax", **changes: Any) -> Plan:
@@ -170,3 +177,64 @@ def referee(session_data: Callable[[Plan], dict[str, Any]]) -> Callable[[Plan], 
         return session
 
     return open_
+
+
+class Command:
+    """compare.py in an empty folder, on small data, with a cache of its own."""
+
+    def __init__(self, folder: Path, cache: Path, data: Path) -> None:
+        self.folder, self.data = folder, data
+        self.env = {**os.environ, "COMPARE_CACHE_DIR": str(cache)}
+        for name in ("COMPARE_DATA_DIR", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE"):
+            self.env.pop(name, None)
+
+    @staticmethod
+    def words(*arguments: object) -> list[str]:
+        return [sys.executable, str(ROOT / "compare.py"), *map(str, arguments)]
+
+    def __call__(self, *arguments: object, timeout: float = 60) -> Done:
+        """Run with these arguments and no others."""
+        return subprocess.run(
+            self.words(*arguments),
+            cwd=self.folder,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def small(self, *arguments: object) -> list[object]:
+        """Arguments for a quick run on the small data."""
+        options = ["--data-dir", self.data, "--custom-data", "--epochs", 2, "--batch-size", 32]
+        return [*options, *arguments]
+
+    def run(self, *arguments: object, expect: int = 0, timeout: float = 60) -> dict[str, Any]:
+        """Run on the small data into `out`; results.json as read and checked."""
+        done = self(*self.small("--out", "out", *arguments), timeout=timeout)
+        assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stdout + done.stderr
+        return checked((self.folder / "out" / "results.json").read_text(encoding="utf-8"))
+
+
+def checked(text: str) -> dict[str, Any]:
+    """Read strict JSON and hold it against the schema."""
+
+    def refuse(word: str) -> NoReturn:
+        raise AssertionError(f"{word} is not JSON")
+
+    read: dict[str, Any] = json.loads(text, parse_constant=refuse)
+    assert [f"{list(e.path)}: {e.message}" for e in VALIDATOR.iter_errors(read)] == []
+    return read
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cli-cache")
+
+
+@pytest.fixture
+def compare(tmp_path: Path, cache: Path, small_folder: Path) -> Command:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return Command(folder, cache, small_folder)

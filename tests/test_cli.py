@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import json
 import os
 import re
 import signal
@@ -17,95 +16,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-import jsonschema
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from common import cli, idx, initial
 from common.models import MODELS
-from common.results import SCHEMA
-from tests.conftest import BACKENDS, EXAMPLES, FEATURES
+from tests.conftest import BACKENDS, EXAMPLES, FEATURES, VALIDATOR, Command, Done, checked
 from tests.fakes import (
     EXITS,
     HANGS,
     HASTY,
     NOT_INSTALLED,
     RAISES,
-    ROOT,
     alive,
     children,
     copy_backend,
 )
 
-VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
-Done = subprocess.CompletedProcess[str]
 ESCAPE = "\x1b"
-
-
-class Command:
-    """compare.py in an empty folder, on small data, with a cache of its own."""
-
-    def __init__(self, folder: Path, cache: Path, data: Path) -> None:
-        self.folder, self.data = folder, data
-        self.env = {**os.environ, "COMPARE_CACHE_DIR": str(cache)}
-        for name in ("COMPARE_DATA_DIR", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE"):
-            self.env.pop(name, None)
-
-    @staticmethod
-    def words(*arguments: object) -> list[str]:
-        return [sys.executable, str(ROOT / "compare.py"), *map(str, arguments)]
-
-    def __call__(self, *arguments: object, timeout: float = 60) -> Done:
-        """Run with these arguments and no others."""
-        return subprocess.run(
-            self.words(*arguments),
-            cwd=self.folder,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
-
-    def small(self, *arguments: object) -> list[object]:
-        """Arguments for a quick run on the small data."""
-        options = ["--data-dir", self.data, "--custom-data", "--epochs", 2, "--batch-size", 32]
-        return [*options, *arguments]
-
-    def run(self, *arguments: object, expect: int = 0, timeout: float = 60) -> dict[str, Any]:
-        """Run on the small data into `out`; results.json as read and checked."""
-        done = self(*self.small("--out", "out", *arguments), timeout=timeout)
-        assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stdout + done.stderr
-        return checked((self.folder / "out" / "results.json").read_text(encoding="utf-8"))
-
-
-def checked(text: str) -> dict[str, Any]:
-    """Read strict JSON and hold it against the schema."""
-
-    def refuse(word: str) -> NoReturn:
-        raise AssertionError(f"{word} is not JSON")
-
-    read: dict[str, Any] = json.loads(text, parse_constant=refuse)
-    assert [f"{list(e.path)}: {e.message}" for e in VALIDATOR.iter_errors(read)] == []
-    return read
 
 
 def by_label(read: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {entrant["label"]: entrant for entrant in read["entrants"]}
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cli-cache")
-
-
-@pytest.fixture
-def compare(tmp_path: Path, cache: Path, small_folder: Path) -> Command:
-    folder = tmp_path / "here"
-    folder.mkdir()
-    return Command(folder, cache, small_folder)
 
 
 # ---- one run with everything ---------------------------------------------------------------

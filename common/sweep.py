@@ -1,0 +1,161 @@
+"""One run per value of a setting: what a step costs before any work, and the rate beyond.
+
+The time of a step is taken for a straight line, seconds = overhead + operations / rate. What
+dispatch, launching and Python cost is the overhead; what the framework reaches when there is
+enough to do is the rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from common.limit import work
+from common.results import AGREE, Results
+
+#: What can be varied -> the field of the plan, and what the line is fitted to.
+VARY = {
+    "batch-size": ("batch_size", "step"),
+    "hidden": ("hidden", "step"),
+    "limit": ("limit", "epoch"),
+    "threads": ("threads", None),
+}
+RESAMPLES = 500
+
+
+@dataclass(frozen=True)
+class Point:
+    """One entrant at one value.
+
+    Attributes:
+        value: of the setting.
+        operations: of a step, or of an epoch.
+        seconds: of it, one for each steady epoch.
+        verdict: whether its times count.
+    """
+
+    value: int
+    operations: float
+    seconds: tuple[float, ...]
+    verdict: str
+
+    @property
+    def median(self) -> float:
+        """The middle of its times."""
+        return float(np.median(self.seconds))
+
+
+@dataclass(frozen=True)
+class Line:
+    """seconds = overhead + operations / rate, with 95 % bootstrap intervals.
+
+    Attributes:
+        overhead, overhead_low, overhead_high: seconds.
+        rate, rate_low, rate_high: operations a second; None where more work took no longer.
+        off: largest share by which a median lies off the line.
+    """
+
+    overhead: float
+    overhead_low: float
+    overhead_high: float
+    rate: float | None
+    rate_low: float | None
+    rate_high: float | None
+    off: float
+
+
+def points(
+    runs: Mapping[int, Results], initial: Mapping[int, Any], unit: str
+) -> dict[str, list[Point]]:
+    """What every entrant that agrees took at every value.
+
+    Args:
+        runs: value -> what came out.
+        initial: value -> the initial parameters.
+        unit: "step" or "epoch".
+    """
+    found: dict[str, list[Point]] = {}
+    for value, results in runs.items():
+        operations, _ = work(initial[value], results.examples)
+        for record in results.records:
+            label = record.entrant.label
+            verdict = results.verdicts[label].verdict
+            if record.status != "ok" or not record.steady:
+                verdict = record.status if record.status != "ok" else "one epoch has no time"
+            steps = len(record.losses[0]) if record.losses and unit == "step" else 1
+            seconds = tuple(second / steps for second in record.steady)
+            found.setdefault(label, []).append(Point(value, operations / steps, seconds, verdict))
+    return found
+
+
+def usable(found: Sequence[Point]) -> list[Point]:
+    """Those that have times, of runs that agree."""
+    return [point for point in found if point.verdict in AGREE and point.seconds]
+
+
+def line(found: Sequence[Point]) -> Line | None:
+    """Fit overhead and rate; None under two values.
+
+    Both at least zero, by least squares of what each median is off in shares of itself: a
+    percent counts the same at every size.
+    """
+    if len({point.operations for point in found}) < 2:
+        return None
+    operations = np.array([point.operations for point in found])
+    medians = np.array([point.median for point in found])
+    overhead, inverse = _fitted(operations, medians)
+    draw = np.random.default_rng(0)
+    drawn = []
+    for _ in range(RESAMPLES):
+        again = [np.median(draw.choice(point.seconds, len(point.seconds))) for point in found]
+        drawn.append(_fitted(operations, np.array(again)))
+    overheads, inverses = np.percentile(drawn, [2.5, 97.5], axis=0).T
+    off = np.abs(overhead + inverse * operations - medians) / medians
+    return Line(
+        overhead,
+        float(overheads[0]),
+        float(overheads[1]),
+        _inverse(inverse),
+        _inverse(inverses[1]),
+        _inverse(inverses[0]),
+        float(off.max()),
+    )
+
+
+def _fitted(operations: Any, seconds: Any) -> tuple[float, float]:
+    from scipy.optimize import nnls
+
+    # Scaled, so that both columns are of like size.
+    scale = operations.max()
+    columns = np.stack([1 / seconds, operations / scale / seconds], axis=1)
+    (overhead, slope), _ = nnls(columns, np.ones(len(seconds)))
+    if slope < 1e-9 * seconds.max():
+        slope = 0.0  # nothing but the solver's rounding
+    return float(overhead), float(slope / scale)
+
+
+def _inverse(value: float) -> float | None:
+    return float(1 / value) if value > 0 else None
+
+
+def chart(found: Mapping[str, Sequence[Point]], name: str, unit: str) -> Any:
+    """Seconds against the setting, a line an entrant, both axes logarithmic."""
+    import altair
+
+    rows = [
+        {"entrant": label, name: point.value, "seconds": point.median}
+        for label, of_label in found.items()
+        for point in usable(of_label)
+    ]
+    return (
+        altair.Chart({"values": rows}, width=560, height=360)
+        .mark_line(point=True)
+        .encode(
+            altair.X(f"{name}:Q").scale(type="log").title(name),
+            altair.Y("seconds:Q").scale(type="log").title(f"seconds per {unit}"),
+            altair.Color("entrant:N").title(None),
+        )
+    )

@@ -1,0 +1,242 @@
+"""`compare.py diff`: two saved runs, and what changed between them."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from common import diff
+from common.errors import Refused
+from common.report import print_diff
+from tests.conftest import Command
+
+STEADY = np.linspace(0.98, 1.02, 9)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory, cache: Path, small_folder: Path) -> Any:
+    """What a run of NumPy, twice, leaves."""
+    command = Command(tmp_path_factory.mktemp("real"), cache, small_folder)
+    return command.run("--backends", "numpy", "numpy")
+
+
+@pytest.fixture
+def saved(real: dict[str, Any]) -> Callable[..., dict[str, Any]]:
+    """Make results whose first entrant, `a`, takes so many times its usual second an epoch."""
+
+    def make(scale: float = 1.0, accuracy: float = 0.8) -> dict[str, Any]:
+        results = copy.deepcopy(real)
+        verdicts = results["parity"]["entrants"]
+        for label, entrant in zip("ab", results["entrants"], strict=True):
+            verdicts[label] = verdicts.pop(entrant["label"])
+            entrant["label"] = label
+            seconds = (STEADY * (scale if label == "a" else 1)).tolist()
+            entrant["timing"]["epoch_seconds"] |= {"all": seconds, "median": np.median(seconds)}
+            entrant["epochs"][-1]["test_accuracy"] = accuracy if label == "a" else 0.8
+            entrant["versions"] = {"fake": "1.0"}
+        return results
+
+    return make
+
+
+Saved = Callable[..., dict[str, Any]]
+
+
+def changes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, diff.Change]:
+    return {one.label: one for one in diff.changes(old, new)}
+
+
+@pytest.mark.parametrize(
+    ("scale", "speed"),
+    [
+        (1.0, "no clear difference"),
+        (1.04, "no clear difference"),
+        (1.1, "slower"),
+        (0.9, "faster"),
+    ],
+)
+def test_speed(scale: float, speed: str, saved: Saved) -> None:
+    found = changes(saved(), saved(scale))
+    assert found["a"].speed == speed
+    assert found["b"].speed == "no clear difference"
+    assert found["a"].ratio == pytest.approx(scale)
+    assert found["a"].low is not None
+    assert found["a"].high is not None
+    assert found["a"].low <= scale <= found["a"].high
+
+
+def test_speed_of_who_does_not_agree_is_not_compared(saved: Saved) -> None:
+    new = saved(2.0)
+    new["parity"]["entrants"]["a"]["verdict"] = "differs"
+    found = changes(saved(), new)["a"]
+    assert (found.speed, found.ratio) == ("not compared", None)
+    assert (found.old_verdict, found.new_verdict) == ("rounding", "differs")
+
+
+def test_few_epochs_have_no_interval() -> None:
+    assert diff.ratio_of_medians([2.0, 2.0], [1.0, 1.0, 1.0]) == (2.0, None, None)
+
+
+def test_interval_covers_the_true_ratio_nearly_as_often_as_it_says() -> None:
+    draw, hits = np.random.default_rng(0), 0
+    for _ in range(60):
+        new, old = 1.1 * np.exp(0.05 * draw.normal(size=9)), np.exp(0.05 * draw.normal(size=9))
+        _, low, high = diff.ratio_of_medians(new.tolist(), old.tolist())
+        assert low is not None
+        assert high is not None
+        hits += low <= 1.1 <= high
+    assert 50 <= hits <= 60
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (0.83, 0.83, "no clear difference"),
+        (0.83, 0.838, "no clear difference"),
+        (0.83, 0.845, "better"),
+        (0.83, 0.815, "worse"),
+        (None, 0.8, "not compared"),
+    ],
+)
+def test_accuracy(old: float | None, new: float | None, expected: str) -> None:
+    """Of 10 000 images: two accuracies near 0.83 are 0.0104 apart by chance in one of twenty."""
+    assert diff.compared_accuracy(old, new, 10_000) == expected
+
+
+def test_accuracy_and_memory_are_of_the_two_runs(saved: Saved) -> None:
+    new = saved(accuracy=0.1)
+    new["entrants"][0]["peak_memory_bytes"] = 5
+    found = changes(saved(), new)["a"]
+    assert (found.old_accuracy, found.new_accuracy, found.accuracy) == (0.8, 0.1, "worse")
+    assert found.new_memory == 5 != found.old_memory
+
+
+def test_versions_that_changed(saved: Saved) -> None:
+    new = saved()
+    new["entrants"][0]["versions"] = {"fake": "2.0", "more": "1"}
+    found = changes(saved(), new)
+    assert found["a"].versions == {"fake": ("1.0", "2.0"), "more": (None, "1")}
+    assert found["b"].versions == {}
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "words"),
+    [
+        (("plan", "batch_size"), 7, "batch_size"),
+        (("plan", "seed"), 9, "seed"),
+        (("plan", "epochs"), 99, "epochs"),
+        (("data", "sha256"), {"x": "0" * 64}, "other data"),
+        (("environment", "cpu"), "another", "cpu"),
+        (("environment", "cores"), 1000, "cores"),
+    ],
+    ids=lambda value: ".".join(value) if isinstance(value, tuple) else None,
+)
+def test_unlike(where: tuple[str, str], value: Any, words: str, saved: Saved) -> None:
+    old, new = saved(), saved()
+    assert diff.unlike(old, new) == []
+    new[where[0]][where[1]] = value
+    (reason,) = diff.unlike(old, new)
+    assert reason.startswith(words)
+
+
+def test_rounds_do_not_make_another_work(saved: Saved) -> None:
+    old, new = saved(), saved()
+    new["plan"]["rounds"] = 3
+    assert diff.unlike(old, new) == []
+
+
+def test_above_is_the_whole_interval(saved: Saved) -> None:
+    found = diff.changes(saved(), saved(1.2))
+    assert [one.label for one in diff.above(found, 0.05)] == ["a"]
+    assert diff.above(found, 0.3) == []
+    assert diff.above(diff.changes(saved(), saved(0.5)), 0.0) == []
+
+
+def test_what_is_printed(saved: Saved) -> None:
+    old, new = saved(), saved(1.5)
+    new["entrants"][0]["versions"] = {"fake": "2.0"}
+    new["entrants"][1]["label"] = "c"
+    out = io.StringIO()
+    found = diff.changes(old, new)
+    slower = diff.above(found, 0.05)
+    print_diff(found, old, new, [], slower, 0.05, Console(file=out, width=160))
+    text = out.getvalue()
+    assert "a: fake 1.0 → 2.0" in text
+    assert "1.000 → 1.500" in text
+    assert "a: slower; accuracy: no clear difference" in text
+    assert "only in one of them: b, c" in text
+    assert "a: slower by more than 5 %" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "has no results"),
+        ("{", "is not JSON"),
+        ("[]", "None"),
+        ('{"schema_version": 7}', "7"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(content: str | None, words: str, tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / "results.json").write_text(content, encoding="utf-8")
+    with pytest.raises(Refused, match=words):
+        diff.read(tmp_path)
+
+
+# ---- the command ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folders(tmp_path: Path, saved: Saved) -> dict[str, Path]:
+    old = saved()
+    unlike = copy.deepcopy(old)
+    unlike["plan"]["lr"] = 3.0
+    made = {"old": old, "same": copy.deepcopy(old), "slow": saved(1.3), "unlike": unlike}
+    for name, results in made.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.json").write_text(json.dumps(results), encoding="utf-8")
+    return {name: tmp_path / name for name in made}
+
+
+@pytest.mark.parametrize(
+    ("new", "options", "code"),
+    [
+        ("same", [], 0),
+        ("same", ["--fail-above", "0%"], 0),
+        ("slow", [], 0),
+        ("slow", ["--fail-above", "5%"], 1),
+        ("slow", ["--fail-above", "0.05"], 1),
+        ("slow", ["--fail-above", "50%"], 0),
+        ("unlike", [], 2),
+        ("unlike", ["--anyway"], 0),
+        ("none", [], 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
+)
+def test_exit_code(
+    new: str, options: list[str], code: int, folders: dict[str, Path], compare: Command
+) -> None:
+    done = compare("diff", folders["old"], folders.get(new, "none"), *options)
+    assert done.returncode == code, done.stderr
+    if code == 2:
+        assert done.stderr.count("\n") == 1
+        assert done.stdout == ""
+    else:
+        assert "s/epoch" in done.stdout
+
+
+def test_json(folders: dict[str, Path], compare: Command) -> None:
+    done = compare("diff", folders["old"], folders["slow"], "--json", "-")
+    read = json.loads(done.stdout)
+    assert read["unlike"] == []
+    assert [one["speed"] for one in read["entrants"]] == ["slower", "no clear difference"]
+    assert "s/epoch" in done.stderr

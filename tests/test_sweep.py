@@ -1,0 +1,152 @@
+"""`compare.py sweep`: the line through known times, and real runs."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.limit import work
+from common.sweep import Line, Point, chart, line, points, usable
+from tests.conftest import Command
+
+OVERHEAD, RATE = 1e-4, 2e9
+SIZES = (32, 256, 2048, 8192)
+
+
+def timed(noise: float = 0.0, epochs: int = 9, curve: float = 0.0) -> list[Point]:
+    """Steps that cost a tenth of a millisecond and do 2 GFLOP/s."""
+    draw = np.random.default_rng(0)
+    found = []
+    for size in SIZES:
+        operations = size * 31360.0
+        seconds = OVERHEAD + operations / RATE * (1 + curve * size)
+        drawn = seconds * np.exp(noise * draw.normal(size=epochs))
+        found.append(Point(size, operations, tuple(drawn.tolist()), "rounding"))
+    return found
+
+
+def fitted(found: list[Point]) -> Line:
+    result = line(found)
+    assert result is not None
+    return result
+
+
+def test_a_straight_line_is_found() -> None:
+    found = fitted(timed())
+    assert found.overhead == pytest.approx(OVERHEAD, rel=1e-6)
+    assert found.rate == pytest.approx(RATE, rel=1e-6)
+    assert found.off < 1e-6
+    assert found.overhead_low == pytest.approx(found.overhead_high, rel=1e-6)
+
+
+def test_intervals_hold_what_is_true_under_noise() -> None:
+    found = fitted(timed(noise=0.1))
+    assert found.overhead_low < OVERHEAD < found.overhead_high
+    assert found.rate_low is not None
+    assert found.rate_high is not None
+    assert found.rate_low < RATE < found.rate_high
+    assert 0.01 < found.overhead_high / found.overhead_low - 1 < 1
+
+
+def test_what_is_no_line_is_said_to_be_off() -> None:
+    assert fitted(timed(curve=1e-4)).off > 0.05
+
+
+def test_more_work_that_takes_no_longer_has_no_rate() -> None:
+    found = fitted([Point(n, n * 1e6, (1e-3,) * 5, "rounding") for n in (1, 2, 4)])
+    assert found.rate is None
+    assert found.overhead == pytest.approx(1e-3)
+
+
+def test_less_than_nothing_is_no_overhead() -> None:
+    found = fitted([Point(n, n * 1e6, (1e-3 * n**1.5,) * 5, "rounding") for n in (1, 2, 4)])
+    assert found.overhead == 0.0
+
+
+def test_one_value_has_no_line() -> None:
+    assert line(timed()[:1]) is None
+    assert line([]) is None
+
+
+def test_only_times_of_who_agrees_count() -> None:
+    right, wrong = Point(1, 1.0, (1.0,), "rounding"), Point(2, 2.0, (1.0,), "differs")
+    assert usable([right, wrong, Point(4, 4.0, (), "rounding")]) == [right]
+
+
+@pytest.mark.parametrize(("unit", "steps"), [("step", 3), ("epoch", 1)])
+def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, steps: int) -> None:
+    start = {"output.weight": np.zeros((4, 10), "float32"), "output.bias": np.zeros(10, "float32")}
+
+    def record(label: str, status: str, *seconds: float) -> Any:
+        losses = [np.zeros(3)]
+        entrant = SimpleNamespace(label=label)
+        return SimpleNamespace(entrant=entrant, status=status, steady=list(seconds), losses=losses)
+
+    records = [record("a", "ok", 3.0, 6.0), record("b", "timeout"), record("c", "ok")]
+    verdicts = {label: SimpleNamespace(verdict="rounding") for label in "abc"}
+    results: Any = SimpleNamespace(records=records, verdicts=verdicts, examples=70)
+    found = points({7: results}, {7: start}, unit)
+    (point,) = found["a"]
+    assert (point.value, point.seconds) == (7, (3.0 / steps, 6.0 / steps))
+    assert point.operations == work(start, 70)[0] / steps == 2 * 2 * 40 * 70 / steps
+    assert point.verdict == "rounding"
+    assert [one.verdict for one in found["b"] + found["c"]] == ["timeout", "one epoch has no time"]
+
+
+def test_the_chart_has_a_point_for_every_value() -> None:
+    drawn = chart({"a": timed(), "b": timed()[:1]}, "batch-size", "step").to_dict()
+    (rows,) = drawn["datasets"].values()
+    assert [(row["entrant"], row["batch-size"]) for row in rows] == [
+        *(("a", size) for size in SIZES),
+        ("b", SIZES[0]),
+    ]
+
+
+# ---- the command ---------------------------------------------------------------------------
+
+
+def test_command(compare: Command) -> None:
+    done = compare(
+        "sweep", "--vary", "batch-size=7,35", *compare.small("--backends", "numpy", "--epochs", 3),
+        "--out", "swept", "--json", "-",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    read: dict[str, Any] = json.loads(done.stdout)
+    assert (read["vary"], read["unit"]) == ("batch-size", "step")
+    (entrant,) = read["entrants"].values()
+    assert [point["value"] for point in entrant["points"]] == [7, 35]
+    assert entrant["line"]["overhead"] >= 0
+    assert "numpy: a step costs" in done.stderr
+    folder = compare.folder / "swept"
+    assert json.loads((folder / "sweep.json").read_text(encoding="utf-8")) == read
+    assert "<svg" in (folder / "sweep.svg").read_text(encoding="utf-8")
+    for value in (7, 35):
+        results = json.loads((folder / f"batch-size-{value}" / "results.json").read_text())
+        assert results["plan"]["batch_size"] == value
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--vary", "lr=1,2"], "is not SETTING=VALUE,..."),
+        (["--vary", "batch-size"], "is not SETTING=VALUE,..."),
+        (["--vary", "batch-size=32"], "has not two or more different values"),
+        (["--vary", "batch-size=32,32"], "has not two or more different values"),
+        (["--vary", "batch-size=32,x"], "is not a whole number"),
+        (["--vary", "hidden=8,16"], "softmax has no hidden layer"),
+        (["--vary", "threads=1,9999"], "this process may use"),
+        (["--vary", "batch-size=7,35", "--epochs", 1], "no steady epoch"),
+        ([], "--vary"),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else None,
+)
+def test_refused(options: list[object], words: str, compare: Command) -> None:
+    done = compare("sweep", *compare.small("--backends", "numpy", "--out", "swept", *options))
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (compare.folder / "swept").exists()
