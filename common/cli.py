@@ -407,7 +407,8 @@ def read_request(asked: argparse.Namespace, *, nested: bool = False) -> Request:
         data=asked.data,
     )
     mixes = [parse_mix(text, available, asked.style) for text in asked.mix]
-    if len({mix.entrant.label for mix in mixes}) < len(mixes):
+    # Whatever the order in which they name it.
+    if any(one.chosen == other.chosen for one, other in itertools.combinations(mixes, 2)):
         raise Refused("two --mix are the same; one row of it is enough")
     plan, pythons = make_plan(asked), interpreters(asked.python, available)
     for entrant in [*entrants, *(mix.entrant for mix in mixes)]:

@@ -112,6 +112,10 @@ REFUSED = {
     "trailing-comma": (["model=numpy,"], "'' is not COMPONENT=BACKEND"),
     "space": (["model=numpy, loss=numpy"], "' loss=numpy' is not COMPONENT"),
     "same-twice": (["model=numpy", "model=numpy"], "two --mix are the same"),
+    "same-in-another-order": (
+        ["model=numpy,loss=numpy", "loss=numpy,model=numpy"],
+        "two --mix are the same",
+    ),
     "unknown-word": (["model=jax:fast"], "unknown word 'fast'"),
     "style-its-backend-lacks": (["model=numpy:concise"], "numpy has no concise"),
     "mode": (["model=jax:jit"], "only a style"),
