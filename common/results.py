@@ -41,8 +41,6 @@ OURS = (
     "predictions.npz",
     "source",
     "worker-*.log",
-    "sweep.json",
-    "sweep.svg",
 )
 
 

@@ -166,7 +166,7 @@ class Runner:
                 self._conclude()
             for record in self._alive():
                 if not self._complete(record):
-                    self._end(record, "interrupted", "interrupted by the user")
+                    end(record, self.observer, "interrupted", "interrupted by the user")
                 elif parity.undecided(self.verdicts[record.entrant.label]):
                     self.verdicts[record.entrant.label].reason = "interrupted before it was checked"
         finally:
@@ -197,19 +197,8 @@ class Runner:
     def _session(self, record: Record) -> Session:
         return self.sessions[record.entrant.label]
 
-    def _end(self, record: Record, status: str, reason: str) -> None:
-        record.status, record.reason = status, reason
-        self.observer.ended(record)
-
     def _try(self, record: Record, call: Callable[..., None], *arguments: Any) -> None:
-        """Do something with one entrant; its failure is its own."""
-        try:
-            call(*arguments)
-        except EntrantError as error:
-            self._end(record, error.status, str(error))
-        except Exception as error:
-            # A backend of somebody's own may answer anything; that must not cost the others.
-            self._end(record, "failed", f"it answered what cannot be used: {one_line(error)}")
+        attempt(record, self.observer, call, *arguments)
 
     def _open(self) -> None:
         """Import and place everywhere, as many at a time as there are cores; warm up in turn."""
@@ -548,17 +537,7 @@ class Diagnoser:
         return found
 
     def _try(self, record: Record, call: Callable[..., Any], *arguments: Any) -> None:
-        """Do something with one entrant; its failure is its own."""
-        try:
-            call(record, *arguments)
-        except EntrantError as error:
-            record.status, record.reason = error.status, str(error)
-        except Exception as error:
-            # A backend of somebody's own may answer anything; that must not cost the others.
-            words = f"it answered what cannot be used: {one_line(error)}"
-            record.status, record.reason = "failed", words
-        if record.status != "ok":
-            self.observer.ended(record)
+        attempt(record, self.observer, call, record, *arguments)
 
     def _open(self, record: Record, sessions: Mapping[str, Session]) -> None:
         choices = choices_of(record.entrant)
@@ -587,6 +566,24 @@ class Diagnoser:
         session = sessions[record.entrant.label]
         patient = Patient(record.entrant, record.backend.info, session, reopen)
         found[record.entrant.label] = diagnose(patient, track)
+
+
+def attempt(record: Record, observer: Observer, call: Callable[..., Any], *arguments: Any) -> None:
+    """Do something with one entrant; its failure is its own."""
+    try:
+        call(*arguments)
+    except EntrantError as error:
+        end(record, observer, error.status, str(error))
+    except Exception as error:
+        # A backend of somebody's own may answer anything; that must not cost the others.
+        words = f"it answered what cannot be used: {one_line(error)}"
+        end(record, observer, "failed", words)
+
+
+def end(record: Record, observer: Observer, status: str, reason: str) -> None:
+    """Note that an entrant did not finish, and say so."""
+    record.status, record.reason = status, reason
+    observer.ended(record)
 
 
 def choices_of(entrant: Entrant) -> dict[str, str]:
