@@ -50,6 +50,8 @@ DESCRIPTION = "Train one model in several frameworks and prove whether they agre
 EXIT_REFUSED = 2
 EXIT_UNFINISHED = 3
 EXIT_INTERRUPTED = 130
+#: The exit codes of a run, the one that counts among several last.
+GRAVER = (0, 1, EXIT_UNFINISHED, EXIT_INTERRUPTED)
 
 
 class Terminal(Console):
@@ -513,7 +515,6 @@ def sweep(asked: argparse.Namespace) -> int:
     folder = asked.out or default_folder(f"{first.plan.model}-{name}")
     prepare(folder, force=asked.force)
     runs, starts = {}, {}
-    code = 0
     for value, request in requests.items():
         setattr(asked, VARIED[name], value)
         inner = folder / f"{name}-{value}"
@@ -523,7 +524,6 @@ def sweep(asked: argparse.Namespace) -> int:
             request.silent, f"{name} {value}: ",
         ) as progress:  # fmt: skip
             runs[value], _, starts[value] = train(asked, request, inner, progress)
-        code = runs[value].exit_code() or code
         if runs[value].interrupted:
             break
     _, unit = sweeping.VARY[name]
@@ -554,7 +554,7 @@ def sweep(asked: argparse.Namespace) -> int:
             console = _console(to_stderr=asked.json == "-")
             report.print_sweep(found, lines, name, unit or "step", console)
             console.print(report.plain(f"results in {folder}, drawn in sweep.svg"), soft_wrap=True)
-    return code
+    return max((results.exit_code() for results in runs.values()), key=GRAVER.index)
 
 
 def diff(asked: argparse.Namespace) -> int:

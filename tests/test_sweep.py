@@ -12,6 +12,7 @@ import pytest
 from common.limit import work
 from common.sweep import Line, Point, chart, line, points, usable
 from tests.conftest import Command
+from tests.fakes import RAISES, copy_backend
 
 OVERHEAD, RATE = 1e-4, 2e9
 SIZES = (32, 256, 2048, 8192)
@@ -127,6 +128,20 @@ def test_command(compare: Command) -> None:
     for value in (7, 35):
         results = json.loads((folder / f"batch-size-{value}" / "results.json").read_text())
         assert results["plan"]["batch_size"] == value
+
+
+def test_who_did_not_finish_has_no_time_and_costs_the_others_nothing(compare: Command) -> None:
+    """A copy of NumPy that fails; the whole says 3, and keeps what there is."""
+    folder = compare.folder / "more"
+    copy_backend(folder, "broken", accuracy=RAISES)
+    done = compare(
+        "sweep", "--vary", "batch-size=7,35", *compare.small("--backends", "numpy", "broken"),
+        "--backend-path", folder, "--out", "swept", "--epochs", 3,
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert "failed" in done.stdout
+    assert "numpy: a step costs" in done.stdout
+    assert "broken: a step costs" not in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ epochs of all of them alternate, one at a time, in an order that is shuffled in 
 median seconds, and ratios of the epochs of a turn with their 95 % interval. A goal is missed
 where the whole interval lies beyond it. Losses are compared first, so that it is the same work.
 
+MindSpore runs once more without its tuned settings (`INFO.tuned`), as `mindspore:stock` does.
 `--keras` needs Keras 3 (`pip install -e '.[bench]'`); it fits on PyTorch and on JAX, in processes
 of their own.
 """
@@ -36,6 +37,8 @@ WARM_UP = 2
 #: At most so many times the loop by hand, of the same framework and mode.
 OVERHEAD = 1.05
 KERAS = ("torch", "jax")
+#: A process by that name has its framework's settings out of the box.
+STOCK = "mindspore stock"
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ GOALS = [
     Goal("jax jit by hand", "jax fused", least=2.5),
     Goal("mindspore fused", "torch eager by hand", most=1),
     Goal("mindspore jit", "torch eager", most=1.5),
+    Goal("mindspore stock jit", "mindspore jit", least=1.5),
     Goal("keras on torch", "torch eager", least=3.5),
     Goal("keras on torch", "torch fused", least=8),
     Goal("keras on jax", "jax jit", least=1.3),
@@ -103,7 +107,9 @@ def serve(name: str, folder: str) -> None:
     """Make every epoch of one process, then run the ones that are asked for."""
     backend = name.removeprefix("keras on ")
     epochs = {}
-    if backend == name:
+    if name == STOCK:
+        epochs[f"{STOCK} jit"] = entrant("mindspore", "jit", folder)
+    elif backend == name:
         for mode in registry.find()[backend].info.modes:
             epochs[f"{backend} {mode}"] = entrant(backend, mode, folder)
             epochs[f"{backend} {mode} by hand"] = by_hand(backend, mode)
@@ -122,11 +128,13 @@ class Child:
     """A process that runs epochs when asked."""
 
     def __init__(self, name: str, folder: str) -> None:
-        backend = name.removeprefix("keras on ")
+        backend = name.removeprefix("keras on ").removesuffix(" stock")
         info = registry.find()[backend].info
+        wanted = {**info.environment, **({} if name == STOCK else info.tuned)}
+        wanted["KERAS_BACKEND"] = backend
         environment = {
             key: value.format(threads=available_cores(), device="cpu")
-            for key, value in {**info.environment, **info.tuned, "KERAS_BACKEND": backend}.items()
+            for key, value in wanted.items()
         }
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.benchmarks.overhead", "--child", name, folder],
@@ -203,7 +211,7 @@ def main() -> int:
         serve(*asked.child)
         return 0
     folder = str(data.load(say=lambda words: None).folder)
-    names = [*asked.backends]
+    names = [*asked.backends, *([STOCK] if "mindspore" in asked.backends else [])]
     names += [f"keras on {b}" for b in KERAS if asked.keras and b in asked.backends]
     with children(names, folder) as started:
         rates = limit.machine("float32", available_cores())
