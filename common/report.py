@@ -28,6 +28,8 @@ from common.sweep import Line, Point
 DASH = "–"
 #: dark to light, for a picture in characters
 SHADES = " .:-=+*#%@"
+#: CPU time over wall time from which on an entrant has more threads than the plan gives it.
+MORE_CORES = 1.05
 #: What a table's edge and padding take from each column.
 GAP = 3
 
@@ -463,6 +465,13 @@ def machine_lines(results: Results) -> list[str]:
             f"{limit['flops'] / 1e9:.3g} GFLOP at {limit['flops_per_second'] / 1e9:.3g} GFLOP/s, "
             f"{limit['bytes'] / 1e6:.3g} MB at {limit['bytes_per_second'] / 1e9:.3g} GB/s"
         )
+    threads = results.plan.threads
+    for record in results.records:
+        if record.cores_used is not None and record.cores_used > threads * MORE_CORES:
+            lines.append(
+                f"{record.entrant.label} kept {record.cores_used:.2f} cores busy, and was to use "
+                f"{threads}: its times are not those of the plan"
+            )
     parts = []
     for record in results.records:
         disturbed = results.epoch_seconds(record)["disturbed"]

@@ -289,6 +289,13 @@ def test_disturbed_epochs_are_marked_and_kept(monkeypatch: pytest.MonkeyPatch) -
     assert words in printed(results)
 
 
+@pytest.mark.parametrize(("cpu_seconds", "said"), [(0.9, False), (1.2, True)])
+def test_who_uses_more_cores_than_it_has_is_named(cpu_seconds: float, said: bool) -> None:
+    session = FakeSession(seconds=(1.0,), cpu_seconds=cpu_seconds)
+    text = printed(run({"a": session}, small_plan(threads=1)))
+    assert ("a kept 1.20 cores busy, and was to use 1" in text) == said
+
+
 def test_one_epoch_has_no_median_and_no_comparison() -> None:
     read = as_read(run({"a": FakeSession(), "b": other()}, small_plan(epochs=1)))
     found = read["entrants"][0]["timing"]
