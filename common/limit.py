@@ -24,12 +24,14 @@ from common.spec import Plan
 #: Side of the product, and bytes that are read: more than any cache holds.
 SIDE, BYTES = 2048, 2**27
 REPEATS = 3
+#: Operations of an epoch under which no limit is measured: a fifth of a millisecond at most.
+LEAST = 10**7
 TIMEOUT = 60.0
 #: NumPy's BLAS reads one of these when it is imported.
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
-def limit(plan: Plan, initial: Arrays, examples: int) -> dict[str, float]:
+def limit(plan: Plan, initial: Arrays, examples: int) -> dict[str, float] | None:
     """Measure the machine, and say how quickly it could do one epoch.
 
     Args:
@@ -42,8 +44,11 @@ def limit(plan: Plan, initial: Arrays, examples: int) -> dict[str, float]:
         flops_per_second, bytes_per_second: of a product of matrices of side 2048, and of a dot
         product of 128 MB; the best of three.
         seconds: the longer of the two: whoever computes while it reads cannot be quicker.
+        None for an epoch of under ten million operations: its time is all overhead.
     """
     flops, read = work(initial, examples)
+    if flops < LEAST:
+        return None
     rates = machine(plan.dtype, plan.threads)
     return {
         "flops": flops,

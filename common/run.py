@@ -140,7 +140,7 @@ class Runner:
     observer: Observer
     band: bool = True
     float64: bool = False
-    limit: Callable[[Plan, Arrays, int], dict[str, float]] | None = None
+    limit: Callable[[Plan, Arrays, int], dict[str, float] | None] | None = None
     #: what each kind of check took
     check_seconds: dict[str, float] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)

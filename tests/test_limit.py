@@ -29,9 +29,10 @@ def test_work(
     monkeypatch.setattr(limit, "machine", lambda dtype, threads: RATES)
     plan = make_plan(model, dtype=dtype)
     start = initial.parameters(MODELS[model], 784, plan.hidden, 0, dtype)
-    found = limit.limit(plan, start, 100)
-    assert (found["flops"], found["bytes"]) == (100 * flops, 100 * read)
-    assert found["seconds"] == max(100 * flops / 1e9, 100 * read / 1e8)
+    found = limit.limit(plan, start, 1000)
+    assert found is not None
+    assert (found["flops"], found["bytes"]) == (1000 * flops, 1000 * read)
+    assert found["seconds"] == max(1000 * flops / 1e9, 1000 * read / 1e8)
 
 
 def test_whoever_reads_more_than_it_computes_waits_for_memory(
@@ -39,7 +40,15 @@ def test_whoever_reads_more_than_it_computes_waits_for_memory(
 ) -> None:
     monkeypatch.setattr(limit, "machine", lambda dtype, threads: {**RATES, "bytes_per_second": 1.0})
     start = {"output.weight": np.zeros((3, 1), "float32"), "output.bias": np.zeros(1, "float32")}
-    assert limit.limit(make_plan("linear"), start, 10)["seconds"] == 10 * 3 * 4
+    found = limit.limit(make_plan("linear"), start, 10**6)
+    assert found is not None
+    assert found["seconds"] == 10**6 * 3 * 4
+
+
+def test_of_too_little_work_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limit, "machine", lambda dtype, threads: pytest.fail("measured"))
+    start = {"output.weight": np.zeros((36, 10), "float32")}
+    assert limit.limit(make_plan("softmax"), start, 70) is None
 
 
 def test_this_machine() -> None:
