@@ -395,7 +395,7 @@ class Yardstick:
         """Steps on the same batch, each time in another order.
 
         The bounds are those of one step, added up: the moved parameters move on through all of
-        them, and every update rounds.
+        them, every update rounds, and momentum carries what it rounded on.
         """
         exact, plain, at = self.referee.exact, self.referee.plain, self.at
         shuffle = np.random.default_rng(4)
@@ -424,7 +424,8 @@ class Yardstick:
                 expected[name] = Expected(e.right, e.own, e.allowed + bound)
         expected["correct"] = Expected(right["correct"], allowed=near)
         if self.model.classifies:
-            reach = {name: steps * array for name, array in self._step_reach.items()}
+            carried = self._carried(steps)
+            reach = {name: carried * array for name, array in self._step_reach.items()}
             slopes = {name: np.abs(self.gradients[name].right) for name in self.params}
             # Parameters that an exp has led elsewhere lead the losses after them.
             later = sum(float((slopes[name] * reach[name]).sum()) for name in self.params)
@@ -444,10 +445,19 @@ class Yardstick:
             moved, memory = exact.update(params, grads, state)
             for name, bound in self._update_bound(params, grads, moved, memory, state).items():
                 bounds[name] = bounds.get(name, 0.0) + bound
-            allowed = float(np.max(self.forward["logits"].allowed))
-            near.append(near_ties(found["logits"], len(batches) * allowed))
+            # The bound of the first logits, as much larger as these are, once for each step.
+            first = self.forward["logits"]
+            growth = max(1.0, np.abs(found["logits"]).max() / np.abs(first.right).max())
+            allowed = len(batches) * growth * float(np.max(first.allowed))
+            near.append(near_ties(found["logits"], allowed))
             params, state = moved, memory
-        return bounds, np.array(near)
+        carried = self._carried(len(batches)) / len(batches)
+        return {name: carried * bound for name, bound in bounds.items()}, np.array(near)
+
+    def _carried(self, steps: int) -> float:
+        """How often the errors of single steps count in the end: momentum makes each one again."""
+        m = self.plan.momentum
+        return sum((1 - m**made) / (1 - m) for made in range(1, steps + 1))
 
     def update(self, params: Arrays) -> dict[str, Expected]:
         """Parameters and state after an update of given parameters by the referee's gradients."""

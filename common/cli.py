@@ -183,7 +183,7 @@ def parser() -> Parser:
         "--fail-above",
         type=share,
         metavar="5%",
-        help="exit 1 if an entrant is slower by more, its whole interval",
+        help="exit 1 if an entrant is slower by more, its whole interval, or has no time any more",
     )
     diff.add_argument(
         "--anyway", action="store_true", help="compare other work, or other machines, too"
@@ -500,33 +500,46 @@ def sweep(asked: argparse.Namespace) -> int:
     """`sweep`: one run for each value, then a line through the times."""
     from common import report
     from common import sweep as sweeping
-    from common.results import as_json, prepare, whole, write_json
+    from common.results import as_json, prepare, refuse_folder, whole, write_json
 
     name, values = asked.vary
     if name == "hidden" and "hidden" not in str(MODELS[asked.model].shapes):
         raise Refused(f"--vary hidden: {asked.model} has no hidden layer; try --model mlp")
     if asked.epochs == 1 and asked.rounds == 1:
         raise Refused("--epochs 1 with one round has no steady epoch to time; use two or more")
+    if getattr(asked, VARIED[name]) is not None and name != "hidden":
+        raise Refused(f"--vary {name} and --{name} say two things; leave the latter out")
     requests = {}
     for value in values:
         setattr(asked, VARIED[name], value)
         requests[value] = read_request(asked, nested=True)
     first = requests[values[0]]
+    if name == "limit" and first.dataset and max(values) > first.dataset.train_examples:
+        there = first.dataset.train_examples
+        raise Refused(f"--vary limit={max(values)}: there are {there} training examples")
     folder = asked.out or default_folder(f"{first.plan.model}-{name}")
-    prepare(folder, force=asked.force)
-    runs, starts = {}, {}
-    for value, request in requests.items():
-        setattr(asked, VARIED[name], value)
-        inner = folder / f"{name}-{value}"
+    refuse_folder(folder, force=asked.force)
+    folders = {value: folder / f"{name}-{value}" for value in values}
+    for inner in folders.values():
         prepare(inner, force=asked.force)
-        with report.Progress(
-            request.errors, request.records, request.plan.epochs, request.plan.rounds,
-            request.silent, f"{name} {value}: ",
-        ) as progress:  # fmt: skip
-            runs[value], _, starts[value] = train(asked, request, inner, progress)
-        if runs[value].interrupted:
-            break
-    _, unit = sweeping.VARY[name]
+    drawing = folder / "sweep.svg"
+    drawing.unlink(missing_ok=True)
+    runs, starts = {}, {}
+    interrupted = False
+    try:
+        for value, request in requests.items():
+            setattr(asked, VARIED[name], value)
+            plan = request.plan
+            with report.Progress(
+                request.errors, request.records, plan.epochs, plan.rounds, request.silent,
+                f"{name} {value}: ",
+            ) as progress:  # fmt: skip
+                runs[value], _, starts[value] = train(asked, request, folders[value], progress)
+            if runs[value].interrupted:
+                break
+    except KeyboardInterrupt:
+        interrupted = True  # between two runs; what there is is saved
+    unit = sweeping.UNITS.get(name)
     found = sweeping.points(runs, starts, unit or "step")
     lines = {label: sweeping.line(sweeping.usable(of)) for label, of in found.items() if unit}
     plain = {
@@ -543,7 +556,7 @@ def sweep(asked: argparse.Namespace) -> int:
     with uninterrupted():
         write_json(folder / "sweep.json", plain)
         if any(sweeping.usable(of_label) for of_label in found.values()):
-            with whole(folder / "sweep.svg") as path:
+            with whole(drawing) as path:
                 sweeping.chart(found, name, unit or "step").save(path, format="svg")
         if asked.json and asked.json != "-":
             write_json(Path(asked.json), plain)
@@ -553,8 +566,10 @@ def sweep(asked: argparse.Namespace) -> int:
         if not asked.quiet:
             console = _console(to_stderr=asked.json == "-")
             report.print_sweep(found, lines, name, unit or "step", console)
-            console.print(report.plain(f"results in {folder}, drawn in sweep.svg"), soft_wrap=True)
-    return max((results.exit_code() for results in runs.values()), key=GRAVER.index)
+            drawn = ", drawn in sweep.svg" if drawing.exists() else ""
+            console.print(report.plain(f"results in {folder}{drawn}"), soft_wrap=True)
+    codes = [results.exit_code() for results in runs.values()]
+    return max([*codes, *[EXIT_INTERRUPTED] * interrupted], key=GRAVER.index)
 
 
 def diff(asked: argparse.Namespace) -> int:
@@ -574,18 +589,16 @@ def diff(asked: argparse.Namespace) -> int:
     found = changes(old, new)
     if not found:
         raise Refused(f"{asked.old} and {asked.new} have no entrant in common")
-    slower = above(found, asked.fail_above) if asked.fail_above is not None else []
-    plain = {"unlike": reasons, "entrants": [one.asdict() for one in found]}
+    worse = above(found, old, new, asked.fail_above) if asked.fail_above is not None else []
+    plain = {"unlike": reasons, "entrants": [one.asdict() for one in found], "worse": worse}
     if asked.json and asked.json != "-":
         write_json(Path(asked.json), plain)
     with suppress(BrokenPipeError):
         if asked.json == "-":
             print(as_json(plain), end="", flush=True)
-        report.print_diff(
-            found, old, new, reasons, slower, asked.fail_above,
-            _console(to_stderr=asked.json == "-"),
-        )  # fmt: skip
-    return int(bool(slower))
+        console = _console(to_stderr=asked.json == "-")
+        report.print_diff(found, old, new, reasons, worse, console)
+    return int(bool(worse))
 
 
 def diagnose(asked: argparse.Namespace) -> int:

@@ -15,8 +15,12 @@ from common.errors import Refused
 from common.results import AGREE, SCHEMA_VERSION
 from common.timing import CLEAR, LEAST
 
-#: What makes two machines the same.
-MACHINE = ("platform", "cpu", "cores", "memory_bytes")
+#: What makes two machines the same; a new kernel does not make another one.
+MACHINE = ("cpu", "cores")
+#: What an entrant is, whatever its label says.
+CHOICES = ("backend", "style", "mode", "data")
+#: What `results.json` must have to be compared.
+NEEDED = ("plan", "environment", "data", "entrants", "parity")
 #: What of a plan does not change the work.
 FREE = ("rounds",)
 RESAMPLES = 2000
@@ -28,18 +32,19 @@ class Change:
 
     Attributes:
         label: as in both.
-        versions: package -> (old, new), of those that changed.
+        changed: version or setting -> (old, new), of those that changed.
         old_seconds, new_seconds: median of the steady epochs.
         ratio, low, high: new over old, with its 95 % interval; None where they are not compared.
         speed: "faster", "slower", "no clear difference" or "not compared".
         old_accuracy, new_accuracy: on the test set, in the end.
         accuracy: "better", "worse", "no clear difference" or "not compared".
+        old_status, new_status: whether it finished.
         old_verdict, new_verdict: of the referee.
         old_memory, new_memory: peak, bytes.
     """
 
     label: str
-    versions: dict[str, tuple[str | None, str | None]]
+    changed: dict[str, tuple[Any, Any]]
     old_seconds: float | None
     new_seconds: float | None
     ratio: float | None
@@ -49,6 +54,8 @@ class Change:
     old_accuracy: float | None
     new_accuracy: float | None
     accuracy: str
+    old_status: str
+    new_status: str
     old_verdict: str
     new_verdict: str
     old_memory: int | None
@@ -75,6 +82,8 @@ def read(folder: Path) -> dict[str, Any]:
     version = found.get("schema_version") if isinstance(found, dict) else None
     if version != SCHEMA_VERSION:
         raise Refused(f"{path} has schema_version {version}; this is {SCHEMA_VERSION}")
+    if lacking := [name for name in NEEDED if name not in found]:
+        raise Refused(f"{path} is no results.json: it has no {', '.join(lacking)}")
     return dict(found)
 
 
@@ -92,13 +101,38 @@ def unlike(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         then, now = (one["environment"].get(name) for one in (old, new))
         if then != now:
             reasons.append(f"{name} {then} and {now}")
+    after = by_label(new)
+    for label, entrant in by_label(old).items():
+        for name in CHOICES:
+            then, now = (one.get(name) for one in (entrant, after.get(label, entrant)))
+            if then != now:
+                reasons.append(f"{label}: {name} {then} and {now}")
     return reasons
+
+
+def by_label(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The entrants of a run."""
+    return {entrant["label"]: entrant for entrant in results["entrants"]}
+
+
+def environment(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What changed around the entrants: Python, the system, the parent's packages."""
+    flat = [{**one["environment"], **one["environment"].get("packages", {})} for one in (old, new)]
+    for one in flat:
+        for name in ("packages", "commit", "memory_bytes"):
+            one.pop(name, None)
+    return moved(*flat)
+
+
+def moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Name -> (old, new), of what is not the same."""
+    names = sorted(old.keys() | new.keys())
+    return {n: (old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n)}
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
     """Every entrant that both runs have."""
-    before = {entrant["label"]: entrant for entrant in old["entrants"]}
-    after = {entrant["label"]: entrant for entrant in new["entrants"]}
+    before, after = by_label(old), by_label(new)
     return [
         change(label, before[label], after[label], old, new) for label in before if label in after
     ]
@@ -114,9 +148,11 @@ def change(
     """Compare one entrant's two results."""
     verdicts = [run["parity"]["entrants"][label]["verdict"] for run in (old, new)]
     seconds = [one["timing"]["epoch_seconds"] for one in (then, now)]
-    agree = all(verdict in AGREE for verdict in verdicts)
+    finished = all(one["status"] == "ok" for one in (then, now))
+    agree = finished and all(verdict in AGREE for verdict in verdicts)
     ratio, low, high = (None, None, None)
-    if agree and all(one["all"] for one in seconds):
+    # The seconds of a mixed entrant are the harness's.
+    if agree and then["backend"] != "mix" and all(one["all"] for one in seconds):
         ratio, low, high = ratio_of_medians(seconds[1]["all"], seconds[0]["all"])
     speed = "not compared"
     if ratio is not None:
@@ -124,13 +160,15 @@ def change(
         if low is not None and high is not None:
             speed = "slower" if low > 1 + CLEAR else "faster" if high < 1 - CLEAR else speed
     accuracies = [
-        one["epochs"][-1]["test_accuracy"] if one["epochs"] else None for one in (then, now)
+        one["epochs"][-1]["test_accuracy"] if finished and one["epochs"] else None
+        for one in (then, now)
     ]
-    known = then["versions"].keys() | now["versions"].keys()
-    versions = {n: (then["versions"].get(n), now["versions"].get(n)) for n in sorted(known)}
+    changed = moved(then["versions"], now["versions"]) | moved(then["settings"], now["settings"])
+    if then["source_sha256"] != now["source_sha256"]:
+        changed["its code"] = (then["source_sha256"][:12], now["source_sha256"][:12])
     return Change(
         label,
-        versions={name: pair for name, pair in versions.items() if pair[0] != pair[1]},
+        changed=changed,
         old_seconds=seconds[0]["median"],
         new_seconds=seconds[1]["median"],
         ratio=ratio,
@@ -140,6 +178,8 @@ def change(
         old_accuracy=accuracies[0],
         new_accuracy=accuracies[1],
         accuracy=compared_accuracy(accuracies[0], accuracies[1], new["data"]["test_examples"]),
+        old_status=then["status"],
+        new_status=now["status"],
         old_verdict=verdicts[0],
         new_verdict=verdicts[1],
         old_memory=then["peak_memory_bytes"],
@@ -170,6 +210,22 @@ def compared_accuracy(old: float | None, new: float | None, examples: int) -> st
     return "better" if new > old else "worse"
 
 
-def above(found: Sequence[Change], bound: float) -> list[Change]:
-    """Those that became slower by more than a bound, with their whole interval."""
-    return [one for one in found if one.low is not None and one.low > 1 + bound]
+def above(
+    found: Sequence[Change], old: Mapping[str, Any], new: Mapping[str, Any], bound: float
+) -> list[str]:
+    """Who does not keep to a bound, and why, a line each.
+
+    Slower by more, with its whole interval; or it had a time in the old run and has none that
+    counts in the new one.
+    """
+    lines = []
+    for one in found:
+        if one.low is not None and one.low > 1 + bound:
+            lines.append(f"{one.label} is slower by more than {100 * bound:g} %")
+        elif one.ratio is None and one.old_status == "ok" and one.old_verdict in AGREE:
+            if one.new_status != "ok":
+                lines.append(f"{one.label} did not finish: {one.new_status}")
+            elif one.new_verdict not in AGREE:
+                lines.append(f"{one.label} does not agree any more: {one.new_verdict}")
+    gone = by_label(old).keys() - by_label(new).keys()
+    return lines + [f"{label} is not in the new run" for label in sorted(gone)]

@@ -1,4 +1,4 @@
-"""What the machine could do on this work: the floor under the time of an epoch.
+"""What the machine could do on this work: an estimate of the least time of an epoch.
 
     python -m common.limit float32 2
 
@@ -18,7 +18,8 @@ from collections.abc import Callable
 import numpy as np
 
 from common.initial import Arrays
-from common.session import limit_cores
+from common.remote import ROOT
+from common.session import limit_cores, one_line
 from common.spec import Plan
 
 #: Side of the product, and bytes that are read: more than any cache holds.
@@ -29,6 +30,10 @@ LEAST = 10**7
 TIMEOUT = 60.0
 #: NumPy's BLAS reads one of these when it is imported.
 THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+class NotMeasured(Exception):
+    """The machine could not be measured; the message says why."""
 
 
 def limit(plan: Plan, initial: Arrays, examples: int) -> dict[str, float] | None:
@@ -43,7 +48,8 @@ def limit(plan: Plan, initial: Arrays, examples: int) -> dict[str, float] | None
         flops, bytes: see `work`.
         flops_per_second, bytes_per_second: of a product of matrices of side 2048, and of a dot
         product of 128 MB; the best of three.
-        seconds: the longer of the two: whoever computes while it reads cannot be quicker.
+        seconds: the longer of the two: what computing and reading at once would take. Who holds
+        pixels as bytes has less to read; who multiplies more quickly than NumPy can be below.
         None for an epoch of under ten million operations: its time is all overhead.
     """
     flops, read = work(initial, examples)
@@ -72,13 +78,21 @@ def work(initial: Arrays, examples: int) -> tuple[int, int]:
 
 
 def machine(dtype: str, threads: int) -> dict[str, float]:
-    """Measure in a fresh process, as many threads as an entrant has."""
-    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
-    command = [sys.executable, "-m", "common.limit", dtype, str(threads)]
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=True
-    )
-    rates: dict[str, float] = json.loads(done.stdout)
+    """Measure in a fresh process, as many threads as an entrant has.
+
+    Raises:
+        NotMeasured: that process ended badly, or took a minute.
+    """
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads)), "PYTHONPATH": path}
+    command = [sys.executable, "-P", "-m", "common.limit", dtype, str(threads)]
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=True
+        )
+        rates: dict[str, float] = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as cause:
+        raise NotMeasured(one_line(cause)) from cause
     return rates
 
 

@@ -10,7 +10,7 @@
   because a network may amplify rounding to any size. A framework whose float32 exp is known
   to be off by more than rounding (`Info.exp_error`) may be off by that in every loss, besides.
 
-docs/conventions.md has the figures behind both.
+docs/agreement.md has the figures behind both.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from common.session import Session
 from common.spec import Entrant, Info
 
 FREE_ULPS = 16
-#: Steps in one compiled call that are checked as one; of a call that holds more, so many.
+#: Of a call that holds a whole epoch, so many steps are checked as one.
 MOST_IN_A_ROW = 8
 ULPS = 4
 BAND_FACTOR = 4
@@ -218,8 +218,10 @@ def first_component_difference(
         compiled = entrant.mode != "eager" and yard is bench.yards[0]
         outcomes = checks(session, yard, info, compiled=compiled)
         if steps_per_call > 1 and yard is bench.yards[0]:
+            full = len(bench.schedule.orders[0]) // bench.schedule.batch_size
+            whole = steps_per_call >= full
             with bench.asking:
-                row = yard.row(min(steps_per_call, MOST_IN_A_ROW))
+                row = yard.row(min(steps_per_call, MOST_IN_A_ROW) if whole else steps_per_call)
             outcomes = itertools.chain(outcomes, row_checks(session, yard, info, row))
         for outcome in outcomes:
             found.append(outcome.check)

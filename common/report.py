@@ -19,7 +19,7 @@ from common.checks import CRITERION as COMPONENTS_CRITERION
 from common.checks import Check
 from common.data import CLASSES, FASHION_MNIST, Dataset
 from common.diagnose import Diagnosis
-from common.diff import Change
+from common.diff import Change, environment
 from common.initial import Array
 from common.parity import CRITERION, Difference, Verdict
 from common.results import AGREE, Record, Results
@@ -544,16 +544,19 @@ def sweep_cell(point: Point) -> Text:
 
 def line_words(line: Line, unit: str) -> str:
     """What a line says."""
-    span = f"95 %: {seconds(line.overhead_low)} to {seconds(line.overhead_high)}"
-    words = f"a {unit} costs {seconds(line.overhead)} before any work is done ({span})"
+    span = ""
+    if line.overhead_low is not None:
+        span = f" (95 %: {seconds(line.overhead_low)} to {seconds(line.overhead_high)})"
+    words = f"a {unit} costs {seconds(line.overhead)} before any work is done{span}"
     if line.rate is not None:
-        low, high = (
-            DASH if r is None else f"{r / 1e9:.3g}" for r in (line.rate_low, line.rate_high)
-        )
-        words += f", and does {line.rate / 1e9:.3g} GFLOP/s beyond ({low} to {high})"
+        words += f", and does {line.rate / 1e9:.3g} GFLOP/s beyond"
+        if line.rate_low is not None and line.rate_high is not None:
+            words += f" ({line.rate_low / 1e9:.3g} to {line.rate_high / 1e9:.3g})"
     else:
         words += "; more work took no longer"
-    return f"{words}; the line is off by {100 * line.off:.0f} % at most"
+    if line.off is not None:
+        words += f"; the line is off by {100 * line.off:.0f} % at most"
+    return words
 
 
 def print_diff(
@@ -561,8 +564,7 @@ def print_diff(
     old: Mapping[str, Any],
     new: Mapping[str, Any],
     reasons: Sequence[str],
-    slower: Sequence[Change],
-    bound: float | None,
+    worse: Sequence[str],
     console: Console,
 ) -> None:
     """Print what changed between two runs, entrant by entrant."""
@@ -584,28 +586,31 @@ def print_diff(
             ratio,
             moved(percent(one.old_accuracy), percent(one.new_accuracy)),
             moved(megabytes(one.old_memory), megabytes(one.new_memory)),
-            moved(one.old_verdict, one.new_verdict),
+            moved(
+                one.old_verdict if one.old_status == "ok" else one.old_status,
+                one.new_verdict if one.new_status == "ok" else one.new_status,
+            ),
         )
     console.print(table)
+    for name, (then, now) in environment(old, new).items():
+        console.print(plain(f"{name} {then or DASH} → {now or DASH}"), soft_wrap=True)
     for one in found:
-        for package, (then, now) in one.versions.items():
-            line = f"{one.label}: {package} {then or DASH} → {now or DASH}"
+        for name, (then, now) in one.changed.items():
+            line = f"{one.label}: {name} {then or DASH} → {now or DASH}"
             console.print(plain(line), soft_wrap=True)
         line = f"{one.label}: {speed_words(one)}"
         if one.accuracy != "not compared":
             line += f"; accuracy: {one.accuracy}"
         console.print(plain(line), soft_wrap=True)
-    rates = [run["limit"] and run["limit"]["flops_per_second"] for run in (old, new)]
-    if all(rates):
-        words = f"the machine did {rates[0] / 1e9:.3g} GFLOP/s then and {rates[1] / 1e9:.3g} now"
+    then, now = ((run.get("limit") or {}).get("flops_per_second") for run in (old, new))
+    if then and now:
+        words = f"the machine did {then / 1e9:.3g} GFLOP/s then and {now / 1e9:.3g} now"
         console.print(plain(words), soft_wrap=True)
     gone = {e["label"] for e in old["entrants"]} ^ {e["label"] for e in new["entrants"]}
     if gone:
         console.print(plain(f"only in one of them: {', '.join(sorted(gone))}"), soft_wrap=True)
-    if slower:
-        who = _listed([one.label for one in slower])
-        words = f"{who}: slower by more than {100 * (bound or 0):g} %"
-        console.print(plain(words, style="red"), soft_wrap=True)
+    for line in worse:
+        console.print(plain(line, style="red"), soft_wrap=True)
 
 
 def moved(old: str, new: str) -> Text:
@@ -615,11 +620,14 @@ def moved(old: str, new: str) -> Text:
 
 def speed_words(one: Change) -> str:
     """A change of speed in words."""
-    if one.ratio is not None and one.low is None:
-        return "too few epochs to tell its speed"
-    if one.speed == "not compared":
-        return "its times are not compared: it does not agree with the referee in both"
-    return one.speed
+    if one.ratio is not None:
+        return "too few epochs to tell its speed" if one.low is None else one.speed
+    why = "it has no steady epoch in both"
+    if {one.old_status, one.new_status} != {"ok"}:
+        why = "it did not finish in both"
+    elif not {one.old_verdict, one.new_verdict} <= set(AGREE):
+        why = "it does not agree with the referee in both"
+    return f"its times are not compared: {why}"
 
 
 def print_diagnoses(found: Mapping[str, Diagnosis], console: Console) -> None:

@@ -92,7 +92,7 @@ class Record:
     def cores_used(self) -> float | None:
         """CPU time over wall time: median over the steady epochs."""
         worked = steady(self.cpu_seconds)
-        shares = [w / s for w, s in zip(worked, self.steady, strict=True) if w is not None]
+        shares = [w / s for w, s in zip(worked, self.steady, strict=False) if w is not None]
         return float(np.median(shares)) if shares else None
 
 

@@ -20,6 +20,7 @@ from common.data import Dataset
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.errors import Diverged, EntrantError, Failed
 from common.initial import Array, Arrays
+from common.limit import NotMeasured
 from common.models import MODELS
 from common.optimizers import OPTIMIZERS
 from common.parity import Bench
@@ -35,7 +36,13 @@ from common.results import (
     write_orders,
     write_predictions,
 )
-from common.session import Session, available_cores, mean_over_examples, one_line
+from common.session import (
+    Session,
+    available_cores,
+    mean_over_examples,
+    one_line,
+    usable_cores,
+)
 from common.spec import Declared, Entrant, Plan
 
 Connect = Callable[[Record], Session]
@@ -157,7 +164,11 @@ class Runner:
             if self.limit is not None and self._alive():
                 # Everybody is open and waits: nothing else runs now.
                 self.observer.phase("measuring the machine")
-                limit = self.limit(self.work.plan, self.work.data["initial"], self.work.examples)
+                try:
+                    start = self.work.data["initial"]
+                    limit = self.limit(self.work.plan, start, self.work.examples)
+                except NotMeasured as error:
+                    self.observer.phase(f"the machine was not measured: {error}")
             self._train()
             self._judge()
         except KeyboardInterrupt:
@@ -266,9 +277,10 @@ class Runner:
 
     def _one_epoch(self, record: Record, round_: int, epoch: int) -> None:
         session, order = self._session(record), self.work.orders[epoch]
-        before = timing.reading()
+        cores = usable_cores()[: self.work.plan.threads]
+        before = timing.reading(cores)
         trained = session.train(order)
-        disturbed = timing.disturbed(before, timing.reading(), trained["cpu_seconds"])
+        disturbed = timing.disturbed(before, timing.reading(cores), trained["cpu_seconds"])
         record.rounds[round_].append(trained["seconds"])
         record.cpu_seconds[round_].append(trained["cpu_seconds"])
         record.disturbed[round_].append(disturbed)
@@ -453,7 +465,8 @@ class Runner:
         def once_more(record: Record) -> None:
             session, entrant = self._session(record), record.entrant
             session.open(plan.asdict(), choices_of(entrant), data)
-            losses = [session.train(order)["losses"] for order in self.work.orders]
+            trained = [session.train(order) for order in self.work.orders]
+            losses = [one["losses"] for one in trained]
             fingerprint = session.fingerprint(self.work.orders[0])
             bench = benches[record.backend.declared(entrant.style, plan)]
             found = parity.judge(
@@ -463,7 +476,7 @@ class Runner:
                 losses,
                 fingerprint,
                 bench,
-                record.steps_per_call,
+                trained[0]["steps_per_call"],
             )
             verdict = self.verdicts[entrant.label]
             verdict.float64_drift = found.max_abs_loss_difference

@@ -30,7 +30,7 @@ from common.optimizers import OPTIMIZERS
 
 #: Executions of each call before the clock starts: MindSpore's graphs tune themselves for 50.
 WARM_UP_CALLS = 64
-#: And at most so many examples, so that warming up stays a matter of seconds.
+#: And at most so many examples where one step is a whole epoch.
 WARM_UP_EXAMPLES = 64 * 2048
 #: Examples per call when a whole data set is measured: bounds the memory of wide images.
 EVALUATION_BATCH = 2500
@@ -256,8 +256,8 @@ class LocalSession:
     def warm_up(self, order: Array) -> dict[str, float | None]:
         """Run every call that an epoch is made of, again and again; forget it by `load`.
 
-        `WARM_UP_CALLS` times each, fewer where a batch is huge; twice where a loader has to be
-        started each time; what is a whole epoch once.
+        `WARM_UP_CALLS` times each; twice where a loader has to be started each time. A call that is
+        a whole epoch is made once; one step that is, as often as it stays a matter of seconds.
         """
         size = self._plan["batch_size"]
         full, short = divmod(len(order), size)
@@ -273,11 +273,11 @@ class LocalSession:
         self._run(parts[0])
         first = time.perf_counter() - started - (self._compiled() - compiled)
         for part in parts:
-            calls = max(2, min(WARM_UP_CALLS, WARM_UP_EXAMPLES // len(part)))
+            calls = WARM_UP_CALLS
             if self._choices["data"] == "loader":
                 calls = 2
-            if len(part) == unit * size and 1 < unit == full:
-                calls = 0
+            elif part is parts[0] and unit >= full:
+                calls = 0 if unit > 1 else max(2, min(calls, WARM_UP_EXAMPLES // len(part)))
             for _ in range(calls):
                 self._run(part)
         if self._evaluate is not None:
@@ -315,13 +315,14 @@ class LocalSession:
         started, worked = time.perf_counter(), time.process_time()
         losses, counts = self._run(order)
         seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
+        loads = self._choices["data"] == "loader"
         return {
             "losses": losses,
             "counts": counts,
             "seconds": seconds,
-            "data_seconds": self._waited if self._choices["data"] == "loader" else None,
+            "data_seconds": self._waited if loads else None,
             # The processes of a loader are not this one's threads.
-            "cpu_seconds": None if self._plan["workers"] else cpu_seconds,
+            "cpu_seconds": None if loads and self._plan["workers"] else cpu_seconds,
             "steps_per_call": self._steps_per_call(order),
             "peak_memory_bytes": peak_memory_bytes(),
         }
@@ -577,11 +578,16 @@ def limit_cores(threads: int) -> None:
     Every framework sizes its pools by the cores it sees, some by nothing else.
     """
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+        os.sched_setaffinity(0, usable_cores()[:threads])
+
+
+def usable_cores() -> list[int]:
+    """The cores this process may use; a worker keeps to the first of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def available_cores() -> int:
     """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(usable_cores())

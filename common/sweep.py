@@ -15,14 +15,10 @@ import numpy as np
 
 from common.limit import work
 from common.results import AGREE, Results
+from common.timing import LEAST
 
-#: What can be varied -> the field of the plan, and what the line is fitted to.
-VARY = {
-    "batch-size": ("batch_size", "step"),
-    "hidden": ("hidden", "step"),
-    "limit": ("limit", "epoch"),
-    "threads": ("threads", None),
-}
+#: What is varied -> what the line is fitted to; more threads do not make more work.
+UNITS = {"batch-size": "step", "hidden": "step", "limit": "epoch"}
 RESAMPLES = 500
 
 
@@ -52,6 +48,8 @@ class Point:
 class Line:
     """seconds = overhead + operations / rate, with 95 % bootstrap intervals.
 
+    The intervals need three epochs at every value; two values say nothing of how straight it is.
+
     Attributes:
         overhead, overhead_low, overhead_high: seconds.
         rate, rate_low, rate_high: operations a second; None where more work took no longer.
@@ -59,12 +57,12 @@ class Line:
     """
 
     overhead: float
-    overhead_low: float
-    overhead_high: float
+    overhead_low: float | None
+    overhead_high: float | None
     rate: float | None
     rate_low: float | None
     rate_high: float | None
-    off: float
+    off: float | None
 
 
 def points(
@@ -85,6 +83,8 @@ def points(
             verdict = results.verdicts[label].verdict
             if record.status != "ok" or not record.steady:
                 verdict = record.status if record.status != "ok" else "one epoch has no time"
+            if record.entrant.backend == "mix":
+                verdict = "the harness's time"
             steps = len(record.losses[0]) if record.losses and unit == "step" else 1
             seconds = tuple(second / steps for second in record.steady)
             found.setdefault(label, []).append(Point(value, operations / steps, seconds, verdict))
@@ -107,13 +107,16 @@ def line(found: Sequence[Point]) -> Line | None:
     operations = np.array([point.operations for point in found])
     medians = np.array([point.median for point in found])
     overhead, inverse = _fitted(operations, medians)
+    off = np.abs(overhead + inverse * operations - medians) / medians
+    straight = float(off.max()) if len(medians) > 2 else None
+    if min(len(point.seconds) for point in found) < LEAST:
+        return Line(overhead, None, None, _inverse(inverse), None, None, straight)
     draw = np.random.default_rng(0)
     drawn = []
     for _ in range(RESAMPLES):
         again = [np.median(draw.choice(point.seconds, len(point.seconds))) for point in found]
         drawn.append(_fitted(operations, np.array(again)))
     overheads, inverses = np.percentile(drawn, [2.5, 97.5], axis=0).T
-    off = np.abs(overhead + inverse * operations - medians) / medians
     return Line(
         overhead,
         float(overheads[0]),
@@ -121,7 +124,7 @@ def line(found: Sequence[Point]) -> Line | None:
         _inverse(inverse),
         _inverse(inverses[1]),
         _inverse(inverses[0]),
-        float(off.max()),
+        straight,
     )
 
 

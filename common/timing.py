@@ -28,32 +28,43 @@ class Reading:
 
     Attributes:
         at: the time.
-        busy: how long its cores have worked, all together; None where it does not tell.
+        cores: how many are counted.
+        busy: how long they have worked, all together; None where it does not tell.
         stolen: how long the host kept them for others, likewise.
         own: how long this process has worked.
     """
 
     at: float
+    cores: int
     busy: float | None
     stolen: float | None
     own: float
 
 
-def reading(stat: Path = Path("/proc/stat")) -> Reading:
-    """Read the clock and the machine, see proc_stat(5); macOS has nothing like it."""
+def reading(cores: Sequence[int], stat: Path = Path("/proc/stat")) -> Reading:
+    """Read the clock, and what the kernel says of some cores.
+
+    Args:
+        cores: their numbers.
+        stat: the kernel's file, see proc_stat(5); macOS has none.
+    """
     busy = stolen = None
     if stat.exists():
         tick = os.sysconf("SC_CLK_TCK")
-        ticks = [int(word) for word in stat.read_text().split("\n", 1)[0].split()[1:9]]
-        user, nice, system, _, _, irq, softirq, steal = ticks
-        busy, stolen = (user + nice + system + irq + softirq) / tick, steal / tick
-    return Reading(time.perf_counter(), busy, stolen, time.process_time())
+        busy = stolen = 0.0
+        for line in stat.read_text().splitlines():
+            name, *words = line.split()
+            if name.removeprefix("cpu").isdigit() and int(name[3:]) in cores:
+                user, nice, system, _, _, irq, softirq, steal = map(int, words[:8])
+                busy += (user + nice + system + irq + softirq) / tick
+                stolen += steal / tick
+    return Reading(time.perf_counter(), len(cores), busy, stolen, time.process_time())
 
 
 def disturbed(before: Reading, after: Reading, worked: float | None) -> bool:
-    """Whether others used the machine between two readings.
+    """Whether others used an entrant's cores between two readings.
 
-    That is a tenth of its cores' time, or more, that neither the entrant nor this process
+    That is a tenth of their time, or more, that neither the entrant nor this process
     worked, or that the host gave to somebody else. Both are counted in hundredths of a second,
     three of which are forgiven.
 
@@ -63,8 +74,7 @@ def disturbed(before: Reading, after: Reading, worked: float | None) -> bool:
     """
     if before.busy is None or after.busy is None:
         return False
-    cores = os.cpu_count() or 1
-    allowed = DISTURBED * (after.at - before.at) * cores + FORGIVEN
+    allowed = DISTURBED * (after.at - before.at) * after.cores + FORGIVEN
     stolen = (after.stolen or 0.0) - (before.stolen or 0.0)
     others = 0.0
     if worked is not None:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from common import diff
 from common.errors import Refused
-from common.report import print_diff
+from common.report import print_diff, speed_words
 from tests.conftest import Command
 
 STEADY = np.linspace(0.98, 1.02, 9)
@@ -123,8 +123,24 @@ def test_versions_that_changed(saved: Saved) -> None:
     new = saved()
     new["entrants"][0]["versions"] = {"fake": "2.0", "more": "1"}
     found = changes(saved(), new)
-    assert found["a"].versions == {"fake": ("1.0", "2.0"), "more": (None, "1")}
-    assert found["b"].versions == {}
+    assert found["a"].changed == {"fake": ("1.0", "2.0"), "more": (None, "1")}
+    assert found["b"].changed == {}
+
+
+def test_settings_and_code_that_changed(saved: Saved) -> None:
+    new = saved()
+    new["entrants"][0]["settings"]["OMP_NUM_THREADS"] = "7"
+    new["entrants"][1]["source_sha256"] = "0" * 64
+    found = changes(saved(), new)
+    assert set(found["a"].changed) == {"OMP_NUM_THREADS"}
+    assert set(found["b"].changed) == {"its code"}
+
+
+def test_the_environment_that_changed(saved: Saved) -> None:
+    new = saved()
+    new["environment"]["python"] = "3.99"
+    new["environment"]["packages"]["numpy"] = "9.9"
+    assert set(diff.environment(saved(), new)) == {"python", "numpy"}
 
 
 @pytest.mark.parametrize(
@@ -154,10 +170,69 @@ def test_rounds_do_not_make_another_work(saved: Saved) -> None:
 
 
 def test_above_is_the_whole_interval(saved: Saved) -> None:
-    found = diff.changes(saved(), saved(1.2))
-    assert [one.label for one in diff.above(found, 0.05)] == ["a"]
-    assert diff.above(found, 0.3) == []
-    assert diff.above(diff.changes(saved(), saved(0.5)), 0.0) == []
+    def above(new: dict[str, Any], bound: float) -> list[str]:
+        return diff.above(diff.changes(saved(), new), saved(), new, bound)
+
+    assert above(saved(1.2), 0.05) == ["a is slower by more than 5 %"]
+    assert above(saved(1.2), 0.3) == []
+    assert above(saved(0.5), 0.0) == []
+
+
+def test_who_has_no_time_any_more_is_above_every_bound(saved: Saved) -> None:
+    def above(new: dict[str, Any]) -> list[str]:
+        return diff.above(diff.changes(saved(), new), saved(), new, 10.0)
+
+    killed, wrong, gone = saved(), saved(), saved()
+    killed["entrants"][0]["status"] = "killed"
+    assert above(killed) == ["a did not finish: killed"]
+    assert changes(saved(), killed)["a"].accuracy == "not compared"
+    wrong["parity"]["entrants"]["a"]["verdict"] = "differs"
+    assert above(wrong) == ["a does not agree any more: differs"]
+    del gone["entrants"][0]
+    assert above(gone) == ["a is not in the new run"]
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ({"status": "killed"}, "it did not finish in both"),
+        ({"verdict": "differs"}, "it does not agree with the referee in both"),
+        ({"all": []}, "it has no steady epoch in both"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_why_times_are_not_compared(what: dict[str, Any], words: str, saved: Saved) -> None:
+    new = saved()
+    new["entrants"][0]["status"] = what.get("status", "ok")
+    new["parity"]["entrants"]["a"]["verdict"] = what.get("verdict", "rounding")
+    if "all" in what:
+        new["entrants"][0]["timing"]["epoch_seconds"] |= {"all": [], "median": None}
+    assert speed_words(changes(saved(), new)["a"]) == f"its times are not compared: {words}"
+
+
+def test_a_mixed_entrant_has_no_speed(saved: Saved) -> None:
+    old, new = saved(), saved(3.0)
+    for results in (old, new):
+        results["entrants"][0]["backend"] = "mix"
+    assert changes(old, new)["a"].speed == "not compared"
+
+
+@pytest.mark.parametrize("name", ["backend", "style", "mode", "data"])
+def test_an_entrant_of_another_kind_is_another_work(name: str, saved: Saved) -> None:
+    new = saved()
+    new["entrants"][0][name] = "another"
+    (reason,) = diff.unlike(saved(), new)
+    assert reason.startswith(f"a: {name} ")
+
+
+def test_results_of_before_the_limit_can_be_read(saved: Saved) -> None:
+    old = saved()
+    del old["limit"]
+    for entrant in old["entrants"]:
+        del entrant["framework_memory_bytes"], entrant["timing"]["times_limit"]
+    out = io.StringIO()
+    print_diff(diff.changes(old, saved()), old, saved(), [], [], Console(file=out, width=160))
+    assert "s/epoch" in out.getvalue()
 
 
 def test_what_is_printed(saved: Saved) -> None:
@@ -166,14 +241,15 @@ def test_what_is_printed(saved: Saved) -> None:
     new["entrants"][1]["label"] = "c"
     out = io.StringIO()
     found = diff.changes(old, new)
-    slower = diff.above(found, 0.05)
-    print_diff(found, old, new, [], slower, 0.05, Console(file=out, width=160))
+    worse = diff.above(found, old, new, 0.05)
+    print_diff(found, old, new, [], worse, Console(file=out, width=160))
     text = out.getvalue()
     assert "a: fake 1.0 → 2.0" in text
     assert "1.000 → 1.500" in text
     assert "a: slower; accuracy: no clear difference" in text
     assert "only in one of them: b, c" in text
-    assert "a: slower by more than 5 %" in text
+    assert "a is slower by more than 5 %" in text
+    assert "b is not in the new run" in text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -56,3 +58,19 @@ def test_this_machine() -> None:
     found = limit.machine("float32", 1)
     assert 1e9 < found["flops_per_second"] < 1e14
     assert 1e9 < found["bytes_per_second"] < 1e13
+
+
+def test_what_lies_around_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('not this one')")
+    (tmp_path / "common.py").write_text("raise SystemExit('nor this one')")
+    monkeypatch.chdir(tmp_path)
+    assert limit.machine("float32", 1)["flops_per_second"] > 1e9
+
+
+def test_a_machine_that_cannot_be_measured_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limit.sys, "executable", "/no/such/python")
+    with pytest.raises(limit.NotMeasured, match="FileNotFoundError"):
+        limit.machine("float32", 1)
+    monkeypatch.undo()
+    with pytest.raises(limit.NotMeasured, match="CalledProcessError"):
+        limit.machine("no-such-dtype", 1)

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from common import data, initial, parity, report, timing
 from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unavailable
+from common.limit import NotMeasured
 from common.models import MODELS
 from common.report import Progress, print_results
 from common.results import OURS, SCHEMA, Record, Results, as_json, prepare, whole, write_orders
@@ -274,12 +275,25 @@ def test_the_limit_is_measured_once_everybody_is_open() -> None:
     assert "20.0" in printed(results, 160)
 
 
+def test_a_machine_that_cannot_be_measured_costs_nothing_else() -> None:
+    def measure(*_: Any) -> dict[str, float]:
+        raise NotMeasured("TimeoutExpired: 60 s")
+
+    watcher = Watcher()
+    results = run({"a": FakeSession()}, limit=measure, observer=watcher)
+    assert results.exit_code() == 0
+    assert as_read(results)["limit"] is None
+    assert "phase the machine was not measured: TimeoutExpired: 60 s" in watcher.told
+
+
 def test_disturbed_epochs_are_marked_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    worked = iter([0.0, 5.0, 5.0, 5.0, 5.0, 9.0, 9.0, 9.0])
-    readings = ((next(worked), at) for at in range(8))
-    monkeypatch.setattr(
-        timing, "reading", lambda: timing.Reading(*reversed(next(readings)), 0.0, 0.0)
-    )
+    worked = enumerate([0.0, 5.0, 5.0, 5.0, 5.0, 9.0, 9.0, 9.0])
+
+    def reading(cores: list[int]) -> timing.Reading:
+        second, busy = next(worked)
+        return timing.Reading(second, 1, busy, 0.0, 0.0)
+
+    monkeypatch.setattr(timing, "reading", reading)
     session = FakeSession(seconds=(9.0, 1.0, 2.0, 3.0), cpu_seconds=0.0)
     results = run({"a": session}, small_plan(epochs=4))
     found = as_read(results)["entrants"][0]["timing"]["epoch_seconds"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,6 +69,12 @@ def test_less_than_nothing_is_no_overhead() -> None:
     assert found.overhead == 0.0
 
 
+def test_few_epochs_have_no_intervals_and_two_values_are_always_straight() -> None:
+    found = fitted(timed(epochs=2)[:2])
+    assert found.overhead == pytest.approx(OVERHEAD)
+    assert (found.overhead_low, found.overhead_high, found.rate_low, found.off) == (None,) * 4
+
+
 def test_one_value_has_no_line() -> None:
     assert line(timed()[:1]) is None
     assert line([]) is None
@@ -82,20 +89,22 @@ def test_only_times_of_who_agrees_count() -> None:
 def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, steps: int) -> None:
     start = {"output.weight": np.zeros((4, 10), "float32"), "output.bias": np.zeros(10, "float32")}
 
-    def record(label: str, status: str, *seconds: float) -> Any:
+    def record(label: str, status: str, *seconds: float, backend: str = "torch") -> Any:
         losses = [np.zeros(3)]
-        entrant = SimpleNamespace(label=label)
+        entrant = SimpleNamespace(label=label, backend=backend)
         return SimpleNamespace(entrant=entrant, status=status, steady=list(seconds), losses=losses)
 
     records = [record("a", "ok", 3.0, 6.0), record("b", "timeout"), record("c", "ok")]
-    verdicts = {label: SimpleNamespace(verdict="rounding") for label in "abc"}
+    records.append(record("d", "ok", 1.0, backend="mix"))
+    verdicts = {label: SimpleNamespace(verdict="rounding") for label in "abcd"}
     results: Any = SimpleNamespace(records=records, verdicts=verdicts, examples=70)
     found = points({7: results}, {7: start}, unit)
     (point,) = found["a"]
     assert (point.value, point.seconds) == (7, (3.0 / steps, 6.0 / steps))
     assert point.operations == work(start, 70)[0] / steps == 2 * 2 * 40 * 70 / steps
     assert point.verdict == "rounding"
-    assert [one.verdict for one in found["b"] + found["c"]] == ["timeout", "one epoch has no time"]
+    others = [one.verdict for label in "bcd" for one in found[label]]
+    assert others == ["timeout", "one epoch has no time", "the harness's time"]
 
 
 def test_the_chart_has_a_point_for_every_value() -> None:
@@ -107,13 +116,15 @@ def test_the_chart_has_a_point_for_every_value() -> None:
     ]
 
 
+SMALL = ["--custom-data", "--epochs", 3]
+
 # ---- the command ---------------------------------------------------------------------------
 
 
 def test_command(compare: Command) -> None:
     done = compare(
-        "sweep", "--vary", "batch-size=7,35", *compare.small("--backends", "numpy", "--epochs", 3),
-        "--out", "swept", "--json", "-",
+        "sweep", "--vary", "batch-size=7,35", *SMALL,
+        *("--data-dir", compare.data, "--backends", "numpy", "--out", "swept", "--json", "-"),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     read: dict[str, Any] = json.loads(done.stdout)
@@ -135,13 +146,29 @@ def test_who_did_not_finish_has_no_time_and_costs_the_others_nothing(compare: Co
     folder = compare.folder / "more"
     copy_backend(folder, "broken", accuracy=RAISES)
     done = compare(
-        "sweep", "--vary", "batch-size=7,35", *compare.small("--backends", "numpy", "broken"),
-        "--backend-path", folder, "--out", "swept", "--epochs", 3,
+        "sweep", "--vary", "batch-size=7,35", *SMALL, "--data-dir", compare.data,
+        "--backends", "numpy", "broken", "--backend-path", folder, "--out", "swept",
     )  # fmt: skip
     assert done.returncode == 3
     assert "failed" in done.stdout
     assert "numpy: a step costs" in done.stdout
     assert "broken: a step costs" not in done.stdout
+
+
+def test_force_leaves_what_is_not_a_sweeps(compare: Command) -> None:
+    folder = compare.folder / "swept"
+    folder.mkdir()
+    for name in ("results.json", "notes.txt"):
+        (folder / name).write_text("mine")
+    words = ["sweep", "--vary", "threads=1,2", *SMALL, "--data-dir", compare.data, "--out", folder]
+    refused = compare(*words, "--backends", "numpy")
+    assert (refused.returncode, "is not empty" in refused.stderr) == (2, True)
+    cores = len(os.sched_getaffinity(0))
+    words[2] = f"threads=1,{cores}" if cores > 1 else "limit=30,70"
+    done = compare(*words, "--backends", "numpy", "--force")
+    assert done.returncode == 0, done.stderr
+    assert {"results.json", "notes.txt", "sweep.json"} <= {p.name for p in folder.iterdir()}
+    assert (folder / "results.json").read_text() == "mine"
 
 
 @pytest.mark.parametrize(
@@ -155,12 +182,15 @@ def test_who_did_not_finish_has_no_time_and_costs_the_others_nothing(compare: Co
         (["--vary", "hidden=8,16"], "softmax has no hidden layer"),
         (["--vary", "threads=1,9999"], "this process may use"),
         (["--vary", "batch-size=7,35", "--epochs", 1], "no steady epoch"),
+        (["--vary", "batch-size=7,35", "--batch-size", 9], "say two things"),
+        (["--vary", "limit=7,71"], "there are 70 training examples"),
         ([], "--vary"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else None,
 )
 def test_refused(options: list[object], words: str, compare: Command) -> None:
-    done = compare("sweep", *compare.small("--backends", "numpy", "--out", "swept", *options))
+    data = ["--data-dir", compare.data, "--backends", "numpy", "--out", "swept"]
+    done = compare("sweep", *SMALL, *data, *options)
     assert done.returncode == 2
     assert words in done.stderr
     assert done.stderr.count("\n") == 1

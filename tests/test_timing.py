@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import timing
+from common.session import usable_cores
 
 
 @given(st.integers(0, 8), st.integers(0, 12), st.integers(0, 2**32))
@@ -41,8 +42,8 @@ def test_turns_are_shuffled_anew_in_every_epoch() -> None:
 def at(
     second: float, busy: float | None = 0.0, stolen: float | None = 0.0, own: float = 0.0
 ) -> timing.Reading:
-    """What the machine says."""
-    return timing.Reading(second, busy, stolen, own)
+    """What the machine says of two cores."""
+    return timing.Reading(second, 2, busy, stolen, own)
 
 
 @pytest.mark.parametrize(
@@ -58,28 +59,37 @@ def at(
         pytest.param({"busy": None, "stolen": None}, 1.0, False, id="does-not-tell"),
     ],
 )
-def test_disturbed(
-    after: dict[str, float], worked: float, expected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_disturbed(after: dict[str, float], worked: float, expected: bool) -> None:
     """Of two cores, one second: 0.2 + 0.03 s are forgiven."""
-    monkeypatch.setattr(timing.os, "cpu_count", lambda: 2)
     assert timing.disturbed(at(0.0), at(1.0, **after), worked) == expected
 
 
-def test_reading_sees_who_works(tmp_path: Path) -> None:
-    """This machine's own numbers, and those of a file as the kernel writes it."""
+def test_reading_counts_the_cores_it_is_asked_for(tmp_path: Path) -> None:
     stat = tmp_path / "stat"
-    stat.write_text("cpu  100 20 30 4000 50 6 7 80 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n")
-    found = timing.reading(stat)
+    stat.write_text(
+        "cpu  103 23 33 4003 53 9 10 83 0 0\n"
+        "cpu0 100 20 30 4000 50 6 7 80 0 0\n"
+        "cpu1 1 1 1 1 1 1 1 1 0 0\n"
+        "cpu12 2 2 2 2 2 2 2 2 0 0\n"
+        "intr 5\n"
+    )
     tick = os.sysconf("SC_CLK_TCK")
-    assert (found.busy, found.stolen) == (163 / tick, 80 / tick)
-    nothing = timing.reading(tmp_path / "none")
+    for cores, busy, stolen in (([0], 163, 80), ([1], 5, 1), ([0, 12], 173, 82)):
+        found = timing.reading(cores, stat)
+        assert found.cores == len(cores)
+        assert (found.busy, found.stolen) == pytest.approx((busy / tick, stolen / tick))
+    nothing = timing.reading([0], tmp_path / "none")
     assert (nothing.busy, nothing.stolen) == (None, None)
-    before = timing.reading()
+
+
+def test_reading_sees_who_works() -> None:
+    """This machine's own numbers."""
+    cores = usable_cores()
+    before = timing.reading(cores)
     until = time.process_time() + 0.2
     while time.process_time() < until:
         pass
-    after = timing.reading()
+    after = timing.reading(cores)
     assert after.own - before.own >= 0.2
     if before.busy is not None and after.busy is not None:
         assert after.busy - before.busy >= 0.1

@@ -2,11 +2,12 @@
 
     python -m tests.benchmarks.overhead [--pairs 20] [--backends torch jax ...] [--keras]
 
-All train softmax regression on Fashion-MNIST, batch 256, float32, concise, on the same orders.
+All train softmax regression on Fashion-MNIST, batch 256, float32, concise (NumPy from scratch), on
+the same orders, Keras on its own.
 One process a backend, in its environment, holds every mode's entrant and its loop by hand; the
 epochs of all of them alternate, one at a time, in an order that is shuffled in each turn. Printed:
 median seconds, and ratios of the epochs of a turn with their 95 % interval. A goal is missed
-where the whole interval lies beyond it. Losses are compared first, so that it is the same work.
+where the whole interval lies beyond it. Losses are compared in each turn: it is the same work.
 
 MindSpore runs once more without its tuned settings (`INFO.tuned`), as `mindspore:stock` does.
 `--keras` needs Keras 3 (`pip install -e '.[bench]'`); it fits on PyTorch and on JAX, in processes
@@ -206,6 +207,8 @@ def main() -> int:
     parser.add_argument("--keras", action="store_true", help="Keras's fit, too")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.pairs < timing.LEAST:
+        parser.error(f"--pairs {asked.pairs}: an interval needs {timing.LEAST}")
     if asked.child:
         limit_cores(available_cores())
         serve(*asked.child)
