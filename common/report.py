@@ -571,27 +571,16 @@ def print_diff(
     if reasons:
         words = f"not the same work on the same machine: {'; '.join(reasons)}"
         console.print(plain(words, style="yellow"), soft_wrap=True)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("entrant", overflow="fold")
-    for name in ("s/epoch", "new / old", "test acc", "peak memory"):
-        table.add_column(name, justify="right")
-    table.add_column("verdict")
-    for one in found:
-        ratio = DASH if one.ratio is None else f"{one.ratio:.2f}"
-        if one.low is not None:
-            ratio += f" ({one.low:.2f} to {one.high:.2f})"
-        table.add_row(
-            plain(one.label),
-            moved(three_digits(one.old_seconds), three_digits(one.new_seconds)),
-            ratio,
-            moved(percent(one.old_accuracy), percent(one.new_accuracy)),
-            moved(megabytes(one.old_memory), megabytes(one.new_memory)),
-            moved(
-                one.old_verdict if one.old_status == "ok" else one.old_status,
-                one.new_verdict if one.new_status == "ok" else one.new_status,
-            ),
-        )
-    console.print(table)
+    columns = [
+        ("entrant", "left", 0),
+        ("s/epoch", "right", 2),
+        ("new / old", "right", 1),
+        ("test acc", "right", 3),
+        ("peak memory", "right", 4),
+        ("verdict", "left", 0),
+    ]
+    rows = [_change_row(one) for one in found]
+    console.print(fitted(columns, rows, console.width, [one.label for one in found]))
     for name, (then, now) in environment(old, new).items():
         console.print(plain(f"{name} {then or DASH} → {now or DASH}"), soft_wrap=True)
     for one in found:
@@ -611,6 +600,23 @@ def print_diff(
         console.print(plain(f"only in one of them: {', '.join(sorted(gone))}"), soft_wrap=True)
     for line in worse:
         console.print(plain(line, style="red"), soft_wrap=True)
+
+
+def _change_row(one: Change) -> list[str | Text]:
+    ratio = DASH if one.ratio is None else f"{one.ratio:.2f}"
+    if one.low is not None:
+        ratio += f" ({one.low:.2f} to {one.high:.2f})"
+    return [
+        plain(one.label),
+        moved(three_digits(one.old_seconds), three_digits(one.new_seconds)),
+        ratio,
+        moved(percent(one.old_accuracy), percent(one.new_accuracy)),
+        moved(megabytes(one.old_memory), megabytes(one.new_memory)),
+        moved(
+            one.old_verdict if one.old_status == "ok" else one.old_status,
+            one.new_verdict if one.new_status == "ok" else one.new_status,
+        ),
+    ]
 
 
 def moved(old: str, new: str) -> Text:
