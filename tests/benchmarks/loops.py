@@ -72,35 +72,47 @@ def torch_eager(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> E
     return epoch
 
 
-def jax_jit(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
-    """JAX and optax: one jitted step, data on the device."""
+def _jax_parts() -> Any:
+    """The objective and optimiser of JAX's loops."""
     import jax
-    import jax.numpy as jnp
     import optax
 
-    held, classes = jnp.array(images), jnp.array(labels)
     optimizer = optax.sgd(LR)
-    params = {"w": jnp.array(weight), "b": jnp.zeros(10)}
-    carry: list[Any] = [params, optimizer.init(params)]
 
     def objective(params: Any, x: Any, y: Any) -> Any:
         logits = x @ params["w"] + params["b"]
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, y)
         return losses.mean(), logits
 
-    @jax.jit
-    def step(params: Any, state: Any, index: Any) -> Any:
-        x, y = held[index], classes[index]
+    def step(params: Any, state: Any, x: Any, y: Any) -> Any:
         (loss, logits), grads = jax.value_and_grad(objective, has_aux=True)(params, x, y)
         updates, state = optimizer.update(grads, state)
         count = (logits.argmax(axis=1) == y).sum()
         return optax.apply_updates(params, updates), state, loss, count
 
+    return optimizer, step
+
+
+def jax_jit(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
+    """JAX and optax: one jitted step, data on the device."""
+    import jax
+    import jax.numpy as jnp
+
+    held, classes = jnp.array(images), jnp.array(labels)
+    optimizer, step = _jax_parts()
+    params = {"w": jnp.array(weight), "b": jnp.zeros(10)}
+    carry: list[Any] = [params, optimizer.init(params)]
+
+    @jax.jit
+    def gather_and_step(params: Any, state: Any, index: Any) -> Any:
+        return step(params, state, held[index], classes[index])
+
     def epoch(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         losses, counts = [], []
         params, state = carry
         for start in range(0, len(order), BATCH):
-            params, state, loss, count = step(params, state, order[start : start + BATCH])
+            index = order[start : start + BATCH]
+            params, state, loss, count = gather_and_step(params, state, index)
             losses.append(loss)
             counts.append(count)
         carry[:] = jax.block_until_ready((params, state))
@@ -109,8 +121,8 @@ def jax_jit(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch
     return epoch
 
 
-def mindspore_jit(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
-    """MindSpore: nn.Dense, nn.CrossEntropyLoss, nn.SGD, one jitted step."""
+def _mindspore_parts(weight: np.ndarray) -> Any:
+    """Network and step of MindSpore's loops."""
     import mindspore
     from mindspore import Tensor, nn
 
@@ -124,11 +136,33 @@ def mindspore_jit(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) ->
 
     differentiate = mindspore.value_and_grad(objective, None, optimizer.parameters, has_aux=True)
 
-    @mindspore.jit
     def step(x: Any, y: Any) -> Any:
         (loss, logits), grads = differentiate(x, y)
         optimizer(grads)
         return loss, (logits.argmax(axis=1) == y).astype(mindspore.int32).sum()
+
+    return net, step
+
+
+def mindspore_jit(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
+    """MindSpore: nn.Dense, nn.CrossEntropyLoss, nn.SGD, one jitted step."""
+    return _mindspore_epoch(images, labels, weight, compiled=True)
+
+
+def mindspore_eager(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
+    """MindSpore: the same in PyNative."""
+    return _mindspore_epoch(images, labels, weight, compiled=False)
+
+
+def _mindspore_epoch(
+    images: np.ndarray, labels: np.ndarray, weight: np.ndarray, *, compiled: bool
+) -> Epoch:
+    import mindspore
+    from mindspore import Tensor
+
+    net, step = _mindspore_parts(weight)
+    if compiled:
+        step = mindspore.jit(step)
 
     def epoch(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         losses, counts = [], []
@@ -222,27 +256,6 @@ def torch_fused(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> E
     return epoch
 
 
-def _jax_parts() -> Any:
-    """The objective and optimiser of JAX's loops."""
-    import jax
-    import optax
-
-    optimizer = optax.sgd(LR)
-
-    def objective(params: Any, x: Any, y: Any) -> Any:
-        logits = x @ params["w"] + params["b"]
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, y)
-        return losses.mean(), logits
-
-    def step(params: Any, state: Any, x: Any, y: Any) -> Any:
-        (loss, logits), grads = jax.value_and_grad(objective, has_aux=True)(params, x, y)
-        updates, state = optimizer.update(grads, state)
-        count = (logits.argmax(axis=1) == y).sum()
-        return optax.apply_updates(params, updates), state, loss, count
-
-    return optimizer, step
-
-
 def jax_eager(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
     """JAX and optax, op by op."""
     import jax
@@ -290,48 +303,6 @@ def jax_fused(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epo
         state, (loss, count) = single(state, order[full:])
         carry[:] = jax.block_until_ready(state)
         return np.append(losses, loss), np.append(counts, count)
-
-    return epoch
-
-
-def _mindspore_parts(weight: np.ndarray) -> Any:
-    """Network and step of MindSpore's loops."""
-    import mindspore
-    from mindspore import Tensor, nn
-
-    net = nn.Dense(784, 10, weight_init=Tensor(weight.T.copy()), bias_init="zeros")
-    loss_function = nn.CrossEntropyLoss()
-    optimizer = nn.SGD(net.trainable_params(), learning_rate=LR)
-
-    def objective(x: Any, y: Any) -> Any:
-        logits = net(x)
-        return loss_function(logits, y), logits
-
-    differentiate = mindspore.value_and_grad(objective, None, optimizer.parameters, has_aux=True)
-
-    def step(x: Any, y: Any) -> Any:
-        (loss, logits), grads = differentiate(x, y)
-        optimizer(grads)
-        return loss, (logits.argmax(axis=1) == y).astype(mindspore.int32).sum()
-
-    return net, step
-
-
-def mindspore_eager(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
-    """MindSpore in PyNative."""
-    from mindspore import Tensor
-
-    net, step = _mindspore_parts(weight)
-
-    def epoch(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        losses, counts = [], []
-        for start in range(0, len(order), BATCH):
-            index = order[start : start + BATCH]
-            loss, count = step(Tensor(images[index]), Tensor(labels[index]))
-            losses.append(loss)
-            counts.append(count)
-        net.weight.asnumpy()
-        return np.array([x.asnumpy() for x in losses]), np.array([c.asnumpy() for c in counts])
 
     return epoch
 
