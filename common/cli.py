@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -503,21 +503,8 @@ def sweep(asked: argparse.Namespace) -> int:
     from common.results import as_json, prepare, refuse_folder, whole, write_json
 
     name, values = asked.vary
-    if name == "hidden" and "hidden" not in str(MODELS[asked.model].shapes):
-        raise Refused(f"--vary hidden: {asked.model} has no hidden layer; try --model mlp")
-    if asked.epochs == 1 and asked.rounds == 1:
-        raise Refused("--epochs 1 with one round has no steady epoch to time; use two or more")
-    if getattr(asked, VARIED[name]) is not None and name != "hidden":
-        raise Refused(f"--vary {name} and --{name} say two things; leave the latter out")
-    requests = {}
-    for value in values:
-        setattr(asked, VARIED[name], value)
-        requests[value] = read_request(asked, nested=True)
-    first = requests[values[0]]
-    if name == "limit" and first.dataset and max(values) > first.dataset.train_examples:
-        there = first.dataset.train_examples
-        raise Refused(f"--vary limit={max(values)}: there are {there} training examples")
-    folder = asked.out or default_folder(f"{first.plan.model}-{name}")
+    requests = sweep_requests(asked)
+    folder = asked.out or default_folder(f"{asked.model}-{name}")
     refuse_folder(folder, force=asked.force)
     folders = {value: folder / f"{name}-{value}" for value in values}
     for inner in folders.values():
@@ -528,7 +515,6 @@ def sweep(asked: argparse.Namespace) -> int:
     interrupted = False
     try:
         for value, request in requests.items():
-            setattr(asked, VARIED[name], value)
             plan = request.plan
             with report.Progress(
                 request.errors, request.records, plan.epochs, plan.rounds, request.silent,
@@ -545,13 +531,7 @@ def sweep(asked: argparse.Namespace) -> int:
     plain = {
         "vary": name,
         "unit": unit or "step",
-        "entrants": {
-            label: {
-                "points": [asdict(point) for point in of_label],
-                "line": asdict(line) if (line := lines.get(label)) else None,
-            }
-            for label, of_label in found.items()
-        },
+        "entrants": sweeping.as_plain(found, lines),
     }
     with uninterrupted():
         write_json(folder / "sweep.json", plain)
@@ -570,6 +550,26 @@ def sweep(asked: argparse.Namespace) -> int:
             console.print(report.plain(f"results in {folder}{drawn}"), soft_wrap=True)
     codes = [results.exit_code() for results in runs.values()]
     return max([*codes, *[EXIT_INTERRUPTED] * interrupted], key=GRAVER.index)
+
+
+def sweep_requests(asked: argparse.Namespace) -> dict[int, Request]:
+    """Read one request for each value; all that cannot be is refused before the first runs."""
+    name, values = asked.vary
+    if name == "hidden" and "hidden" not in str(MODELS[asked.model].shapes):
+        raise Refused(f"--vary hidden: {asked.model} has no hidden layer; try --model mlp")
+    if asked.epochs == 1 and asked.rounds == 1:
+        raise Refused("--epochs 1 with one round has no steady epoch to time; use two or more")
+    if getattr(asked, VARIED[name]) is not None and name != "hidden":
+        raise Refused(f"--vary {name} and --{name} say two things; leave the latter out")
+    requests = {}
+    for value in values:
+        setattr(asked, VARIED[name], value)
+        requests[value] = read_request(asked, nested=True)
+    dataset = requests[values[0]].dataset
+    if name == "limit" and dataset and max(values) > dataset.train_examples:
+        there = dataset.train_examples
+        raise Refused(f"--vary limit={max(values)}: there are {there} training examples")
+    return requests
 
 
 def diff(asked: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ enough to do is the rate.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -126,6 +126,19 @@ def line(found: Sequence[Point]) -> Line | None:
         _inverse(inverses[0]),
         straight,
     )
+
+
+def as_plain(
+    found: Mapping[str, Sequence[Point]], lines: Mapping[str, Line | None]
+) -> dict[str, Any]:
+    """Points and line of every entrant, as in sweep.json."""
+    return {
+        label: {
+            "points": [asdict(point) for point in of_label],
+            "line": asdict(fit) if (fit := lines.get(label)) else None,
+        }
+        for label, of_label in found.items()
+    }
 
 
 def _fitted(operations: Any, seconds: Any) -> tuple[float, float]:

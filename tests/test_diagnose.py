@@ -19,7 +19,7 @@ from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.referee import Referee, Schedule
 from common.session import LocalSession
 from common.spec import Entrant, Plan
-from tests.conftest import BACKENDS, EXAMPLES, make_plan
+from tests.conftest import BACKENDS, EXAMPLES, Command, Done, make_plan
 from tests.fakes import (
     BY_LARGEST,
     DROPS_LAST,
@@ -38,7 +38,7 @@ from tests.fakes import (
     children,
     copy_backend,
 )
-from tests.test_cli import Command, Done, refused
+from tests.test_cli import refused
 
 #: copy -> what is wrong with it, and where that must be found: step, stage, tensors, cause.
 SLIPS: dict[str, tuple[dict[str, str], int, str, tuple[str, ...], str]] = {

@@ -13,7 +13,7 @@ import pytest
 from common.composed import MixedSession, parse_mix
 from common.session import LocalSession
 from common.spec import MIXABLE, Plan
-from tests.conftest import BACKENDS, EXAMPLES, make_plan
+from tests.conftest import BACKENDS, EXAMPLES, Command, make_plan
 from tests.fakes import (
     EXITS,
     GENEROUS,
@@ -29,7 +29,7 @@ from tests.fakes import (
     UNSCALED_EPS,
     copy_backend,
 )
-from tests.test_cli import Command, by_label, refused
+from tests.test_cli import by_label, refused
 
 #: component -> what is wrong with it in a copy of NumPy's backend, and where that must show.
 WRONG = {
@@ -39,18 +39,6 @@ WRONG = {
     "update": (HASTY, "update"),
     "accuracy": (GENEROUS, "accuracy"),
 }
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("mix-cache")
-
-
-@pytest.fixture
-def compare(tmp_path: Path, cache: Path, small_folder: Path) -> Command:
-    folder = tmp_path / "here"
-    folder.mkdir()
-    return Command(folder, cache, small_folder)
 
 
 def mixed(read: dict[str, Any], label: str) -> dict[str, Any]:
