@@ -101,12 +101,10 @@ PLANTS: dict[str, Plant] = {
         {
             **everywhere("/ np.float32(255)", "/ np.float32(255) / np.float32(255)"),
             "torch": (".div_(largest)", ".div_(largest).div_(largest)"),
-            **dict.fromkeys(
-                ("jax", "mindspore"),
-                (
-                    "images = images.astype(dtype, copy=False)",
-                    "images = images.astype(dtype, copy=False) / np.float32(255)",
-                ),
+            "jax": ("pixels * HIGH + pixels * LOW", "(pixels * HIGH + pixels * LOW) / 255"),
+            "mindspore": (
+                "images = images.astype(dtype, copy=False)",
+                "images = images.astype(dtype, copy=False) / np.float32(255)",
             ),
         },
         "data",
@@ -118,10 +116,8 @@ PLANTS: dict[str, Plant] = {
         {
             **everywhere("/ np.float32(255)", "* np.float32(1 / 255)"),
             "torch": (".div_(largest)", ".mul_(1 / 255)"),
-            **dict.fromkeys(
-                ("jax", "mindspore"),
-                ("np.divide(images, np.float32(255)", "np.multiply(images, 1 / 255"),
-            ),
+            "jax": ("pixels * HIGH + pixels * LOW", "pixels * np.float32(1 / 255)"),
+            "mindspore": ("np.divide(images, np.float32(255)", "np.multiply(images, 1 / 255"),
         },
         "data",
         ("images",),

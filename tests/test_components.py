@@ -117,6 +117,22 @@ def test_pixels_are_a_true_division(referee: Any) -> None:
     assert (levels * np.float32(1 / 255) != levels / np.float32(255)).sum() == 126
 
 
+def test_jax_divides_bytes_exactly_in_a_compiled_step() -> None:
+    """XLA turns a division by 255 into a product; ours is of two products, exact whether or
+    not the compiler makes them and their sum one operation."""
+    import jax
+
+    from backends.jax import data
+
+    levels = np.arange(256, dtype=np.uint8)[:, None]
+    held = data.place(levels, np.zeros(256, np.int64), "float32", "cpu")
+    images, _ = jax.jit(data.take)(held, np.arange(256, dtype=np.int32))
+    right = levels.astype(np.float32) / np.float32(255)
+    np.testing.assert_array_equal(images, right)
+    by_xla = jax.jit(lambda pixels: pixels.astype(np.float32) / np.float32(255))(levels)
+    assert (np.asarray(by_xla) != right).sum() == 126
+
+
 #: Compiling takes torch and MindSpore seconds a component: those are not for every day.
 COMPILED = [
     pytest.param(

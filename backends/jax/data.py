@@ -1,9 +1,14 @@
 """Data: arrays in, batches out, in JAX."""
 
+import jax.numpy as jnp
 from common.labels import check_labels
 
 import jax
 import numpy as np
+
+# 1/255 = 2⁻⁸ + 2⁻¹⁶ + 2⁻²⁴ + ...: a byte times HIGH is exact in float32.
+HIGH = np.float32(257 / 65536)
+LOW = np.float32(1 / 255 - 257 / 65536)
 
 
 def to_tensor(array, device):
@@ -36,16 +41,15 @@ def place(images, labels, dtype, device):
     Raises:
         BadLabel: labels no loss could take, in the same words everywhere.
 
-    Differs: NumPy divides, because XLA turns a division by a constant into a
-    product, which differs on 126 of the 256 values. Bytes and a table of the
-    quotients would be exact, too, a quarter of the memory and a fifth slower.
+    Differs: in a float32 run bytes stay bytes, a quarter to read, and `take`
+    divides them. Labels are int32.
     """
     check_labels(images, labels)
     if images.dtype == np.uint8:
-        images = np.divide(images, np.float32(255), dtype=np.float32)
-        images = images.astype(dtype, copy=False)
-        images = jax.device_put(images, jax.devices(device)[0])
-        return images, to_tensor(labels.astype(np.int32), device)
+        if dtype != "float32":
+            images = np.divide(images, np.float32(255), dtype=np.float32)
+            images = images.astype(dtype)
+        labels = labels.astype(np.int32)
     return to_tensor(images, device), to_tensor(labels, device)
 
 
@@ -62,4 +66,21 @@ def take(data, index):
     See: https://docs.jax.dev/en/latest/_autosummary/jax.numpy.ndarray.at.html
     """
     images, labels = data
-    return images[index], labels[index]
+    images = images[index]
+    if images.dtype == jnp.uint8:
+        images = divided(images)
+    return images, labels[index]
+
+
+@jax.jit
+def divided(pixels):
+    """Divide bytes by 255 as float32 does, bit for bit.
+
+    Formula: x / 255 = x · HIGH + x · LOW, the first product exact.
+
+    Differs: XLA turns a division by a constant into a product with its
+    inverse, which differs on 126 of the 256 values. A table of the quotients
+    is exact, too, and a quarter slower in a fused epoch.
+    """
+    pixels = pixels.astype(jnp.float32)
+    return pixels * HIGH + pixels * LOW
