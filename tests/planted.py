@@ -100,7 +100,7 @@ PLANTS: dict[str, Plant] = {
         "data.py",
         {
             **everywhere("/ np.float32(255)", "/ np.float32(255) / np.float32(255)"),
-            "torch": (".div_(largest)", ".div_(largest).div_(largest)"),
+            "torch": ("images.float() / 255", "images.float() / 255 / 255"),
             "jax": ("pixels * HIGH + pixels * LOW", "(pixels * HIGH + pixels * LOW) / 255"),
             "mindspore": (
                 "images = images.astype(dtype, copy=False)",
@@ -115,7 +115,7 @@ PLANTS: dict[str, Plant] = {
         "data.py",
         {
             **everywhere("/ np.float32(255)", "* np.float32(1 / 255)"),
-            "torch": (".div_(largest)", ".mul_(1 / 255)"),
+            "torch": ("images.float() / 255", "images.float() * (1 / 255)"),
             "jax": ("pixels * HIGH + pixels * LOW", "pixels * np.float32(1 / 255)"),
             "mindspore": ("np.divide(images, np.float32(255)", "np.multiply(images, 1 / 255"),
         },

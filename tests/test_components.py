@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from typing import Any
 
@@ -117,20 +118,28 @@ def test_pixels_are_a_true_division(referee: Any) -> None:
     assert (levels * np.float32(1 / 255) != levels / np.float32(255)).sum() == 126
 
 
-def test_jax_divides_bytes_exactly_in_a_compiled_step() -> None:
-    """XLA turns a division by 255 into a product; ours is of two products, exact whether or
-    not the compiler makes them and their sum one operation."""
-    import jax
-
-    from backends.jax import data
-
+@pytest.mark.parametrize(
+    "backend", [pytest.param(b, marks=pytest.mark.slow if b == "torch" else ()) for b in FRAMEWORKS]
+)
+def test_pixels_are_a_true_division_in_a_compiled_step_too(backend: str) -> None:
+    """Whatever the compiler makes of it: every value of a byte, bit for bit."""
+    data = importlib.import_module(f"backends.{backend}.data")
+    train = importlib.import_module(f"backends.{backend}.train")
     levels = np.arange(256, dtype=np.uint8)[:, None]
     held = data.place(levels, np.zeros(256, np.int64), "float32", "cpu")
-    images, _ = jax.jit(data.take)(held, np.arange(256, dtype=np.int32))
+    index = data.to_tensor(np.arange(256, dtype=np.int32), "cpu")
+    images, _ = train.compiled(data.take, updates=False)(held, index)
     right = levels.astype(np.float32) / np.float32(255)
-    np.testing.assert_array_equal(images, right)
+    np.testing.assert_array_equal(data.to_array(images), right)
+
+
+def test_xla_makes_a_product_of_a_division() -> None:
+    """Why JAX's `take` does not simply divide."""
+    import jax
+
+    levels = np.arange(256, dtype=np.uint8)
     by_xla = jax.jit(lambda pixels: pixels.astype(np.float32) / np.float32(255))(levels)
-    assert (np.asarray(by_xla) != right).sum() == 126
+    assert (np.asarray(by_xla) != levels.astype(np.float32) / np.float32(255)).sum() == 126
 
 
 #: Compiling takes torch and MindSpore seconds a component: those are not for every day.

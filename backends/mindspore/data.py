@@ -37,8 +37,10 @@ def place(images, labels, dtype, device):
     Raises:
         BadLabel: labels no loss could take, in the same words everywhere.
 
-    Differs: class labels are int32, as its losses document. NumPy divides,
-    because Tensors of this size would each add to a pool that only grows.
+    Differs: class labels are int32, as its losses document. The images are
+    held as floats: to divide bytes in every step takes two more operations,
+    which made a compiled step a quarter slower, six in a row four fifths.
+    NumPy divides; Tensors of this size would add to a pool that only grows.
     """
     check_labels(images, labels)
     if images.dtype == np.uint8:

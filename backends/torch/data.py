@@ -34,15 +34,16 @@ def place(images, labels, dtype, device):
     Raises:
         BadLabel: labels no loss could take, in the same words everywhere.
 
-    Differs: class labels must be int64. Dividing by a tensor is exact; by a
-    number a GPU multiplies with its inverse (read in ATen, not run).
+    Differs: class labels must be int64. In a float32 run on a CPU bytes stay
+    bytes, a quarter to read, and `take` divides them; a GPU would multiply
+    with the inverse of a number (read in ATen, not run).
     """
     check_labels(images, labels)
     if images.dtype == np.uint8:
-        largest = torch.tensor(255.0, device=device)
-        images = to_tensor(images, device).float().div_(largest)
-        images = images.to(getattr(torch, dtype))
-        return images, to_tensor(labels.astype(np.int64), device)
+        if dtype != "float32" or device != "cpu":
+            images = np.divide(images, np.float32(255), dtype=np.float32)
+            images = images.astype(dtype)
+        labels = labels.astype(np.int64)
     return to_tensor(images, device), to_tensor(labels, device)
 
 
@@ -62,7 +63,10 @@ def take(data, index):
     See: https://docs.pytorch.org/docs/stable/generated/torch.index_select.html
     """
     images, labels = data
-    return images.index_select(0, index), labels.index_select(0, index)
+    images = images.index_select(0, index)
+    if images.dtype == torch.uint8:
+        images = images.float() / 255
+    return images, labels.index_select(0, index)
 
 
 def loader(folder, dtype, device, batch_size, workers):
