@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ import pytest
 from common import initial
 from common.errors import EntrantError, Failed, Killed, TimedOut, Unavailable
 from common.models import MODELS
-from common.remote import WorkerSession
+from common.remote import ROOT, WorkerSession
 from common.session import LocalSession
 from common.spec import Plan
 from tests.conftest import BACKENDS, EXAMPLES, make_plan
@@ -505,3 +506,32 @@ def test_a_spinning_worker_would_be_seen(broken: Made) -> None:
     before = cpu_seconds(session.pid)
     time.sleep(0.5)
     assert cpu_seconds(session.pid) - before > 0.05
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads are pinned on Linux")
+@pytest.mark.parametrize("pin", ["1", "0"], ids=["tuned", "stock"])
+def test_threads_of_jax_are_each_kept_on_a_core(pin: str) -> None:
+    code = """if True:
+        import os
+        os.sched_setaffinity(0, range(os.cpu_count()))  # the tests' own process has one core
+        threads = len(os.sched_getaffinity(0))
+        os.environ["NPROC"] = str(threads)
+        from backends.jax import train
+        said = train.setup("float32", "cpu", threads)["threads pinned"]
+        kept = [os.sched_getaffinity(int(task)) for task in os.listdir("/proc/self/task")]
+        alone = [cores.pop() for cores in kept if len(cores) == 1]
+        print(threads, said, len(alone), len(set(alone)), len(os.sched_getaffinity(0)))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "COMPARE_PIN_THREADS": pin},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    threads, said, alone, different, mine = map(int, done.stdout.split())
+    assert said == (threads if pin == "1" else 0)
+    if threads > 1:  # with one core all are on it, whatever anybody does
+        assert alone == different == said
+        assert mine == threads, "the calling thread stays free"

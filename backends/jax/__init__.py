@@ -12,4 +12,6 @@ INFO = Info(
     absent={"loader": "JAX has no dataset or loader classes of its own"},
     # The CPU client sizes its thread pool by NPROC; the process's affinity counts too.
     environment={"NPROC": "{threads}", "JAX_PLATFORMS": "{device}"},
+    # Ours and not JAX's, which has no such setting: see train.py, `pin_threads`.
+    tuned={"COMPARE_PIN_THREADS": "1"},
 )
