@@ -99,12 +99,14 @@ PLANTS: dict[str, Plant] = {
     "pixels divided by 255 twice": Plant(
         "data.py",
         {
-            **everywhere("/ np.float32(255)", "/ np.float32(255) / np.float32(255)"),
             "torch": ("images.float() / 255", "images.float() / 255 / 255"),
             "jax": ("pixels * HIGH + pixels * LOW", "(pixels * HIGH + pixels * LOW) / 255"),
-            "mindspore": (
-                "images = images.astype(dtype, copy=False)",
-                "images = images.astype(dtype, copy=False) / np.float32(255)",
+            **dict.fromkeys(
+                ("numpy", "mindspore"),
+                (
+                    "images = images.astype(dtype, copy=False)",
+                    "images = images.astype(dtype, copy=False) / np.float32(255)",
+                ),
             ),
         },
         "data",
@@ -114,10 +116,12 @@ PLANTS: dict[str, Plant] = {
     "pixels multiplied by 1/255": Plant(
         "data.py",
         {
-            **everywhere("/ np.float32(255)", "* np.float32(1 / 255)"),
             "torch": ("images.float() / 255", "images.float() * (1 / 255)"),
             "jax": ("pixels * HIGH + pixels * LOW", "pixels * np.float32(1 / 255)"),
-            "mindspore": ("np.divide(images, np.float32(255)", "np.multiply(images, 1 / 255"),
+            **dict.fromkeys(
+                ("numpy", "mindspore"),
+                ("np.divide(images, np.float32(255)", "np.multiply(images, 1 / 255"),
+            ),
         },
         "data",
         ("images",),
