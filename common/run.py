@@ -676,12 +676,7 @@ def _worker(
     timeout: float,
     pythons: Mapping[str, str],
 ) -> WorkerSession:
-    info = backend.info
-    wanted = {**info.environment, **({} if entrant.stock else info.tuned)}
-    environment = {
-        name: value.format(threads=plan.threads, device=plan.device)
-        for name, value in wanted.items()
-    }
+    environment = backend.info.variables(plan.threads, plan.device, stock=entrant.stock)
     settings.update(environment)
     extra: dict[str, Any] = {}
     if entrant.backend in pythons:

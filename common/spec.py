@@ -78,6 +78,11 @@ COMPONENTS = tuple(name.removesuffix(".py") for name in CONTRACT)
 MIXABLE = tuple(name for name in COMPONENTS if name != "train")
 
 
+#: glibc gives freed memory back to the system and faults it in again, batch after batch, in one
+#: process and not in the next: up to half of an epoch's time. It is to keep what it has.
+ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**25)}
+
+
 @dataclass(frozen=True)
 class Declared:
     """A difference that a framework has by design: one line of the strict ledger.
@@ -137,6 +142,14 @@ class Info:
     def choices(self) -> tuple[str, ...]:
         """Every style, mode and data choice this backend has."""
         return (*self.styles, *self.modes, *self.data)
+
+    def variables(self, threads: int, device: str, *, stock: bool = False) -> dict[str, str]:
+        """The environment variables of a worker; of a `stock` one without what is tuned."""
+        tuned = {} if stock else {**ALLOCATOR, **self.tuned}
+        return {
+            name: text.format(threads=threads, device=device)
+            for name, text in {**self.environment, **tuned}.items()
+        }
 
 
 @dataclass(frozen=True)

@@ -128,13 +128,11 @@ def workers(
 
     def worker(backend: str) -> WorkerSession:
         if backend not in started:
-            info = BACKENDS[backend].info
-            wanted = {**info.environment, **info.tuned}
             threads = available_cores()
             started[backend] = WorkerSession(
                 backend,
                 log=folder / f"{backend}.log",
-                environment={k: v.format(threads=threads, device="cpu") for k, v in wanted.items()},
+                environment=BACKENDS[backend].info.variables(threads, "cpu"),
                 threads=threads,
                 timeout=240,
             )

@@ -773,10 +773,7 @@ def run_all(backend: str, names: Sequence[str], folder: Path) -> Iterator[dict[s
     if not raw.exists():
         raw.mkdir(parents=True)
         write_images(raw)
-    info = BACKENDS[backend].info
-    wanted = {**info.environment, **info.tuned}
-    threads = available_cores()
-    filled = {name: text.format(threads=threads, device="cpu") for name, text in wanted.items()}
+    filled = BACKENDS[backend].info.variables(available_cores(), "cpu")
     command = [sys.executable, "-m", "tests.planted", "--here", backend, folder, "--only", *names]
     log = folder / f"{backend}.log"
     with (

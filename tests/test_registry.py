@@ -15,7 +15,7 @@ from common import run
 from common.errors import Refused
 from common.registry import Backend, find, parse, version
 from common.results import source_sha256
-from common.spec import Info
+from common.spec import ALLOCATOR, Info
 from tests.conftest import BACKENDS, make_plan
 from tests.fakes import NOT_INSTALLED, copy_backend
 
@@ -214,7 +214,7 @@ def test_worker_gets_the_environment_of_its_info(
     records = run.new_records(parse([text], BACKENDS), BACKENDS, plan, {})
     run.start_worker(records[0], plan, tmp_path, 7.0, {})
     info = BACKENDS[backend].info
-    wanted = {**info.environment, **({} if stock else info.tuned)}
+    wanted = {**info.environment, **({} if stock else {**ALLOCATOR, **info.tuned})}
     wanted = {name: text.format(threads=1, device="cpu") for name, text in wanted.items()}
     assert started[0]["environment"] == wanted
     assert wanted.items() <= records[0].settings.items()

@@ -131,12 +131,8 @@ class Child:
     def __init__(self, name: str, folder: str) -> None:
         backend = name.removeprefix("keras on ").removesuffix(" stock")
         info = registry.find()[backend].info
-        wanted = {**info.environment, **({} if name == STOCK else info.tuned)}
-        wanted["KERAS_BACKEND"] = backend
-        environment = {
-            key: value.format(threads=available_cores(), device="cpu")
-            for key, value in wanted.items()
-        }
+        environment = info.variables(available_cores(), "cpu", stock=name == STOCK)
+        environment["KERAS_BACKEND"] = backend
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.benchmarks.overhead", "--child", name, folder],
             env={**os.environ, **environment},
