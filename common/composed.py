@@ -21,7 +21,7 @@ from common.initial import Array, Arrays
 from common.referee import REFEREE
 from common.registry import Backend, parse, slug_of
 from common.session import EVALUATION_BATCH, LocalSession, Session, mean_over_examples
-from common.spec import MIXABLE, STYLES, Entrant, Info
+from common.spec import MIXABLE, MIXED, STYLES, Entrant, Info
 
 
 @dataclass(frozen=True)
@@ -160,6 +160,10 @@ class ComposedSession:
         """As `Session.correct`."""
         return self._parts.correct(logits, labels)
 
+    def component_seconds(self, index: Array) -> dict[str, float]:
+        """None: they are several frameworks', whose entrants are timed by themselves."""
+        return {}
+
     def predict(self) -> Array:
         """As `Session.predict`."""
         parts = [self._parts.logits(self._params, images) for images, _ in self._test()]
@@ -284,6 +288,6 @@ def parse_mix(text: str, available: Mapping[str, Backend], style: str) -> Mix:
     folder = available[update.backend].folder if update else referee.folder
     style = update.style if update else "scratch"
     entrant = Entrant(
-        label, slug_of(label), "mix", style, "eager", "memory", notes=(", ".join(notes), *own)
+        label, slug_of(label), MIXED, style, "eager", "memory", notes=(", ".join(notes), *own)
     )
-    return Mix(chosen, entrant, replace(referee, name="mix", info=info, folder=folder))
+    return Mix(chosen, entrant, replace(referee, name=MIXED, info=info, folder=folder))

@@ -121,6 +121,11 @@ class Dataset:
     test_examples: int
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes' names; none are known of custom data."""
+        return names_of(self.name)
+
+    @property
     def raw(self) -> Path:
         """The folder that holds the four files themselves."""
         return self.folder / RAW
@@ -172,6 +177,11 @@ def load(
     else:
         dataset = _genuine(cache, say)
     return dataset if resize in (None, dataset.side) else _resized(dataset, resize, say)
+
+
+def names_of(dataset: str) -> tuple[str, ...]:
+    """The classes' names of a data set by its name; none are known of custom data."""
+    return CLASSES if dataset == FASHION_MNIST else ()
 
 
 def cache_folder() -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 
 from common.errors import Refused
 from common.results import AGREE, SCHEMA_VERSION
+from common.spec import MIXED
 from common.timing import CLEAR, LEAST
 
 #: What makes two machines the same; a new kernel does not make another one.
@@ -152,7 +153,7 @@ def change(
     agree = finished and all(verdict in AGREE for verdict in verdicts)
     ratio, low, high = (None, None, None)
     # The seconds of a mixed entrant are the harness's.
-    if agree and then["backend"] != "mix" and all(one["all"] for one in seconds):
+    if agree and then["backend"] != MIXED and all(one["all"] for one in seconds):
         ratio, low, high = ratio_of_medians(seconds[1]["all"], seconds[0]["all"])
     speed = "not compared"
     if ratio is not None:

@@ -196,6 +196,10 @@ class WorkerSession:
         """As `Session.correct`."""
         return int(self._call("correct", logits, labels, compiled))
 
+    def component_seconds(self, index: Array) -> dict[str, float]:
+        """As `Session.component_seconds`."""
+        return dict(self._call("component_seconds", index))
+
     def predict(self) -> Array:
         """As `Session.predict`."""
         classes: Array = self._call("predict")

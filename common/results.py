@@ -29,6 +29,8 @@ from common.session import available_cores
 from common.spec import CONTRACT, Entrant, Plan
 
 SCHEMA_VERSION = 1
+#: So many test images of a kind are kept for the page.
+PICTURES = 12
 SCHEMA = Path(__file__).with_name("results.schema.json")
 AGREE = ("identical", "rounding", "declared")
 #: What `--force` may replace in an existing result folder, and nothing else.
@@ -39,6 +41,7 @@ OURS = (
     "order.npy",
     "params-*.safetensors",
     "predictions.npz",
+    "pictures.npz",
     "source",
     "worker-*.log",
 )
@@ -77,6 +80,8 @@ class Record:
     params: Arrays | None = None
     classes: Array | None = None
     learnt: dict[str, Any] | None = None
+    #: of each component by itself, see `Session.component_seconds`
+    component_seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def step_losses(self) -> Array:
@@ -116,6 +121,8 @@ class Results:
     check_seconds: dict[str, float] = field(default_factory=dict)
     #: of the referee, for each test image: how far its largest logit is above the second
     margins: Array | None = None
+    #: the referee's loss at every step
+    referee_losses: Array | None = None
     #: what the machine could do on an epoch, see `common.limit`
     limit: dict[str, float] | None = None
     _seconds: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
@@ -139,11 +146,18 @@ class Results:
             "parity": {
                 "referee": f"{REFEREE} float64",
                 "seconds": self.check_seconds,
+                "referee_losses": []
+                if self.referee_losses is None
+                else self.referee_losses.tolist(),
                 "entrants": {label: v.asdict() for label, v in self.verdicts.items()},
             },
             "comparisons": self.comparisons,
             "limit": self.limit,
         }
+
+    def _referee_losses(self) -> list[float]:
+        found: list[float] = [] if self.referee_losses is None else self.referee_losses.tolist()
+        return found
 
     def epoch_seconds(self, record: Record) -> dict[str, Any]:
         """Median, interval, minimum of an entrant's steady epochs; made once."""
@@ -189,7 +203,7 @@ class Results:
                 "times_limit": self.times_limit(record),
                 "cores_used": record.cores_used,
                 "examples_per_second": rate,
-                "component_seconds": {},
+                "component_seconds": record.component_seconds,
             },
             "peak_memory_bytes": record.peak_memory_bytes,
             "framework_memory_bytes": record.framework_memory_bytes,
@@ -293,6 +307,36 @@ def write_predictions(path: Path, records: Sequence[Record], labels: Array) -> N
     classes = {r.entrant.slug: r.classes for r in records if r.classes is not None}
     with whole(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, labels=np.asarray(labels), **classes)
+
+
+def write_pictures(
+    path: Path, results: Results, images: Array, labels: Array, classes: Sequence[str]
+) -> None:
+    """Write the test images a page shows, so that it can be made again without the data.
+
+    The first ones; the first that the first entrant takes for something else; and those on
+    which entrants disagree, the widest margin of the referee's logits first, because on narrow
+    ones rounding decides.
+    """
+    chosen = [r.classes for r in results.records if r.classes is not None]
+    shown = {"first": np.arange(min(PICTURES, len(labels)))}
+    apart = np.empty(0, np.int64)
+    if chosen:
+        shown["wrong"] = np.flatnonzero(chosen[0] != labels)[:PICTURES]
+        apart = np.flatnonzero((np.stack(chosen) != chosen[0]).any(axis=0))
+        if results.margins is not None:
+            apart = apart[np.argsort(-results.margins[apart], kind="stable")]
+        shown["disagreed"] = apart[: 2 * PICTURES]
+    arrays: dict[str, Array] = {
+        **{f"{name}/index": index.astype(np.int64) for name, index in shown.items()},
+        **{f"{name}/images": images[index] for name, index in shown.items()},
+        "disagreements": np.array(len(apart)),
+        "classes": np.array(list(classes)),
+    }
+    if results.margins is not None:
+        arrays["disagreed/margins"] = results.margins[shown.get("disagreed", apart)]
+    with whole(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def copy_source(folder: Path, backends: Mapping[str, Backend]) -> None:

@@ -34,6 +34,7 @@ from common.results import (
     source_sha256,
     write_arrays,
     write_orders,
+    write_pictures,
     write_predictions,
 )
 from common.session import (
@@ -43,7 +44,7 @@ from common.session import (
     one_line,
     usable_cores,
 )
-from common.spec import Declared, Entrant, Plan
+from common.spec import MIXED, Declared, Entrant, Plan
 
 Connect = Callable[[Record], Session]
 
@@ -171,6 +172,7 @@ class Runner:
                     self.observer.phase(f"the machine was not measured: {error}")
             self._train()
             self._judge()
+            self._time_components()
         except KeyboardInterrupt:
             interrupted = True
             if self._benches:
@@ -194,6 +196,7 @@ class Runner:
             interrupted,
             self.check_seconds,
             self._benches[None].path.margins if self._benches else None,
+            self._benches[None].path.losses if self._benches else None,
             limit,
         )
 
@@ -361,6 +364,17 @@ class Runner:
             with self._clocked("float64 run", "training once more in float64"):
                 self._check_float64()
         self._conclude()
+
+    def _time_components(self) -> None:
+        """Time every component by itself, one entrant after the other: nothing else runs."""
+        self.observer.phase("timing components")
+        index = self.work.orders[0][: self.work.plan.batch_size]
+
+        def measure(record: Record) -> None:
+            record.component_seconds = self._session(record).component_seconds(index)
+
+        for record in self._alive():
+            self._try(record, measure, record)
 
     def _conclude(self) -> None:
         """Name what follows declared rules, and who is identical to whom."""
@@ -631,7 +645,7 @@ def compare_all(
         agree = all(verdicts[label].verdict in AGREE for label in pair)
         both = a.status == b.status == "ok"
         # The seconds of a mixed entrant are the harness's: its arrays cross on the host.
-        timed = agree and both and "mix" not in (a.entrant.backend, b.entrant.backend)
+        timed = agree and both and MIXED not in (a.entrant.backend, b.entrant.backend)
         compared = timing.compare(a.steady, b.steady) if timed else timing.compare([], [])
         agreement = None
         if a.classes is not None and b.classes is not None:
@@ -738,10 +752,14 @@ def mixed_record(
     return record
 
 
-def save_arrays(results: Results, folder: Path, test_labels: Array | None) -> None:
+def save_arrays(
+    results: Results, folder: Path, test_labels: Array | None, dataset: Dataset | None = None
+) -> None:
     """Write what training left, but results.json."""
     for record in results.records:
         if record.params is not None:
             write_arrays(folder / f"params-{record.entrant.slug}.safetensors", record.params)
     if test_labels is not None:
         write_predictions(folder / "predictions.npz", results.records, test_labels)
+    if dataset is not None:
+        write_pictures(folder / "pictures.npz", results, *dataset.test(), dataset.classes)

@@ -32,6 +32,8 @@ from common.optimizers import OPTIMIZERS
 WARM_UP_CALLS = 64
 #: And at most so many examples where one step is a whole epoch.
 WARM_UP_EXAMPLES = 64 * 2048
+#: A component's time is the median of so many rounds, each of so many calls and one wait.
+COMPONENT_ROUNDS, COMPONENT_CALLS = 5, 20
 #: Examples per call when a whole data set is measured: bounds the memory of wide images.
 EVALUATION_BATCH = 2500
 
@@ -101,6 +103,9 @@ class Session(Protocol):
 
     def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
         """Component `accuracy`."""
+
+    def component_seconds(self, index: Array) -> dict[str, float]:
+        """Time each component by itself on one batch; empty if that means nothing here."""
 
     def predict(self) -> Array:
         """Choose a class for each test image: the largest logit, ties to the lowest index."""
@@ -433,6 +438,64 @@ class LocalSession:
         found = count(held, self._tensor(logits), labels)
         return int(np.asarray(self._data.to_array(found)).sum())
 
+    def component_seconds(self, index: Array) -> dict[str, float]:
+        """Time each component by itself on one batch, compiled alone where the entrant compiles.
+
+        Together they take longer than a step: each call is dispatched, and nothing is fused.
+
+        Args:
+            index: (n,) positions of the batch's examples.
+
+        Returns:
+            seconds of `data` (not a loader's), `forward`, `loss` (its value and gradient),
+            `backward` (with what it needs of the forward pass), `update` and `accuracy` (of a
+            classifier).
+        """
+        compiled = self._choices["mode"] != "eager"
+        params, (images, labels) = self.params(), self.batch(index)
+        logits = self.logits(params, images, compiled)
+        _, dlogits = self.gradient(logits, labels, compiled)
+        grads = self.backward(params, images, dlogits, compiled)
+        slopes = {f"gradient of {name}": grads[name] for name in self._names}
+        scores, classes = self._tensor(logits), self._labels(labels, *logits.shape)
+        inputs, backed = self._tensor(images), self._tensor(dlogits)
+        calls: dict[str, tuple[tuple[Any, Any], tuple[Any, ...]]] = {
+            "forward": (self._component("logits", compiled, params), (inputs,)),
+            "loss": (self._component("gradient", compiled), (scores, classes)),
+            "backward": (self._component("backward", compiled, params), (inputs, backed)),
+            "update": (
+                self._component("update", compiled, params, self.state()),
+                tuple(self._model.load(slopes, self._plan["device"]).values()),
+            ),
+        }
+        if self._classifies:
+            calls["accuracy"] = (self._component("correct", compiled), (scores, classes))
+        if self._choices["data"] == "memory":
+            take = self._data.take
+            take = self._train.compiled(take, updates=False) if compiled else take
+            calls = {"data": ((self._held, take), (self._tensor(index),)), **calls}
+        return {
+            name: self._seconds(held, function, arguments, compiled, name == "update")
+            for name, ((held, function), arguments) in calls.items()
+        }
+
+    def _seconds(
+        self, held: Any, function: Any, arguments: tuple[Any, ...], compiled: bool, moves: bool
+    ) -> float:
+        """Seconds of one call, of many in a row that are waited for together."""
+
+        def rounds(calls: int) -> float:
+            nonlocal held
+            started = time.perf_counter()
+            for _ in range(calls):
+                result = function(held, *arguments)
+                held = result if moves else held
+            self._data.to_array(first_leaf(result))
+            return (time.perf_counter() - started) / calls
+
+        rounds(WARM_UP_CALLS if compiled else COMPONENT_CALLS)
+        return float(np.median([rounds(COMPONENT_CALLS) for _ in range(COMPONENT_ROUNDS)]))
+
     def _component(
         self, name: str, compiled: bool, params: Arrays | None = None, state: Arrays | None = None
     ) -> tuple[Any, Any]:
@@ -526,6 +589,13 @@ class LocalSession:
         """Let go of everything placed."""
         kept = ("backend", "_rule", "_package")
         self.__dict__ = {name: getattr(self, name) for name in kept}
+
+
+def first_leaf(result: Any) -> Any:
+    """The first tensor of what a component returned."""
+    while isinstance(result, (tuple, list, dict)):
+        result = next(iter(result.values() if isinstance(result, dict) else result))
+    return result
 
 
 def read(data: dict[str, Any]) -> tuple[Any, Any]:

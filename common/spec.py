@@ -73,6 +73,8 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 
+#: The backend of an entrant that is put together from several.
+MIXED = "mix"
 COMPONENTS = tuple(name.removesuffix(".py") for name in CONTRACT)
 #: What can be taken from different frameworks; `train` only puts them together.
 MIXABLE = tuple(name for name in COMPONENTS if name != "train")

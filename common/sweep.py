@@ -15,6 +15,7 @@ import numpy as np
 
 from common.limit import work
 from common.results import AGREE, Results
+from common.spec import MIXED
 from common.timing import LEAST
 
 #: What is varied -> what the line is fitted to; more threads do not make more work.
@@ -83,7 +84,7 @@ def points(
             verdict = results.verdicts[label].verdict
             if record.status != "ok" or not record.steady:
                 verdict = record.status if record.status != "ok" else "one epoch has no time"
-            if record.entrant.backend == "mix":
+            if record.entrant.backend == MIXED:
                 verdict = "the harness's time"
             steps = len(record.losses[0]) if record.losses and unit == "step" else 1
             seconds = tuple(second / steps for second in record.steady)

@@ -192,6 +192,7 @@ def test_all_is_well() -> None:
         "phase collecting",
         "phase running the referee",
         "phase checking components",
+        "phase timing components",
     ]
 
 
@@ -750,7 +751,9 @@ def pictured(
 ) -> str:
     """What is printed of five test images, all of class 3, and what entrants took them for."""
     pixels = np.arange(TESTS * side * side).reshape(TESTS, -1).astype(np.uint8)
-    dataset: Any = SimpleNamespace(name=name, test=lambda: (pixels, np.full(TESTS, 3, np.uint8)))
+    dataset: Any = SimpleNamespace(
+        test=lambda: (pixels, np.full(TESTS, 3, np.uint8)), classes=data.names_of(name)
+    )
     results = run(
         {n: other(i, classes=np.array(c, np.uint8)) for i, (n, c) in enumerate(chosen.items())}
     )
@@ -1163,6 +1166,7 @@ def test_force_replaces_only_our_files(tmp_path: Path) -> None:
         "order.npy",
         "params-a.safetensors",
         "predictions.npz",
+        "pictures.npz",
         "worker-a.log",
     ]
     theirs = [
@@ -1180,7 +1184,7 @@ def test_force_replaces_only_our_files(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     prepare(tmp_path, force=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*theirs, "mine"])
-    assert len(OURS) == 8
+    assert len(OURS) == 9
 
 
 def test_force_does_not_follow_a_link(tmp_path: Path) -> None:
