@@ -102,23 +102,23 @@ def _styled(name: str) -> bool:
     return name.rpartition("_")[2] in STYLES
 
 
-def show(
+def columns(
     what: str,
-    shown: Sequence[Backend],
-    console: Console,
+    shown: Sequence[tuple[Backend, str | None]],
     *,
     model: str | None = None,
-    style: str | None = None,
     docstrings: bool = True,
-) -> None:
-    """Print a component, or one function of it, of several backends.
+) -> list[tuple[str, str]]:
+    """Find a component, or one function of it, in several backends.
 
     Args:
         what: `loss`, or `loss.cross_entropy_scratch`.
-        shown: the backends, a column each.
-        console: where to; its width decides between columns and one after another.
-        model, style: only what these use.
-        docstrings: whether to print them.
+        shown: a column each: the backend, and the style whose functions are wanted, None for both.
+        model: only what this one uses.
+        docstrings: whether to keep them.
+
+    Returns:
+        title and code of every column.
 
     Raises:
         Refused: there is no such component or function.
@@ -126,27 +126,32 @@ def show(
     component, _, function = what.partition(".")
     if component not in COMPONENTS:
         raise Refused(f"unknown component {component!r}; there are {', '.join(COMPONENTS)}")
-    wanted = [function] if function else functions(component, model, style)
     if function and function not in CONTRACT[f"{component}.py"]:
         known = ", ".join(CONTRACT[f"{component}.py"])
         raise Refused(f"{component}.py has no {function!r}; there are {known}")
-    columns: list[tuple[str, str]] = []
-    for backend in shown:
+    found: list[tuple[str, str]] = []
+    for backend, style in shown:
+        wanted = [function] if function else functions(component, model, style)
         code = excerpt(backend.folder / f"{component}.py", wanted, docstrings=docstrings)
-        title = f"{backend.name}/{component}.py"
+        title = f"{backend.name}/{component}.py{f', {style}' if style else ''}"
         if code is None:
             word = function.rpartition("_")[2] or function
             code = f"# {backend.info.title} has no {function}: {backend.info.absent.get(word)}\n"
-        columns.append((title, code))
-    width = console.width // max(1, len(columns)) - 3
-    if (width < NARROWEST and len(columns) > 1) or (not console.is_terminal and len(columns) == 1):
-        for title, code in columns:
+        found.append((title, code))
+    return found
+
+
+def show(found: Sequence[tuple[str, str]], console: Console) -> None:
+    """Print columns of code; one after another where the console is narrow."""
+    width = console.width // max(1, len(found)) - 3
+    if (width < NARROWEST and len(found) > 1) or (not console.is_terminal and len(found) == 1):
+        for title, code in found:
             console.print(Group(Rule(title, align="left"), _highlighted(code, console.width)))
         return
     table = Table(box=box.MINIMAL, pad_edge=False)
-    for title, _ in columns:
+    for title, _ in found:
         table.add_column(title, width=min(width, WIDEST), no_wrap=False)
-    table.add_row(*(_highlighted(code, min(width, WIDEST)) for _, code in columns))
+    table.add_row(*(_highlighted(code, min(width, WIDEST)) for _, code in found))
     console.print(table)
 
 

@@ -1,0 +1,335 @@
+"""report.html: what it shows, that it needs nothing from outside, in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common import charts, cli, page
+from common.errors import Refused
+from common.notebook import Comparison
+from common.spec import COMPONENTS
+from tests.conftest import BATCH, EXAMPLES, Command
+
+SECTIONS = (
+    "verdict", "table", "curves", "drift", "timing", "predictions", "confusion", "weights",
+    "source", "environment",
+)  # fmt: skip
+ENTRANTS = ("torch", "jax:scratch", "numpy")
+HOSTILE = (
+    '<script>window.hacked=1</script>"\'><img src=x onerror="window.hacked=2">\\u2028</script>'
+)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, small_folder: Path, cache: Path) -> Path:
+    """The result folder of a small run of three."""
+    folder = tmp_path_factory.mktemp("page")
+    found = Command(folder, cache, small_folder).run("--backends", *ENTRANTS, "--epochs", 4)
+    assert [entrant["status"] for entrant in found["entrants"]] == ["ok"] * 3
+    return folder / "out"
+
+
+@pytest.fixture
+def copy(ran: Path, tmp_path: Path) -> Path:
+    """A result folder that may be changed."""
+    return Path(shutil.copytree(ran, tmp_path / "out"))
+
+
+def changed(folder: Path, change: Any) -> None:
+    """Change what results.json says, and draw the page again."""
+    path = folder / "results.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    change(found)
+    path.write_text(json.dumps(found), encoding="utf-8")
+    page.write(folder)
+
+
+# ---- without a browser ---------------------------------------------------------------------
+
+
+def test_the_page_is_made_again_from_saved_results_alone(ran: Path, compare: Command) -> None:
+    before = (ran / "report.html").read_bytes()
+    copy = compare.folder / "moved"
+    shutil.copytree(ran, copy)
+    (copy / "report.html").unlink()
+    done = compare("report", copy)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(copy / "report.html")
+    assert (copy / "report.html").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot be read"),
+        ("{", "is not the result of a run"),
+        ("[]", "is not the result of a run"),
+        ('{"schema_version": 2}', "has schema version 2"),
+    ],
+    ids=["missing", "broken", "a-list", "later-version"],
+)
+def test_no_page_of_what_is_no_result(text: str | None, words: str, compare: Command) -> None:
+    folder = compare.folder / "other"
+    folder.mkdir()
+    if text is not None:
+        (folder / "results.json").write_text(text)
+    done = compare("report", folder)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (folder / "report.html").exists()
+
+
+def test_every_component_was_timed(ran: Path) -> None:
+    for entrant in page.read(ran)["entrants"]:
+        took = entrant["timing"]["component_seconds"]
+        assert set(took) == {"data", "forward", "loss", "backward", "update", "accuracy"}
+        assert all(0 < seconds < 1 for seconds in took.values()), took
+
+
+def test_the_source_is_the_one_that_ran(copy: Path) -> None:
+    found = page.read(copy)
+    assert page.verified(copy, found) == {"torch": True, "jax": True, "numpy": True}
+    with (copy / "source" / "jax" / "loss.py").open("a") as file:
+        file.write("\n")
+    assert page.verified(copy, found) == {"torch": True, "jax": False, "numpy": True}
+    assert "not what results.json says ran" in page.render(copy)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "",
+        "--model mlp --hidden 17 --epochs 3 --limit 40 --drop-last --seed 5 --lr 0.25",
+        "--optimizer momentum --momentum 0.5 --weight-decay 0.01 --dtype float64 --rounds 2",
+        "--optimizer adamw --betas 0.8 0.9 --eps 1e-05 --weight-decay 0.1 --resize 14",
+        "--optimizer momentum --momentum 0",
+    ],
+)
+def test_the_command_that_repeats_a_run_asks_for_the_same(words: str) -> None:
+    asked = cli.parser().parse_args(["run", *words.split()])
+    plan = cli.make_plan(asked).asdict()
+    entrants = [
+        {"label": "torch#1", "backend": "torch"},
+        {"label": "torch#2", "backend": "torch"},
+        {"label": "mix(loss=torch,model=jax)", "backend": "mix"},
+    ]
+    command = page.command({"plan": plan, "entrants": entrants}).split()
+    assert command[:2] == ["python", "compare.py"]
+    again = cli.parser().parse_args(["run", *command[2:]])
+    assert cli.make_plan(again).asdict() == plan
+    assert again.backends == ["torch", "torch"]
+    assert again.mix == ["loss=torch,model=jax"]
+
+
+def test_pictures_are_those_that_tell_something(ran: Path) -> None:
+    found, predictions = page.read(ran), page.arrays(ran / "predictions.npz")
+    pictures = page.arrays(ran / "pictures.npz")
+    labels, torch = predictions["labels"], predictions["torch"]
+    np.testing.assert_array_equal(pictures["first/index"], np.arange(12))
+    wrong = pictures["wrong/index"]
+    assert (labels[wrong] != torch[wrong]).all()
+    grids = page.grids(found, predictions, pictures, [str(n) for n in range(10)])
+    for one, index in zip(grids["wrong"], wrong, strict=True):
+        assert one["true"] == str(labels[index])
+        assert [(said["class"], said["right"]) for said in one["said"]] == [
+            (str(torch[index]), False)
+        ]
+
+
+def test_entrants_that_disagree_are_named_at_the_picture() -> None:
+    chosen = {"a": np.array([1, 2]), "b": np.array([1, 0]), "c": np.array([1, 2])}
+    said = page.said_of(1, chosen, np.array([1, 0]), ["zero", "one", "two"])
+    assert said == [
+        {"class": "two", "right": False, "who": "a, c"},
+        {"class": "zero", "right": True, "who": "b"},
+    ]
+    assert [one["who"] for one in page.said_of(0, chosen, np.array([1, 0]), ["0", "1", "2"])] == [
+        ""
+    ]
+
+
+def test_long_runs_are_drawn_by_their_largest_steps() -> None:
+    values = np.full(10_000, 1e-8)
+    values[7_777] = 1e-3
+    values[3] = np.nan
+    found = charts.binned(values)
+    assert len(found) <= charts.BINS
+    assert max(found.values()) == 1e-3
+    assert charts.binned(np.array([0.0, 2.0])) == {2.0: 2.0}
+
+
+def test_a_run_without_pictures_has_a_page(compare: Command) -> None:
+    done = compare("--model", "linear", "--backends", "numpy", "--epochs", 2, "--out", "out")
+    assert done.returncode == 0, done.stderr
+    text = (compare.folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert "least squares" in text
+    assert "There are no test images in this run." in text
+
+
+def test_who_failed_has_a_row_and_a_reason(copy: Path) -> None:
+    def fail(found: dict[str, Any]) -> None:
+        entrant = found["entrants"][1]
+        entrant.update(status="killed", reason="it was ended", epochs=[], step_losses=[])
+        entrant["versions"] = {}
+        entrant["timing"].update(
+            import_seconds=None, component_seconds={}, times_limit=None,
+            epoch_seconds={"median": None, "low": None, "high": None, "min": None, "all": []},
+        )  # fmt: skip
+        found["limit"] = None
+
+    changed(copy, fail)
+    text = (copy / "report.html").read_text(encoding="utf-8")
+    assert "it was ended" in text
+    assert "jax:scratch (killed) did not finish" in text
+
+
+def test_show_as_a_page(compare: Command) -> None:
+    done = compare("show", "update.sgd_scratch", "--backends", "torch", "jax", "--html")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("<!doctype html>")
+    assert "torch/update.py" in done.stdout
+    assert "src=" not in done.stdout
+    assert "<script" not in done.stdout
+
+
+def test_notebooks_get_the_same(ran: Path) -> None:
+    found = Comparison(ran)
+    assert [row["entrant"] for row in found.epochs] == [e for e in ENTRANTS for _ in range(4)]
+    assert len(found.steps) == 3 * 4 * -(-EXAMPLES // BATCH)
+    assert all(abs(row["loss"] - row["referee"]) < 1e-5 for row in found.steps)
+    assert found.verdict in found._repr_html_()
+    assert "def cross_entropy_scratch" in str(found.show("loss"))
+    assert "<span" in found.show("loss")._repr_html_()
+    for name in charts.NAMES[:-1]:
+        assert found.plot(name).to_dict()["$schema"]
+    with pytest.raises(Refused, match="nothing to draw as distances"):
+        found.plot("distances")  # so little work has no limit that can be measured
+    for refused in (lambda: found.plot("x"), lambda: found.show("x"), lambda: found.frame("x")):
+        with pytest.raises(Refused):
+            refused()
+
+
+# ---- in a browser --------------------------------------------------------------------------
+
+
+class Opened:
+    """A page in the browser, with what went wrong and what it asked for."""
+
+    def __init__(self, browser: Any, path: Path, **context: Any) -> None:
+        self.context = browser.new_context(offline=True, **context)
+        self.page = self.context.new_page()
+        self.wrong: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda said: self.wrong.append(f"{said.type}: {said.text}"))
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.wrong.append(dialog.message))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.resolve().as_uri())
+        self.draw()
+
+    def draw(self) -> None:
+        """Go through the page, so that every chart is drawn."""
+        for element in self.page.query_selector_all("[data-chart]"):
+            element.scroll_into_view_if_needed()
+            element.wait_for_selector("svg", timeout=10_000)
+
+    def close(self, path: Path) -> None:
+        self.context.close()
+        own = path.resolve().as_uri()
+        assert [url for url in self.requests if url != own and not url.startswith("data:")] == []
+        assert self.wrong == []
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium without a window; where there is none, CI fails and others skip."""
+    found = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if found is None and not os.environ.get("CI"):
+        pytest.skip("no Chromium is installed")
+    assert found, "CI has no Chromium"
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as tool:
+        started = tool.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_opens_offline(browser: Any, ran: Path, scheme: str, width: int) -> None:
+    path = ran / "report.html"
+    viewport = {"width": width, "height": 800}
+    opened = Opened(browser, path, color_scheme=scheme, viewport=viewport)
+    seen = opened.page
+    assert [one.get_attribute("id") for one in seen.query_selector_all("header, section")] == list(
+        SECTIONS
+    )
+    assert seen.evaluate("document.scrollingElement.scrollWidth") <= width, "no sideways scrolling"
+    ground = seen.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, ground.strip("rgb()").split(","))) < 384) == (scheme == "dark")
+    ink = seen.evaluate(
+        "getComputedStyle(document.querySelector('[data-chart=train_loss] .role-axis text')).fill"
+    )
+    assert ink == seen.evaluate("getComputedStyle(document.body).color"), "charts have its ink"
+    opened.close(path)
+
+
+def test_pointing_at_an_epoch_shows_every_entrant(browser: Any, ran: Path) -> None:
+    path = ran / "report.html"
+    opened = Opened(browser, path, viewport={"width": 1280, "height": 800})
+    chart = opened.page.query_selector("[data-chart=train_loss] svg")
+    chart.scroll_into_view_if_needed()
+    chart.hover()
+    tip = opened.page.wait_for_selector("#vg-tooltip-element.visible").inner_text()
+    for label in ENTRANTS:
+        assert label in tip
+    assert "epoch" in tip
+    opened.close(path)
+
+
+def test_the_code_is_shown_byte_for_byte(browser: Any, ran: Path) -> None:
+    path = ran / "report.html"
+    opened = Opened(browser, path)
+    for component in COMPONENTS:
+        for backend in ("torch", "jax", "numpy"):
+            file = f"{backend}/{component}.py"
+            shown = opened.page.eval_on_selector(f'pre[data-file="{file}"]', "e => e.textContent")
+            assert shown.encode() == (ran / "source" / file).read_bytes(), file
+    opened.close(path)
+
+
+@pytest.mark.parametrize("words", [HOSTILE, "x" * 10_000, "‮数据 🙂\u0000 {{ 7 * 7 }}"], ids=[
+    "script", "10000-characters", "odd-characters",
+])  # fmt: skip
+def test_hostile_words_do_no_harm(browser: Any, copy: Path, words: str) -> None:
+    def poison(found: dict[str, Any]) -> None:
+        label = found["entrants"][0]["label"]
+        found["parity"]["entrants"][words] = found["parity"]["entrants"].pop(label)
+        found["entrants"][0].update(
+            label=words, reason=words, notes=[words], settings={words: words}
+        )
+        found["data"].update(name=words, source=words)
+        found["environment"].update(cpu=words, platform=words)
+        for pair in found["comparisons"]:
+            pair.update({side: words for side in "ab" if pair[side] == label})
+
+    changed(copy, poison)
+    path = copy / "report.html"
+    opened = Opened(browser, path, viewport={"width": 360, "height": 800})
+    seen = opened.page
+    assert seen.evaluate("window.hacked") is None
+    assert seen.evaluate("document.scrollingElement.scrollWidth") <= 360
+    assert words.replace("\u0000", "") in seen.evaluate("document.body.textContent")
+    opened.close(path)
