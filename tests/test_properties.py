@@ -126,7 +126,7 @@ def check_cross_entropy(session: Any, backend: str, case: tuple[Array, Array]) -
     logits, labels = case
     if backend == "mindspore":
         # Some of its threads flush subnormals and others not; of rows that are all 1.4e-45 the
-        # gradient came out NaN once (docs/differences.md). No trained logits are that small.
+        # gradient came out NaN once (docs/traps.md). No trained logits are that small.
         logits = np.where(
             np.abs(logits) < np.finfo(logits.dtype).tiny, logits.dtype.type(0), logits
         )

@@ -9,8 +9,8 @@ from mindspore import Tensor, ops
 def to_tensor(array, device):
     """Hand an array to the framework, dtype and shape unchanged.
 
-    Differs: contiguous, or a Parameter made of it is never updated; a copy,
-    because a Tensor may keep using NumPy's memory.
+    Differs: a copy, because a Tensor may keep using NumPy's memory, and
+    contiguous: a Parameter set to a view may never be updated.
 
     See: https://www.mindspore.cn/docs/en/master/api_python/mindspore/mindspore.Tensor.html
     """
