@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from common.composed import Mix
     from common.data import Dataset
     from common.initial import Arrays
-    from common.report import Progress
     from common.results import Record, Results
+    from common.run import Observer
     from common.session import Session
 
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
@@ -194,10 +194,29 @@ def parser() -> Parser:
     listing.add_argument("--backend-path", type=Path)
 
     show = commands.add_parser("show", help="source of a component side by side")
-    show.add_argument("component", metavar="COMPONENT", help=", ".join(COMPONENTS))
+    show.add_argument(
+        "component",
+        metavar="COMPONENT",
+        help=f"{', '.join(COMPONENTS)}, or one function, as update.sgd_scratch",
+    )
     add_entrants(show, style=None)
     show.add_argument("--model", choices=MODELS)
     show.add_argument("--no-docstrings", action="store_true")
+    show.add_argument("--html", action="store_true", help="a page, on stdout, instead of text")
+
+    page = commands.add_parser(
+        "report", help="write report.html of a result folder again, from what is in it"
+    )
+    page.add_argument("folder", type=Path, metavar="FOLDER")
+
+    teaching = commands.add_parser(
+        "lessons", help="differences between the frameworks: list them, or run one"
+    )
+    teaching.add_argument("name", nargs="?", metavar="NAME", help="which; none: list them")
+    teaching.add_argument("--all", action="store_true", help="run every one")
+    teaching.add_argument(
+        "--markdown", action="store_true", help="all claims as docs/differences.md has them"
+    )
     return top
 
 
@@ -290,6 +309,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "diff": diff,
         "list": list_backends,
         "show": show_source,
+        "report": write_report,
+        "lessons": lessons,
     }
     # `run` may be left out; a first word that is no option must be a command.
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
@@ -329,20 +350,67 @@ def list_backends(asked: argparse.Namespace) -> int:
 
 def show_source(asked: argparse.Namespace) -> int:
     """`show`: a component's source in columns."""
-    from common.source import show
+    from common.source import columns, show
 
     available = find(asked.backend_path)
-    entrants = parse(asked.backends or list(available), available)
-    shown: dict[str, Backend] = {e.backend: available[e.backend] for e in entrants}
-    show(
+    shown: dict[tuple[str, str | None], Backend] = {}
+    for entrant in parse(asked.backends or list(available), available):
+        words = entrant.label.partition("#")[0].partition(":")[2].split(",")
+        style = next((word for word in words if word in STYLES), asked.style)
+        shown[entrant.backend, style] = available[entrant.backend]
+    found = columns(
         asked.component,
-        list(shown.values()),
-        _console(otherwise=120),
+        [(backend, style) for (_, style), backend in shown.items()],
         model=asked.model,
-        style=asked.style,
         docstrings=not asked.no_docstrings,
     )
+    if asked.html:
+        from common.page import source_page
+
+        print(source_page(asked.component, found))
+    else:
+        show(found, _console(otherwise=120))
     return 0
+
+
+def write_report(asked: argparse.Namespace) -> int:
+    """`report`: the page of a result folder again, from what is in it."""
+    from jinja2 import UndefinedError
+
+    from common.page import write
+
+    try:
+        path = write(asked.folder)
+    except (KeyError, TypeError, UndefinedError) as cause:
+        words = f"{asked.folder}/results.json is not the result of a run: {cause}"
+        raise Refused(words) from cause
+    except OSError as cause:
+        raise Refused(f"{asked.folder}/report.html cannot be written: {cause.strerror}") from cause
+    print(path)
+    return 0
+
+
+def lessons(asked: argparse.Namespace) -> int:
+    """`lessons`: list them by topic, or run one, or all, in every framework that is there."""
+    from common import lessons as teaching
+    from common.report import print_lesson, print_lessons
+
+    known = teaching.find()
+    console = _console(otherwise=120)
+    if asked.markdown:
+        print(teaching.markdown(known.values()), end="")
+        return 0
+    if asked.name is None and not asked.all:
+        print_lessons(list(known.values()), console)
+        return 0
+    chosen = list(known.values()) if asked.all else [teaching.choose(asked.name, known)]
+    there = {name: backend for name, backend in find(None).items() if backend.missing() is None}
+    found = teaching.run(chosen, there)
+    wrong = False
+    for lesson in chosen:
+        print_lesson(lesson, found[lesson.name], console, code=not asked.all)
+        wrong |= any(outcome.wrong for outcome in found[lesson.name].values())
+    return int(wrong)
 
 
 @dataclass
@@ -470,10 +538,11 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def train(
-    asked: argparse.Namespace, request: Request, folder: Path, progress: Progress
+    asked: argparse.Namespace, request: Request, folder: Path, progress: Observer
 ) -> tuple[Results, dict[str, Any], Arrays]:
     """Train and judge everybody, and save it; the results, as saved, the initial parameters."""
     from common.limit import limit
+    from common.page import write
     from common.results import copy_source, write_json
     from common.run import Runner, prepare_work, save_arrays
 
@@ -490,9 +559,11 @@ def train(
         limit=limit if plan.device == "cpu" else None,
     ).run()
     with uninterrupted():
-        save_arrays(results, folder, work.test_labels)
+        save_arrays(results, folder, work.test_labels, request.dataset)
         found = results.asdict()
         write_json(folder / "results.json", found)
+        progress.phase("drawing the page")
+        write(folder)
     return results, found, work.data["initial"]
 
 

@@ -5,24 +5,26 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from io import StringIO
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from common.checks import CRITERION as COMPONENTS_CRITERION
 from common.checks import Check
-from common.data import CLASSES, FASHION_MNIST, Dataset
+from common.data import Dataset
 from common.diagnose import Diagnosis
 from common.diff import Change, environment
 from common.initial import Array
+from common.lessons import Lesson, Outcome, shown
 from common.parity import CRITERION, Difference, Verdict
 from common.results import AGREE, Record, Results
+from common.source import show
 from common.sweep import Line, Point
 
 DASH = "–"
@@ -30,11 +32,37 @@ DASH = "–"
 SHADES = " .:-=+*#%@"
 #: CPU time over wall time from which on an entrant has more threads than the plan gives it.
 MORE_CORES = 1.05
+#: Of a panel of the curves, in characters, and the colours of the entrants there.
+CURVES_WIDTH, CURVES_HEIGHT = 38, 12
+CURVES_COLOURS = ("blue+", "red+", "green+", "magenta+", "cyan+", "orange+")
 #: What a table's edge and padding take from each column.
 GAP = 3
 
 
-class Progress:
+class Silent:
+    """An `Observer` that says nothing, for others to add to."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+
+    def phase(self, words: str) -> None:
+        """As `Observer.phase`."""
+
+    def ready(self, record: Record) -> None:
+        """As `Observer.ready`."""
+
+    def epoch(self, record: Record, round_: int) -> None:
+        """As `Observer.epoch`."""
+
+    def ended(self, record: Record) -> None:
+        """As `Observer.ended`."""
+
+
+class Progress(Silent):
     """Tells of a run while it goes on: a live table on a terminal, else a line an epoch.
 
     Args:
@@ -59,11 +87,12 @@ class Progress:
         self._console, self._records = console, records
         self._epochs, self._rounds, self._quiet = epochs, rounds, quiet
         self._words = ""
+        self._curves: Text | None = None
         self._live: Live | None = None
         if console.is_terminal and not quiet:
-            self._live = Live(console=console, transient=True, get_renderable=self._table)
+            self._live = Live(console=console, transient=True, get_renderable=self._picture)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         """Start the live table, if there is one."""
         if self._live:
             self._live.start()
@@ -85,6 +114,9 @@ class Progress:
 
     def epoch(self, record: Record, round_: int) -> None:
         """As `Observer.epoch`."""
+        if self._live and round_ == 0 and record is self._records[-1]:
+            # Here, between two epochs, and not whenever the table is drawn: nothing is timed now.
+            self._curves = curves(self._records, self._console.width)
         done, row = len(record.rounds[round_]), record.epochs[-1]
         where = f"epoch {done}/{self._epochs}"
         if self._rounds > 1:
@@ -99,6 +131,11 @@ class Progress:
     def _say(self, line: str) -> None:
         if not self._live and not self._quiet:
             self._console.print(plain(self._before + line), soft_wrap=True)
+
+    def _picture(self) -> Group:
+        """The table, and below it the curves where there is room."""
+        room = self._console.height > len(self._records) + CURVES_HEIGHT + 5
+        return Group(self._table(), *([self._curves] if self._curves and room else []))
 
     def _table(self) -> Table:
         table = Table(
@@ -124,6 +161,37 @@ class Progress:
             percent(row["test_accuracy"]),
             f"{record.rounds[-1][-1] if record.rounds[-1] else record.rounds[-2][-1]:.3f}",
         ]
+
+
+def curves(records: Sequence[Record], width: int) -> Text | None:
+    """Train loss, train and test accuracy so far, side by side as far as they fit.
+
+    Entrants that agree lie upon one another; what is drawn last is seen.
+    """
+    import plotext
+
+    named = {"train_loss": "train loss", "test_accuracy": "test accuracy",
+             "train_accuracy": "train accuracy"}  # fmt: skip
+    rows: list[list[str]] = []
+    panels = max(1, min(len(named), width // CURVES_WIDTH))
+    for measure, title in list(named.items())[:panels]:
+        plotext.clear_figure()
+        plotext.theme("clear")
+        plotext.plotsize(min(width // panels, 2 * CURVES_WIDTH) - 1, CURVES_HEIGHT)
+        plotext.title(title)
+        drawn = False
+        for place, record in enumerate(records):
+            points = [row[measure] for row in record.epochs if row[measure] is not None]
+            if len(points) > 1:
+                colour = CURVES_COLOURS[place % len(CURVES_COLOURS)]
+                epochs = list(range(1, len(points) + 1))
+                plotext.plot(epochs, points, color=colour, marker="braille")
+                drawn = True
+        if drawn:
+            rows.append(plotext.build().splitlines())
+    if not rows:
+        return None
+    return Text.from_ansi("\n".join(" ".join(line) for line in zip(*rows, strict=False)))
 
 
 def seconds(value: float | None) -> str:
@@ -208,7 +276,7 @@ def pictures(
     """Test images side by side, their true class, and what each entrant takes them for."""
     table = Table(box=None, pad_edge=False, show_header=False)
     images, labels = dataset.test()
-    names = CLASSES if dataset.name == FASHION_MNIST else ()
+    names = dataset.classes
 
     def named(number: int) -> str:
         return names[number] if number < len(names) else str(number)
@@ -246,23 +314,33 @@ def drawn(pixels: Array) -> str:
 
 def sentence(results: Results) -> str:
     """Say in one sentence what came out."""
-    finished = [r for r in results.records if r.status == "ok"]
-    lost = [f"{r.entrant.label} ({r.status})" for r in results.records if r.status != "ok"]
-    verdicts = {r.entrant.label: results.verdicts[r.entrant.label].verdict for r in finished}
-    differ = [label for label, verdict in verdicts.items() if verdict == "differs"]
-    open_ = [label for label, verdict in verdicts.items() if verdict == "not checked"]
+    statuses = {record.entrant.label: record.status for record in results.records}
+    verdicts = {label: verdict.verdict for label, verdict in results.verdicts.items()}
+    return said(statuses, verdicts, interrupted=results.interrupted)
+
+
+def said(
+    statuses: Mapping[str, str], verdicts: Mapping[str, str], *, interrupted: bool = False
+) -> str:
+    """Statuses and verdicts by label, in one sentence."""
+    finished = {label: verdicts[label] for label, one in statuses.items() if one == "ok"}
+    lost = [f"{label} ({one})" for label, one in statuses.items() if one != "ok"]
+
+    def those(word: str) -> list[str]:
+        return [label for label, verdict in finished.items() if verdict == word]
+
+    differ, open_, declared = those("differs"), those("not checked"), those("declared")
     words = []
-    if results.interrupted:
+    if interrupted:
         words.append("Interrupted")
     if differ:
         words.append(f"{_listed(differ)} {_verb(differ, 'differs', 'differ')} from the referee")
     if open_:
         words.append(f"{_listed(open_)}: agreement was not checked to the end")
-    declared = [label for label, verdict in verdicts.items() if verdict == "declared"]
     if declared:
         whose = _verb(declared, "a rule of its own that is", "rules of their own that are")
         words.append(f"{_listed(declared)} {_verb(declared, 'follows', 'follow')} {whose} declared")
-    agree = [label for label in verdicts if label not in differ + open_ + declared]
+    agree = [label for label in finished if label not in differ + open_ + declared]
     if agree:
         others = differ or open_ or lost or declared or len(agree) == 1
         who = _listed(agree) if others else "All entrants"
@@ -716,3 +794,59 @@ def _ulps_cell(check: Check | None) -> Text:
     return Text(
         words if check.error == check.error else "missing", style="" if check.right else "red"
     )
+
+
+def print_lessons(lessons: Sequence[Lesson], console: Console) -> None:
+    """List lessons by topic: name and claim."""
+    widest = max(len(lesson.name) for lesson in lessons) if console.width >= 80 else 0
+    for topic, group in itertools.groupby(lessons, key=lambda lesson: lesson.topic):
+        table = Table(
+            title=topic, title_justify="left", title_style="bold", box=None, show_header=False,
+            pad_edge=False,
+        )  # fmt: skip
+        table.add_column(
+            style="cyan", no_wrap=console.width >= 80, min_width=widest, overflow="fold"
+        )
+        table.add_column()
+        for lesson in group:
+            table.add_row(plain(lesson.name), plain(lesson.claim))
+        console.print(table)
+        console.print()
+
+
+def print_lesson(
+    lesson: Lesson, found: Mapping[str, Outcome], console: Console, *, code: bool
+) -> None:
+    """Print a lesson: the claim, the same lines in each framework, the values, whether it holds."""
+    console.print(plain(f"{lesson.name}: {lesson.claim}", style="bold"), soft_wrap=False)
+    if code:
+        rest = lesson.text.partition("\n\n")[2]
+        for words in [rest, lesson.why]:
+            if words:
+                console.print(plain(words))
+        show([(name, lesson.code[name] + "\n") for name in found], console)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    for name in found:
+        table.add_column(name, overflow="fold")
+    rows = dict.fromkeys(what for outcome in found.values() for what in outcome.values)
+    for what in rows:
+        cells = (
+            plain(shown(o.values[what])) if what in o.values else Text("") for o in found.values()
+        )
+        table.add_row(plain(what), *cells)
+    if rows:
+        console.print(table)
+    for name, outcome in found.items():
+        for words in outcome.wrong:
+            console.print(plain(f"✗ {name}: {words}", style="red"), soft_wrap=True)
+    if found and not any(outcome.wrong for outcome in found.values()):
+        console.print(plain(f"✓ it holds in {_listed(list(found))}", style="green"))
+    missing = [name for name in lesson.code if name not in found]
+    if missing:
+        console.print(plain(f"not run, because not installed: {_listed(missing)}"))
+    if code:
+        seen = ", ".join(f"{name} {version}" for name, version in lesson.seen.items())
+        console.print(plain(f"seen in {seen}", style="dim"))
+        for page in lesson.see:
+            console.print(plain(page, style="dim"), soft_wrap=True)

@@ -125,10 +125,11 @@ def test_result_folder(full: Full) -> None:
     command, read, _ = full
     folder = command.folder / "out"
     slugs = [entrant["slug"] for entrant in read["entrants"]]
-    expected = {"results.json", "initial.safetensors", "order.npy", "predictions.npz", "source"}
+    expected = {"results.json", "report.html", "initial.safetensors", "order.npy", "source"}
+    expected |= {"predictions.npz", "pictures.npz"}
     expected |= {f"params-{slug}.safetensors" for slug in slugs}
     expected |= {f"worker-{slug}.log" for slug in slugs}
-    assert {path.name for path in folder.iterdir()} - {"report.html"} == expected
+    assert {path.name for path in folder.iterdir()} == expected
     assert sorted(path.name for path in command.folder.iterdir()) == ["copy.json", "out"]
 
 

@@ -1,0 +1,204 @@
+"""For notebooks: `from compare import compare`, curves that grow, results that show themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from common import charts
+from common.cli import default_folder, parser, read_request, train
+from common.errors import Refused
+from common.page import Shown, coloured, columns_of, read, sentence, template
+from common.report import Silent
+from common.results import Record, prepare
+
+
+def compare(backends: Sequence[str] | None = None, **settings: Any) -> Comparison:
+    """Train one model in several frameworks, on the same batches from the same weights.
+
+    In a notebook the curves grow while it runs.
+
+    Args:
+        backends: entrants as on the command line: `["torch", "jax:fused"]`; None for all there are.
+        settings: the command line's options by name, underscores for hyphens: `model="mlp"`,
+            `epochs=3`, `batch_size=64`, `drop_last=True`, `mix=["loss=torch"]`.
+
+    Returns:
+        what came out; the same is in its `folder`.
+
+    Raises:
+        Refused: the request cannot be run as it stands.
+    """
+    words = ["run", "--no-progress"]
+    if backends is not None:
+        words += ["--backends", *backends]
+    for name, value in settings.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        elif name in ("mix", "python") and not isinstance(value, str):
+            words += [word for one in value for word in (option, one)]
+        elif isinstance(value, (list, tuple)):
+            words += [option, *map(str, value)]
+        elif value is not None and value is not False:
+            words += [option, str(value)]
+    asked = parser().parse_args(words)
+    if asked.json:
+        raise Refused("compare() returns the results; leave json out")
+    request = read_request(asked)
+    folder = asked.out or default_folder(request.plan.model)
+    prepare(folder, force=asked.force)
+    with Curves(request.records) as curves:
+        train(asked, request, folder, curves)
+    return Comparison(folder)
+
+
+class Comparison:
+    """What a run left in its folder.
+
+    Args:
+        folder: with results.json.
+
+    Attributes:
+        results: results.json as plain values.
+        epochs: a row for every entrant's epoch.
+        steps: a row for every entrant's step: its loss, and the referee's.
+        comparisons: a row for every pair.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self.results = read(self.folder)
+        right = self.results["parity"].get("referee_losses", [])
+        self.epochs: list[dict[str, Any]] = [
+            {"entrant": entrant["label"], **row}
+            for entrant in self.results["entrants"]
+            for row in entrant["epochs"]
+        ]
+        self.steps: list[dict[str, Any]] = [
+            {"entrant": entrant["label"], "step": step, "loss": loss,
+             "referee": right[step - 1] if step <= len(right) else None}
+            for entrant in self.results["entrants"]
+            for step, loss in enumerate(entrant["step_losses"], 1)
+        ]  # fmt: skip
+        self.comparisons: list[dict[str, Any]] = self.results["comparisons"]
+
+    @property
+    def verdict(self) -> str:
+        """What came out, in a sentence."""
+        return sentence(self.results)
+
+    def frame(self, rows: str = "epochs") -> Any:
+        """`epochs`, `steps` or `comparisons` as a data frame of pandas.
+
+        Raises:
+            Refused: pandas is not installed, or there are no such rows.
+        """
+        if rows not in ("epochs", "steps", "comparisons"):
+            raise Refused(f"there are epochs, steps and comparisons, and no {rows!r}")
+        try:
+            import pandas
+        except ImportError as cause:
+            raise Refused(f"pandas is not installed; .{rows} has the same as plain rows") from cause
+        return pandas.DataFrame(getattr(self, rows))
+
+    def plot(self, what: str = "train_loss") -> Any:
+        """One of the page's charts, by Altair; `charts.NAMES` has what there is.
+
+        Raises:
+            Refused: there is no such chart, or nothing to draw in it.
+        """
+        if what not in charts.NAMES:
+            raise Refused(f"there is no chart {what!r}; there are {', '.join(charts.NAMES)}")
+        chart = charts.named(self.results, what)
+        if chart is None:
+            raise Refused(f"this run has nothing to draw as {what}")
+        return chart.properties(width=480)
+
+    def show(self, component: str) -> Source:
+        """The code of a component that ran, side by side."""
+        return Source(columns_of(self.folder, component))
+
+    def _repr_html_(self) -> str:
+        entrants = [Shown(entrant, self.results) for entrant in self.results["entrants"]]
+        return template("notebook.html").render(
+            sentence=self.verdict, entrants=entrants, folder=self.folder
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.verdict} Results in {self.folder}."
+
+
+class Source:
+    """Code in columns, for a notebook; as a string, one after another."""
+
+    def __init__(self, columns: Sequence[dict[str, str]]) -> None:
+        self.columns = columns
+
+    def _repr_html_(self) -> str:
+        shown = [
+            {"title": one["title"], "code": coloured(one["text"], noclasses=True)}
+            for one in self.columns
+        ]
+        return template("columns.html").render(columns=shown)
+
+    def __str__(self) -> str:
+        return "\n".join(f"# {one['title']}\n{one['text']}" for one in self.columns)
+
+    __repr__ = __str__
+
+
+class Curves(Silent):
+    """Curves that grow while it runs, in a notebook; elsewhere it says nothing.
+
+    Args:
+        records: the entrants.
+    """
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
+        self._shown: Any = None
+        self._words = ""
+
+    def phase(self, words: str) -> None:
+        """As `Observer.phase`."""
+        self._words = words
+        self._show()
+
+    def epoch(self, record: Record, round_: int) -> None:
+        """As `Observer.epoch`; a picture a turn, not an entrant, between two epochs."""
+        if round_ == 0 and record is self._records[-1]:
+            self._show()
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the picture, and take the words away."""
+        self._words = ""
+        self._show()
+
+    def _show(self) -> None:
+        if not in_notebook():
+            return
+        from IPython.display import HTML, display
+
+        picture = HTML(template("growing.html").render(words=self._words, svg=self._svg()))
+        if self._shown is None:
+            self._shown = display(picture, display_id=True)
+        else:
+            self._shown.update(picture)
+
+    def _svg(self) -> str:
+        found = {
+            "entrants": [{"label": r.entrant.label, "epochs": r.epochs} for r in self._records]
+        }
+        return charts.growing(found)
+
+
+def in_notebook() -> bool:
+    """Whether there is a front end that can show pictures."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    shell = get_ipython()
+    return shell is not None and shell.has_trait("kernel")

@@ -1,0 +1,89 @@
+"""`from compare import compare`: results that show themselves, and the example notebook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from common.errors import Refused
+from common.notebook import Comparison, Curves
+from common.remote import ROOT
+from compare import compare
+
+NOTEBOOK = ROOT / "docs" / "compare.ipynb"
+
+
+def test_settings_are_those_of_the_command_line(
+    small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPARE_CACHE_DIR", str(tmp_path / "cache"))
+    found = compare(
+        backends=["numpy", "numpy:scratch"], model="mlp", hidden=8, epochs=2, batch_size=32,
+        data_dir=small_folder, custom_data=True, drop_last=True, resize=None,
+        mix=["loss=numpy"], out=tmp_path / "out",
+    )  # fmt: skip
+    plan = found.results["plan"]
+    assert (plan["model"], plan["hidden"], plan["batch_size"]) == ("mlp", 8, 32)
+    assert plan["drop_last"] is True
+    assert [entrant["label"] for entrant in found.results["entrants"]] == [
+        "numpy", "numpy:scratch", "mix(loss=numpy)",
+    ]  # fmt: skip
+    assert repr(found) == f"{found.verdict} Results in {tmp_path / 'out'}."
+    assert (tmp_path / "out" / "report.html").exists()
+    assert Comparison(tmp_path / "out").results == found.results
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"epochs": 0}, "at least 1"),
+        ({"no_such": 1}, "unrecognized arguments: --no-such"),
+        ({"json": "x.json"}, "leave json out"),
+        ({"backends": ["tensorflow"]}, "tensorflow"),
+    ],
+    ids=["value", "name", "json", "backend"],
+)
+def test_what_cannot_be_is_refused(
+    settings: dict[str, Any], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refused, match=words):
+        compare(**{"backends": ["numpy"], **settings})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_curves_grow_once_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(Curves, "_show", lambda self: drawn.append("picture"))
+    first, last = SimpleNamespace(), SimpleNamespace()
+    curves = Curves([first, last])  # type: ignore[list-item]
+    for record, round_, pictures in ((first, 0, 0), (last, 0, 1), (first, 1, 1), (last, 1, 1)):
+        curves.epoch(record, round_)  # type: ignore[arg-type]
+        assert len(drawn) == pictures
+
+
+def test_outside_of_a_notebook_nothing_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    with Curves([]) as curves:
+        curves.phase("training")
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+def test_the_example_runs(tmp_path: Path) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    book = nbformat.read(NOTEBOOK, as_version=4)
+    NotebookClient(book, timeout=240, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    cells = [cell for cell in book.cells if cell.cell_type == "code"]
+    shown = [{key for out in cell.outputs for key in out.get("data", {})} for cell in cells]
+    assert "text/html" in shown[0], "the curves, and the table"
+    first = "".join(out["data"]["text/html"] for out in cells[0].outputs if "data" in out)
+    assert "<svg" in first
+    assert "agree with the referee" in first
+    assert any("vegalite" in key for key in shown[3])
+    assert "def cross_entropy_concise" in cells[-1].outputs[0]["data"]["text/plain"]
+    assert list(tmp_path.glob("runs/*/report.html"))
