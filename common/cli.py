@@ -542,7 +542,6 @@ def train(
 ) -> tuple[Results, dict[str, Any], Arrays]:
     """Train and judge everybody, and save it; the results, as saved, the initial parameters."""
     from common.limit import limit
-    from common.page import write
     from common.results import copy_source, write_json
     from common.run import Runner, prepare_work, save_arrays
 
@@ -557,14 +556,25 @@ def train(
         band=not asked.no_band,
         float64=getattr(asked, "check_float64", False),
         limit=limit if plan.device == "cpu" else None,
+        meanwhile=import_what_comes_last,
     ).run()
     with uninterrupted():
         save_arrays(results, folder, work.test_labels, request.dataset)
         found = results.asdict()
         write_json(folder / "results.json", found)
         progress.phase("drawing the page")
-        write(folder)
+        page = import_what_comes_last()
+        page.write(folder)
     return results, found, work.data["initial"]
+
+
+def import_what_comes_last() -> Any:
+    """Import the statistics and the page, a second's work; returns `common.page`."""
+    import scipy.stats  # noqa: F401
+
+    from common import page
+
+    return page
 
 
 def sweep(asked: argparse.Namespace) -> int:

@@ -140,6 +140,7 @@ class Runner:
         band: whether nudged runs may be made.
         float64: whether everybody trains once more in float64.
         limit: measures the machine, see `common.limit`; None where that says nothing.
+        meanwhile: is called while the entrants open, and this process would only wait.
     """
 
     work: Work
@@ -149,6 +150,7 @@ class Runner:
     band: bool = True
     float64: bool = False
     limit: Callable[[Plan, Arrays, int], dict[str, float] | None] | None = None
+    meanwhile: Callable[[], object] | None = None
     #: what each kind of check took
     check_seconds: dict[str, float] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
@@ -220,13 +222,17 @@ class Runner:
         # Processes are started here and not in the threads: what Ctrl-C finds, it can end.
         for record in self._alive():
             self._try(record, self._connect, record)
-        self._each(self._make_ready)
+        self._each(self._make_ready, self.meanwhile)
 
-    def _each(self, call: Callable[[Record], None]) -> None:
+    def _each(
+        self, call: Callable[[Record], None], meanwhile: Callable[[], object] | None = None
+    ) -> None:
         """Do something with every entrant, as many at a time as there are cores: nothing timed."""
         pool = ThreadPoolExecutor(available_cores())
         try:
             calls = [(record, pool.submit(call, record)) for record in self._alive()]
+            if meanwhile is not None:
+                meanwhile()
             for record, future in calls:
                 self._try(record, future.result)
         finally:
