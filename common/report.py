@@ -33,8 +33,8 @@ SHADES = " .:-=+*#%@"
 #: CPU time over wall time from which on an entrant has more threads than the plan gives it.
 MORE_CORES = 1.05
 #: Of a panel of the curves, in characters, and the colours of the entrants there.
-CURVES_WIDTH, CURVES_HEIGHT = 38, 12
-CURVES_COLOURS = ("blue+", "red+", "green+", "magenta+", "cyan+", "orange+")
+CURVES_WIDTH, CURVES_HEIGHT = 48, 13
+CURVES_COLOURS = ("bright_blue", "bright_red", "bright_green", "bright_magenta", "bright_cyan")
 #: What a table's edge and padding take from each column.
 GAP = 3
 
@@ -116,7 +116,7 @@ class Progress(Silent):
         """As `Observer.epoch`."""
         if self._live and round_ == 0 and record is self._records[-1]:
             # Here, between two epochs, and not whenever the table is drawn: nothing is timed now.
-            self._curves = curves(self._records, self._console.width)
+            self._curves = curves(self._records, self._epochs, self._console.width)
         done, row = len(record.rounds[round_]), record.epochs[-1]
         where = f"epoch {done}/{self._epochs}"
         if self._rounds > 1:
@@ -163,35 +163,51 @@ class Progress(Silent):
         ]
 
 
-def curves(records: Sequence[Record], width: int) -> Text | None:
+def curves(records: Sequence[Record], epochs: int, width: int) -> Text | None:
     """Train loss, train and test accuracy so far, side by side as far as they fit.
 
     Entrants that agree lie upon one another; what is drawn last is seen.
-    """
-    import plotext
 
-    named = {"train_loss": "train loss", "test_accuracy": "test accuracy",
-             "train_accuracy": "train accuracy"}  # fmt: skip
-    rows: list[list[str]] = []
-    panels = max(1, min(len(named), width // CURVES_WIDTH))
-    for measure, title in list(named.items())[:panels]:
-        plotext.clear_figure()
-        plotext.theme("clear")
-        plotext.plotsize(min(width // panels, 2 * CURVES_WIDTH) - 1, CURVES_HEIGHT)
-        plotext.title(title)
-        drawn = False
-        for place, record in enumerate(records):
-            points = [row[measure] for row in record.epochs if row[measure] is not None]
-            if len(points) > 1:
+    Args:
+        records: the entrants; None is drawn before two of their epochs.
+        epochs: how many there will be.
+        width: of the console.
+    """
+    import plotille
+
+    named = {"train loss": "train_loss", "test acc": "test_accuracy", "train acc": "train_accuracy"}
+    panels = []
+    for title, measure in list(named.items())[: max(1, width // CURVES_WIDTH)]:
+        lines = [
+            [row[measure] for row in record.epochs if row[measure] is not None]
+            for record in records
+        ]
+        if max(map(len, lines), default=0) < 2:
+            continue
+        figure = plotille.Figure()
+        figure.width, figure.height = CURVES_WIDTH - 25, CURVES_HEIGHT - 4
+        figure.x_label, figure.y_label = "epoch", title
+        figure.register_label_formatter(float, tick)
+        figure.set_x_limits(1, max(2, epochs))
+        for place, line in enumerate(lines):
+            if len(line) > 1:
                 colour = CURVES_COLOURS[place % len(CURVES_COLOURS)]
-                epochs = list(range(1, len(points) + 1))
-                plotext.plot(epochs, points, color=colour, marker="braille")
-                drawn = True
-        if drawn:
-            rows.append(plotext.build().splitlines())
-    if not rows:
+                figure.plot(range(1, len(line) + 1), line, lc=colour, interp="linear")
+        panels.append(Text.from_ansi(figure.show()))
+    if not panels:
         return None
-    return Text.from_ansi("\n".join(" ".join(line) for line in zip(*rows, strict=False)))
+    rows = []
+    for parts in zip(*(panel.split("\n") for panel in panels), strict=True):
+        for part in parts:
+            part.truncate(CURVES_WIDTH, pad=True)
+        rows.append(Text.assemble(*parts))
+    return Text("\n").join(rows)
+
+
+def tick(value: float, chars: int, delta: float, left: bool = False) -> str:
+    """A number at an axis: whole, or with three digits after the point."""
+    words = f"{value:.3f}" if delta < 1 else f"{value:.0f}"
+    return words.ljust(chars) if left else words.rjust(chars)
 
 
 def seconds(value: float | None) -> str:

@@ -281,6 +281,9 @@ class Runner:
                     record = self.records[position]
                     if record.status == "ok":
                         self._try(record, self._one_epoch, record, round_, epoch)
+                    if record.status == "ok":
+                        # Here, where no entrant is blamed for what goes wrong in telling of it.
+                        self.observer.epoch(record, round_)
             if round_ == 0:
                 self._collect()
 
@@ -313,7 +316,6 @@ class Runner:
                 )
             if epoch + 1 == self.work.plan.epochs:
                 record.params = final_params(session)
-        self.observer.epoch(record, round_)
 
     def _row(
         self, epoch: int, trained: Mapping[str, Any], tested: Mapping[str, Any] | None

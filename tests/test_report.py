@@ -1206,3 +1206,42 @@ def test_results_are_made_in_time() -> None:
     started = time.perf_counter()
     as_json(run({"a": FakeSession()}, plan).asdict())
     assert time.perf_counter() - started < 20
+
+
+# ---- curves --------------------------------------------------------------------------------
+
+
+def drawn(epochs: int, entrants: int, width: int) -> str | None:
+    """Curves of entrants after so many of ten epochs."""
+    rows = [
+        {"train_loss": 1 / epoch, "train_accuracy": 0.5, "test_accuracy": None}
+        for epoch in range(1, epochs + 1)
+    ]
+    records: Any = [SimpleNamespace(epochs=rows) for _ in range(entrants)]
+    found = report.curves(records, 10, width)
+    return None if found is None else found.plain
+
+
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_one_epoch_is_no_curve(epochs: int) -> None:
+    assert drawn(epochs, 2, 160) is None
+
+
+@pytest.mark.parametrize(("width", "panels"), [(30, 1), (80, 1), (100, 1), (160, 2)])
+def test_curves_fit(width: int, panels: int) -> None:
+    """The test accuracy, which nobody has here, is not drawn."""
+    text = drawn(3, 2, width)
+    assert text is not None
+    assert text.count("train loss") == 1
+    assert text.count("train acc") == panels - 1
+    assert text.count("(epoch)") == panels
+    assert {len(line) for line in text.splitlines()} == {panels * report.CURVES_WIDTH}
+
+
+def test_who_watches_is_not_blamed_on_an_entrant() -> None:
+    class Broken(Watcher):
+        def epoch(self, record: Record, round_: int) -> None:
+            raise RuntimeError("the terminal is on fire")
+
+    with pytest.raises(RuntimeError, match="on fire"):
+        run({"a": FakeSession()}, observer=Broken())
