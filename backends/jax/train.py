@@ -12,6 +12,7 @@ import numpy as np
 
 from .data import take
 
+PRODUCTS = 10  # of side 1024, to see which threads are XLA's pool
 UNROLL = 4  # steps laid out in a row inside the loop of a fused epoch
 COMPILING = (
     "/jax/core/compile/jaxpr_to_mlir_module_duration",
@@ -220,18 +221,22 @@ def pin_threads(threads):
 
     Differs: no setting does it. After a pause Linux wakes the pool's threads
     on one core, where they take turns for epochs: a fused one of 0.021 s
-    takes 0.037 s (2 cores). The pool is who is busiest during a product.
+    takes 0.037 s (2 cores). The pool is who works during products: alike,
+    and ten times as much as anybody else.
     """
     cores = sorted(getattr(os, "sched_getaffinity", lambda _: [])(0))
     square = jnp.ones((1024, 1024), jnp.float32)
     jax.block_until_ready(square @ square)  # compiled, by another thread
     before = nanoseconds()
-    jax.block_until_ready(square @ square)
+    for _ in range(PRODUCTS):
+        jax.block_until_ready(square @ square)
     spent = {
         task: n - before.get(task, n) for task, n in nanoseconds().items()
     }
     pool = sorted(spent, key=spent.get)[-threads:]
     if len(cores) < threads or len(pool) < threads:
+        return 0
+    if 3 * spent[pool[0]] < spent[pool[-1]]:  # that is not the pool
         return 0
     for task, core in zip(pool, cores, strict=False):
         os.sched_setaffinity(task, {core})

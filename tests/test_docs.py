@@ -1,0 +1,95 @@
+"""What the documentation tells people to do is done here, to the letter."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.remote import ROOT
+
+DOCS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+
+
+@pytest.mark.slow
+def test_adding_a_backend_step_by_step(tmp_path: Path) -> None:
+    """The commands, and the file between them, of the toy."""
+    text = (ROOT / "docs" / "adding-a-backend.md").read_text(encoding="utf-8")
+    toy = text.partition("## Step by step: a toy")[2]
+    for name in ("backends", "common", "compare.py"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    said: list[str] = []
+    parts = re.split(r"(<!-- .*? -->\n```python\n.*?```\n)", toy, flags=re.DOTALL)
+    for part in parts:
+        file = re.match(r"<!-- (.*?) -->\n```python\n(.*?)```", part, flags=re.DOTALL)
+        if file:
+            (tmp_path / file[1]).write_text(file[2], encoding="utf-8")
+            continue
+        for command in re.findall(r"^    (\S.*)$", part, flags=re.MULTILINE):
+            done = subprocess.run(
+                [
+                    "bash",
+                    "-euo",
+                    "pipefail",
+                    "-c",
+                    command.replace("python ", f"{sys.executable} "),
+                ],
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                capture_output=True,
+                text=True,
+                timeout=120,
+            )
+            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+            said.append(done.stdout)
+    made, copied, changed, shown, listed, ran, broken, found = said
+    assert (made, copied, changed) == ("", "", "")
+    assert "np.einsum" in shown
+    assert "toy" in listed
+    assert "All entrants agree with the referee: only rounding differs." in ran
+    assert broken == ""
+    assert "toy differs at step 1, stage loss" in found
+    assert found.endswith("found\n")
+
+
+@pytest.mark.parametrize("path", DOCS, ids=[str(path.relative_to(ROOT)) for path in DOCS])
+def test_links_within_the_project_lead_somewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if not target.startswith(("http://", "https://")):
+            assert (path.parent / target).exists(), target
+
+
+def test_both_readmes_ask_the_same() -> None:
+    """The same commands in both languages, but for what the Chinese one leaves out."""
+    english, chinese = (
+        set(re.findall(r"^    (python compare\.py.*?)(?:  |$)", (ROOT / name).read_text(), re.M))
+        for name in ("README.md", "README.zh.md")
+    )
+    assert chinese <= english
+    assert len(chinese) > 12
+
+
+def test_the_words_of_the_glossary_are_words_of_the_project() -> None:
+    rows = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines()[4:]
+    assert len(rows) > 30
+    assert all(row.count("|") == 4 for row in rows)
+
+
+def test_a_copy_of_the_project_needs_no_git(tmp_path: Path) -> None:
+    """Who downloads an archive has the same commands."""
+    for name in ("backends", "common", "compare.py"):
+        source = ROOT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, tmp_path / name)
+    done = subprocess.run(
+        [sys.executable, "compare.py", "list"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
