@@ -250,7 +250,7 @@ def print_results(
         console.print(plain(line), soft_wrap=True)
     if any(verdict.verdict != "not checked" for verdict in results.verdicts.values()):
         console.print(plain(f"agreement means: {CRITERION}", style="dim"))
-    console.print(plain(f"results in {folder}"), soft_wrap=True)
+    console.print(plain(f"results in {folder}, drawn in report.html"), soft_wrap=True)
 
 
 def check_lines(results: Results) -> list[str]:

@@ -1069,7 +1069,7 @@ def test_lines_below_the_table_are_whole(width: int) -> None:
     """To be copied and searched: no line is folded."""
     text = printed(usual(), width)
     assert "\nnumpy: timeout: train took longer than 3 s\n" in text
-    assert "\nresults in runs/x\n" in text
+    assert "\nresults in runs/x, drawn in report.html\n" in text
 
 
 def test_wide_terminals_show_all_columns() -> None:
