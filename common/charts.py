@@ -130,7 +130,6 @@ def lines(
         {
             "at": at,
             **{f"v{n}": points.get(at) for n, points in enumerate(series.values())},
-            **{"top": max(points[at] for points in series.values() if at in points)},
         }
         for at in sorted({at for points in series.values() for at in points})
     ]
@@ -413,7 +412,7 @@ def library() -> str:
     return text
 
 
-def names_of(classes: Iterable[str], count: int) -> list[str]:
+def class_names(classes: Iterable[str], count: int) -> list[str]:
     """Names of so many classes: their numbers where there are none."""
     known = list(classes)
     return [known[n] if n < len(known) else str(n) for n in range(count)]

@@ -656,11 +656,11 @@ def sweep_requests(asked: argparse.Namespace) -> dict[int, Request]:
 def diff(asked: argparse.Namespace) -> int:
     """`diff`: two result folders, and what changed between them."""
     from common import report
-    from common.diff import above, changes, read, unlike
-    from common.results import as_json, write_json
+    from common.diff import above, changes, unlike
+    from common.results import as_json, read_results, write_json
 
     refuse_json_target(asked.json)
-    old, new = read(asked.old), read(asked.new)
+    old, new = read_results(asked.old), read_results(asked.new)
     reasons = unlike(old, new)
     if reasons and not asked.anyway:
         raise Refused(

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from common.errors import Refused
-from common.results import AGREE, SCHEMA_VERSION
+from common.results import AGREE
 from common.spec import MIXED
 from common.timing import CLEAR, LEAST
 
@@ -20,8 +17,6 @@ from common.timing import CLEAR, LEAST
 MACHINE = ("cpu", "cores")
 #: What an entrant is, whatever its label says.
 CHOICES = ("backend", "style", "mode", "data")
-#: What `results.json` must have to be compared.
-NEEDED = ("plan", "environment", "data", "entrants", "parity")
 #: What of a plan does not change the work.
 FREE = ("rounds",)
 RESAMPLES = 2000
@@ -65,27 +60,6 @@ class Change:
     def asdict(self) -> dict[str, Any]:
         """As plain values."""
         return asdict(self)
-
-
-def read(folder: Path) -> dict[str, Any]:
-    """Read the results of a run.
-
-    Raises:
-        Refused: there are none, or not such as this version writes.
-    """
-    path = folder / "results.json" if folder.is_dir() else folder
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as cause:
-        raise Refused(f"{folder} has no results: {path.name}: {cause.strerror}") from cause
-    except ValueError as cause:
-        raise Refused(f"{path} is not JSON: {cause}") from cause
-    version = found.get("schema_version") if isinstance(found, dict) else None
-    if version != SCHEMA_VERSION:
-        raise Refused(f"{path} has schema_version {version}; this is {SCHEMA_VERSION}")
-    if lacking := [name for name in NEEDED if name not in found]:
-        raise Refused(f"{path} is no results.json: it has no {', '.join(lacking)}")
-    return dict(found)
 
 
 def unlike(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

@@ -9,9 +9,9 @@ from typing import Any
 from common import charts
 from common.cli import default_folder, parser, read_request, train
 from common.errors import Refused
-from common.page import Shown, coloured, columns_of, read, sentence, template
+from common.page import Shown, coloured, columns_of, sentence, template
 from common.report import Silent
-from common.results import Record, prepare
+from common.results import Record, prepare, read_results
 
 
 def compare(backends: Sequence[str] | None = None, **settings: Any) -> Comparison:
@@ -69,7 +69,7 @@ class Comparison:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        self.results = read(self.folder)
+        self.results = read_results(self.folder)
         right = self.results["parity"].get("referee_losses", [])
         self.epochs: list[dict[str, Any]] = [
             {"entrant": entrant["label"], **row}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from common import charts
 from common.errors import Refused
 from common.initial import Array
 from common.report import DASH, megabytes, percent, said, seconds
-from common.results import AGREE, source_files, whole
+from common.results import AGREE, read_results, source_files, whole
 from common.spec import COMPONENTS, MIXED
 
 REPORT = "report.html"
@@ -66,30 +65,13 @@ def write(folder: Path) -> Path:
     return path
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """results.json of a folder.
-
-    Raises:
-        Refused: it is not there, or no JSON of this version.
-    """
-    try:
-        found: dict[str, Any] = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        if found["schema_version"] != 1:
-            raise Refused(f"{folder}/results.json has schema version {found['schema_version']}")
-    except OSError as cause:
-        raise Refused(f"{folder}/results.json cannot be read: {cause.strerror}") from cause
-    except (ValueError, KeyError, TypeError) as cause:
-        raise Refused(f"{folder}/results.json is not the result of a run: {cause}") from cause
-    return found
-
-
 def render(folder: Path) -> str:
     """The text of the page."""
-    found = read(folder)
+    found = read_results(folder)
     drawn = {name: charts.named(found, name) for name in charts.NAMES}
     predictions = arrays(folder / "predictions.npz")
     pictures = arrays(folder / "pictures.npz")
-    names = charts.names_of(pictures.get("classes", ()), _classes(predictions))
+    names = charts.class_names(pictures.get("classes", ()), _classes(predictions))
     for entrant in found["entrants"]:
         chosen = predictions.get(entrant["slug"])
         if chosen is not None:
@@ -295,7 +277,7 @@ def columns_of(folder: Path, name: str) -> list[dict[str, str]]:
     if name not in COMPONENTS:
         raise Refused(f"unknown component {name!r}; there are {', '.join(COMPONENTS)}")
     columns = []
-    order = dict.fromkeys(entrant["backend"] for entrant in read(folder)["entrants"])
+    order = dict.fromkeys(entrant["backend"] for entrant in read_results(folder)["entrants"])
     files = (folder / "source").glob(f"*/{name}.py")
     place = {backend: number for number, backend in enumerate(order)}
     for file in sorted(files, key=lambda file: (place.get(file.parent.name, len(place)), file)):

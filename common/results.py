@@ -29,6 +29,8 @@ from common.session import available_cores
 from common.spec import CONTRACT, Entrant, Plan
 
 SCHEMA_VERSION = 1
+#: What `results.json` must have to be read.
+NEEDED = ("plan", "environment", "data", "entrants", "parity")
 #: So many test images of a kind are kept for the page.
 PICTURES = 12
 SCHEMA = Path(__file__).with_name("results.schema.json")
@@ -268,6 +270,27 @@ def write_json(path: Path, results: Mapping[str, Any]) -> None:
 def as_json(value: Mapping[str, Any]) -> str:
     """Strict JSON text."""
     return json.dumps(finite(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """Read the results of a run.
+
+    Raises:
+        Refused: there are none, or not such as this version writes.
+    """
+    path = folder / "results.json" if folder.is_dir() else folder
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as cause:
+        raise Refused(f"{folder} has no results: {path.name}: {cause.strerror}") from cause
+    except ValueError as cause:
+        raise Refused(f"{path} is not JSON: {cause}") from cause
+    version = found.get("schema_version") if isinstance(found, dict) else None
+    if version != SCHEMA_VERSION:
+        raise Refused(f"{path} has schema_version {version}; this is {SCHEMA_VERSION}")
+    if lacking := [name for name in NEEDED if name not in found]:
+        raise Refused(f"{path} is no results.json: it has no {', '.join(lacking)}")
+    return dict(found)
 
 
 def finite(value: Any) -> Any:

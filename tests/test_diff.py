@@ -16,6 +16,7 @@ from rich.console import Console
 from common import diff
 from common.errors import Refused
 from common.report import print_diff, speed_words
+from common.results import read_results
 from tests.conftest import Command
 
 STEADY = np.linspace(0.98, 1.02, 9)
@@ -265,7 +266,7 @@ def test_what_cannot_be_read_is_refused(content: str | None, words: str, tmp_pat
     if content is not None:
         (tmp_path / "results.json").write_text(content, encoding="utf-8")
     with pytest.raises(Refused, match=words):
-        diff.read(tmp_path)
+        read_results(tmp_path)
 
 
 # ---- the command ---------------------------------------------------------------------------

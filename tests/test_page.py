@@ -15,6 +15,7 @@ import pytest
 from common import charts, cli, page
 from common.errors import Refused
 from common.notebook import Comparison
+from common.results import read_results
 from common.spec import COMPONENTS
 from tests.conftest import BATCH, EXAMPLES, Command
 
@@ -69,12 +70,13 @@ def test_the_page_is_made_again_from_saved_results_alone(ran: Path, compare: Com
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (None, "cannot be read"),
-        ("{", "is not the result of a run"),
-        ("[]", "is not the result of a run"),
-        ('{"schema_version": 2}', "has schema version 2"),
+        (None, "has no results"),
+        ("{", "is not JSON"),
+        ("[]", "has schema_version None"),
+        ('{"schema_version": 2}', "has schema_version 2"),
+        ('{"schema_version": 1}', "is no results.json"),
     ],
-    ids=["missing", "broken", "a-list", "later-version"],
+    ids=["missing", "broken", "a-list", "later-version", "another-file"],
 )
 def test_no_page_of_what_is_no_result(text: str | None, words: str, compare: Command) -> None:
     folder = compare.folder / "other"
@@ -89,14 +91,14 @@ def test_no_page_of_what_is_no_result(text: str | None, words: str, compare: Com
 
 
 def test_every_component_was_timed(ran: Path) -> None:
-    for entrant in page.read(ran)["entrants"]:
+    for entrant in read_results(ran)["entrants"]:
         took = entrant["timing"]["component_seconds"]
         assert set(took) == {"data", "forward", "loss", "backward", "update", "accuracy"}
         assert all(0 < seconds < 1 for seconds in took.values()), took
 
 
 def test_the_source_is_the_one_that_ran(copy: Path) -> None:
-    found = page.read(copy)
+    found = read_results(copy)
     assert page.verified(copy, found) == {"torch": True, "jax": True, "numpy": True}
     with (copy / "source" / "jax" / "loss.py").open("a") as file:
         file.write("\n")
@@ -131,7 +133,7 @@ def test_the_command_that_repeats_a_run_asks_for_the_same(words: str) -> None:
 
 
 def test_pictures_are_those_that_tell_something(ran: Path) -> None:
-    found, predictions = page.read(ran), page.arrays(ran / "predictions.npz")
+    found, predictions = read_results(ran), page.arrays(ran / "predictions.npz")
     pictures = page.arrays(ran / "pictures.npz")
     labels, torch = predictions["labels"], predictions["torch"]
     np.testing.assert_array_equal(pictures["first/index"], np.arange(12))
