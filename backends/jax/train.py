@@ -3,6 +3,7 @@
 import os
 import threading
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -216,8 +217,11 @@ def fetch(results):
     return np.concatenate([np.atleast_1d(r) for r in jax.device_get(results)])
 
 
+@cache
 def pin_threads(threads):
     """Keep each thread of XLA's pool on a core of its own; say how many.
+
+    Once: the pool stays as it is for as long as the process lives.
 
     Differs: no setting does it. After a pause Linux wakes the pool's threads
     on one core, where they take turns for epochs: a fused one of 0.021 s
