@@ -23,7 +23,7 @@ from common.registry import version
 from common.results import whole
 
 #: Told apart by most eyes, on white and on black (after Okabe and Ito).
-COLOURS = ("#0077bb", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#999999", "#aa4499")
+COLOURS = ("#2f8fdd", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#999999", "#aa4499")
 PATTERNS = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3])
 #: More steps than this are drawn as the largest value of several.
 BINS = 600
@@ -35,6 +35,8 @@ WIDE = 8.0
 #: Charts of a run, in the order of the page.
 NAMES = ("train_loss", "train_accuracy", "test_accuracy", "drift", "times", "phases", "distances")
 PHASES = ("import", "open", "compile", "first step", "training", "evaluation")
+#: Not those of the entrants.
+PHASE_COLOURS = ("#8da0cb", "#66a61e", "#d9b310", "#e7857a", "#8a8f98", "#c49a6c")
 
 Results = Mapping[str, Any]
 #: One of Altair's charts, whose methods it types as Any.
@@ -116,7 +118,7 @@ def lines(
     zero: bool = True,
     log: bool = False,
     number: str = ".4f",
-    whole_numbers: bool = True,
+    patterns: bool = True,
 ) -> Drawing:
     """Lines that are read by pointing: a rule at the nearest place, a value for every line."""
     labels = list(series)
@@ -135,14 +137,14 @@ def lines(
     ]
     scale = alt.Scale(type="log") if log else alt.Scale(zero=zero, nice=True)
     axis = alt.Axis(format="~e" if log else "", tickCount=5)
-    x = alt.X("at:Q", title=across).axis(tickMinStep=1 if whole_numbers else 0, grid=False)
+    x = alt.X("at:Q", title=across).axis(tickMinStep=1, grid=False)
     x = x.scale(nice=False)
     drawn = (
         alt.Chart({"values": long})
         .mark_line(point=len(wide) <= 30, strokeWidth=2 if len(wide) <= 30 else 1)
         .encode(
             x, alt.Y("value:Q", title=title, scale=scale, axis=axis),
-            _colour(labels), _pattern(labels),
+            _colour(labels), *([_pattern(labels)] if patterns else []),
         )
     )  # fmt: skip
     nearest = alt.selection_point(
@@ -193,7 +195,8 @@ def drift(found: Results) -> Drawing | None:
         .mark_line(strokeWidth=1.5, strokeDash=[4, 4], opacity=0.8)
         .encode(alt.X("at:Q"), alt.Y("value:Q"), _colour(list(series)))
     )
-    chart = lines(series, "step", "|loss − referee's|", log=True, number=".2e")
+    # Solid, because the dashed ones are what rounding explains.
+    chart = lines(series, "step", "|loss − referee's|", log=True, number=".2e", patterns=False)
     return (chart + band_lines).properties(width="container", height=260)
 
 
@@ -234,6 +237,7 @@ def times(found: Results) -> Drawing | None:
     log = max(spread) > WIDE * min(spread)
     scale = alt.Scale(type="log") if log else alt.Scale(zero=True)
     x = alt.X("seconds:Q", title="seconds per epoch", scale=scale)
+    x = x.axis(tickCount=5, labelOverlap="greedy", format="~g")
     y = alt.Y("entrant:N", title=None, sort=labels)
     colour = _colour(labels, legend=False)
     epochs = (
@@ -300,7 +304,7 @@ def phases(found: Results) -> Drawing | None:
             alt.Y("entrant:N", title=None, sort=labels_of(found)),
             alt.Color(
                 "phase:N", sort=list(PHASES), legend=alt.Legend(title=None, symbolType="square")
-            ).scale(domain=list(PHASES), range=list(COLOURS[: len(PHASES)])),
+            ).scale(domain=list(PHASES), range=list(PHASE_COLOURS)),
             alt.Order("place:Q"),
             tooltip=["entrant:N", "phase:N", alt.Tooltip("seconds:Q", format=".3f")],
         )
@@ -352,12 +356,11 @@ def confusion(classes: Array, labels: Array, names: Sequence[str]) -> Drawing:
         alt.Y("true:N", sort=list(names)).axis(domain=False),
         tooltip=["true:N", "taken for:N", "images:Q", alt.Tooltip("share:Q", format=".1%")],
     )
-    squares = base.mark_rect().encode(
-        alt.Color("share:Q", legend=None).scale(domain=[0, 1], scheme="blues"),
+    squares = base.mark_rect(color=COLOURS[0]).encode(
+        opacity=alt.Opacity("share:Q", legend=None).scale(domain=[0, 1], range=[0.03, 1]),
     )
     words = base.mark_text(fontSize=9).encode(
         alt.Text("images:Q"),
-        color=alt.condition(alt.datum.share > 0.5, alt.value("white"), alt.value("#333")),
         opacity=alt.condition(alt.datum.images > 0, alt.value(1), alt.value(0)),
     )
     return (squares + words).properties(width="container", height=300)

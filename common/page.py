@@ -26,7 +26,7 @@ from safetensors.numpy import load_file
 from common import charts
 from common.errors import Refused
 from common.initial import Array
-from common.report import DASH, megabytes, percent, said, seconds
+from common.report import DASH, disturbed_line, megabytes, percent, said, seconds
 from common.results import AGREE, read_results, source_files, whole
 from common.spec import COMPONENTS, MIXED
 
@@ -72,11 +72,10 @@ def render(folder: Path) -> str:
     predictions = arrays(folder / "predictions.npz")
     pictures = arrays(folder / "pictures.npz")
     names = charts.class_names(pictures.get("classes", ()), _classes(predictions))
-    for entrant in found["entrants"]:
-        chosen = predictions.get(entrant["slug"])
-        if chosen is not None:
-            chart = charts.confusion(chosen, predictions["labels"], names)
-            drawn[f"confusion {entrant['slug']}"] = chart
+    confusions: dict[str, str] = {}
+    for who, chosen in choices(found, predictions).items():
+        confusions[who] = f"confusion {len(confusions)}"
+        drawn[confusions[who]] = charts.confusion(chosen, predictions["labels"], names)
     specifications = {
         name: charts.specification(chart) for name, chart in drawn.items() if chart is not None
     }
@@ -90,6 +89,8 @@ def render(folder: Path) -> str:
         disagreements=int(pictures.get("disagreements", 0)),
         weights=list(weights(folder, found)),
         names=names,
+        confusions=confusions,
+        disturbed=disturbed_words(found),
         components=[component(folder, found, name) for name in COMPONENTS],
         verified=verified(folder, found),
         command=command(found),
@@ -162,6 +163,32 @@ def _classes(predictions: Mapping[str, Array]) -> int:
     return 1 + max((int(array.max()) for array in predictions.values() if len(array)), default=-1)
 
 
+def choices(found: Mapping[str, Any], predictions: Mapping[str, Array]) -> dict[str, Array]:
+    """The classes chosen, once for all entrants that choose the same: their labels -> classes."""
+    groups: list[tuple[list[str], Array]] = []
+    for entrant in found["entrants"]:
+        chosen = predictions.get(entrant["slug"])
+        if chosen is None:
+            continue
+        for labels, classes in groups:
+            if np.array_equal(chosen, classes):
+                labels.append(entrant["label"])
+                break
+        else:
+            groups.append(([entrant["label"]], chosen))
+    return {", ".join(labels): classes for labels, classes in groups}
+
+
+def disturbed_words(found: Mapping[str, Any]) -> str:
+    """Whose epochs others disturbed; empty if nobody's."""
+    return disturbed_line(
+        {
+            entrant["label"]: entrant["timing"]["epoch_seconds"].get("disturbed") or []
+            for entrant in found["entrants"]
+        }
+    )
+
+
 def grids(
     found: Mapping[str, Any],
     predictions: Mapping[str, Array],
@@ -220,7 +247,8 @@ def data_uri(image: Image.Image) -> str:
 
 
 def weights(folder: Path, found: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    """Pictures of what every entrant's first layer looks for."""
+    """Pictures of what every entrant's first layer looks for; of an MLP the same units in all."""
+    chosen: list[int] | None = None
     for entrant in found["entrants"]:
         path = folder / f"params-{entrant['slug']}.safetensors"
         if not path.is_file():
@@ -232,10 +260,12 @@ def weights(folder: Path, found: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
         side = round(len(first) ** 0.5)
         if side * side != len(first) or side < 2:
             continue
-        units = range(first.shape[1])
+        units: Sequence[int] = range(first.shape[1])
         if "hidden.weight" in params:
-            sizes = np.linalg.norm(params["output.weight"], axis=1)
-            units = [int(unit) for unit in np.argsort(-sizes, kind="stable")[:UNITS]]  # type: ignore[assignment]
+            if chosen is None:
+                sizes = np.linalg.norm(params["output.weight"], axis=1)
+                chosen = [int(unit) for unit in np.argsort(-sizes, kind="stable")[:UNITS]]
+            units = chosen
         yield {
             "label": entrant["label"],
             "hidden": "hidden.weight" in params,

@@ -546,7 +546,8 @@ def comparison_lines(results: Results) -> list[str]:
         verdict = f"{winner} is faster" if winner else pair["verdict"]
         if pair["low"] is None:
             verdict = "too few epochs to tell"
-        lines.append(f"{a} takes {pair['ratio']:.2f}× the time of {b}{span}: {verdict}")
+        ratio = f"{pair['ratio']:.2f}" if pair["ratio"] >= 0.1 else f"{pair['ratio']:.1g}"
+        lines.append(f"{a} takes {ratio}× the time of {b}{span}: {verdict}")
     return lines
 
 
@@ -566,14 +567,25 @@ def machine_lines(results: Results) -> list[str]:
                 f"{record.entrant.label} kept {record.cores_used:.2f} cores busy, and was to use "
                 f"{threads}: its times are not those of the plan"
             )
-    parts = []
-    for record in results.records:
-        disturbed = results.epoch_seconds(record)["disturbed"]
-        if any(disturbed):
-            parts.append(f"{sum(disturbed)} of {len(disturbed)} epochs of {record.entrant.label}")
-    if parts:
-        lines.append(f"others used the machine during {', '.join(parts)}; they count all the same")
+    noted = {r.entrant.label: results.epoch_seconds(r)["disturbed"] for r in results.records}
+    if words := disturbed_line(noted):
+        lines.append(words)
     return lines
+
+
+def disturbed_line(noted: Mapping[str, Sequence[bool]]) -> str:
+    """Whose epochs others disturbed, in words; empty if nobody's."""
+    parts = [
+        f"{sum(epochs)} of {len(epochs)} epochs of {label}"
+        for label, epochs in noted.items()
+        if any(epochs)
+    ]
+    if not parts:
+        return ""
+    words = f"others used the machine during {', '.join(parts)}; they count all the same"
+    if any(2 * sum(epochs) > len(epochs) for epochs in noted.values()):
+        words += ", so that these times say little: run it again when the machine is quiet"
+    return words
 
 
 def remark_lines(results: Results) -> list[str]:

@@ -159,6 +159,13 @@ def test_entrants_that_disagree_are_named_at_the_picture() -> None:
     ]
 
 
+def test_entrants_that_choose_alike_share_a_matrix() -> None:
+    found = {"entrants": [{"label": name, "slug": name} for name in "abcd"]}
+    same, other = np.array([1, 2]), np.array([1, 0])
+    chosen = page.choices(found, {"a": same, "b": other, "d": same.copy(), "labels": other})
+    assert list(chosen) == ["a, d", "b"], "c left no predictions"
+
+
 def test_long_runs_are_drawn_by_their_largest_steps() -> None:
     values = np.full(10_000, 1e-8)
     values[7_777] = 1e-3

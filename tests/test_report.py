@@ -1245,3 +1245,21 @@ def test_who_watches_is_not_blamed_on_an_entrant() -> None:
 
     with pytest.raises(RuntimeError, match="on fire"):
         run({"a": FakeSession()}, observer=Broken())
+
+
+# ---- disturbed -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("noted", "words"),
+    [
+        ({"a": [False, False], "b": []}, ""),
+        ({"a": [True, False, False]}, "during 1 of 3 epochs of a; they count all the same"),
+        ({"a": [False], "b": [True, True, False]}, "run it again when the machine is quiet"),
+    ],
+    ids=["nobody", "some", "most"],
+)
+def test_disturbed_epochs_in_words(noted: dict[str, list[bool]], words: str) -> None:
+    line = report.disturbed_line(noted)
+    assert line.endswith(words)
+    assert bool(line) == bool(words)
