@@ -18,7 +18,7 @@ import vl_convert
 
 from common.data import cache_folder
 from common.initial import Array
-from common.parity import free_limit
+from common.parity import band_limit, free_limit
 from common.registry import version
 from common.results import whole
 
@@ -90,7 +90,7 @@ def _pattern(labels: Sequence[str]) -> alt.StrokeDash:
     )
 
 
-def curve(found: Results, measure: str, title: str) -> Drawing | None:
+def curve(found: Results, measure: str, title: str, *, pointed: bool = True) -> Drawing | None:
     """One quantity of every epoch, a line an entrant; pointing at an epoch shows all of them.
 
     Args:
@@ -107,11 +107,13 @@ def curve(found: Results, measure: str, title: str) -> Drawing | None:
         }
         for entrant in found["entrants"]
     }
-    return lines(series, "epoch", title, zero=False) if any(series.values()) else None
+    if not any(series.values()):
+        return None
+    return lines(series, "epoch", title, zero=False, pointed=pointed)
 
 
 def lines(
-    series: Mapping[str, Mapping[float, float]],
+    series: Mapping[str, Mapping[float, float | None]],
     across: str,
     title: str,
     *,
@@ -119,9 +121,15 @@ def lines(
     log: bool = False,
     number: str = ".4f",
     patterns: bool = True,
+    pointed: bool = True,
+    domain: Sequence[str] = (),
 ) -> Drawing:
-    """Lines that are read by pointing: a rule at the nearest place, a value for every line."""
+    """Lines that are read by pointing: a rule at the nearest place, a value for every line.
+
+    `domain` is everybody who has a colour, drawn here or not; None of a value is a gap.
+    """
     labels = list(series)
+    domain = domain or labels
     long = [
         {"entrant": label, "at": at, "value": value}
         for label, points in series.items()
@@ -144,7 +152,7 @@ def lines(
         .mark_line(point=len(wide) <= 30, strokeWidth=2 if len(wide) <= 30 else 1)
         .encode(
             x, alt.Y("value:Q", title=title, scale=scale, axis=axis),
-            _colour(labels), *([_pattern(labels)] if patterns else []),
+            _colour(domain), *([_pattern(domain)] if patterns else []),
         )
     )  # fmt: skip
     nearest = alt.selection_point(
@@ -162,7 +170,8 @@ def lines(
         )
         .add_params(nearest)
     )  # fmt: skip
-    return (drawn + rule).properties(width="container", height=240)
+    chart = drawn + rule if pointed else drawn
+    return chart.properties(width="container", height=240)
 
 
 def drift(found: Results) -> Drawing | None:
@@ -171,20 +180,21 @@ def drift(found: Results) -> Drawing | None:
     On a logarithmic scale, which has no place for zero: steps that are bit-equal leave a gap.
     """
     right = np.array(found["parity"].get("referee_losses") or [], dtype=float)
-    series: dict[str, dict[float, float]] = {}
+    series: dict[str, dict[float, float | None]] = {}
     bands: list[dict[str, Any]] = []
     for entrant in found["entrants"]:
         losses = np.array(entrant["step_losses"], dtype=float)  # null, infinite once, is NaN
         steps = min(len(losses), len(right))
         off = binned(np.abs(losses[:steps] - right[:steps]))
-        if not off:
+        if not any(off.values()):
             continue
         label = entrant["label"]
         series[label] = off
         verdict = found["parity"]["entrants"][label]
         band = free_limit(right[:steps], found["plan"]["dtype"]) + verdict.get("exp_error", 0.0)
         if verdict["noise_band"] is not None:
-            band = np.full(steps, verdict["noise_band"])
+            band = band_limit(right[:steps], found["plan"]["dtype"], verdict["noise_band"])
+            band = band + verdict.get("exp_error", 0.0)
         bands += [
             {"entrant": label, "at": at, "value": value} for at, value in binned(band).items()
         ]
@@ -193,22 +203,25 @@ def drift(found: Results) -> Drawing | None:
     band_lines = (
         alt.Chart({"values": bands})
         .mark_line(strokeWidth=1.5, strokeDash=[4, 4], opacity=0.8)
-        .encode(alt.X("at:Q"), alt.Y("value:Q"), _colour(list(series)))
+        .encode(alt.X("at:Q"), alt.Y("value:Q"), _colour(labels_of(found)))
     )
     # Solid, because the dashed ones are what rounding explains.
-    chart = lines(series, "step", "|loss − referee's|", log=True, number=".2e", patterns=False)
+    chart = lines(
+        series, "step", "|loss − referee's|", log=True, number=".2e", patterns=False,
+        domain=labels_of(found),
+    )  # fmt: skip
     return (chart + band_lines).properties(width="container", height=260)
 
 
-def binned(values: Any) -> dict[float, float]:
-    """Step -> value; the largest of several where there are more than can be drawn."""
+def binned(values: Any) -> dict[float, float | None]:
+    """Step -> value; the largest of several where there are more than can be drawn, None for 0."""
     every = math.ceil(len(values) / BINS) or 1
-    found = {}
+    found: dict[float, float | None] = {}
     for start in range(0, len(values), every):
         part = values[start : start + every]
         part = part[np.isfinite(part)]
-        if len(part) and part.max() > 0:
-            found[float(start + 1)] = float(part.max())
+        shown = len(part) > 0 and part.max() > 0
+        found[float(start + 1)] = float(part.max()) if shown else None
     return found
 
 
@@ -380,7 +393,10 @@ def named(found: Results, what: str) -> Any:
 
 def growing(found: Results) -> str:
     """The three curves of every epoch so far, side by side, as SVG; empty before the first."""
-    drawn = [named(found, what) for what in ("train_loss", "train_accuracy", "test_accuracy")]
+    drawn = [
+        curve(found, what, what.replace("_", " "), pointed=False)
+        for what in ("train_loss", "train_accuracy", "test_accuracy")
+    ]
     shown = [chart.properties(width=220, height=180) for chart in drawn if chart is not None]
     if not shown:
         return ""

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -375,17 +376,16 @@ def show_source(asked: argparse.Namespace) -> int:
 
 def write_report(asked: argparse.Namespace) -> int:
     """`report`: the page of a result folder again, from what is in it."""
-    from jinja2 import UndefinedError
-
     from common.page import write
+    from common.session import one_line
 
     try:
         path = write(asked.folder)
-    except (KeyError, TypeError, UndefinedError) as cause:
-        words = f"{asked.folder}/results.json is not the result of a run: {cause}"
+    except Refused:
+        raise
+    except Exception as cause:  # whatever the files of somebody's folder hold
+        words = f"{asked.folder} cannot be drawn: {one_line(cause)}"
         raise Refused(words) from cause
-    except OSError as cause:
-        raise Refused(f"{asked.folder}/report.html cannot be written: {cause.strerror}") from cause
     print(path)
     return 0
 
@@ -544,6 +544,7 @@ def train(
     from common.limit import limit
     from common.results import copy_source, write_json
     from common.run import Runner, prepare_work, save_arrays
+    from common.session import one_line
 
     plan = request.plan
     copy_source(folder / "source", request.backends())
@@ -563,8 +564,13 @@ def train(
         found = results.asdict()
         write_json(folder / "results.json", found)
         progress.phase("drawing the page")
-        page = import_what_comes_last()
-        page.write(folder)
+        try:
+            import_what_comes_last().write(folder)
+        except Exception as error:
+            # The results are saved, and a picture of them must not change what is said of them.
+            words = f"the page could not be drawn: {one_line(error)}"
+            progress.phase(f"{words}; compare.py report {folder} tries again")
+            request.errors.print(words, markup=False, highlight=False, soft_wrap=True)
     return results, found, work.data["initial"]
 
 
@@ -725,6 +731,9 @@ def diagnose(asked: argparse.Namespace) -> int:
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Let no Ctrl-C, the second one of somebody impatient, cost what is being saved."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # a notebook's, say; Ctrl-C never reaches it
+        return
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

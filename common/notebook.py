@@ -10,7 +10,7 @@ from common import charts
 from common.cli import default_folder, parser, read_request, train
 from common.errors import Refused
 from common.page import Shown, coloured, columns_of, sentence, template
-from common.report import Silent
+from common.report import Silent, turn_is_over
 from common.results import Record, prepare, read_results
 
 
@@ -168,7 +168,7 @@ class Curves(Silent):
 
     def epoch(self, record: Record, round_: int) -> None:
         """As `Observer.epoch`; a picture a turn, not an entrant, between two epochs."""
-        if round_ == 0 and record is self._records[-1]:
+        if round_ == 0 and turn_is_over(self._records):
             self._show()
 
     def __exit__(self, *_: object) -> None:

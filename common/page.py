@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import tokenize
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from safetensors.numpy import load_file
 from common import charts
 from common.errors import Refused
 from common.initial import Array
+from common.registry import STOCK
 from common.report import DASH, disturbed_line, megabytes, percent, said, seconds
 from common.results import AGREE, read_results, source_files, whole
 from common.spec import COMPONENTS, MIXED
@@ -44,6 +46,8 @@ TIMED = {
 }
 #: Units of an MLP that are shown, those with the largest weights to the output.
 UNITS = 10
+#: Side of a picture, in pixels.
+LARGEST = 84
 
 
 def write(folder: Path) -> Path:
@@ -67,7 +71,7 @@ def write(folder: Path) -> Path:
 
 def render(folder: Path) -> str:
     """The text of the page."""
-    found = read_results(folder)
+    found = completed(read_results(folder))
     drawn = {name: charts.named(found, name) for name in charts.NAMES}
     predictions = arrays(folder / "predictions.npz")
     pictures = arrays(folder / "pictures.npz")
@@ -90,6 +94,7 @@ def render(folder: Path) -> str:
         weights=list(weights(folder, found)),
         names=names,
         confusions=confusions,
+        predicted=sum(entrant["slug"] in predictions for entrant in found["entrants"]),
         disturbed=disturbed_words(found),
         components=[component(folder, found, name) for name in COMPONENTS],
         verified=verified(folder, found),
@@ -107,6 +112,20 @@ def source_page(what: str, columns: Sequence[tuple[str, str]]) -> str:
         styles=styles(),
     )
     return text
+
+
+def completed(found: dict[str, Any]) -> dict[str, Any]:
+    """Results with None where an earlier version did not write what there is now."""
+    found.setdefault("limit", None)
+    found.setdefault("interrupted", False)
+    for entrant in found["entrants"]:
+        entrant.setdefault("framework_memory_bytes", None)
+        for name in ("times_limit", "cores_used"):
+            entrant["timing"].setdefault(name, None)
+        entrant["timing"].setdefault("component_seconds", {})
+    for verdict in found["parity"]["entrants"].values():
+        verdict.setdefault("reason", None)
+    return found
 
 
 def template(name: str) -> Template:
@@ -140,7 +159,7 @@ def sentence(found: Mapping[str, Any]) -> str:
     """The verdict of a run in one sentence."""
     statuses = {entrant["label"]: entrant["status"] for entrant in found["entrants"]}
     verdicts = {label: one["verdict"] for label, one in found["parity"]["entrants"].items()}
-    return said(statuses, verdicts, interrupted="interrupted" in statuses.values())
+    return said(statuses, verdicts, interrupted=found.get("interrupted", False))
 
 
 def digits(value: float | None, how: str) -> str:
@@ -236,7 +255,7 @@ def said_of(
 def picture(pixels: Array) -> str:
     """A square grey picture as a data URI: dark on light, as ink on paper."""
     side = round(len(pixels) ** 0.5)
-    return data_uri(Image.fromarray(255 - pixels.reshape(side, side), mode="L"))
+    return data_uri(small(Image.fromarray(255 - pixels.reshape(side, side), mode="L")))
 
 
 def data_uri(image: Image.Image) -> str:
@@ -279,7 +298,12 @@ def diverging(values: Array) -> str:
     share = np.clip(values.astype("float64") / top, -1, 1)[..., None]
     red, blue, white = np.array([178, 24, 43]), np.array([33, 102, 172]), np.full(3, 247)
     colour = np.where(share > 0, white + share * (red - white), white - share * (blue - white))
-    return data_uri(Image.fromarray(colour.round().astype(np.uint8), mode="RGB"))
+    return data_uri(small(Image.fromarray(colour.round().astype(np.uint8), mode="RGB")))
+
+
+def small(image: Image.Image) -> Image.Image:
+    """As large as it is shown, at most."""
+    return image.resize((LARGEST, LARGEST)) if image.width > LARGEST else image
 
 
 # ---- source --------------------------------------------------------------------------------
@@ -311,7 +335,8 @@ def columns_of(folder: Path, name: str) -> list[dict[str, str]]:
     files = (folder / "source").glob(f"*/{name}.py")
     place = {backend: number for number, backend in enumerate(order)}
     for file in sorted(files, key=lambda file: (place.get(file.parent.name, len(place)), file)):
-        text = file.read_bytes().decode("utf-8")
+        raw = file.read_bytes()
+        text = raw.decode(tokenize.detect_encoding(io.BytesIO(raw).readline)[0])
         backend = file.parent.name
         columns.append(
             {
@@ -367,13 +392,11 @@ def command(found: Mapping[str, Any]) -> str:
     """The command line that makes this run again."""
     plan = found["plan"]
     words = ["python compare.py --backends"]
-    words += [entrant["label"].partition("#")[0] for entrant in found["entrants"]
-              if entrant["backend"] != MIXED]  # fmt: skip
-    words += [
-        f"--mix {entrant['label'].removeprefix('mix(').removesuffix(')')}"
-        for entrant in found["entrants"]
-        if entrant["backend"] == MIXED
-    ]
+    words += [in_full(entrant) for entrant in found["entrants"] if entrant["backend"] != MIXED]
+    for entrant in found["entrants"]:
+        if entrant["backend"] == MIXED:
+            words.append(f"--mix {entrant['label'].removeprefix('mix(').removesuffix(')')}")
+            words.append(f"--style {entrant['style']}")
     for name in (
         "model", "epochs", "batch_size", "lr", "optimizer", "seed", "dtype", "device", "threads",
         "rounds",
@@ -394,7 +417,18 @@ def command(found: Mapping[str, Any]) -> str:
         words.append("--drop-last")
     if plan["workers"]:
         words.append(f"--workers {plan['workers']}")
+    if found["data"]["name"] == "custom":
+        words.append("--custom-data --data-dir FOLDER")
+    if any(one.get("float64_drift") is not None for one in found["parity"]["entrants"].values()):
+        words.append("--check-float64")
     return " ".join(words)
+
+
+def in_full(entrant: Mapping[str, Any]) -> str:
+    """An entrant with every choice that was made for it, whatever its label leaves out."""
+    choices = [entrant["style"], entrant["mode"], entrant["data"]]
+    asked = entrant["label"].partition("#")[0].partition(":")[2].split(",")
+    return f"{entrant['backend']}:{','.join(choices + [w for w in asked if w == STOCK])}"
 
 
 def script_safe(text: str) -> str:

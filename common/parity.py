@@ -278,6 +278,11 @@ def free_limit(losses: Array, dtype: str) -> Array:
     return FREE_ULPS * spacing(losses, dtype)
 
 
+def band_limit(losses: Array, dtype: str, width: float) -> Array:
+    """Drift, step by step, that a noise band explains."""
+    return BAND_FACTOR * width + ULPS * spacing(losses, dtype)
+
+
 def spacing(losses: Array, dtype: str) -> Array:
     """One unit in the last place of each loss."""
     units: Array = np.spacing(np.abs(losses).astype(dtype)).astype("float64")
@@ -327,8 +332,7 @@ class Band:
 
     def _beyond(self, verdict: Verdict, losses: Array) -> Array:
         right = self._bench.path.losses
-        limit = BAND_FACTOR * self.width + ULPS * spacing(right, self._bench.dtype)
-        limit = limit + verdict.exp_error
+        limit = band_limit(right, self._bench.dtype, self.width) + verdict.exp_error
         within = np.abs(losses - right) <= limit  # never true of NaN
         beyond: Array = ~within & np.isfinite(right)
         return beyond

@@ -114,7 +114,7 @@ class Progress(Silent):
 
     def epoch(self, record: Record, round_: int) -> None:
         """As `Observer.epoch`."""
-        if self._live and round_ == 0 and record is self._records[-1]:
+        if self._live and round_ == 0 and turn_is_over(self._records):
             # Here, between two epochs, and not whenever the table is drawn: nothing is timed now.
             self._curves = curves(self._records, self._epochs, self._console.width)
         done, row = len(record.rounds[round_]), record.epochs[-1]
@@ -179,8 +179,7 @@ def curves(records: Sequence[Record], epochs: int, width: int) -> Text | None:
     panels = []
     for title, measure in list(named.items())[: max(1, width // CURVES_WIDTH)]:
         lines = [
-            [row[measure] for row in record.epochs if row[measure] is not None]
-            for record in records
+            [row[measure] for row in record.epochs if finite(row[measure])] for record in records
         ]
         if max(map(len, lines), default=0) < 2:
             continue
@@ -202,6 +201,16 @@ def curves(records: Sequence[Record], epochs: int, width: int) -> Text | None:
             part.truncate(CURVES_WIDTH, pad=True)
         rows.append(Text.assemble(*parts))
     return Text("\n").join(rows)
+
+
+def finite(value: float | None) -> bool:
+    """Whether there is a number to draw."""
+    return value is not None and bool(np.isfinite(value))
+
+
+def turn_is_over(records: Sequence[Record]) -> bool:
+    """Whether everybody who is still there has trained as many epochs."""
+    return len({len(record.epochs) for record in records if record.status == "ok"}) == 1
 
 
 def tick(value: float, chars: int, delta: float, left: bool = False) -> str:

@@ -155,6 +155,7 @@ class Results:
             },
             "comparisons": self.comparisons,
             "limit": self.limit,
+            "interrupted": self.interrupted,
         }
 
     def _referee_losses(self) -> list[float]:

@@ -174,7 +174,6 @@ class Runner:
                     self.observer.phase(f"the machine was not measured: {error}")
             self._train()
             self._judge()
-            self._time_components()
         except KeyboardInterrupt:
             interrupted = True
             if self._benches:
@@ -368,6 +367,7 @@ class Runner:
             self._each(self._judge_one)
         if self.band:
             self._settle()
+        self._time_components()
         if self.float64 and self.work.plan.dtype != "float64":
             with self._clocked("float64 run", "training once more in float64"):
                 self._check_float64()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,10 @@ def written(folder: Path, value: str = "pass", right: str = "3", name: str = "th
 @pytest.fixture(scope="session")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Outcome]]:
     """All lessons in all frameworks, once for all test processes."""
-    kept = tmp_path_factory.getbasetemp().parent / "lessons.json"
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of this run, and shared by its processes
+    kept = folder / "lessons.json"
     with FileLock(f"{kept}.lock"):
         if not kept.exists():
             run = lessons.run(list(LESSONS.values()), BACKENDS)

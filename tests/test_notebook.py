@@ -58,9 +58,11 @@ def test_what_cannot_be_is_refused(
 def test_curves_grow_once_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
     monkeypatch.setattr(Curves, "_show", lambda self: drawn.append("picture"))
-    first, last = SimpleNamespace(), SimpleNamespace()
-    curves = Curves([first, last])  # type: ignore[list-item]
-    for record, round_, pictures in ((first, 0, 0), (last, 0, 1), (first, 1, 1), (last, 1, 1)):
+    a, b = (SimpleNamespace(status="ok", epochs=[]) for _ in range(2))
+    gone = SimpleNamespace(status="unavailable", epochs=[])
+    curves = Curves([a, b, gone])  # type: ignore[list-item]
+    for record, round_, pictures in ((b, 0, 0), (a, 0, 1), (a, 0, 1), (b, 0, 2), (b, 1, 2)):
+        record.epochs.append({})
         curves.epoch(record, round_)  # type: ignore[arg-type]
         assert len(drawn) == pictures
 

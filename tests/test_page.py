@@ -119,17 +119,21 @@ def test_the_source_is_the_one_that_ran(copy: Path) -> None:
 def test_the_command_that_repeats_a_run_asks_for_the_same(words: str) -> None:
     asked = cli.parser().parse_args(["run", *words.split()])
     plan = cli.make_plan(asked).asdict()
+    how = {"style": "scratch", "mode": "jit", "data": "memory"}
     entrants = [
-        {"label": "torch#1", "backend": "torch"},
-        {"label": "torch#2", "backend": "torch"},
-        {"label": "mix(loss=torch,model=jax)", "backend": "mix"},
+        {"label": "torch#1", "backend": "torch", **how},
+        {"label": "torch:stock,loader", "backend": "torch", **how, "data": "loader"},
+        {"label": "mix(loss=torch,model=jax)", "backend": "mix", **how},
     ]
-    command = page.command({"plan": plan, "entrants": entrants}).split()
+    found = {"plan": plan, "entrants": entrants, "data": {"name": "custom"}}
+    found["parity"] = {"entrants": {"torch#1": {"float64_drift": 0.0}}}
+    command = page.command(found).split()
     assert command[:2] == ["python", "compare.py"]
     again = cli.parser().parse_args(["run", *command[2:]])
     assert cli.make_plan(again).asdict() == plan
-    assert again.backends == ["torch", "torch"]
+    assert again.backends == ["torch:scratch,jit,memory", "torch:scratch,jit,loader,stock"]
     assert again.mix == ["loss=torch,model=jax"]
+    assert (again.style, again.custom_data, again.check_float64) == ("scratch", True, True)
 
 
 def test_pictures_are_those_that_tell_something(ran: Path) -> None:
@@ -172,8 +176,8 @@ def test_long_runs_are_drawn_by_their_largest_steps() -> None:
     values[3] = np.nan
     found = charts.binned(values)
     assert len(found) <= charts.BINS
-    assert max(found.values()) == 1e-3
-    assert charts.binned(np.array([0.0, 2.0])) == {2.0: 2.0}
+    assert max(value or 0 for value in found.values()) == 1e-3
+    assert charts.binned(np.array([0.0, 2.0])) == {1.0: None, 2.0: 2.0}
 
 
 def test_a_run_without_pictures_has_a_page(compare: Command) -> None:
@@ -199,6 +203,45 @@ def test_who_failed_has_a_row_and_a_reason(copy: Path) -> None:
     text = (copy / "report.html").read_text(encoding="utf-8")
     assert "it was ended" in text
     assert "jax:scratch (killed) did not finish" in text
+
+
+def test_a_page_that_cannot_be_drawn_costs_nothing(compare: Command) -> None:
+    """The results are saved, the exit code is theirs, and what went wrong is said."""
+    compare.env["PYTHONPATH"] = str(compare.folder)
+    (compare.folder / "sitecustomize.py").write_text(
+        "import jinja2\njinja2.Environment.get_template = None\n"
+    )
+    done = compare(*compare.small("--backends", "numpy", "--out", "out", "--json", "x.json"))
+    assert done.returncode == 0, done.stderr
+    assert "the page could not be drawn: TypeError" in done.stderr
+    assert (compare.folder / "x.json").exists()
+    assert not (compare.folder / "out" / "report.html").exists()
+
+
+def test_pages_of_earlier_results_are_drawn(copy: Path) -> None:
+    """What was added since is left out."""
+
+    def earlier(found: dict[str, Any]) -> None:
+        for name in ("limit", "interrupted"):
+            found.pop(name)
+        found["parity"].pop("referee_losses")
+        for entrant in found["entrants"]:
+            entrant.pop("framework_memory_bytes")
+            for name in ("times_limit", "cores_used"):
+                entrant["timing"].pop(name)
+
+    changed(copy, earlier)
+
+
+def test_a_page_stays_small_whatever_the_pictures(copy: Path) -> None:
+    """Six megabytes at most, of which the charts' library is one."""
+    pictures = page.arrays(copy / "pictures.npz")
+    draw = np.random.default_rng(0)
+    for kind in ("first", "wrong", "disagreed"):
+        count = len(pictures[f"{kind}/index"])
+        pictures[f"{kind}/images"] = draw.integers(0, 256, (count, 256 * 256), dtype=np.uint8)
+    np.savez(copy / "pictures.npz", **pictures)
+    assert page.write(copy).stat().st_size < 6e6
 
 
 def test_show_as_a_page(compare: Command) -> None:

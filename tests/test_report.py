@@ -1263,3 +1263,10 @@ def test_disturbed_epochs_in_words(noted: dict[str, list[bool]], words: str) -> 
     line = report.disturbed_line(noted)
     assert line.endswith(words)
     assert bool(line) == bool(words)
+
+
+def test_an_entrant_that_diverged_is_drawn_as_far_as_it_went() -> None:
+    nan = [{"train_loss": v, "train_accuracy": v, "test_accuracy": v} for v in (1.0, 0.5, math.nan)]
+    fine = [{"train_loss": v, "train_accuracy": v, "test_accuracy": v} for v in (1.0, 0.5, 0.4)]
+    records: Any = [SimpleNamespace(epochs=nan), SimpleNamespace(epochs=fine)]
+    assert report.curves(records, 10, 160) is not None
