@@ -509,7 +509,10 @@ class Yardstick:
         # Half a unit in the last place; in a float64 run the referee rounds as much again.
         unit = float(np.finfo(self.dtype).eps) / (1 if self.dtype == "float64" else 2)
         before = self.state if state is None else state
-        return update_bound(self.plan, params, grads, before, moved, memory, unit)
+        bounds = update_bound(self.plan, params, grads, before, moved, memory, unit)
+        # What is smaller may be zero: some frameworks have no subnormal numbers.
+        least = float(np.finfo(self.dtype).tiny)
+        return {name: bound + least for name, bound in bounds.items()}
 
     def _expected(
         self,

@@ -131,6 +131,19 @@ def test_no_bound_is_narrower_for_images_below_zero(model: str) -> None:
             assert np.any(expected[name].exp_reach), name
 
 
+def test_no_bound_asks_for_subnormal_numbers() -> None:
+    """A gradient below them is 0 in some frameworks, and 1e-46 in the referee's float64."""
+    data, plan = given(), make_plan("softmax")
+    start = {name: array.astype("float32") for name, array in data["params"].items()}
+    images = (data["images"] * 1e-45).astype("float64")
+    referee = Referee(plan, {"train": (images, data["labels"]), "initial": start})
+    index = np.arange(32, dtype=np.int32)
+    yard = Yardstick(referee, State(1, start, {}, index, index))
+    for _, expected in yard.updates:
+        for name in start:
+            assert (np.asarray(expected[name].allowed) >= np.finfo("float32").tiny).all(), name
+
+
 @pytest.mark.parametrize(
     "asked",
     [
