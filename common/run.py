@@ -732,7 +732,7 @@ def new_records(
         optimizer = OPTIMIZERS[plan.optimizer].function
         used = {f"{part}_{entrant.style}" for part in (model.name, model.loss, optimizer)}
         for what, dtype, words in info.remarks:
-            if what in {*used, entrant.mode} and dtype in (plan.dtype, "*"):
+            if what in {*used, entrant.mode, plan.device} and dtype in (plan.dtype, "*"):
                 record.notes.append(words)
         missing = None if entrant.backend in pythons else backend.missing()
         if plan.device not in info.devices:

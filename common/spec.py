@@ -120,7 +120,7 @@ class Info:
         environment: variables set before the framework is imported; `{threads}` is filled in.
         tuned: more of them, left out for a `stock` entrant.
         loader_packages: distributions that only the `loader` data choice needs.
-        remarks: (function or mode, dtype or "*", words): notes on an entrant that uses it.
+        remarks: (function, mode or device, dtype or "*", words): notes on who uses it.
         exp_error: largest relative error of the framework's float32 `exp`, measured.
         declared: differences that it has by design.
     """

@@ -14,4 +14,5 @@ INFO = Info(
     environment={"NPROC": "{threads}", "JAX_PLATFORMS": "{device}"},
     # Ours and not JAX's, which has no such setting: see train.py, `pin_threads`.
     tuned={"COMPARE_PIN_THREADS": "1"},
+    remarks=(("cuda", "*", "not tried on a GPU yet"),),
 )

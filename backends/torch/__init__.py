@@ -17,6 +17,11 @@ INFO = Info(
     loader_packages=("torchvision",),
     remarks=(
         (
+            "cuda",
+            "*",
+            "not tried on a GPU yet; fused is some steps in one compiled call, no CUDA graph",
+        ),
+        (
             "sgd_concise",
             "*",
             "torch.optim.SGD's arithmetic by its functional form, torch.optim.sgd.sgd, with foreach",
