@@ -414,7 +414,7 @@ def specification(chart: Any) -> dict[str, Any]:
     return plain
 
 
-def library() -> str:
+def vega() -> str:
     """The text of Vega, Vega-Lite and vega-embed, to be put into a page.
 
     Put together takes a second, so that it is kept in the cache.

@@ -88,7 +88,7 @@ def render(folder: Path) -> str:
         entrants=[Shown(entrant, found) for entrant in found["entrants"]],
         sentence=sentence(found),
         charts=specifications,
-        library=Markup(script_safe(charts.library())) if specifications else "",
+        vega=Markup(script_safe(charts.vega())) if specifications else "",
         grids=grids(found, predictions, pictures, names),
         disagreements=int(pictures.get("disagreements", 0)),
         weights=list(weights(folder, found)),
