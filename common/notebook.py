@@ -118,7 +118,7 @@ class Comparison:
 
     def show(self, component: str) -> Source:
         """The code of a component that ran, side by side."""
-        return Source(columns_of(self.folder, component))
+        return Source(columns_of(self.folder, self.results, component))
 
     def _repr_html_(self) -> str:
         entrants = [Shown(entrant, self.results) for entrant in self.results["entrants"]]

@@ -317,12 +317,12 @@ def component(folder: Path, found: Mapping[str, Any], name: str) -> dict[str, An
             "code": coloured(column["text"]),
             "times": list(component_times(found, column["backend"], name)),
         }
-        for column in columns_of(folder, name)
+        for column in columns_of(folder, found, name)
     ]
     return {"name": name, "columns": columns}
 
 
-def columns_of(folder: Path, name: str) -> list[dict[str, str]]:
+def columns_of(folder: Path, found: Mapping[str, Any], name: str) -> list[dict[str, str]]:
     """A component's file as each backend of a result folder ran it.
 
     Raises:
@@ -331,7 +331,7 @@ def columns_of(folder: Path, name: str) -> list[dict[str, str]]:
     if name not in COMPONENTS:
         raise Refused(f"unknown component {name!r}; there are {', '.join(COMPONENTS)}")
     columns = []
-    order = dict.fromkeys(entrant["backend"] for entrant in read_results(folder)["entrants"])
+    order = dict.fromkeys(entrant["backend"] for entrant in found["entrants"])
     files = (folder / "source").glob(f"*/{name}.py")
     place = {backend: number for number, backend in enumerate(order)}
     for file in sorted(files, key=lambda file: (place.get(file.parent.name, len(place)), file)):
