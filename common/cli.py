@@ -568,8 +568,7 @@ def train(
             import_what_comes_last().write(folder)
         except Exception as error:
             # The results are saved, and a picture of them must not change what is said of them.
-            words = f"the page could not be drawn: {one_line(error)}"
-            progress.phase(f"{words}; compare.py report {folder} tries again")
+            words = f"the page could not be drawn: {one_line(error)}; compare.py report tries again"
             request.errors.print(words, markup=False, highlight=False, soft_wrap=True)
     return results, found, work.data["initial"]
 
