@@ -24,7 +24,7 @@ FORBIDDEN = {
     "tensorflow",
 }
 NAMES = FORBIDDEN | {"pytorch"}
-SOURCES = [ROOT / "compare.py", *sorted((ROOT / "common").glob("*.py"))]
+SOURCES = [ROOT / "compare.py", *sorted((ROOT / "common").rglob("*.py"))]
 
 PROBE = """
 import sys
@@ -52,9 +52,9 @@ def probe(code: str, folder: Path) -> str:
     return done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_module_imports_no_framework(path: Path, tmp_path: Path) -> None:
-    name = path.stem if path.parent == ROOT else f"common.{path.stem}"
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     assert probe(f"import {name}\nprint(loaded())", tmp_path) == "[]"
 
 
@@ -124,7 +124,7 @@ def named(tree: ast.AST) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_source_names_no_framework(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert not imported(tree) & FORBIDDEN
