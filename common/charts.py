@@ -16,7 +16,7 @@ import altair as alt
 import numpy as np
 import vl_convert
 
-from common.data import cache_folder
+from common.data.cache import cache_folder
 from common.initial import Array
 from common.parity import band_limit, free_limit
 from common.registry import version

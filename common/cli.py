@@ -41,7 +41,7 @@ from common.spec import (
 
 if TYPE_CHECKING:
     from common.composed import Mix
-    from common.data import Dataset
+    from common.data.description import Dataset
     from common.initial import Arrays
     from common.results import Record, Results
     from common.run import Observer
@@ -465,7 +465,7 @@ def read_request(asked: argparse.Namespace, *, nested: bool = False) -> Request:
         nested: whether it is one of several runs; `--out` is then for all of them.
     """
     from common.composed import parse_mix
-    from common.data import load
+    from common.data.datasets import load
     from common.initial import SYNTHETIC_EXAMPLES
 
     available = find(asked.backend_path)

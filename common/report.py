@@ -17,7 +17,7 @@ from rich.text import Text
 
 from common.checks import CRITERION as COMPONENTS_CRITERION
 from common.checks import Check
-from common.data import Dataset
+from common.data.description import Dataset
 from common.diagnose import Diagnosis
 from common.diff import Change, environment
 from common.initial import Array

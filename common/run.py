@@ -16,7 +16,7 @@ import numpy as np
 
 from common import initial, parity, timing
 from common.composed import Mix, MixedSession
-from common.data import Dataset
+from common.data.description import Dataset
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.errors import Diverged, EntrantError, Failed
 from common.initial import Array, Arrays

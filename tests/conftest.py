@@ -22,7 +22,8 @@ import jsonschema
 import numpy as np
 import pytest
 
-from common import data, idx, initial, registry
+from common import idx, initial, registry
+from common.data import datasets, description
 from common.models import MODELS
 from common.remote import ROOT, WorkerSession
 from common.results import SCHEMA
@@ -84,12 +85,12 @@ def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small(small_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> data.Dataset:
+def small(small_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> description.Dataset:
     """The made-up files as a `Dataset`, in a cache of their own."""
     before = os.environ.get("COMPARE_CACHE_DIR")
     os.environ["COMPARE_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
     try:
-        return data.load(small_folder, custom=True, say=print)
+        return datasets.load(small_folder, custom=True, say=print)
     finally:
         if before is None:
             del os.environ["COMPARE_CACHE_DIR"]
@@ -98,13 +99,13 @@ def small(small_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> data.
 
 
 @pytest.fixture(scope="session")
-def real() -> data.Dataset:
+def real() -> description.Dataset:
     """Fashion-MNIST itself, from the default cache or wherever it can be had."""
-    return data.load(say=print)
+    return datasets.load(say=print)
 
 
 @pytest.fixture(scope="session")
-def session_data(small: data.Dataset) -> Callable[[Plan], dict[str, Any]]:
+def session_data(small: description.Dataset) -> Callable[[Plan], dict[str, Any]]:
     """Make what `Session.open` is told of the data of a plan."""
 
     def make(plan: Plan) -> dict[str, Any]:

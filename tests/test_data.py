@@ -28,7 +28,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from common import data, idx
+from common import idx
+from common.data import cache as caching
+from common.data import datasets, description, files, sources
 from common.errors import Refused
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,7 +73,7 @@ def tree(folder: Path) -> set[str]:
 def refusal(*args: Any, **options: Any) -> str:
     """Call `load`, which must refuse in one line; return that line."""
     with pytest.raises(Refused) as caught:
-        data.load(*args, **{"say": quiet} | options)
+        datasets.load(*args, **{"say": quiet} | options)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -84,8 +86,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COMPARE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("COMPARE_DATA_DIR", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(data, "PLACES", ())
-    monkeypatch.setattr(data, "UPSTREAM", ())
+    monkeypatch.setattr(sources, "PLACES", ())
+    monkeypatch.setattr(sources, "UPSTREAM", ())
     return tmp_path / "cache"
 
 
@@ -99,22 +101,24 @@ def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a made-up set that `data` takes for Fashion-MNIST."""
     folder = make(tmp_path / "pretend", seed=1)
     facts = {name: idx.scan(folder / name, magic) for name, magic in idx.FILES.items()}
-    monkeypatch.setattr(data, "FACTS", facts)
-    monkeypatch.setattr(data, "SHA256", {name: fact.sha256 for name, fact in facts.items()})
+    for module in (files, datasets):
+        monkeypatch.setattr(module, "FACTS", facts)
+    digests = {name: fact.sha256 for name, fact in facts.items()}
+    monkeypatch.setattr(datasets, "SHA256", digests)
     return folder
 
 
 @pytest.fixture(scope="session")
-def genuine() -> data.Dataset:
+def genuine() -> description.Dataset:
     """Fashion-MNIST itself, from wherever this machine can get it."""
     try:
-        return data.load(say=lambda words: None)
+        return datasets.load(say=lambda words: None)
     except Refused as error:
         pytest.skip(f"Fashion-MNIST cannot be had on this machine: {error}")
 
 
 @pytest.fixture(scope="session")
-def genuine_gz(genuine: data.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def genuine_gz(genuine: description.Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gz")
     for name in idx.FILES:
         packed = gzip.compress((genuine.raw / name).read_bytes(), 1)
@@ -230,8 +234,8 @@ def test_reading_checks_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("common.idx", ["PIL", "pooch", "platformdirs", "common.data"]),
-        ("common.data", ["pooch", "requests", "tqdm"]),
+        ("common.idx", ["PIL", "pooch", "platformdirs", "common.data.datasets"]),
+        ("common.data.datasets", ["pooch", "requests", "tqdm"]),
     ],
 )
 def test_imports_are_light(module: str, absent: list[str]) -> None:
@@ -251,13 +255,13 @@ def test_given_folder(tmp_path: Path, pretend: Path, cache: Path, packed: bool, 
     shutil.copytree(pretend, folder / below)
     if packed:
         pack(folder / below)
-    dataset = data.load(folder, say=quiet)
+    dataset = datasets.load(folder, say=quiet)
     assert dataset.name == "Fashion-MNIST"
     assert dataset.source == f"--data-dir {folder}"
     assert dataset.folder == cache / "fashion-mnist"
     assert dataset.raw == cache / "fashion-mnist/FashionMNIST/raw"
     assert contents(dataset.raw) == original
-    assert dataset.sha256 == data.SHA256
+    assert dataset.sha256 == datasets.SHA256
     assert (dataset.side, dataset.train_examples, dataset.test_examples) == (SIDE, TRAIN, TEST)
     assert [array.shape for array in dataset.train()] == [(TRAIN, SIDE * SIDE), (TRAIN,)]
     assert [array.shape for array in dataset.test()] == [(TEST, SIDE * SIDE), (TEST,)]
@@ -268,24 +272,24 @@ def test_plain_files_win_over_packed_ones(tmp_path: Path) -> None:
     folder = make(tmp_path / "mine")
     for name in idx.FILES:
         (folder / f"{name}.gz").write_bytes(b"nonsense")
-    assert data.load(folder, custom=True, say=quiet).train_examples == TRAIN
+    assert datasets.load(folder, custom=True, say=quiet).train_examples == TRAIN
 
 
 def test_custom(tmp_path: Path, cache: Path) -> None:
     folder = make(tmp_path / "mine")
-    dataset = data.load(folder, custom=True, say=quiet)
+    dataset = datasets.load(folder, custom=True, say=quiet)
     assert dataset.name == "custom"
     assert dataset.folder.parent == cache
     assert dataset.folder.name.startswith("custom-")
     assert len(dataset.folder.name) == len("custom-") + 12
     assert contents(dataset.raw) == contents(folder)
-    other = data.load(make(tmp_path / "other", seed=7), custom=True, say=quiet)
+    other = datasets.load(make(tmp_path / "other", seed=7), custom=True, say=quiet)
     assert other.folder != dataset.folder
-    assert data.load(folder, custom=True, say=quiet) == dataset
+    assert datasets.load(folder, custom=True, say=quiet) == dataset
 
 
 def test_custom_folder_that_is_genuine(pretend: Path, cache: Path) -> None:
-    dataset = data.load(pretend, custom=True, say=quiet)
+    dataset = datasets.load(pretend, custom=True, say=quiet)
     assert (dataset.name, dataset.folder) == ("Fashion-MNIST", cache / "fashion-mnist")
 
 
@@ -293,7 +297,7 @@ def test_all_256_values_survive(tmp_path: Path) -> None:
     folder = make(tmp_path / "mine", side=16)
     pixels = np.arange(256, dtype=np.uint8)
     idx.write_images(folder / idx.TRAIN_IMAGES, np.tile(pixels, (TRAIN, 1)), TRAIN, 16)
-    images, _ = data.load(pack(folder), custom=True, say=quiet).train()
+    images, _ = datasets.load(pack(folder), custom=True, say=quiet).train()
     np.testing.assert_array_equal(images, np.tile(pixels, (TRAIN, 1)))
 
 
@@ -301,11 +305,11 @@ def test_variable_names_the_folder(
     tmp_path: Path, pretend: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COMPARE_DATA_DIR", str(pretend))
-    assert data.load(say=quiet).source == f"COMPARE_DATA_DIR {pretend}"
+    assert datasets.load(say=quiet).source == f"COMPARE_DATA_DIR {pretend}"
     other = make(tmp_path / "other")
-    assert data.load(other, custom=True, say=quiet).source == f"--data-dir {other}"
+    assert datasets.load(other, custom=True, say=quiet).source == f"--data-dir {other}"
     monkeypatch.setenv("COMPARE_DATA_DIR", str(other))
-    assert data.load(custom=True, say=quiet).name == "custom"
+    assert datasets.load(custom=True, say=quiet).name == "custom"
     assert refusal().startswith(f"COMPARE_DATA_DIR {other}: ")
 
 
@@ -422,15 +426,15 @@ def test_other_digest_is_refused(tmp_path: Path, pretend: Path, cache: Path) -> 
 def test_given_folder_is_final(
     tmp_path: Path, pretend: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data.load(pretend, say=quiet)
-    monkeypatch.setattr(data, "PLACES", (str(pretend),))
+    datasets.load(pretend, say=quiet)
+    monkeypatch.setattr(sources, "PLACES", (str(pretend),))
     assert "no such folder" in refusal(tmp_path / "absent")
     monkeypatch.setenv("COMPARE_DATA_DIR", str(tmp_path / "absent"))
     assert "no such folder" in refusal()
 
 
 def test_custom_needs_a_folder(pretend: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "PLACES", (str(pretend),))
+    monkeypatch.setattr(sources, "PLACES", (str(pretend),))
     assert "--data-dir" in refusal(custom=True)
 
 
@@ -476,16 +480,16 @@ def test_places_in_order(
     tmp_path: Path, pretend: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    monkeypatch.setattr(data, "PLACES", (str(tmp_path / "absent"), str(first), str(second)))
+    monkeypatch.setattr(sources, "PLACES", (str(tmp_path / "absent"), str(first), str(second)))
     pack(shutil.copytree(pretend, second))
-    assert data.load(say=quiet).source == f"folder {second}"
-    assert data.load(say=quiet).source == f"cache {cache / 'fashion-mnist'}"
+    assert datasets.load(say=quiet).source == f"folder {second}"
+    assert datasets.load(say=quiet).source == f"cache {cache / 'fashion-mnist'}"
     shutil.rmtree(cache)
     shutil.copytree(pretend, first)
-    assert data.load(say=quiet).source == f"folder {first}"
+    assert datasets.load(say=quiet).source == f"folder {first}"
     shutil.rmtree(cache)
     make(first)  # other files under the same names
-    assert data.load(say=quiet).source == f"folder {second}"
+    assert datasets.load(say=quiet).source == f"folder {second}"
 
 
 def test_place_in_the_home_folder(
@@ -494,8 +498,8 @@ def test_place_in_the_home_folder(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     pack(shutil.copytree(pretend, tmp_path / ".keras/datasets/fashion-mnist"))
-    monkeypatch.setattr(data, "PLACES", ("~/.keras/datasets/fashion-mnist",))
-    assert data.load(say=quiet).source == "folder ~/.keras/datasets/fashion-mnist"
+    monkeypatch.setattr(sources, "PLACES", ("~/.keras/datasets/fashion-mnist",))
+    assert datasets.load(say=quiet).source == "folder ~/.keras/datasets/fashion-mnist"
 
 
 def test_download(
@@ -503,14 +507,14 @@ def test_download(
 ) -> None:
     original = contents(pretend)
     server = serve(pack(pretend))
-    monkeypatch.setattr(data, "UPSTREAM", (server.url,))
+    monkeypatch.setattr(sources, "UPSTREAM", (server.url,))
     said: list[str] = []
-    dataset = data.load(say=said.append)
+    dataset = datasets.load(say=said.append)
     assert dataset.source == f"downloaded from {server.url}"
     assert contents(dataset.raw) == original
     assert said == [f"downloading Fashion-MNIST from {server.url}"]
     assert server.asked == [f"/{name}.gz" for name in idx.FILES]
-    data.load(say=quiet)
+    datasets.load(say=quiet)
     assert len(server.asked) == len(idx.FILES)
     assert [path.name for path in cache.iterdir()] == ["fashion-mnist"]
 
@@ -521,9 +525,9 @@ def test_download_is_quiet(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(data, "UPSTREAM", (serve(pack(pretend), failures=1).url,))
+    monkeypatch.setattr(sources, "UPSTREAM", (serve(pack(pretend), failures=1).url,))
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    data.load(say=lambda words: None)
+    datasets.load(say=lambda words: None)
     assert capfd.readouterr() == ("", "")
 
 
@@ -531,10 +535,10 @@ def test_download_is_tried_again(
     pretend: Path, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(pack(pretend), failures=2)
-    monkeypatch.setattr(data, "UPSTREAM", (server.url,))
+    monkeypatch.setattr(sources, "UPSTREAM", (server.url,))
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
-    assert data.load(say=lambda words: None).source == f"downloaded from {server.url}"
+    assert datasets.load(say=lambda words: None).source == f"downloaded from {server.url}"
     assert waits == [1, 2]
     assert len(server.asked) == 2 + len(idx.FILES)
 
@@ -548,13 +552,13 @@ def test_wrong_bytes_send_on_to_the_next_address(
     no_apt: None,
 ) -> None:
     wrong, right = serve(pack(make(tmp_path / "wrong"))), serve(pack(pretend))
-    monkeypatch.setattr(data, "UPSTREAM", (wrong.url,))
+    monkeypatch.setattr(sources, "UPSTREAM", (wrong.url,))
     message = refusal(say=lambda words: None)
     assert f"downloaded from {wrong.url}: " in message
     assert "not Fashion-MNIST's, SHA-256 " in message
     assert not cache.exists()
-    monkeypatch.setattr(data, "UPSTREAM", (wrong.url, right.url))
-    assert data.load(say=lambda words: None).source == f"downloaded from {right.url}"
+    monkeypatch.setattr(sources, "UPSTREAM", (wrong.url, right.url))
+    assert datasets.load(say=lambda words: None).source == f"downloaded from {right.url}"
     assert len(wrong.asked) == 2 * len(idx.FILES)
 
 
@@ -569,10 +573,10 @@ def test_every_source_fails(
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     cut(idx.TRAIN_IMAGES, 99)(make(tmp_path / "bad"))
-    monkeypatch.setattr(data, "PLACES", (str(tmp_path / "absent"), str(tmp_path / "bad")))
+    monkeypatch.setattr(sources, "PLACES", (str(tmp_path / "absent"), str(tmp_path / "bad")))
     empty = serve(tmp_path / "bin").url
     nobody = f"http://127.0.0.1:{closed_port()}/"
-    monkeypatch.setattr(data, "UPSTREAM", (nobody, empty))
+    monkeypatch.setattr(sources, "UPSTREAM", (nobody, empty))
     message = refusal(say=lambda words: None)
     for words in (
         f"cache {cache / 'fashion-mnist'}: nothing usable; ",
@@ -597,7 +601,7 @@ def test_no_network(
         raise socket.gaierror(-3, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", unresolved)
-    monkeypatch.setattr(data, "UPSTREAM", ("https://one.invalid/", "http://two.invalid/"))
+    monkeypatch.setattr(sources, "UPSTREAM", ("https://one.invalid/", "http://two.invalid/"))
     start = time.perf_counter()
     message = refusal(say=lambda words: None)
     assert time.perf_counter() - start < 1
@@ -637,7 +641,7 @@ def test_debian_commands(
         (tmp_path / "bin" / name).write_text(script)
         (tmp_path / "bin" / name).chmod(0o755)
     said: list[str] = []
-    dataset = data.load(say=said.append)
+    dataset = datasets.load(say=said.append)
     assert dataset.source == "Debian package dataset-fashion-mnist"
     assert said == ["downloading Debian's package dataset-fashion-mnist"]
     steps = [line.split() for line in calls.read_text().splitlines()]
@@ -676,9 +680,9 @@ def test_debian_really(cache: Path) -> None:
         socket.getaddrinfo(host, 80)
     except OSError as error:
         pytest.skip(f"the mirror apt-get is set up for cannot be reached: {error}")
-    dataset = data.load(say=lambda words: None)
+    dataset = datasets.load(say=lambda words: None)
     assert dataset.source == "Debian package dataset-fashion-mnist"
-    assert dataset.sha256 == data.SHA256
+    assert dataset.sha256 == datasets.SHA256
     assert dataset.folder == cache / "fashion-mnist"
 
 
@@ -706,19 +710,19 @@ def test_damaged_cache_is_replaced(
     damage: Callable[[Path], object],
     side: int | None,
 ) -> None:
-    monkeypatch.setattr(data, "PLACES", (str(pretend),))
-    dataset = data.load(resize=side, say=lambda words: None)
+    monkeypatch.setattr(sources, "PLACES", (str(pretend),))
+    dataset = datasets.load(resize=side, say=lambda words: None)
     sound = contents(dataset.raw)
     damage(dataset.raw)
     said: list[str] = []
-    again = data.load(resize=side, say=said.append)
+    again = datasets.load(resize=side, say=said.append)
     assert contents(again.raw) == sound
     assert f"cache {dataset.folder} is damaged and will be replaced" in said[0]
-    assert data.load(resize=side, say=quiet).folder == dataset.folder
+    assert datasets.load(resize=side, say=quiet).folder == dataset.folder
 
 
 def test_damaged_cache_and_no_other_source(pretend: Path, no_apt: None) -> None:
-    dataset = data.load(pretend, say=quiet)
+    dataset = datasets.load(pretend, say=quiet)
     flip(dataset.raw)
     said: list[str] = []
     assert "nothing usable" in refusal(say=said.append)
@@ -726,16 +730,16 @@ def test_damaged_cache_and_no_other_source(pretend: Path, no_apt: None) -> None:
 
 
 def test_sound_cache_needs_no_writing(pretend: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data.load(pretend, resize=9, say=lambda words: None)
-    monkeypatch.setattr(data, "_staging", None)
-    data.load(pretend, resize=9, say=quiet)
-    data.load(resize=9, say=quiet)
+    datasets.load(pretend, resize=9, say=lambda words: None)
+    monkeypatch.setattr(caching, "_staging", None)
+    datasets.load(pretend, resize=9, say=quiet)
+    datasets.load(resize=9, say=quiet)
 
 
 def test_others_may_read_the_cache(pretend: Path) -> None:
     probe = pretend.with_name("probe")
     probe.mkdir()
-    dataset = data.load(pretend, say=quiet)
+    dataset = datasets.load(pretend, say=quiet)
     assert dataset.folder.stat().st_mode == probe.stat().st_mode
 
 
@@ -745,28 +749,28 @@ def test_loads_that_publish_at_once(
 ) -> None:
     """Four loads have all written their files before any of them is published."""
     if damaged:
-        flip(data.load(pretend, say=quiet).raw)
-    barrier, publish = threading.Barrier(4, timeout=20), data._publish
+        flip(datasets.load(pretend, say=quiet).raw)
+    barrier, publish = threading.Barrier(4, timeout=20), caching._publish
 
     def together(new: Path, entry: Path) -> None:
         barrier.wait()
         publish(new, entry)
 
-    monkeypatch.setattr(data, "_publish", together)
+    monkeypatch.setattr(caching, "_publish", together)
     with ThreadPoolExecutor(4) as pool:
-        loads = [pool.submit(data.load, pretend, say=lambda words: None) for _ in range(4)]
-        datasets = [load.result() for load in loads]
-    assert datasets == datasets[:1] * 4
-    assert contents(datasets[0].raw) == contents(pretend)
+        loads = [pool.submit(datasets.load, pretend, say=lambda words: None) for _ in range(4)]
+        loaded = [load.result() for load in loads]
+    assert loaded == loaded[:1] * 4
+    assert contents(loaded[0].raw) == contents(pretend)
     assert [path.name for path in cache.iterdir()] == ["fashion-mnist"]
 
 
 def test_processes_at_once(tmp_path: Path, cache: Path) -> None:
     folder = make(tmp_path / "mine", train=2000)
     code = (
-        "import sys, time; from pathlib import Path; from common import data\n"
+        "import sys, time; from pathlib import Path; from common.data import datasets\n"
         "print(flush=True); sys.stdin.readline()\n"
-        f"d = data.load(Path({str(folder)!r}), custom=True, resize=9, say=lambda words: None)\n"
+        f"d = datasets.load(Path({str(folder)!r}), custom=True, resize=9, say=lambda words: None)\n"
         "print(d.folder.name, d.train()[0].sum(dtype=int), *d.sha256.values())"
     )
     processes = [
@@ -797,9 +801,9 @@ def test_processes_at_once(tmp_path: Path, cache: Path) -> None:
 
 @pytest.mark.parametrize("side", [1, 3, 9, 256])
 def test_resize_is_pillows(pretend: Path, cache: Path, side: int) -> None:
-    original = data.load(pretend, say=quiet)
+    original = datasets.load(pretend, say=quiet)
     said: list[str] = []
-    resized = data.load(pretend, resize=side, say=said.append)
+    resized = datasets.load(pretend, resize=side, say=said.append)
     assert said == [f"resizing the images to {side} x {side}"]
     assert resized.side == side
     assert resized.folder == cache / f"fashion-mnist-{side}"
@@ -819,20 +823,20 @@ def test_resize_is_pillows(pretend: Path, cache: Path, side: int) -> None:
 
 def test_resize_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = make(tmp_path / "mine")
-    first = data.load(folder, custom=True, resize=9, say=lambda words: None)
-    monkeypatch.setattr(data, "_resize", None)
-    assert data.load(folder, custom=True, resize=9, say=quiet) == first
+    first = datasets.load(folder, custom=True, resize=9, say=lambda words: None)
+    monkeypatch.setattr(caching, "_resize", None)
+    assert datasets.load(folder, custom=True, resize=9, say=quiet) == first
     assert first.folder.name.endswith("-9")
 
 
 def test_resize_to_the_same_side(pretend: Path, cache: Path) -> None:
-    assert data.load(pretend, resize=SIDE, say=quiet) == data.load(pretend, say=quiet)
+    assert datasets.load(pretend, resize=SIDE, say=quiet) == datasets.load(pretend, say=quiet)
     assert [path.name for path in cache.iterdir()] == ["fashion-mnist"]
 
 
 def test_sums_can_be_checked_by_others(pretend: Path) -> None:
-    folder = data.load(pretend, resize=9, say=lambda words: None).folder
-    lines = [line.split("  ") for line in (folder / data.SUMS).read_text().splitlines()]
+    folder = datasets.load(pretend, resize=9, say=lambda words: None).folder
+    lines = [line.split("  ") for line in (folder / caching.SUMS).read_text().splitlines()]
     assert [Path(name).name for _, name in lines] == list(idx.FILES)
     for digest, name in lines:
         assert idx.scan(folder / name, idx.FILES[Path(name).name]).sha256 == digest
@@ -841,9 +845,9 @@ def test_sums_can_be_checked_by_others(pretend: Path) -> None:
 # ---- Fashion-MNIST itself ----------------------------------------------------------------
 
 
-def test_genuine(genuine: data.Dataset) -> None:
+def test_genuine(genuine: description.Dataset) -> None:
     assert genuine.name == "Fashion-MNIST"
-    assert genuine.sha256 == data.SHA256
+    assert genuine.sha256 == files.SHA256
     assert (genuine.side, genuine.train_examples, genuine.test_examples) == (28, 60000, 10000)
     images, labels = genuine.train()
     assert images.shape == (60000, 784)
@@ -854,33 +858,37 @@ def test_genuine(genuine: data.Dataset) -> None:
     assert images.shape == (10000, 784)
     assert labels[:4].tolist() == [9, 2, 1, 1]
     assert np.bincount(labels).tolist() == [1000] * 10
-    assert len(data.CLASSES) == 10
+    assert len(description.CLASSES) == 10
 
 
 def test_genuine_by_download(
     genuine_gz: Path, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(genuine_gz)
-    monkeypatch.setattr(data, "UPSTREAM", (server.url,))
-    dataset = data.load(say=lambda words: None)
+    monkeypatch.setattr(sources, "UPSTREAM", (server.url,))
+    dataset = datasets.load(say=lambda words: None)
     assert dataset.source == f"downloaded from {server.url}"
-    assert dataset.sha256 == data.SHA256
+    assert dataset.sha256 == datasets.SHA256
     assert dataset.train()[1][:5].tolist() == [9, 0, 0, 3, 0]
 
 
 def test_genuine_from_a_folder(genuine_gz: Path) -> None:
-    assert data.load(genuine_gz, say=quiet).name == "Fashion-MNIST"
+    assert datasets.load(genuine_gz, say=quiet).name == "Fashion-MNIST"
 
 
-def test_genuine_with_one_bit_flipped(genuine: data.Dataset, tmp_path: Path, cache: Path) -> None:
+def test_genuine_with_one_bit_flipped(
+    genuine: description.Dataset, tmp_path: Path, cache: Path
+) -> None:
     folder = shutil.copytree(genuine.raw, tmp_path / "mine")
     flip(folder)
     assert "SHA-256 " in refusal(folder)
     assert not cache.exists()
 
 
-def test_genuine_is_read_quickly(genuine: data.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_genuine_is_read_quickly(
+    genuine: description.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COMPARE_CACHE_DIR", str(genuine.folder.parent))
     start = time.perf_counter()
-    data.load(say=quiet)
+    datasets.load(say=quiet)
     assert time.perf_counter() - start < 2  # 0.05 to 0.2 s, with room for a busy machine

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common import data, initial, parity
+from common import initial, parity
 from common.checks import EVALUATION, ROW, STEP
+from common.data import description
 from common.models import MODELS
 from common.referee import Referee, Schedule, free_run
 from common.remote import ROOT
@@ -373,7 +374,7 @@ def test_other_batches_are_found_by_their_fingerprint(
 
 
 @pytest.mark.slow
-def test_a_network_that_parts_is_called_rounding(real: data.Dataset) -> None:
+def test_a_network_that_parts_is_called_rounding(real: description.Dataset) -> None:
     """Nudged by one unit in the last place, the MLP drifts far beyond any fixed tolerance."""
     plan = make_plan("mlp", hidden=256, batch_size=256, epochs=3)
     start = initial.parameters(MODELS["mlp"], 784, 256, 0, "float32")

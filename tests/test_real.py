@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from common import data
+from common.data import description, files
 from common.remote import ROOT
 from tests.conftest import BACKENDS, FRAMEWORKS
 
@@ -35,11 +35,11 @@ def drifts(results: dict[str, Any]) -> dict[str, float]:
     return {label: verdict["max_abs_loss_difference"] for label, verdict in found.items()}
 
 
-def test_softmax_in_all_backends(tmp_path: Path, real: data.Dataset) -> None:
+def test_softmax_in_all_backends(tmp_path: Path, real: description.Dataset) -> None:
     results = compare(tmp_path / "out", "--backends", *BACKENDS)
     entrants = results["entrants"]
     assert len({entrant["batches_sha256"] for entrant in entrants}) == 1
-    assert results["data"]["sha256"] == data.SHA256
+    assert results["data"]["sha256"] == files.SHA256
     assert max(drifts(results).values()) < 5e-6
     assert all(len(entrant["step_losses"]) == 2350 for entrant in entrants)
     assert {v["verdict"] for v in results["parity"]["entrants"].values()} == {"rounding"}
@@ -57,7 +57,7 @@ def test_softmax_in_all_backends(tmp_path: Path, real: data.Dataset) -> None:
     assert max(accuracies) - min(accuracies) <= 0.001
 
 
-def test_softmax_in_float64(tmp_path: Path, real: data.Dataset) -> None:
+def test_softmax_in_float64(tmp_path: Path, real: description.Dataset) -> None:
     entrants = [f"{backend}:{style}" for backend in FRAMEWORKS for style in ("scratch", "concise")]
     results = compare(
         tmp_path / "out", "--backends", *entrants, "--dtype", "float64", "--epochs", "1"
@@ -67,7 +67,7 @@ def test_softmax_in_float64(tmp_path: Path, real: data.Dataset) -> None:
     assert "nn.SGD refuses float64" in notes["mindspore:concise"]
 
 
-def test_mlp_in_both_styles(tmp_path: Path, real: data.Dataset) -> None:
+def test_mlp_in_both_styles(tmp_path: Path, real: description.Dataset) -> None:
     entrants = [f"{backend}:{style}" for backend in FRAMEWORKS for style in ("scratch", "concise")]
     results = compare(
         tmp_path / "out", "--model", "mlp", "--backends", *entrants, "numpy", "--epochs", "1"
@@ -90,7 +90,7 @@ def test_linear_finds_the_true_weights(tmp_path: Path) -> None:
         assert entrant["learnt"]["bias"] == pytest.approx(exact["bias"], abs=2e-3)
 
 
-def test_loaders_read_what_memory_holds(tmp_path: Path, real: data.Dataset) -> None:
+def test_loaders_read_what_memory_holds(tmp_path: Path, real: description.Dataset) -> None:
     options = ("--resize", "14", "--drop-last", "--limit", "10000")
     having = [name for name, found in BACKENDS.items() if "loader" in found.info.data]
     entrants = [f"{name}:{choice}" for name in having for choice in ("memory", "loader")]

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from common import data, initial, parity, report, timing
+from common import initial, parity, report, timing
+from common.data import description
 from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unavailable
 from common.limit import NotMeasured
 from common.models import MODELS
@@ -668,7 +669,7 @@ def test_prediction_agreement() -> None:
 
 
 def test_made_up_numbers_do_not_agree_with_the_real_referee(
-    real_referee: None, small: data.Dataset, tmp_path: Path
+    real_referee: None, small: description.Dataset, tmp_path: Path
 ) -> None:
     """And NumPy itself does."""
     plan = make_plan()
@@ -687,7 +688,7 @@ def test_made_up_numbers_do_not_agree_with_the_real_referee(
 
 
 def test_an_entrant_that_leaves_a_step_out(
-    real_referee: None, small: data.Dataset, tmp_path: Path
+    real_referee: None, small: description.Dataset, tmp_path: Path
 ) -> None:
     """Its short batch is lost: that is a verdict, no failure, and no number is made up for it."""
 
@@ -745,14 +746,14 @@ def test_their_time_is_not_the_trainings() -> None:
 def pictured(
     chosen: Mapping[str, list[int]],
     width: int = 160,
-    name: str = data.FASHION_MNIST,
+    name: str = description.FASHION_MNIST,
     margins: np.ndarray | None = MARGINS,
     side: int = 28,
 ) -> str:
     """What is printed of five test images, all of class 3, and what entrants took them for."""
     pixels = np.arange(TESTS * side * side).reshape(TESTS, -1).astype(np.uint8)
     dataset: Any = SimpleNamespace(
-        test=lambda: (pixels, np.full(TESTS, 3, np.uint8)), classes=data.names_of(name)
+        test=lambda: (pixels, np.full(TESTS, 3, np.uint8)), classes=description.names_of(name)
     )
     results = run(
         {n: other(i, classes=np.array(c, np.uint8)) for i, (n, c) in enumerate(chosen.items())}

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from common import data
+from common.data import datasets
 from common.models import MODELS
 from common.registry import find, parse
 from common.remote import WorkerSession
@@ -102,7 +102,7 @@ def run(
 ) -> Iterable[dict[str, Any]]:
     """Train and judge everybody once; a line for each."""
     plan, available = make_plan(model, seed, epochs), find()
-    dataset = data.load(say=print)
+    dataset = datasets.load(say=print)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
 

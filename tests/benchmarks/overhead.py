@@ -29,7 +29,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common import data, initial, limit, registry, timing
+from common import initial, limit, registry, timing
+from common.data import datasets
 from common.models import MODELS
 from common.session import LocalSession, available_cores, limit_cores
 from common.spec import Plan
@@ -96,7 +97,7 @@ def entrant(backend: str, mode: str, folder: str) -> Callable[[np.ndarray], floa
 
 def by_hand(name: str, mode: str) -> Callable[[np.ndarray], float]:
     """An epoch of a loop by hand, or of Keras: its mean loss."""
-    pixels, labels = data.load(say=lambda words: None).train()
+    pixels, labels = datasets.load(say=lambda words: None).train()
     images = pixels.astype(np.float32) / np.float32(255)
     start = initial.parameters(MODELS["softmax"], 784, 256, 0, "float32")
     make = keras_fit if name == "keras" else LOOPS[name, mode]
@@ -209,7 +210,7 @@ def main() -> int:
         limit_cores(available_cores())
         serve(*asked.child)
         return 0
-    folder = str(data.load(say=lambda words: None).folder)
+    folder = str(datasets.load(say=lambda words: None).folder)
     names = [*asked.backends, *([STOCK] if "mindspore" in asked.backends else [])]
     names += [f"keras on {b}" for b in KERAS if asked.keras and b in asked.backends]
     with children(names, folder) as started:

@@ -1,0 +1,132 @@
+"""The cache: entries that appear whole or not at all, and are never believed unread."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+from PIL import Image
+
+from common import idx
+from common.data.description import Dataset
+from common.data.files import RAW, Digests, digests_of, plain_files, scan_files
+from common.data.sources import Say
+from common.errors import Refused
+
+SUMS = "SHA256SUMS"
+
+
+def cache_folder() -> Path:
+    """Return COMPARE_CACHE_DIR if it is set, else this user's cache folder; it may not exist."""
+    variable = os.environ.get("COMPARE_CACHE_DIR")
+    return Path(variable or platformdirs.user_cache_dir("compare-frameworks")).absolute()
+
+
+# ---- the cache ---------------------------------------------------------------------------
+
+
+def usable(entry: Path, digests: Digests, say: Say) -> bool:
+    """Tell whether the cache has these very files; say so if what it has is damaged."""
+    try:
+        if not entry.exists():
+            return False
+        if digests_of(scan_files(plain_files(entry))) == digests:
+            return True
+        damage = "SHA-256 differs"
+    except (Refused, OSError) as error:
+        damage = str(error)
+    say(f"cache {entry} is damaged and will be replaced ({damage})")
+    return False
+
+
+def keep(files: Mapping[str, Path], digests: Digests, entry: Path) -> None:
+    """Copy files that have been checked into the cache, unpacked."""
+    with _staging(entry) as new:
+        for name, path in files.items():
+            with idx.open_unpacked(path) as source, (new / RAW / name).open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+        if digests_of(scan_files(plain_files(new))) != digests:
+            raise Refused("the files changed while they were being read; try again")
+
+
+def _resized(dataset: Dataset, side: int, say: Say) -> Dataset:
+    """Return the data set with its images resized, from the cache if they are there."""
+    entry = dataset.folder.with_name(f"{dataset.folder.name}-{side}")
+    if not usable(entry, _read_sums(entry), say):
+        say(f"resizing the images to {side} x {side}")
+        with _staging(entry) as new:
+            files = plain_files(new)
+            for names, (images, labels) in (
+                (idx.TRAIN, dataset.train()),
+                (idx.TEST, dataset.test()),
+            ):
+                pixels = (_resize(image, dataset.side, side) for image in images)
+                idx.write_images(files[names[0]], pixels, len(images), side)
+                idx.write_labels(files[names[1]], labels)
+            _write_sums(new, digests_of(scan_files(files)))
+    return replace(dataset, folder=entry, side=side)
+
+
+def _resize(image: NDArray[np.uint8], old: int, new: int) -> NDArray[np.uint8]:
+    """Resize one image: uint8 (old²,) to (new, new), by Pillow's bilinear filter."""
+    picture = Image.fromarray(image.reshape(old, old))
+    return np.asarray(picture.resize((new, new), Image.Resampling.BILINEAR))
+
+
+def _write_sums(entry: Path, digests: Digests) -> None:
+    """Write the digests of an entry's files, in the form that `sha256sum --check` reads."""
+    lines = [f"{digest}  {(RAW / name).as_posix()}\n" for name, digest in digests.items()]
+    (entry / SUMS).write_text("".join(lines), encoding="ascii")
+
+
+def _read_sums(entry: Path) -> dict[str, str]:
+    """Return file name -> digest as `_write_sums` wrote them; nothing if they are not there."""
+    try:
+        lines = (entry / SUMS).read_text(encoding="ascii").splitlines()
+        return {Path(path).name: digest for digest, path in map(str.split, lines)}
+    except (OSError, ValueError):
+        return {}
+
+
+@contextmanager
+def _staging(entry: Path) -> Iterator[Path]:
+    """Make a folder that becomes `entry` when the block ends well, and vanishes if it does not.
+
+    Raises:
+        Refused: the cache cannot be written.
+    """
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=entry.parent) as scratch:
+            new = Path(scratch, entry.name)  # not scratch itself, which nobody else may read
+            (new / RAW).mkdir(parents=True)
+            yield new
+            _publish(new, entry)
+    except OSError as error:
+        raise Refused(
+            f"cannot write the data cache {entry.parent} ({error.strerror or error}); "
+            "COMPARE_CACHE_DIR names another folder"
+        ) from error
+
+
+def _publish(new: Path, entry: Path) -> None:
+    """Rename `new` to `entry`, or, if that exists, its files into it, one by one.
+
+    It exists if another process was faster, and then the files are the same ones; or if it was
+    damaged. Either way nobody who looks meanwhile finds a file missing.
+    """
+    try:
+        new.rename(entry)
+    except OSError:
+        for path in [path for path in new.rglob("*") if path.is_file()]:
+            target = entry / path.relative_to(new)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)

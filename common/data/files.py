@@ -1,0 +1,91 @@
+"""The four IDX files of a data set: found in a folder, read, and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from common import idx
+from common.errors import Refused
+
+#: Digests of Fashion-MNIST's files, unpacked (gzip files of the same data differ among hosts).
+SHA256 = {
+    idx.TRAIN_IMAGES: "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    idx.TRAIN_LABELS: "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    idx.TEST_IMAGES: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    idx.TEST_LABELS: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+
+#: The same digests with the shapes that belong to them.
+FACTS = {
+    idx.TRAIN_IMAGES: idx.Facts((60000, 28, 28), SHA256[idx.TRAIN_IMAGES]),
+    idx.TRAIN_LABELS: idx.Facts((60000,), SHA256[idx.TRAIN_LABELS]),
+    idx.TEST_IMAGES: idx.Facts((10000, 28, 28), SHA256[idx.TEST_IMAGES]),
+    idx.TEST_LABELS: idx.Facts((10000,), SHA256[idx.TEST_LABELS]),
+}
+
+RAW = Path("FashionMNIST", "raw")
+
+Digests = Mapping[str, str]  # file name -> SHA-256 of the unpacked bytes
+
+# ---- is it right -------------------------------------------------------------------------
+
+
+def find_files(folder: Path) -> dict[str, Path]:
+    """Find the four files: file name -> path, plain or .gz, in `folder` or in RAW below it."""
+    try:
+        if not folder.is_dir():
+            raise Refused("no such folder")
+        for place in (folder, folder / RAW):
+            files = {
+                name: path
+                for name in idx.FILES
+                for path in (place / f"{name}.gz", place / name)  # of two, the plain one stays
+                if path.is_file()
+            }
+            if files:
+                break
+    except OSError as error:
+        raise Refused(f"cannot be read ({error.strerror or error})") from error
+    if missing := [name for name in idx.FILES if name not in files]:
+        raise Refused(f"lacks {', '.join(missing)} (plain or .gz)")
+    return files
+
+
+def plain_files(entry: Path) -> dict[str, Path]:
+    """Return where the files of a cache entry have to be: file name -> path."""
+    return {name: entry / RAW / name for name in idx.FILES}
+
+
+def scan_files(files: Mapping[str, Path]) -> dict[str, idx.Facts]:
+    """Read all four files, check each one and that they fit together; file name -> facts."""
+    with ThreadPoolExecutor(len(files)) as pool:  # hashing and unpacking release the GIL
+        scans = {name: pool.submit(idx.scan, files[name], idx.FILES[name]) for name in files}
+        facts = {name: scan.result() for name, scan in scans.items()}
+    for images, labels in (idx.TRAIN, idx.TEST):
+        idx.check_pair(facts[images].shape, facts[labels].shape, (files[images], files[labels]))
+    train, test = (facts[name].shape[1] for name in (idx.TRAIN_IMAGES, idx.TEST_IMAGES))
+    if train != test:
+        raise Refused(
+            f"{files[idx.TEST_IMAGES]}: images of {test} x {test} pixels, but those for training "
+            f"have {train} x {train}; give files that belong together"
+        )
+    return facts
+
+
+def difference(files: Mapping[str, Path], facts: Mapping[str, idx.Facts]) -> str:
+    """Say in words how the first file that is not Fashion-MNIST's differs."""
+    name = next(name for name in FACTS if facts[name] != FACTS[name])
+    found, wanted = facts[name], FACTS[name]
+    if found.shape != wanted.shape:
+        return f"{files[name]}: shape {found.shape}, Fashion-MNIST's is {wanted.shape}"
+    return (
+        f"{files[name]}: not Fashion-MNIST's, "
+        f"SHA-256 {found.sha256[:12]}... instead of {wanted.sha256[:12]}..."
+    )
+
+
+def digests_of(facts: Mapping[str, idx.Facts]) -> dict[str, str]:
+    """File name -> SHA-256 of its unpacked bytes."""
+    return {name: fact.sha256 for name, fact in facts.items()}
