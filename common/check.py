@@ -28,6 +28,9 @@ from typing import Any
 import numpy as np
 
 from common import initial, parity
+from common.contract.entrant import Entrant
+from common.contract.info import DTYPES, MODES
+from common.contract.plan import Plan
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.errors import Refused
 from common.idx import MAX_LABEL
@@ -38,7 +41,6 @@ from common.optimizers import OPTIMIZERS
 from common.referee import Referee, Schedule, cast
 from common.registry import Backend, find, why_absent
 from common.session import LocalSession, available_cores
-from common.spec import DTYPES, MODES, Entrant, Plan
 
 
 @dataclass(frozen=True)

@@ -23,21 +23,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from common.contract.entrant import Entrant
+from common.contract.info import COMPONENTS, DATA_CHOICES, DEVICES, DTYPES, MIXABLE, MODES, STYLES
+from common.contract.plan import Plan
 from common.errors import Refused
 from common.models import MODELS
 from common.optimizers import OPTIMIZERS
 from common.registry import Backend, find, parse, version
-from common.spec import (
-    COMPONENTS,
-    DATA_CHOICES,
-    DEVICES,
-    DTYPES,
-    MIXABLE,
-    MODES,
-    STYLES,
-    Entrant,
-    Plan,
-)
 
 if TYPE_CHECKING:
     from common.composed import Mix

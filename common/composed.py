@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from common.contract.entrant import Entrant
+from common.contract.info import MIXABLE, MIXED, STYLES, Info
 from common.errors import Refused
 from common.initial import Array, Arrays
 from common.referee import REFEREE
 from common.registry import Backend, parse, slug_of
 from common.session import EVALUATION_BATCH, LocalSession, Session, mean_over_examples
-from common.spec import MIXABLE, MIXED, STYLES, Entrant, Info
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from common.contract.info import MIXED
 from common.results import AGREE
-from common.spec import MIXED
 from common.timing import CLEAR, LEAST
 
 #: What makes two machines the same; a new kernel does not make another one.

@@ -17,10 +17,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from common.contract.plan import Plan
 from common.initial import Arrays
 from common.remote import ROOT
 from common.session import limit_cores, one_line
-from common.spec import Plan
 
 #: Side of the product, and bytes that are read: more than any cache holds.
 SIDE, BYTES = 2048, 2**27

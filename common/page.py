@@ -25,12 +25,12 @@ from pygments.lexers import PythonLexer
 from safetensors.numpy import load_file
 
 from common import charts
+from common.contract.info import COMPONENTS, MIXED
 from common.errors import Refused
 from common.initial import Array
 from common.registry import STOCK
 from common.report import DASH, disturbed_line, megabytes, percent, said, seconds
 from common.results import AGREE, read_results, source_files, whole
-from common.spec import COMPONENTS, MIXED
 
 REPORT = "report.html"
 #: Pygments' styles for the two schemes.

@@ -27,10 +27,11 @@ import numpy as np
 from common.causes import likely_cause
 from common.checks import CRITERION as COMPONENTS_CRITERION
 from common.checks import ROW, Check, Outcome, Yardstick, batch_checks, checks, row_checks
+from common.contract.entrant import Entrant
+from common.contract.info import Info
 from common.initial import Array, Arrays
 from common.referee import Path, Referee, Schedule, free_run, nudged
 from common.session import Session
-from common.spec import Entrant, Info
 
 FREE_ULPS = 16
 #: Of a call that holds a whole epoch, so many steps are checked as one.

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from common.contract.plan import Plan
 from common.initial import Array, Arrays
 from common.models import MODELS, Model
 from common.session import LocalSession, Session
-from common.spec import Plan
 
 REFEREE = "numpy"
 

@@ -20,13 +20,15 @@ import numpy as np
 from safetensors.numpy import save
 
 from common import timing
+from common.contract.entrant import Entrant
+from common.contract.info import CONTRACT
+from common.contract.plan import Plan
 from common.errors import Refused
 from common.initial import Array, Arrays
 from common.parity import Verdict
 from common.referee import REFEREE
 from common.registry import Backend, version
 from common.session import available_cores
-from common.spec import CONTRACT, Entrant, Plan
 
 SCHEMA_VERSION = 1
 #: What `results.json` must have to be read.

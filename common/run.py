@@ -16,6 +16,9 @@ import numpy as np
 
 from common import initial, parity, timing
 from common.composed import Mix, MixedSession
+from common.contract.entrant import Entrant
+from common.contract.info import MIXED, Declared
+from common.contract.plan import Plan
 from common.data.description import Dataset
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.errors import Diverged, EntrantError, Failed
@@ -44,7 +47,6 @@ from common.session import (
     one_line,
     usable_cores,
 )
-from common.spec import MIXED, Declared, Entrant, Plan
 
 Connect = Callable[[Record], Session]
 

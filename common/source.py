@@ -12,10 +12,10 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.table import Table
 
+from common.contract.info import COMPONENTS, CONTRACT, STYLES
 from common.errors import Refused
 from common.models import MODELS
 from common.registry import Backend
-from common.spec import COMPONENTS, CONTRACT, STYLES
 
 #: Narrower columns than this are shown one after another instead.
 NARROWEST = 60

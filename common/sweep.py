@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from common.contract.info import MIXED
 from common.limit import work
 from common.results import AGREE, Results
-from common.spec import MIXED
 from common.timing import LEAST
 
 #: What is varied -> what the line is fitted to; more threads do not make more work.

@@ -23,12 +23,12 @@ import numpy as np
 import pytest
 
 from common import idx, initial, registry
+from common.contract.plan import Plan
 from common.data import datasets, description
 from common.models import MODELS
 from common.remote import ROOT, WorkerSession
 from common.results import SCHEMA
 from common.session import LocalSession, available_cores
-from common.spec import Plan
 
 BACKENDS = registry.find()
 FRAMEWORKS = [name for name in BACKENDS if name != "numpy"]

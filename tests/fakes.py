@@ -372,7 +372,7 @@ def sgd_scratch(params, lr, momentum, decay):
 LEDGER = """
 import dataclasses
 
-from common.spec import Declared
+from common.contract.info import Declared
 
 _DECLARED = Declared(
     function="adam_scratch",

@@ -27,12 +27,14 @@ from rich.console import Console
 from rich.table import Table
 
 from common import initial
+from common.contract.entrant import Entrant
+from common.contract.info import Info
+from common.contract.plan import Plan
 from common.diagnose import Patient, Track, diagnose
 from common.models import MODELS
 from common.referee import Referee, Schedule
 from common.remote import ROOT
 from common.session import LocalSession, available_cores, extend_path
-from common.spec import Entrant, Info, Plan
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, make_plan, write_images
 
 Edits = Mapping[str, tuple[str, str]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.spec import CONTRACT
+from common.contract.info import CONTRACT
 from tests.conftest import BACKENDS, FRAMEWORKS
 
 CELLS = list(itertools.product(BACKENDS, CONTRACT))
@@ -76,4 +76,6 @@ def test_info_is_read_without_the_framework(backend: str) -> None:
     tree = ast.parse((BACKENDS[backend].folder / "__init__.py").read_text(encoding="utf-8"))
     imported = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
     ledger = "Declared, " if BACKENDS[backend].info.declared else ""
-    assert [ast.unparse(node) for node in imported] == [f"from common.spec import {ledger}Info"]
+    assert [ast.unparse(node) for node in imported] == [
+        f"from common.contract.info import {ledger}Info"
+    ]

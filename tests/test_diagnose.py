@@ -15,10 +15,11 @@ from typing import Any, NoReturn
 import pytest
 
 from common import initial
+from common.contract.entrant import Entrant
+from common.contract.plan import Plan
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.referee import Referee, Schedule
 from common.session import LocalSession
-from common.spec import Entrant, Plan
 from tests.conftest import BACKENDS, EXAMPLES, Command, Done, make_plan
 from tests.fakes import (
     BY_LARGEST,

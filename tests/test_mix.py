@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from common.composed import MixedSession, parse_mix
+from common.contract.info import MIXABLE
+from common.contract.plan import Plan
 from common.session import LocalSession
-from common.spec import MIXABLE, Plan
 from tests.conftest import BACKENDS, EXAMPLES, Command, make_plan
 from tests.fakes import (
     EXITS,

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.contract.plan import Plan
 from common.models import MODELS
 from common.optimizers import OPTIMIZERS
 from common.session import LocalSession
-from common.spec import Plan
 from tests.conftest import BACKENDS, BATCH, FEATURES, make_plan
 
 Arrays = dict[str, np.ndarray]

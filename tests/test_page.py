@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from common import charts, cli, page
+from common.contract.info import COMPONENTS
 from common.errors import Refused
 from common.notebook import Comparison
 from common.results import read_results
-from common.spec import COMPONENTS
 from tests.conftest import BATCH, EXAMPLES, Command
 
 SECTIONS = (

@@ -16,12 +16,13 @@ import pytest
 
 from common import initial, parity
 from common.checks import EVALUATION, ROW, STEP
+from common.contract.entrant import Entrant
+from common.contract.plan import Plan
 from common.data import description
 from common.models import MODELS
 from common.referee import Referee, Schedule, free_run
 from common.remote import ROOT
 from common.session import LocalSession
-from common.spec import Entrant, Plan
 from tests.conftest import BACKENDS, BATCH, FEATURES, make_plan
 from tests.planted import PLANTS, plant
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import run
+from common.contract.info import ALLOCATOR, Info
 from common.errors import Refused
 from common.registry import Backend, find, parse, version
 from common.results import source_sha256
-from common.spec import ALLOCATOR, Info
 from tests.conftest import BACKENDS, make_plan
 from tests.fakes import NOT_INSTALLED, copy_backend
 
@@ -280,7 +280,10 @@ def test_relative_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         ("", "has no readable INFO: AttributeError"),
         ("import no_such_module_9f3c", "has no readable INFO: ModuleNotFoundError"),
         ("INFO = (", "has no readable INFO: SyntaxError"),
-        ("from common.spec import Info\nINFO = Info('x')", "has no readable INFO: TypeError"),
+        (
+            "from common.contract.info import Info\nINFO = Info('x')",
+            "has no readable INFO: TypeError",
+        ),
         ("raise ValueError('two\\nlines')", "has no readable INFO: ValueError"),
     ],
     ids=["dict", "none", "import", "syntax", "fields", "two-lines"],

@@ -18,6 +18,8 @@ import pytest
 from rich.console import Console
 
 from common import initial, parity, report, timing
+from common.contract.entrant import Entrant
+from common.contract.plan import Plan
 from common.data import description
 from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unavailable
 from common.limit import NotMeasured
@@ -26,7 +28,6 @@ from common.report import Progress, print_results
 from common.results import OURS, SCHEMA, Record, Results, as_json, prepare, whole, write_orders
 from common.run import Runner, Work, new_records, prepare_work
 from common.session import LocalSession
-from common.spec import Entrant, Plan
 from tests.conftest import BACKENDS, make_plan
 from tests.fakes import MEGABYTE, SHA256, FakeSession
 

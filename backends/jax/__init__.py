@@ -1,6 +1,6 @@
 """JAX with optax: pure functions, transformed."""
 
-from common.spec import Info
+from common.contract.info import Info
 
 INFO = Info(
     title="JAX",

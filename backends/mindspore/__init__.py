@@ -1,6 +1,6 @@
 """MindSpore: parameters with names, Python compiled to graphs."""
 
-from common.spec import Declared, Info
+from common.contract.info import Declared, Info
 
 INFO = Info(
     title="MindSpore",

@@ -1,6 +1,6 @@
 """PyTorch: tensors that change in place, gradients recorded as the code runs."""
 
-from common.spec import Info
+from common.contract.info import Info
 
 INFO = Info(
     title="PyTorch",

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from common.contract.plan import Plan
 from common.data import datasets
 from common.models import MODELS
 from common.registry import find, parse
@@ -26,7 +27,6 @@ from common.remote import WorkerSession
 from common.results import Record
 from common.run import Runner, new_records, prepare_work, start_worker
 from common.session import available_cores
-from common.spec import Plan
 
 #: Runs that a worker serves before another takes its place.
 FRESH = 4

@@ -7,17 +7,23 @@ functions its files must have are listed in `CONTRACT`, and a test reads them by
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 Style = Literal["scratch", "concise"]
+
 Mode = Literal["eager", "jit", "fused"]
+
 DataChoice = Literal["memory", "loader"]
 
 STYLES = ("scratch", "concise")
+
 MODES = ("eager", "jit", "fused")
+
 DATA_CHOICES = ("memory", "loader")
+
 DTYPES = ("float32", "float64")
+
 DEVICES = ("cpu", "cuda")
 
 #: file -> function -> argument names: the same in every backend, in this order.
@@ -75,10 +81,11 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
 
 #: The backend of an entrant that is put together from several.
 MIXED = "mix"
+
 COMPONENTS = tuple(name.removesuffix(".py") for name in CONTRACT)
+
 #: What can be taken from different frameworks; `train` only puts them together.
 MIXABLE = tuple(name for name in COMPONENTS if name != "train")
-
 
 #: glibc gives freed memory back to the system and faults it in again, batch after batch, in one
 #: process and not in the next: up to half of an epoch's time. It is to keep what it has.
@@ -152,46 +159,3 @@ class Info:
             name: text.format(threads=threads, device=device)
             for name, text in {**self.environment, **tuned}.items()
         }
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is the same for every entrant of a run."""
-
-    model: str
-    optimizer: str
-    lr: float
-    momentum: float
-    weight_decay: float
-    epochs: int
-    batch_size: int
-    seed: int
-    dtype: str
-    device: str
-    threads: int
-    workers: int
-    hidden: int
-    drop_last: bool
-    limit: int | None
-    resize: int | None
-    rounds: int
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-
-    def asdict(self) -> dict[str, Any]:
-        """Plain values, as they cross to a worker and into results.json."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """One row of a comparison: a backend and the three choices made for it."""
-
-    label: str
-    slug: str
-    backend: str
-    style: str
-    mode: str
-    data: str
-    stock: bool = False
-    notes: tuple[str, ...] = ()

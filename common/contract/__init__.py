@@ -1,0 +1,1 @@
+"""What both sides promise: backends, plans, entrants, models, optimisers, labels, tensors."""
