@@ -30,13 +30,13 @@ import numpy as np
 from common import initial, parity
 from common.contract.entrant import Entrant
 from common.contract.info import DTYPES, MODES
+from common.contract.models import MODELS, Model
 from common.contract.plan import Plan
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.errors import Refused
 from common.idx import MAX_LABEL
 from common.initial import Array, Arrays
 from common.labels import check_classes, check_targets
-from common.models import MODELS, Model
 from common.optimizers import OPTIMIZERS
 from common.referee import Referee, Schedule, cast
 from common.registry import Backend, find, why_absent

@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 
 from common.contract.info import Info
+from common.contract.models import Model
 from common.contract.plan import Plan
 from common.initial import Array, Arrays
-from common.models import Model
 from common.referee import Referee, State, cast, ulp
 from common.session import Session
 

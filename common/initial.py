@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from common.models import Model
+from common.contract.models import Model
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]

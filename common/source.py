@@ -13,8 +13,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from common.contract.info import COMPONENTS, CONTRACT, STYLES
+from common.contract.models import MODELS
 from common.errors import Refused
-from common.models import MODELS
 from common.registry import Backend
 
 #: Narrower columns than this are shown one after another instead.

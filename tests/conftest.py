@@ -23,9 +23,9 @@ import numpy as np
 import pytest
 
 from common import idx, initial, registry
+from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import datasets, description
-from common.models import MODELS
 from common.remote import ROOT, WorkerSession
 from common.results import SCHEMA
 from common.session import LocalSession, available_cores

@@ -29,9 +29,9 @@ from rich.table import Table
 from common import initial
 from common.contract.entrant import Entrant
 from common.contract.info import Info
+from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.diagnose import Patient, Track, diagnose
-from common.models import MODELS
 from common.referee import Referee, Schedule
 from common.remote import ROOT
 from common.session import LocalSession, available_cores, extend_path

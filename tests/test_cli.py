@@ -21,7 +21,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from common import cli, idx, initial
-from common.models import MODELS
+from common.contract.models import MODELS
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, VALIDATOR, Command, Done, checked
 from tests.fakes import (
     EXITS,

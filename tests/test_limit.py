@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from common import initial, limit
-from common.models import MODELS
+from common.contract.models import MODELS
 from tests.conftest import make_plan
 
 RATES = {"flops_per_second": 1e9, "bytes_per_second": 1e8}

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.contract.models import MODELS
 from common.contract.plan import Plan
-from common.models import MODELS
 from common.optimizers import OPTIMIZERS
 from common.session import LocalSession
 from tests.conftest import BACKENDS, BATCH, FEATURES, make_plan

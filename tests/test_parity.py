@@ -17,9 +17,9 @@ import pytest
 from common import initial, parity
 from common.checks import EVALUATION, ROW, STEP
 from common.contract.entrant import Entrant
+from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import description
-from common.models import MODELS
 from common.referee import Referee, Schedule, free_run
 from common.remote import ROOT
 from common.session import LocalSession

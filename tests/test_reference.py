@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from common import initial
-from common.models import MODELS
+from common.contract.models import MODELS
 from common.session import LocalSession
 from tests.conftest import make_plan
 

@@ -19,11 +19,11 @@ from rich.console import Console
 
 from common import initial, parity, report, timing
 from common.contract.entrant import Entrant
+from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import description
 from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unavailable
 from common.limit import NotMeasured
-from common.models import MODELS
 from common.report import Progress, print_results
 from common.results import OURS, SCHEMA, Record, Results, as_json, prepare, whole, write_orders
 from common.run import Runner, Work, new_records, prepare_work

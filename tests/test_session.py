@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from common import initial
+from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.errors import EntrantError, Failed, Killed, TimedOut, Unavailable
-from common.models import MODELS
 from common.remote import ROOT, WorkerSession
 from common.session import LocalSession
 from tests.conftest import BACKENDS, EXAMPLES, make_plan

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.models import MODELS
+from common.contract.models import MODELS
 from tests.conftest import BACKENDS, FRAMEWORKS, make_plan
 
 pytestmark = pytest.mark.slow

@@ -19,9 +19,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import datasets
-from common.models import MODELS
 from common.registry import find, parse
 from common.remote import WorkerSession
 from common.results import Record

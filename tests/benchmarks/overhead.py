@@ -30,9 +30,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from common import initial, limit, registry, timing
+from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import datasets
-from common.models import MODELS
 from common.session import LocalSession, available_cores, limit_cores
 from tests.benchmarks.loops import BATCH, LOOPS, LR, keras_fit
 
