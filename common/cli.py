@@ -26,9 +26,9 @@ from rich.table import Table
 from common.contract.entrant import Entrant
 from common.contract.info import COMPONENTS, DATA_CHOICES, DEVICES, DTYPES, MIXABLE, MODES, STYLES
 from common.contract.models import MODELS
+from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 from common.errors import Refused
-from common.optimizers import OPTIMIZERS
 from common.registry import Backend, find, parse, version
 
 if TYPE_CHECKING:

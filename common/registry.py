@@ -15,9 +15,9 @@ from typing import Any
 import backends
 from common.contract.entrant import Entrant
 from common.contract.info import DATA_CHOICES, MODES, STYLES, Declared, Info
+from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 from common.errors import Refused
-from common.optimizers import OPTIMIZERS
 
 STOCK = "stock"
 #: What an entrant that does not say takes when its backend lacks what the run asks for.

@@ -19,13 +19,13 @@ from common.composed import Mix, MixedSession
 from common.contract.entrant import Entrant
 from common.contract.info import MIXED, Declared
 from common.contract.models import MODELS
+from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 from common.data.description import Dataset
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.errors import Diverged, EntrantError, Failed
 from common.initial import Array, Arrays
 from common.limit import NotMeasured
-from common.optimizers import OPTIMIZERS
 from common.parity import Bench
 from common.referee import Referee, Schedule, cast, cast_one
 from common.registry import Backend

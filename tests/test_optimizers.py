@@ -1,4 +1,4 @@
-"""Every optimiser against its definition (`common.optimizers`), written out once more here."""
+"""Every optimiser against its definition, written out once more here."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from common.contract.models import MODELS
+from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
-from common.optimizers import OPTIMIZERS
 from common.session import LocalSession
 from tests.conftest import BACKENDS, BATCH, FEATURES, make_plan
 
