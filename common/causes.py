@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from common.checks import ROW, STEP, TOGETHER, Check, Expected, Yardstick
+from common.contract.arrays import Array, Arrays
 from common.contract.plan import Plan
-from common.initial import Array, Arrays
 
 #: Share of the difference that an explanation may leave unexplained.
 UNEXPLAINED = 1e-3

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from common.initial import Array
+from common.contract.arrays import Array
 
 _ARRAY = "__array__"
 

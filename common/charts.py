@@ -16,8 +16,8 @@ import altair as alt
 import numpy as np
 import vl_convert
 
+from common.contract.arrays import Array
 from common.data.cache import cache_folder
-from common.initial import Array
 from common.parity import band_limit, free_limit
 from common.registry import version
 from common.results import whole

@@ -27,16 +27,17 @@ from typing import Any
 
 import numpy as np
 
-from common import initial, parity
+from common import parity
+from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import DTYPES, MODES
 from common.contract.models import MODELS, Model
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
+from common.data import draws
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.errors import Refused
 from common.idx import MAX_LABEL
-from common.initial import Array, Arrays
 from common.labels import check_classes, check_targets
 from common.referee import Referee, Schedule, cast
 from common.registry import Backend, find, why_absent
@@ -217,7 +218,7 @@ def check(
         referee.claim()
 
     orders = [
-        initial.order(seed, epoch, len(images), batch_size, drop_last=False)
+        draws.order(seed, epoch, len(images), batch_size, drop_last=False)
         for epoch in range(epochs)
     ]
     schedule = Schedule(orders, batch_size)

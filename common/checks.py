@@ -28,10 +28,10 @@ from typing import Any
 
 import numpy as np
 
+from common.contract.arrays import Array, Arrays
 from common.contract.info import Info
 from common.contract.models import Model
 from common.contract.plan import Plan
-from common.initial import Array, Arrays
 from common.referee import Referee, State, cast, ulp
 from common.session import Session
 

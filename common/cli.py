@@ -33,8 +33,8 @@ from common.registry import Backend, find, parse, version
 
 if TYPE_CHECKING:
     from common.composed import Mix
+    from common.contract.arrays import Arrays
     from common.data.description import Dataset
-    from common.initial import Arrays
     from common.results import Record, Results
     from common.run import Observer
     from common.session import Session
@@ -458,7 +458,7 @@ def read_request(asked: argparse.Namespace, *, nested: bool = False) -> Request:
     """
     from common.composed import parse_mix
     from common.data.datasets import load
-    from common.initial import SYNTHETIC_EXAMPLES
+    from common.data.draws import SYNTHETIC_EXAMPLES
 
     available = find(asked.backend_path)
     entrants = parse(

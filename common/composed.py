@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import MIXABLE, MIXED, STYLES, Info
 from common.errors import Refused
-from common.initial import Array, Arrays
 from common.referee import REFEREE
 from common.registry import Backend, parse, slug_of
 from common.session import EVALUATION_BATCH, LocalSession, Session, mean_over_examples

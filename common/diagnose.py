@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from common.checks import STEP, Check, Yardstick, checks, compared, one_step
+from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import Info
-from common.initial import Array, Arrays
 from common.parity import Difference, batches_differ, difference, missing_step, spacing
 from common.referee import Referee, Schedule, State, cast, nudged, ulp
 from common.session import Session

@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from common.contract.arrays import Arrays
 from common.contract.plan import Plan
-from common.initial import Arrays
 from common.remote import ROOT
 from common.session import limit_cores, one_line
 

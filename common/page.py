@@ -25,9 +25,9 @@ from pygments.lexers import PythonLexer
 from safetensors.numpy import load_file
 
 from common import charts
+from common.contract.arrays import Array
 from common.contract.info import COMPONENTS, MIXED
 from common.errors import Refused
-from common.initial import Array
 from common.registry import STOCK
 from common.report import DASH, disturbed_line, megabytes, percent, said, seconds
 from common.results import AGREE, read_results, source_files, whole

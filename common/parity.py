@@ -27,9 +27,9 @@ import numpy as np
 from common.causes import likely_cause
 from common.checks import CRITERION as COMPONENTS_CRITERION
 from common.checks import ROW, Check, Outcome, Yardstick, batch_checks, checks, row_checks
+from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import Info
-from common.initial import Array, Arrays
 from common.referee import Path, Referee, Schedule, free_run, nudged
 from common.session import Session
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from common.contract.arrays import Array, Arrays
 from common.contract.models import MODELS, Model
 from common.contract.plan import Plan
-from common.initial import Array, Arrays
 from common.session import LocalSession, Session
 
 REFEREE = "numpy"

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from common.channel import Channel
+from common.contract.arrays import Array, Arrays
 from common.errors import ENTRANT_ERRORS, Killed, TimedOut, Unavailable
-from common.initial import Array, Arrays
 
 ROOT = Path(__file__).resolve().parent.parent
 #: How often a wait looks whether the worker still lives, seconds.

@@ -17,10 +17,10 @@ from rich.text import Text
 
 from common.checks import CRITERION as COMPONENTS_CRITERION
 from common.checks import Check
+from common.contract.arrays import Array
 from common.data.description import Dataset
 from common.diagnose import Diagnosis
 from common.diff import Change, environment
-from common.initial import Array
 from common.lessons import Lesson, Outcome, shown
 from common.parity import CRITERION, Difference, Verdict
 from common.results import AGREE, Record, Results

@@ -20,11 +20,11 @@ import numpy as np
 from safetensors.numpy import save
 
 from common import timing
+from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import CONTRACT
 from common.contract.plan import Plan
 from common.errors import Refused
-from common.initial import Array, Arrays
 from common.parity import Verdict
 from common.referee import REFEREE
 from common.registry import Backend, version

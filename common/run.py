@@ -14,17 +14,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from common import initial, parity, timing
+from common import parity, timing
 from common.composed import Mix, MixedSession
+from common.contract import arrays
+from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import MIXED, Declared
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
+from common.data import draws
 from common.data.description import Dataset
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.errors import Diverged, EntrantError, Failed
-from common.initial import Array, Arrays
 from common.limit import NotMeasured
 from common.parity import Bench
 from common.referee import Referee, Schedule, cast, cast_one
@@ -90,8 +92,8 @@ def prepare_work(plan: Plan, dataset: Dataset | None, folder: Path) -> Work:
     model = MODELS[plan.model]
     summary: dict[str, Any]
     if dataset is None:
-        features, targets = initial.synthetic(plan.seed, plan.dtype)
-        weight, bias = initial.least_squares(features, targets)
+        features, targets = draws.synthetic(plan.seed, plan.dtype)
+        weight, bias = draws.least_squares(features, targets)
         inputs, examples, test_labels = features.shape[1], len(features), None
         data: dict[str, Any] = {"train": (features, targets)}
         summary = {
@@ -100,7 +102,7 @@ def prepare_work(plan: Plan, dataset: Dataset | None, folder: Path) -> Work:
             "train_examples": examples,
             "test_examples": 0,
             "sha256": {},
-            "true": {"weight": initial.TRUE_WEIGHT.tolist(), "bias": initial.TRUE_BIAS},
+            "true": {"weight": draws.TRUE_WEIGHT.tolist(), "bias": draws.TRUE_BIAS},
             "least_squares": {"weight": weight.tolist(), "bias": bias},
         }
     else:
@@ -114,19 +116,19 @@ def prepare_work(plan: Plan, dataset: Dataset | None, folder: Path) -> Work:
             "test_examples": dataset.test_examples,
             "sha256": dataset.sha256,
         }
-    start = initial.parameters(model, inputs, plan.hidden, plan.seed, plan.dtype)
+    start = draws.parameters(model, inputs, plan.hidden, plan.seed, plan.dtype)
     data["initial"] = start
     write_arrays(folder / "initial.safetensors", start)
 
     def order(epoch: int) -> Array:
-        return initial.order(plan.seed, epoch, examples, plan.batch_size, plan.drop_last)
+        return draws.order(plan.seed, epoch, examples, plan.batch_size, plan.drop_last)
 
     used = len(order(0))
     path = folder / "order.npy"
     summary["order_sha256"] = write_orders(
         path, map(order, range(plan.epochs)), (plan.epochs, used)
     )
-    summary["initial_sha256"] = initial.digest(start)
+    summary["initial_sha256"] = arrays.digest(start)
     return Work(plan, data, np.load(path, mmap_mode="r"), used, summary, test_labels)
 
 

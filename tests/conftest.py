@@ -22,10 +22,10 @@ import jsonschema
 import numpy as np
 import pytest
 
-from common import idx, initial, registry
+from common import idx, registry
 from common.contract.models import MODELS
 from common.contract.plan import Plan
-from common.data import datasets, description
+from common.data import datasets, description, draws
 from common.remote import ROOT, WorkerSession
 from common.results import SCHEMA
 from common.session import LocalSession, available_cores
@@ -111,10 +111,10 @@ def session_data(small: description.Dataset) -> Callable[[Plan], dict[str, Any]]
     def make(plan: Plan) -> dict[str, Any]:
         model = MODELS[plan.model]
         if model.classifies:
-            start = initial.parameters(model, FEATURES, plan.hidden, plan.seed, plan.dtype)
+            start = draws.parameters(model, FEATURES, plan.hidden, plan.seed, plan.dtype)
             return {"folder": str(small.folder), "limit": plan.limit, "initial": start}
-        start = initial.parameters(model, 2, plan.hidden, plan.seed, plan.dtype)
-        return {"train": initial.synthetic(plan.seed, plan.dtype), "initial": start}
+        start = draws.parameters(model, 2, plan.hidden, plan.seed, plan.dtype)
+        return {"train": draws.synthetic(plan.seed, plan.dtype), "initial": start}
 
     return make
 

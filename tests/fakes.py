@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from common.initial import Array, Arrays
+from common.contract.arrays import Array, Arrays
 
 ROOT = Path(__file__).resolve().parent.parent
 SHA256 = "0" * 64

@@ -26,11 +26,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from common import initial
 from common.contract.entrant import Entrant
 from common.contract.info import Info
 from common.contract.models import MODELS
 from common.contract.plan import Plan
+from common.data import draws
 from common.diagnose import Patient, Track, diagnose
 from common.referee import Referee, Schedule
 from common.remote import ROOT
@@ -716,12 +716,12 @@ class Ward:
         if plan not in self.tracks:
             model = MODELS[plan.model]
             features, examples = (FEATURES, EXAMPLES) if model.classifies else (2, 1000)
-            start = initial.parameters(model, features, plan.hidden, plan.seed, plan.dtype)
+            start = draws.parameters(model, features, plan.hidden, plan.seed, plan.dtype)
             data: dict[str, Any] = {"folder": str(self.data), "limit": None, "initial": start}
             if not model.classifies:
-                data = {"train": initial.synthetic(plan.seed, plan.dtype), "initial": start}
+                data = {"train": draws.synthetic(plan.seed, plan.dtype), "initial": start}
             orders = [
-                initial.order(plan.seed, epoch, examples, plan.batch_size, plan.drop_last)
+                draws.order(plan.seed, epoch, examples, plan.batch_size, plan.drop_last)
                 for epoch in range(plan.epochs)
             ]
             track = Track(Referee(plan, data), Schedule(orders, plan.batch_size))

@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from common import cli, idx, initial
+from common import cli, idx
 from common.contract.models import MODELS
+from common.data import draws
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, VALIDATOR, Command, Done, checked
 from tests.fakes import (
     EXITS,
@@ -146,7 +147,7 @@ def test_order_and_initial_values(full: Full) -> None:
     assert all(sorted(row) == list(range(EXAMPLES)) for row in order.tolist())
     assert read["data"]["order_sha256"] == hashlib.sha256(order.tobytes()).hexdigest()
     found = load_file(command.folder / "out" / "initial.safetensors")
-    drawn = initial.parameters(MODELS["softmax"], FEATURES, 256, 0, "float32")
+    drawn = draws.parameters(MODELS["softmax"], FEATURES, 256, 0, "float32")
     assert {name: array.tobytes() for name, array in found.items()} == {
         name: array.tobytes() for name, array in drawn.items()
     }

@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 
 import pytest
 
-from common import initial
 from common.contract.entrant import Entrant
 from common.contract.plan import Plan
+from common.data import draws
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.referee import Referee, Schedule
 from common.session import LocalSession
@@ -424,7 +424,7 @@ def looked_at(session: LocalSession, plan: Plan, data: dict[str, Any]) -> Diagno
 
     reopen()
     orders = [
-        initial.order(plan.seed, epoch, EXAMPLES, plan.batch_size, plan.drop_last)
+        draws.order(plan.seed, epoch, EXAMPLES, plan.batch_size, plan.drop_last)
         for epoch in range(plan.epochs)
     ]
     entrant = Entrant("x", "x", "numpy", **choices)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from common import idx
+from common.contract.arrays import Array
 from common.errors import BadLabel, Failed
-from common.initial import Array
 from common.labels import check_classes, check_labels, check_targets
 from common.remote import WorkerSession
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, make_plan

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common import initial, limit
+from common import limit
 from common.contract.models import MODELS
+from common.data import draws
 from tests.conftest import make_plan
 
 RATES = {"flops_per_second": 1e9, "bytes_per_second": 1e8}
@@ -30,7 +31,7 @@ def test_work(
 ) -> None:
     monkeypatch.setattr(limit, "machine", lambda dtype, threads: RATES)
     plan = make_plan(model, dtype=dtype)
-    start = initial.parameters(MODELS[model], 784, plan.hidden, 0, dtype)
+    start = draws.parameters(MODELS[model], 784, plan.hidden, 0, dtype)
     found = limit.limit(plan, start, 1000)
     assert found is not None
     assert (found["flops"], found["bytes"]) == (1000 * flops, 1000 * read)

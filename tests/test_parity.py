@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common import initial, parity
+from common import parity
 from common.checks import EVALUATION, ROW, STEP
 from common.contract.entrant import Entrant
 from common.contract.models import MODELS
 from common.contract.plan import Plan
-from common.data import description
+from common.data import description, draws
 from common.referee import Referee, Schedule, free_run
 from common.remote import ROOT
 from common.session import LocalSession
@@ -29,7 +29,7 @@ from tests.planted import PLANTS, plant
 
 def orders_of(plan: Plan, examples: int = 70) -> list[np.ndarray]:
     return [
-        initial.order(plan.seed, epoch, examples, plan.batch_size, plan.drop_last)
+        draws.order(plan.seed, epoch, examples, plan.batch_size, plan.drop_last)
         for epoch in range(plan.epochs)
     ]
 
@@ -378,7 +378,7 @@ def test_other_batches_are_found_by_their_fingerprint(
 def test_a_network_that_parts_is_called_rounding(real: description.Dataset) -> None:
     """Nudged by one unit in the last place, the MLP drifts far beyond any fixed tolerance."""
     plan = make_plan("mlp", hidden=256, batch_size=256, epochs=3)
-    start = initial.parameters(MODELS["mlp"], 784, 256, 0, "float32")
+    start = draws.parameters(MODELS["mlp"], 784, 256, 0, "float32")
     source = {"folder": str(real.folder), "limit": None, "initial": start}
     orders = orders_of(plan, 60000)
     bench = bench_of(plan, source, orders)

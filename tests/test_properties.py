@@ -29,7 +29,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from common.initial import Array
+from common.contract.arrays import Array
 from tests.conftest import BACKENDS, make_plan
 
 #: Few shapes, because JAX compiles every operation for each.

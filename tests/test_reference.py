@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common import initial
 from common.contract.models import MODELS
+from common.data import draws
 from common.session import LocalSession
 from tests.conftest import make_plan
 
@@ -103,30 +103,30 @@ def test_linear_finds_the_least_squares_solution(referee: Any, session_data: Any
     data = session_data(plan)
     session = LocalSession("numpy")
     session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, data)
-    order = initial.order(0, 0, 1000, 1000, False)
+    order = draws.order(0, 0, 1000, 1000, False)
     for _ in range(2000):
         session.train(order)
-    weight, bias = initial.least_squares(*data["train"])
+    weight, bias = draws.least_squares(*data["train"])
     learnt = session.params()
     np.testing.assert_allclose(learnt["output.weight"][:, 0], weight, rtol=1e-12)
     np.testing.assert_allclose(learnt["output.bias"], [bias], rtol=1e-12)
-    np.testing.assert_allclose(weight, initial.TRUE_WEIGHT, atol=2e-3)
+    np.testing.assert_allclose(weight, draws.TRUE_WEIGHT, atol=2e-3)
 
 
 def test_order_depends_on_seed_and_epoch_alone() -> None:
-    first = initial.order(3, 1, 100, 32, False)
+    first = draws.order(3, 1, 100, 32, False)
     assert first.dtype == np.int32
     assert sorted(first) == list(range(100))
-    np.testing.assert_array_equal(first, initial.order(3, 1, 100, 10, False))
-    np.testing.assert_array_equal(first[:96], initial.order(3, 1, 100, 32, True))
-    assert not np.array_equal(first, initial.order(3, 2, 100, 32, False))
-    assert not np.array_equal(first, initial.order(4, 1, 100, 32, False))
+    np.testing.assert_array_equal(first, draws.order(3, 1, 100, 10, False))
+    np.testing.assert_array_equal(first[:96], draws.order(3, 1, 100, 32, True))
+    assert not np.array_equal(first, draws.order(3, 2, 100, 32, False))
+    assert not np.array_equal(first, draws.order(4, 1, 100, 32, False))
 
 
 def test_initial_values_are_drawn_in_float64_and_rounded_once() -> None:
     mlp = MODELS["mlp"]
-    wide = initial.parameters(mlp, 784, 256, 0, "float64")
-    narrow = initial.parameters(mlp, 784, 256, 0, "float32")
+    wide = draws.parameters(mlp, 784, 256, 0, "float64")
+    narrow = draws.parameters(mlp, 784, 256, 0, "float32")
     for name, array in wide.items():
         np.testing.assert_array_equal(narrow[name], array.astype(np.float32))
         if name.endswith("bias"):

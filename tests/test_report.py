@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from common import initial, parity, report, timing
+from common import parity, report, timing
 from common.contract.entrant import Entrant
 from common.contract.models import MODELS
 from common.contract.plan import Plan
-from common.data import description
+from common.data import description, draws
 from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unavailable
 from common.limit import NotMeasured
 from common.report import Progress, print_results
@@ -110,7 +110,7 @@ def small_plan(model: str = "softmax", **changes: Any) -> Plan:
 def work_of(plan: Plan) -> Work:
     """Work for fakes: orders of 7 examples, 5 made-up test labels."""
     model = MODELS[plan.model]
-    orders = [initial.order(0, epoch, EXAMPLES, BATCH, False) for epoch in range(plan.epochs)]
+    orders = [draws.order(0, epoch, EXAMPLES, BATCH, False) for epoch in range(plan.epochs)]
     summary = {
         "name": "made up",
         "source": "tests",
@@ -120,7 +120,7 @@ def work_of(plan: Plan) -> Work:
         "order_sha256": SHA256,
         "initial_sha256": SHA256,
     }
-    start = initial.parameters(model, FEATURES, plan.hidden, 0, plan.dtype)
+    start = draws.parameters(model, FEATURES, plan.hidden, 0, plan.dtype)
     labels = np.zeros(TESTS, np.uint8) if model.classifies else None
     return Work(plan, {"initial": start}, orders, EXAMPLES, summary, labels)
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common import initial
 from common.contract.models import MODELS
 from common.contract.plan import Plan
+from common.data import draws
 from common.errors import EntrantError, Failed, Killed, TimedOut, Unavailable
 from common.remote import ROOT, WorkerSession
 from common.session import LocalSession
@@ -36,7 +36,7 @@ from tests.fakes import (
 )
 
 SCRATCH = {"style": "scratch", "mode": "eager", "data": "memory"}
-ORDER = initial.order(0, 0, EXAMPLES, 32, False)
+ORDER = draws.order(0, 0, EXAMPLES, 32, False)
 
 Made = Callable[..., WorkerSession]
 Data = Callable[[Plan], dict[str, Any]]
@@ -105,7 +105,7 @@ def test_worker_answers_as_in_process(
     """Every call of the interface, bit for bit."""
     plan = make_plan(model, dtype=dtype, momentum=0.9, weight_decay=0.01)
     data, worker, local = session_data(plan), start(), LocalSession("numpy")
-    order = initial.order(0, 0, 1000 if model == "linear" else EXAMPLES, 32, False)
+    order = draws.order(0, 0, 1000 if model == "linear" else EXAMPLES, 32, False)
     found = []
     for session in (worker, local):
         opened = session.open(plan.asdict(), SCRATCH, data)
@@ -480,12 +480,12 @@ def test_waiting_costs_nothing(backend: str, workers: Callable[[str], WorkerSess
     plan, draw = make_plan("mlp", hidden=256, batch_size=512), np.random.default_rng(0)
     images = draw.integers(0, 256, (2048, 784), dtype=np.uint8)
     labels = draw.integers(0, 10, 2048, dtype=np.uint8)
-    start = initial.parameters(MODELS["mlp"], 784, 256, 0, "float32")
+    start = draws.parameters(MODELS["mlp"], 784, 256, 0, "float32")
     data = {"train": (images, labels), "test": (images, labels), "initial": start}
     session = workers(backend)
     choices = {"style": BACKENDS[backend].info.styles[-1], "mode": mode, "data": "memory"}
     session.open(plan.asdict(), choices, data)
-    order = initial.order(0, 0, 2048, 512, False)
+    order = draws.order(0, 0, 2048, 512, False)
     before = cpu_seconds(session.pid)
     for _ in range(3):
         session.train(order)

@@ -29,10 +29,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common import initial, limit, registry, timing
+from common import limit, registry, timing
 from common.contract.models import MODELS
 from common.contract.plan import Plan
-from common.data import datasets
+from common.data import datasets, draws
 from common.session import LocalSession, available_cores, limit_cores
 from tests.benchmarks.loops import BATCH, LOOPS, LR, keras_fit
 
@@ -79,7 +79,7 @@ GOALS = [
 def entrant(backend: str, mode: str, folder: str) -> Callable[[np.ndarray], float]:
     """An epoch of the project's own: its mean loss."""
     model = MODELS["softmax"]
-    start = initial.parameters(model, 784, 256, 0, "float32")
+    start = draws.parameters(model, 784, 256, 0, "float32")
     plan = Plan(
         model="softmax", optimizer="sgd", lr=LR, momentum=0.0, weight_decay=0.0, epochs=1,
         batch_size=BATCH, seed=0, dtype="float32", device="cpu", threads=available_cores(),
@@ -90,7 +90,7 @@ def entrant(backend: str, mode: str, folder: str) -> Callable[[np.ndarray], floa
     style = "concise" if "concise" in info.styles else "scratch"
     choices = {"style": style, "mode": mode, "data": "memory"}
     session.open(plan.asdict(), choices, {"folder": folder, "limit": None, "initial": start})
-    session.warm_up(initial.order(0, 0, 60000, BATCH, False))
+    session.warm_up(draws.order(0, 0, 60000, BATCH, False))
     session.load(start)
     return lambda order: float(session.train(order)["losses"].mean())
 
@@ -99,7 +99,7 @@ def by_hand(name: str, mode: str) -> Callable[[np.ndarray], float]:
     """An epoch of a loop by hand, or of Keras: its mean loss."""
     pixels, labels = datasets.load(say=lambda words: None).train()
     images = pixels.astype(np.float32) / np.float32(255)
-    start = initial.parameters(MODELS["softmax"], 784, 256, 0, "float32")
+    start = draws.parameters(MODELS["softmax"], 784, 256, 0, "float32")
     make = keras_fit if name == "keras" else LOOPS[name, mode]
     epoch = make(images, labels.astype(np.int32), start["output.weight"])
     return lambda order: float(epoch(order)[0].mean())
@@ -120,7 +120,7 @@ def serve(name: str, folder: str) -> None:
     print("READY " + json.dumps(list(epochs)), flush=True)
     for line in sys.stdin:
         asked, number = json.loads(line)
-        order = initial.order(0, number, 60000, BATCH, False)
+        order = draws.order(0, number, 60000, BATCH, False)
         started = time.perf_counter()
         loss = epochs[asked](order)
         print("DONE " + json.dumps([time.perf_counter() - started, loss]), flush=True)
@@ -216,7 +216,7 @@ def main() -> int:
     with children(names, folder) as started:
         rates = limit.machine("float32", available_cores())
         seconds = measure(started, asked.pairs)
-    start = initial.parameters(MODELS["softmax"], 784, 256, 0, "float32")
+    start = draws.parameters(MODELS["softmax"], 784, 256, 0, "float32")
     operations, read = limit.work(start, 60000)
     least = max(operations / rates["flops_per_second"], read / rates["bytes_per_second"])
     print(f"the machine's limit: {least:.4f} s an epoch\n")

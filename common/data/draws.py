@@ -6,24 +6,20 @@ depends on which others were made before it.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from common.contract.arrays import Array, Arrays
 from common.contract.models import Model
-
-Array = NDArray[Any]
-Arrays = dict[str, Array]
 
 _WEIGHTS, _ORDER, _SYNTHETIC = 1, 2, 3
 
 #: What `linear` has to find (Dive into Deep Learning, 3.2.1).
 TRUE_WEIGHT = np.array([2.0, -3.4])
+
 TRUE_BIAS = 4.2
+
 SYNTHETIC_EXAMPLES = 1000
+
 SYNTHETIC_NOISE = 0.01
 
 
@@ -68,11 +64,3 @@ def least_squares(features: Array, targets: Array) -> tuple[Array, float]:
     ones = np.ones((len(features), 1))
     solution, *_ = np.linalg.lstsq(np.hstack([features, ones]), targets[:, 0], rcond=None)
     return solution[:-1], float(solution[-1])
-
-
-def digest(arrays: Mapping[str, Array]) -> str:
-    """Return the SHA-256 of the tensors' bytes by sorted name."""
-    sha = hashlib.sha256()
-    for name in sorted(arrays):
-        sha.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return sha.hexdigest()
