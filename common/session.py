@@ -23,10 +23,10 @@ import numpy as np
 import backends
 from common import idx
 from common.contract.arrays import Array, Arrays
+from common.contract.labels import check_classes, check_labels, check_targets
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.errors import Unavailable
-from common.labels import check_classes, check_labels, check_targets
 
 #: Executions of each call before the clock starts: MindSpore's graphs tune themselves for 50.
 WARM_UP_CALLS = 64

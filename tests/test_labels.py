@@ -12,8 +12,8 @@ import pytest
 
 from common import idx
 from common.contract.arrays import Array
+from common.contract.labels import check_classes, check_labels, check_targets
 from common.errors import BadLabel, Failed
-from common.labels import check_classes, check_labels, check_targets
 from common.remote import WorkerSession
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, make_plan
 

@@ -1,7 +1,7 @@
 """Data: arrays in, batches out, in JAX."""
 
 import jax.numpy as jnp
-from common.labels import check_labels
+from common.contract.labels import check_labels
 
 import jax
 import numpy as np

@@ -1,6 +1,6 @@
 """Data: arrays in, batches out, in MindSpore."""
 
-from common.labels import check_labels
+from common.contract.labels import check_labels
 
 import numpy as np
 from mindspore import Tensor, ops

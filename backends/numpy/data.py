@@ -1,6 +1,6 @@
 """Data: arrays in, batches out, in NumPy."""
 
-from common.labels import check_labels
+from common.contract.labels import check_labels
 
 import numpy as np
 
