@@ -31,14 +31,13 @@ from common import parity
 from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import DTYPES, MODES
-from common.contract.labels import check_classes, check_targets
+from common.contract.labels import MAX_LABEL, check_classes, check_targets
 from common.contract.models import MODELS, Model
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 from common.data import draws
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.errors import Refused
-from common.idx import MAX_LABEL
 from common.referee import Referee, Schedule, cast
 from common.registry import Backend, find, why_absent
 from common.session import LocalSession, available_cores

@@ -21,11 +21,11 @@ from typing import Any, Protocol
 import numpy as np
 
 import backends
-from common import idx
 from common.contract.arrays import Array, Arrays
 from common.contract.labels import check_classes, check_labels, check_targets
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
+from common.data import idx
 from common.errors import Unavailable
 
 #: Executions of each call before the clock starts: MindSpore's graphs tune themselves for 50.

@@ -22,10 +22,10 @@ import jsonschema
 import numpy as np
 import pytest
 
-from common import idx, registry
+from common import registry
 from common.contract.models import MODELS
 from common.contract.plan import Plan
-from common.data import datasets, description, draws
+from common.data import datasets, description, draws, idx
 from common.remote import ROOT, WorkerSession
 from common.results import SCHEMA
 from common.session import LocalSession, available_cores

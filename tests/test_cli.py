@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from common import cli, idx
+from common import cli
 from common.contract.models import MODELS
-from common.data import draws
+from common.data import draws, idx
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, VALIDATOR, Command, Done, checked
 from tests.fakes import (
     EXITS,

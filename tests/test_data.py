@@ -28,9 +28,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from common import idx
 from common.data import cache as caching
-from common.data import datasets, description, files, sources
+from common.data import datasets, description, files, idx, sources
 from common.errors import Refused
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -234,7 +233,7 @@ def test_reading_checks_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "absent"),
     [
-        ("common.idx", ["PIL", "pooch", "platformdirs", "common.data.datasets"]),
+        ("common.data.idx", ["PIL", "pooch", "platformdirs", "common.data.datasets"]),
         ("common.data.datasets", ["pooch", "requests", "tqdm"]),
     ],
 )

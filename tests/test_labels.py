@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common import idx
 from common.contract.arrays import Array
 from common.contract.labels import check_classes, check_labels, check_targets
+from common.data import idx
 from common.errors import BadLabel, Failed
 from common.remote import WorkerSession
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, make_plan

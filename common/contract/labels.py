@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import BadLabel
-from common.idx import MAX_LABEL
 
 Array = NDArray[Any]
+
+
+MAX_LABEL = 9
 
 
 def check_labels(images: Array, labels: Array) -> None:

@@ -15,7 +15,7 @@ import platformdirs
 from numpy.typing import NDArray
 from PIL import Image
 
-from common import idx
+from common.data import idx
 from common.data.description import Dataset
 from common.data.files import RAW, Digests, digests_of, plain_files, scan_files
 from common.data.sources import Say

@@ -25,7 +25,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from common import idx
+from common.data import idx
 from common.data.cache import _resized, cache_folder, keep, usable
 from common.data.description import FASHION_MNIST, Dataset
 from common.data.files import FACTS, SHA256, Digests, difference, digests_of, find_files, scan_files

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from common import idx
+from common.data import idx
 from common.data.files import RAW, Digests
 
 FASHION_MNIST = "Fashion-MNIST"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from common import idx
+from common.data import idx
 from common.errors import Refused
 
 #: Digests of Fashion-MNIST's files, unpacked (gzip files of the same data differ among hosts).

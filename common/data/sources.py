@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from common import idx
+from common.data import idx
 from common.errors import Refused
 
 #: Folders where other tools leave the files: Debian's package, torchvision (with the usual

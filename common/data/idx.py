@@ -24,18 +24,24 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from common.contract.labels import MAX_LABEL
 from common.errors import Refused
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
+
 TRAIN_LABELS = "train-labels-idx1-ubyte"
+
 TEST_IMAGES = "t10k-images-idx3-ubyte"
+
 TEST_LABELS = "t10k-labels-idx1-ubyte"
 
 #: images, labels: the two pairs a data set consists of.
 TRAIN = (TRAIN_IMAGES, TRAIN_LABELS)
+
 TEST = (TEST_IMAGES, TEST_LABELS)
 
 IMAGES_MAGIC = 2051  # 0x0803: unsigned bytes, three dimensions
+
 LABELS_MAGIC = 2049  # 0x0801: unsigned bytes, one dimension
 
 #: The four files, and the magic number each has to start with.
@@ -46,11 +52,10 @@ FILES = {
     TEST_LABELS: LABELS_MAGIC,
 }
 
-MAX_LABEL = 9
-
 Shape = tuple[int, ...]  # (count, rows, columns) for images, (count,) for labels
 
 _DIMENSIONS = {IMAGES_MAGIC: 3, LABELS_MAGIC: 1}
+
 _CHUNK = 1 << 20
 
 
