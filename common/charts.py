@@ -17,9 +17,9 @@ import numpy as np
 import vl_convert
 
 from common.contract.arrays import Array
+from common.contract.registry import version
 from common.data.cache import cache_folder
 from common.parity import band_limit, free_limit
-from common.registry import version
 from common.results import whole
 
 #: Told apart by most eyes, on white and on black (after Okabe and Ito).

@@ -29,17 +29,17 @@ import numpy as np
 
 from common import parity
 from common.contract.arrays import Array, Arrays
-from common.contract.entrant import Entrant
+from common.contract.entrant import Entrant, why_absent
 from common.contract.info import DTYPES, MODES
 from common.contract.labels import MAX_LABEL, check_classes, check_targets
 from common.contract.models import MODELS, Model
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
+from common.contract.registry import Backend, find
 from common.data import draws
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.errors import Refused
 from common.referee import Referee, Schedule, cast
-from common.registry import Backend, find, why_absent
 from common.session import LocalSession, available_cores
 
 

@@ -23,13 +23,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from common.contract.entrant import Entrant
+from common.contract.entrant import Entrant, parse
 from common.contract.info import COMPONENTS, DATA_CHOICES, DEVICES, DTYPES, MIXABLE, MODES, STYLES
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
+from common.contract.registry import Backend, find, version
 from common.errors import Refused
-from common.registry import Backend, find, parse, version
 
 if TYPE_CHECKING:
     from common.composed import Mix

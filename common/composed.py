@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
-from common.contract.entrant import Entrant
+from common.contract.entrant import Entrant, parse, slug_of
 from common.contract.info import MIXABLE, MIXED, STYLES, Info
+from common.contract.registry import Backend
 from common.errors import Refused
 from common.referee import REFEREE
-from common.registry import Backend, parse, slug_of
 from common.session import EVALUATION_BATCH, LocalSession, Session, mean_over_examples
 
 

@@ -29,8 +29,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.contract.registry import Backend
 from common.errors import Refused
-from common.registry import Backend
 from common.remote import ROOT
 from common.session import available_cores
 

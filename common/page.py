@@ -26,9 +26,9 @@ from safetensors.numpy import load_file
 
 from common import charts
 from common.contract.arrays import Array
+from common.contract.entrant import STOCK
 from common.contract.info import COMPONENTS, MIXED
 from common.errors import Refused
-from common.registry import STOCK
 from common.report import DASH, disturbed_line, megabytes, percent, said, seconds
 from common.results import AGREE, read_results, source_files, whole
 

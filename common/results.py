@@ -24,10 +24,10 @@ from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import CONTRACT
 from common.contract.plan import Plan
+from common.contract.registry import Backend, version
 from common.errors import Refused
 from common.parity import Verdict
 from common.referee import REFEREE
-from common.registry import Backend, version
 from common.session import available_cores
 
 SCHEMA_VERSION = 1

@@ -23,6 +23,7 @@ from common.contract.info import MIXED, Declared
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
+from common.contract.registry import Backend
 from common.data import draws
 from common.data.description import Dataset
 from common.diagnose import Diagnosis, Patient, Track, diagnose
@@ -30,7 +31,6 @@ from common.errors import Diverged, EntrantError, Failed
 from common.limit import NotMeasured
 from common.parity import Bench
 from common.referee import Referee, Schedule, cast, cast_one
-from common.registry import Backend
 from common.remote import WorkerSession
 from common.results import (
     AGREE,

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from common.contract.info import COMPONENTS, CONTRACT, STYLES
 from common.contract.models import MODELS
+from common.contract.registry import Backend
 from common.errors import Refused
-from common.registry import Backend
 
 #: Narrower columns than this are shown one after another instead.
 NARROWEST = 60

@@ -22,7 +22,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from common import registry
+from common.contract import registry
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import datasets, description, draws, idx

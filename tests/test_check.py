@@ -16,9 +16,9 @@ import pytest
 import backends
 from common.check import Port, Report, check
 from common.checks import Yardstick
+from common.contract.registry import find
 from common.errors import BadLabel, Refused
 from common.referee import Referee, State
-from common.registry import find
 from tests.conftest import EXAMPLES, FEATURES, make_plan
 from tests.fakes import BY_LARGEST, HASTY, LATE, ROOT, SUMMED, copy_backend
 from tests.ports import CASES, ONE_FRAMEWORK, RESULT, SEVERAL

@@ -89,7 +89,7 @@ def test_run_on_images_leaves_no_framework_in_the_parent(
 
 
 def test_reading_infos_imports_no_framework(tmp_path: Path) -> None:
-    code = "from common.registry import find\nassert len(find()) >= 4\nprint(loaded())"
+    code = "from common.contract.registry import find\nassert len(find()) >= 4\nprint(loaded())"
     assert probe(code, tmp_path) == "[]"
 
 

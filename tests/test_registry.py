@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import run
+from common.contract.entrant import parse
 from common.contract.info import ALLOCATOR, Info
+from common.contract.registry import Backend, find, version
 from common.errors import Refused
-from common.registry import Backend, find, parse, version
 from common.results import source_sha256
 from tests.conftest import BACKENDS, make_plan
 from tests.fakes import NOT_INSTALLED, copy_backend

@@ -19,10 +19,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from common.contract.entrant import parse
 from common.contract.models import MODELS
 from common.contract.plan import Plan
+from common.contract.registry import find
 from common.data import datasets
-from common.registry import find, parse
 from common.remote import WorkerSession
 from common.results import Record
 from common.run import Runner, new_records, prepare_work, start_worker

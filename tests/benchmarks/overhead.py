@@ -29,7 +29,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common import limit, registry, timing
+from common import limit, timing
+from common.contract import registry
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import datasets, draws

@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import backends
-from common.contract.entrant import Entrant
-from common.contract.info import DATA_CHOICES, MODES, STYLES, Declared, Info
+from common.contract.info import Declared, Info
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 from common.errors import Refused
-
-STOCK = "stock"
-#: What an entrant that does not say takes when its backend lacks what the run asks for.
-_NEAREST = {"fused": "jit", "jit": "eager", "concise": "scratch", "loader": "memory"}
-_KINDS = {"style": STYLES, "mode": MODES, "data": DATA_CHOICES}
 
 
 @dataclass(frozen=True)
@@ -125,92 +117,3 @@ def _module(folder: Path, file: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def parse(
-    texts: Sequence[str],
-    available: Mapping[str, Backend],
-    *,
-    style: str = "concise",
-    mode: str | None = None,
-    data: str = "memory",
-) -> list[Entrant]:
-    """Read entrants as written: `BACKEND[:WORD[,WORD...]]`.
-
-    Args:
-        texts: as on the command line; repeated ones are labelled `#1`, `#2`.
-        available: from `find`.
-        style, mode, data: for entrants that do not say; no mode: each backend's usual one.
-
-    Raises:
-        Refused: an unknown backend or word, two words of a kind, or one its backend lacks.
-    """
-    counts, seen, slugs = Counter(texts), Counter[str](), set[str]()
-    entrants = []
-    for text in texts:
-        label = text
-        if counts[text] > 1:
-            seen[text] += 1
-            label = f"{text}#{seen[text]}"
-        name, _, words = text.partition(":")
-        if name not in available:
-            raise Refused(f"unknown backend {name!r}; there are {', '.join(available)}")
-        backend = available[name]
-        chosen, stock = _words(text, words.split(",") if words else [], backend)
-        asked = {"style": style, "mode": mode or backend.info.usual_mode, "data": data}
-        notes = []
-        for kind, default in asked.items():
-            if kind not in chosen:
-                chosen[kind], note = _nearest(default, backend)
-                notes += note
-        if chosen["data"] == "loader" and chosen["mode"] == "fused":
-            raise Refused(f"{text}: loader hands out batches one by one, which fused cannot take")
-        if backend.external:
-            notes.append(f"{name} from {backend.folder}")
-        slug = slug_of(label)
-        while slug in slugs:
-            slug += "-"
-        slugs.add(slug)
-        entrants.append(Entrant(label, slug, name, **chosen, stock=stock, notes=tuple(notes)))
-    return entrants
-
-
-def slug_of(label: str) -> str:
-    """A label as part of a file's name."""
-    return re.sub(r"[^A-Za-z0-9.]", "-", label)
-
-
-def _words(text: str, words: Iterable[str], backend: Backend) -> tuple[dict[str, str], bool]:
-    chosen: dict[str, str] = {}
-    stock = False
-    for word in words:
-        if word == STOCK:
-            stock = True
-            continue
-        kind = next((kind for kind, words in _KINDS.items() if word in words), None)
-        if kind is None:
-            known = ", ".join([*STYLES, *MODES, *DATA_CHOICES, STOCK])
-            raise Refused(f"unknown word {word!r} in {text!r}; there are {known}")
-        if kind in chosen:
-            raise Refused(f"{text!r} names two: {chosen[kind]} and {word}")
-        if word not in backend.info.choices():
-            raise Refused(f"{backend.name} has no {word}: {why_absent(backend, word)}")
-        chosen[kind] = word
-    return chosen, stock
-
-
-def why_absent(backend: Backend, word: str) -> str:
-    """Why a backend lacks a choice, in its own words."""
-    return backend.info.absent.get(word, f"its INFO does not list {word}")
-
-
-def _nearest(word: str, backend: Backend) -> tuple[str, list[str]]:
-    """Take the nearest choice a backend has, and a note if that is another one."""
-    have = word
-    while have not in backend.info.choices():
-        if have not in _NEAREST:
-            raise Refused(f"{backend.name} has neither {word} nor {have}: see its INFO")
-        have = _NEAREST[have]
-    if have == word:
-        return have, []
-    return have, [f"{have}, not {word}: {why_absent(backend, word)}"]
