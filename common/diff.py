@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from common.contract.info import MIXED
+from common.measure.statistics import CLEAR, LEAST
 from common.results import AGREE
-from common.timing import CLEAR, LEAST
 
 #: What makes two machines the same; a new kernel does not make another one.
 MACHINE = ("cpu", "cores")

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from common import timing
 from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import CONTRACT
 from common.contract.plan import Plan
 from common.contract.registry import Backend, version
 from common.errors import Refused
+from common.measure import statistics
 from common.parity import Verdict
 from common.referee import REFEREE
 from common.session import available_cores
@@ -169,7 +169,7 @@ class Results:
         label = record.entrant.label
         if label not in self._seconds:
             disturbed = steady(record.disturbed)
-            self._seconds[label] = {**timing.summary(record.steady), "disturbed": disturbed}
+            self._seconds[label] = {**statistics.summary(record.steady), "disturbed": disturbed}
         return self._seconds[label]
 
     def times_limit(self, record: Record) -> float | None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from common import parity, timing
+from common import parity
 from common.composed import Mix, MixedSession
 from common.contract import arrays
 from common.contract.arrays import Array, Arrays
@@ -29,6 +29,7 @@ from common.data.description import Dataset
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.errors import Diverged, EntrantError, Failed
 from common.limit import NotMeasured
+from common.measure import machine, statistics, turns
 from common.parity import Bench
 from common.referee import Referee, Schedule, cast, cast_one
 from common.remote import WorkerSession
@@ -278,7 +279,7 @@ class Runner:
                 record.cpu_seconds.append([])
                 if round_:
                     self._try(record, self._session(record).load, self.work.data["initial"])
-            schedule = timing.turns(len(self.records), plan.epochs, plan.seed + round_)
+            schedule = turns.turns(len(self.records), plan.epochs, plan.seed + round_)
             for epoch, turn in enumerate(schedule):
                 for position in turn:
                     record = self.records[position]
@@ -293,9 +294,9 @@ class Runner:
     def _one_epoch(self, record: Record, round_: int, epoch: int) -> None:
         session, order = self._session(record), self.work.orders[epoch]
         cores = usable_cores()[: self.work.plan.threads]
-        before = timing.reading(cores)
+        before = machine.reading(cores)
         trained = session.train(order)
-        disturbed = timing.disturbed(before, timing.reading(cores), trained["cpu_seconds"])
+        disturbed = machine.disturbed(before, machine.reading(cores), trained["cpu_seconds"])
         record.rounds[round_].append(trained["seconds"])
         record.cpu_seconds[round_].append(trained["cpu_seconds"])
         record.disturbed[round_].append(disturbed)
@@ -658,7 +659,7 @@ def compare_all(
         both = a.status == b.status == "ok"
         # The seconds of a mixed entrant are the harness's: its arrays cross on the host.
         timed = agree and both and MIXED not in (a.entrant.backend, b.entrant.backend)
-        compared = timing.compare(a.steady, b.steady) if timed else timing.compare([], [])
+        compared = statistics.compare(a.steady, b.steady) if timed else statistics.compare([], [])
         agreement = None
         if a.classes is not None and b.classes is not None:
             agreement = float((a.classes == b.classes).mean())

@@ -15,8 +15,8 @@ import numpy as np
 
 from common.contract.info import MIXED
 from common.limit import work
+from common.measure.statistics import LEAST
 from common.results import AGREE, Results
-from common.timing import LEAST
 
 #: What is varied -> what the line is fitted to; more threads do not make more work.
 UNITS = {"batch-size": "step", "hidden": "step", "limit": "epoch"}

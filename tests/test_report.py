@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from common import parity, report, timing
+from common import parity, report
 from common.contract.entrant import Entrant
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import description, draws
 from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unavailable
 from common.limit import NotMeasured
+from common.measure import machine, statistics, turns
 from common.report import Progress, print_results
 from common.results import OURS, SCHEMA, Record, Results, as_json, prepare, whole, write_orders
 from common.run import Runner, Work, new_records, prepare_work
@@ -292,11 +293,11 @@ def test_a_machine_that_cannot_be_measured_costs_nothing_else() -> None:
 def test_disturbed_epochs_are_marked_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     worked = enumerate([0.0, 5.0, 5.0, 5.0, 5.0, 9.0, 9.0, 9.0])
 
-    def reading(cores: list[int]) -> timing.Reading:
+    def reading(cores: list[int]) -> machine.Reading:
         second, busy = next(worked)
-        return timing.Reading(second, 1, busy, 0.0, 0.0)
+        return machine.Reading(second, 1, busy, 0.0, 0.0)
 
-    monkeypatch.setattr(timing, "reading", reading)
+    monkeypatch.setattr(machine, "reading", reading)
     session = FakeSession(seconds=(9.0, 1.0, 2.0, 3.0), cpu_seconds=0.0)
     results = run({"a": session}, small_plan(epochs=4))
     found = as_read(results)["entrants"][0]["timing"]["epoch_seconds"]
@@ -316,7 +317,7 @@ def test_who_uses_more_cores_than_it_has_is_named(cpu_seconds: float, said: bool
 def test_one_epoch_has_no_median_and_no_comparison() -> None:
     read = as_read(run({"a": FakeSession(), "b": other()}, small_plan(epochs=1)))
     found = read["entrants"][0]["timing"]
-    assert found["epoch_seconds"] == {**timing.summary([]), "disturbed": []}
+    assert found["epoch_seconds"] == {**statistics.summary([]), "disturbed": []}
     assert (found["cores_used"], found["times_limit"]) == (None, None)
     assert found["examples_per_second"] is None
     assert read["comparisons"][0]["verdict"] == "not compared"
@@ -340,7 +341,7 @@ def test_epochs_are_interleaved_as_the_turns_say() -> None:
     plan = small_plan(epochs=4)
     run({"a": FakeSession(), "b": other(), "c": other(2.0)}, plan, observer=told)
     order = [words.split()[1] for words in told.told if words.startswith("epoch")]
-    expected = ["abc"[i] for turn in timing.turns(3, 4, plan.seed) for i in turn]
+    expected = ["abc"[i] for turn in turns.turns(3, 4, plan.seed) for i in turn]
     assert order == expected
     assert order[:3] != order[3:6] or order[3:6] != order[6:9]
 
@@ -549,7 +550,7 @@ def test_interrupted(call: str, number: int, finished: bool) -> None:
 def test_interrupt_keeps_what_finished() -> None:
     """An entrant that had failed stays failed; one with all its epochs stays ok."""
     plan = small_plan(epochs=2)
-    turn = timing.turns(3, 2, plan.seed)[1]
+    turn = turns.turns(3, 2, plan.seed)[1]
     labels = ["a", "b", "c"]
     last = labels[turn[-1]]
     broken = labels[turn[0]]

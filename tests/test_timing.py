@@ -12,26 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import timing
+from common.measure import machine, statistics, turns
 from common.session import usable_cores
 
 
 @given(st.integers(0, 8), st.integers(0, 12), st.integers(0, 2**32))
 def test_every_entrant_has_one_turn_in_every_epoch(entrants: int, epochs: int, seed: int) -> None:
-    schedule = timing.turns(entrants, epochs, seed)
+    schedule = turns.turns(entrants, epochs, seed)
     assert len(schedule) == epochs
     assert all(sorted(turn) == list(range(entrants)) for turn in schedule)
     assert all(type(position) is int for turn in schedule for position in turn)
 
 
 def test_turns_follow_from_the_seed() -> None:
-    assert timing.turns(4, 10, 3) == timing.turns(4, 10, 3)
-    assert timing.turns(4, 10, 3) != timing.turns(4, 10, 4)
+    assert turns.turns(4, 10, 3) == turns.turns(4, 10, 3)
+    assert turns.turns(4, 10, 3) != turns.turns(4, 10, 4)
 
 
 def test_turns_are_shuffled_anew_in_every_epoch() -> None:
     """Nobody always follows the same neighbour, or always goes first."""
-    schedule = timing.turns(3, 300, 0)
+    schedule = turns.turns(3, 300, 0)
     orders = Counter(map(tuple, schedule))
     assert len(orders) == 6
     assert min(orders.values()) > 25
@@ -41,9 +41,9 @@ def test_turns_are_shuffled_anew_in_every_epoch() -> None:
 
 def at(
     second: float, busy: float | None = 0.0, stolen: float | None = 0.0, own: float = 0.0
-) -> timing.Reading:
+) -> machine.Reading:
     """What the machine says of two cores."""
-    return timing.Reading(second, 2, busy, stolen, own)
+    return machine.Reading(second, 2, busy, stolen, own)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def at(
 )
 def test_disturbed(after: dict[str, float], worked: float, expected: bool) -> None:
     """Of two cores, one second: 0.2 + 0.03 s are forgiven."""
-    assert timing.disturbed(at(0.0), at(1.0, **after), worked) == expected
+    assert machine.disturbed(at(0.0), at(1.0, **after), worked) == expected
 
 
 def test_reading_counts_the_cores_it_is_asked_for(tmp_path: Path) -> None:
@@ -75,21 +75,21 @@ def test_reading_counts_the_cores_it_is_asked_for(tmp_path: Path) -> None:
     )
     tick = os.sysconf("SC_CLK_TCK")
     for cores, busy, stolen in (([0], 163, 80), ([1], 5, 1), ([0, 12], 173, 82)):
-        found = timing.reading(cores, stat)
+        found = machine.reading(cores, stat)
         assert found.cores == len(cores)
         assert (found.busy, found.stolen) == pytest.approx((busy / tick, stolen / tick))
-    nothing = timing.reading([0], tmp_path / "none")
+    nothing = machine.reading([0], tmp_path / "none")
     assert (nothing.busy, nothing.stolen) == (None, None)
 
 
 def test_reading_sees_who_works() -> None:
     """This machine's own numbers."""
     cores = usable_cores()
-    before = timing.reading(cores)
+    before = machine.reading(cores)
     until = time.process_time() + 0.2
     while time.process_time() < until:
         pass
-    after = timing.reading(cores)
+    after = machine.reading(cores)
     assert after.own - before.own >= 0.2
     if before.busy is not None and after.busy is not None:
         assert after.busy - before.busy >= 0.1
@@ -97,16 +97,16 @@ def test_reading_sees_who_works() -> None:
 
 @pytest.mark.parametrize("readings", [[], [1.0], [1.0, 2.0]], ids=len)
 def test_under_three_readings_have_no_interval(readings: list[float]) -> None:
-    assert timing.interval(readings) == (None, None)
+    assert statistics.interval(readings) == (None, None)
 
 
 def test_interval_of_equal_readings_has_no_width() -> None:
-    assert timing.interval([2.0, 2.0, 2.0]) == (2.0, 2.0)
+    assert statistics.interval([2.0, 2.0, 2.0]) == (2.0, 2.0)
 
 
 def test_interval_lies_in_the_readings_around_their_median() -> None:
     readings = np.random.default_rng(0).normal(10.0, 1.0, 40).tolist()
-    low, high = timing.interval(readings)
+    low, high = statistics.interval(readings)
     assert low is not None
     assert high is not None
     assert min(readings) < low < np.median(readings) < high < max(readings)
@@ -118,7 +118,7 @@ def test_interval_covers_the_true_median_nearly_as_often_as_it_says() -> None:
     draw = np.random.default_rng(1)
     hits = 0
     for _ in range(60):
-        low, high = timing.interval(draw.normal(0.0, 1.0, 20).tolist())
+        low, high = statistics.interval(draw.normal(0.0, 1.0, 20).tolist())
         assert low is not None
         assert high is not None
         hits += low <= 0.0 <= high
@@ -127,13 +127,13 @@ def test_interval_covers_the_true_median_nearly_as_often_as_it_says() -> None:
 
 def test_interval_repeats() -> None:
     readings = [1.0, 1.5, 1.2, 1.1, 1.3]
-    assert timing.interval(readings) == timing.interval(readings)
+    assert statistics.interval(readings) == statistics.interval(readings)
 
 
 def test_outlier_moves_neither_median_nor_interval_far() -> None:
     """One epoch in which the machine did something else."""
     usual = [1.0 + 0.01 * n for n in range(10)]
-    found = timing.summary([*usual, 60.0])
+    found = statistics.summary([*usual, 60.0])
     assert found["median"] == pytest.approx(1.05)
     assert found["high"] < 1.11
 
@@ -144,7 +144,7 @@ def test_outlier_moves_neither_median_nor_interval_far() -> None:
     ids=["one", "two", "three"],
 )
 def test_summary(readings: list[float], median: float, least: float) -> None:
-    found = timing.summary(readings)
+    found = statistics.summary(readings)
     assert list(found) == ["median", "low", "high", "min", "all"]
     assert (found["median"], found["min"], found["all"]) == (median, least, readings)
     assert (found["low"] is None) == (found["high"] is None) == (len(readings) < 3)
@@ -153,7 +153,7 @@ def test_summary(readings: list[float], median: float, least: float) -> None:
 def test_summary_of_nothing() -> None:
     """One epoch: its time holds first-time costs, so there is no steady one."""
     nothing = {"median": None, "low": None, "high": None, "min": None, "all": []}
-    assert timing.summary([]) == nothing
+    assert statistics.summary([]) == nothing
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_summary_of_nothing() -> None:
     ],
 )
 def test_compare(a: list[float], b: list[float], ratio: float, verdict: str) -> None:
-    found = timing.compare(a, b)
+    found = statistics.compare(a, b)
     assert found["ratio"] == pytest.approx(ratio)
     assert found["verdict"] == verdict
     assert (found["low"] is None) == (found["high"] is None) == (len(a) < 3)
@@ -195,20 +195,20 @@ def test_compare(a: list[float], b: list[float], ratio: float, verdict: str) -> 
 def test_compare_pairs_the_same_epochs() -> None:
     """Drift that hits both alike cancels: each of b's epochs is twice the same one of a."""
     a = [1.0, 5.0, 2.0, 9.0, 3.0]
-    found = timing.compare(a, [2 * seconds for seconds in a])
+    found = statistics.compare(a, [2 * seconds for seconds in a])
     assert (found["ratio"], found["low"], found["high"]) == (0.5, 0.5, 0.5)
     assert found["verdict"] == "a is faster"
 
 
 def test_compare_nothing_is_not_compared() -> None:
     nothing = {"ratio": None, "low": None, "high": None, "verdict": "not compared"}
-    assert timing.compare([], []) == nothing
+    assert statistics.compare([], []) == nothing
 
 
 def test_compare_the_other_way_round_says_the_same() -> None:
     draw = np.random.default_rng(2)
     a, b = draw.normal(1.0, 0.05, 12), draw.normal(1.5, 0.05, 12)
-    there, back = timing.compare(a, b), timing.compare(b, a)
+    there, back = statistics.compare(a, b), statistics.compare(b, a)
     assert there["verdict"] == "a is faster"
     assert back["verdict"] == "b is faster"
     assert there["ratio"] * back["ratio"] == pytest.approx(1.0, rel=1e-2)
@@ -220,7 +220,7 @@ def test_same_entrant_twice_has_no_clear_difference() -> None:
     for _ in range(40):
         drift = np.linspace(1.0, 1.33, 12)
         a, b = (drift * draw.normal(1.0, 0.03, 12) for _ in range(2))
-        wrong += timing.compare(a, b)["verdict"] != "no clear difference"
+        wrong += statistics.compare(a, b)["verdict"] != "no clear difference"
     assert wrong == 0
 
 
@@ -230,5 +230,5 @@ def test_ten_percent_are_found_under_the_same_noise() -> None:
     for _ in range(40):
         drift = np.linspace(1.0, 1.33, 12)
         a, b = (drift * draw.normal(1.0, 0.02, 12) for _ in range(2))
-        found += timing.compare(a, 1.15 * b)["verdict"] == "a is faster"
+        found += statistics.compare(a, 1.15 * b)["verdict"] == "a is faster"
     assert found >= 38

@@ -29,11 +29,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common import limit, timing
+from common import limit
 from common.contract import registry
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import datasets, draws
+from common.measure import statistics
 from common.session import LocalSession, available_cores, limit_cores
 from tests.benchmarks.loops import BATCH, LOOPS, LR, keras_fit
 
@@ -205,8 +206,8 @@ def main() -> int:
     parser.add_argument("--keras", action="store_true", help="Keras's fit, too")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.pairs < timing.LEAST:
-        parser.error(f"--pairs {asked.pairs}: an interval needs {timing.LEAST}")
+    if asked.pairs < statistics.LEAST:
+        parser.error(f"--pairs {asked.pairs}: an interval needs {statistics.LEAST}")
     if asked.child:
         limit_cores(available_cores())
         serve(*asked.child)
@@ -230,7 +231,7 @@ def main() -> int:
     for goal in GOALS:
         if goal.slow not in seconds or goal.quick not in seconds:
             continue
-        found = timing.compare(seconds[goal.slow], seconds[goal.quick])
+        found = statistics.compare(seconds[goal.slow], seconds[goal.quick])
         beyond = goal.missed(found["low"], found["high"])
         missed |= beyond
         words = f"{goal.slow} / {goal.quick}"

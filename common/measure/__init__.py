@@ -1,0 +1,1 @@
+"""Numbers about time and the machine."""
