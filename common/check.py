@@ -38,9 +38,10 @@ from common.contract.plan import Plan
 from common.contract.registry import Backend, find
 from common.data import draws
 from common.diagnose import Diagnosis, Patient, Track, diagnose
+from common.entrants.local import LocalSession
 from common.errors import Refused
+from common.measure.machine import available_cores
 from common.referee import Referee, Schedule, cast
-from common.session import LocalSession, available_cores
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ from common.contract.arrays import Array, Arrays
 from common.contract.info import Info
 from common.contract.models import Model
 from common.contract.plan import Plan
+from common.entrants.session import Session
 from common.referee import Referee, State, cast, ulp
-from common.session import Session
 
 ERROR_FACTOR = 8
 ULPS = 4

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from common.composed import Mix
     from common.contract.arrays import Arrays
     from common.data.description import Dataset
+    from common.entrants.session import Session
     from common.results import Record, Results
     from common.run import Observer
-    from common.session import Session
 
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
 EXIT_REFUSED = 2
@@ -368,8 +368,8 @@ def show_source(asked: argparse.Namespace) -> int:
 
 def write_report(asked: argparse.Namespace) -> int:
     """`report`: the page of a result folder again, from what is in it."""
+    from common.errors import one_line
     from common.page import write
-    from common.session import one_line
 
     try:
         path = write(asked.folder)
@@ -533,10 +533,10 @@ def train(
     asked: argparse.Namespace, request: Request, folder: Path, progress: Observer
 ) -> tuple[Results, dict[str, Any], Arrays]:
     """Train and judge everybody, and save it; the results, as saved, the initial parameters."""
+    from common.errors import one_line
     from common.limit import limit
     from common.results import copy_source, write_json
     from common.run import Runner, prepare_work, save_arrays
-    from common.session import one_line
 
     plan = request.plan
     copy_source(folder / "source", request.backends())
@@ -738,7 +738,7 @@ def make_plan(asked: argparse.Namespace) -> Plan:
     Raises:
         Refused: more threads than cores, or a setting its optimiser does not have.
     """
-    from common.session import available_cores
+    from common.measure.machine import available_cores
 
     model, cores = MODELS[asked.model], available_cores()
     optimizer = OPTIMIZERS[asked.optimizer]

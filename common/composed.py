@@ -20,9 +20,10 @@ from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant, parse, slug_of
 from common.contract.info import MIXABLE, MIXED, STYLES, Info
 from common.contract.registry import Backend
+from common.entrants.local import EVALUATION_BATCH, LocalSession, mean_over_examples
+from common.entrants.session import Session
 from common.errors import Refused
 from common.referee import REFEREE
-from common.session import EVALUATION_BATCH, LocalSession, Session, mean_over_examples
 
 
 @dataclass(frozen=True)

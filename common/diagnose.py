@@ -21,9 +21,9 @@ from common.checks import STEP, Check, Yardstick, checks, compared, one_step
 from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import Info
+from common.entrants.session import Session
 from common.parity import Difference, batches_differ, difference, missing_step, spacing
 from common.referee import Referee, Schedule, State, cast, nudged, ulp
-from common.session import Session
 
 #: Steps from one kept state to the next, at least.
 SEGMENT = 32

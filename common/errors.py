@@ -58,3 +58,9 @@ class Diverged(EntrantError):
 ENTRANT_ERRORS: dict[str, type[EntrantError]] = {
     kind.__name__: kind for kind in (Unavailable, Failed, BadLabel, Killed, TimedOut, Diverged)
 }
+
+
+def one_line(error: BaseException) -> str:
+    """First line of an error's message, with its kind."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__

@@ -31,8 +31,8 @@ from typing import Any
 
 from common.contract.registry import Backend
 from common.errors import Refused
+from common.measure.machine import available_cores
 from common.remote import ROOT
-from common.session import available_cores
 
 FOLDER = ROOT / "docs" / "lessons"
 #: The order in which topics are listed.

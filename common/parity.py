@@ -30,8 +30,8 @@ from common.checks import ROW, Check, Outcome, Yardstick, batch_checks, checks, 
 from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import Info
+from common.entrants.session import Session
 from common.referee import Path, Referee, Schedule, free_run, nudged
-from common.session import Session
 
 FREE_ULPS = 16
 #: Of a call that holds a whole epoch, so many steps are checked as one.

@@ -16,7 +16,8 @@ import numpy as np
 from common.contract.arrays import Array, Arrays
 from common.contract.models import MODELS, Model
 from common.contract.plan import Plan
-from common.session import LocalSession, Session
+from common.entrants.local import LocalSession
+from common.entrants.session import Session
 
 REFEREE = "numpy"
 

@@ -26,9 +26,9 @@ from common.contract.plan import Plan
 from common.contract.registry import Backend, version
 from common.errors import Refused
 from common.measure import statistics
+from common.measure.machine import available_cores
 from common.parity import Verdict
 from common.referee import REFEREE
-from common.session import available_cores
 
 SCHEMA_VERSION = 1
 #: What `results.json` must have to be read.

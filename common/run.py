@@ -27,9 +27,12 @@ from common.contract.registry import Backend
 from common.data import draws
 from common.data.description import Dataset
 from common.diagnose import Diagnosis, Patient, Track, diagnose
-from common.errors import Diverged, EntrantError, Failed
+from common.entrants.local import mean_over_examples
+from common.entrants.session import Session
+from common.errors import Diverged, EntrantError, Failed, one_line
 from common.limit import NotMeasured
 from common.measure import machine, statistics, turns
+from common.measure.machine import available_cores, usable_cores
 from common.parity import Bench
 from common.referee import Referee, Schedule, cast, cast_one
 from common.remote import WorkerSession
@@ -42,13 +45,6 @@ from common.results import (
     write_orders,
     write_pictures,
     write_predictions,
-)
-from common.session import (
-    Session,
-    available_cores,
-    mean_over_examples,
-    one_line,
-    usable_cores,
 )
 
 Connect = Callable[[Record], Session]

@@ -16,8 +16,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from common.channel import Channel
-from common.errors import EntrantError, Failed
-from common.session import LocalSession, extend_path, limit_cores, one_line
+from common.entrants.local import LocalSession, extend_path
+from common.errors import EntrantError, Failed, one_line
+from common.measure.machine import limit_cores
 
 
 def serve(channel: Channel, session: LocalSession) -> None:

@@ -26,9 +26,10 @@ from common.contract import registry
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import datasets, description, draws, idx
+from common.entrants.local import LocalSession
+from common.measure.machine import available_cores
 from common.remote import ROOT, WorkerSession
 from common.results import SCHEMA
-from common.session import LocalSession, available_cores
 
 BACKENDS = registry.find()
 FRAMEWORKS = [name for name in BACKENDS if name != "numpy"]

@@ -20,7 +20,7 @@ OUTPUTS = 10
 
 
 class FakeSession:
-    """The third carrier of `common.session.Session`: made-up numbers, no framework.
+    """The third carrier of `common.entrants.session.Session`: made-up numbers, no framework.
 
     Args:
         losses: step losses; taken in turn, from the start again after every `load`.

@@ -18,8 +18,8 @@ from common.contract.entrant import Entrant
 from common.contract.plan import Plan
 from common.data import draws
 from common.diagnose import Diagnosis, Patient, Track, diagnose
+from common.entrants.local import LocalSession
 from common.referee import Referee, Schedule
-from common.session import LocalSession
 from tests.conftest import BACKENDS, EXAMPLES, Command, Done, make_plan
 from tests.fakes import (
     BY_LARGEST,

@@ -13,7 +13,7 @@ import pytest
 from common.composed import MixedSession, parse_mix
 from common.contract.info import MIXABLE
 from common.contract.plan import Plan
-from common.session import LocalSession
+from common.entrants.local import LocalSession
 from tests.conftest import BACKENDS, EXAMPLES, Command, make_plan
 from tests.fakes import (
     EXITS,

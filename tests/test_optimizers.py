@@ -13,7 +13,7 @@ import pytest
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
-from common.session import LocalSession
+from common.entrants.local import LocalSession
 from tests.conftest import BACKENDS, BATCH, FEATURES, make_plan
 
 Arrays = dict[str, np.ndarray]

@@ -20,9 +20,9 @@ from common.contract.entrant import Entrant
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import description, draws
+from common.entrants.local import LocalSession
 from common.referee import Referee, Schedule, free_run
 from common.remote import ROOT
-from common.session import LocalSession
 from tests.conftest import BACKENDS, BATCH, FEATURES, make_plan
 from tests.planted import PLANTS, plant
 

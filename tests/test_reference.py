@@ -9,7 +9,7 @@ import pytest
 
 from common.contract.models import MODELS
 from common.data import draws
-from common.session import LocalSession
+from common.entrants.local import LocalSession
 from tests.conftest import make_plan
 
 H = 1e-6

@@ -22,13 +22,13 @@ from common.contract.entrant import Entrant
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import description, draws
+from common.entrants.local import LocalSession
 from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unavailable
 from common.limit import NotMeasured
 from common.measure import machine, statistics, turns
 from common.report import Progress, print_results
 from common.results import OURS, SCHEMA, Record, Results, as_json, prepare, whole, write_orders
 from common.run import Runner, Work, new_records, prepare_work
-from common.session import LocalSession
 from tests.conftest import BACKENDS, make_plan
 from tests.fakes import MEGABYTE, SHA256, FakeSession
 

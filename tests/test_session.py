@@ -19,9 +19,9 @@ import pytest
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import draws
+from common.entrants.local import LocalSession
 from common.errors import EntrantError, Failed, Killed, TimedOut, Unavailable
 from common.remote import ROOT, WorkerSession
-from common.session import LocalSession
 from tests.conftest import BACKENDS, EXAMPLES, make_plan
 from tests.fakes import (
     ABORTS,

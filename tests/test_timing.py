@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.measure import machine, statistics, turns
-from common.session import usable_cores
+from common.measure.machine import usable_cores
 
 
 @given(st.integers(0, 8), st.integers(0, 12), st.integers(0, 2**32))

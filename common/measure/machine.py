@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,3 +75,38 @@ def disturbed(before: Reading, after: Reading, worked: float | None) -> bool:
     if worked is not None:
         others = after.busy - before.busy - worked - (after.own - before.own)
     return max(others, stolen) > allowed
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident size of this process so far.
+
+    Linux keeps it per program (VmHWM); getrusage would count the parent's size before exec.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def limit_cores(threads: int) -> None:
+    """Keep this process on as many cores as it may use threads, where the system can.
+
+    Every framework sizes its pools by the cores it sees, some by nothing else.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, usable_cores()[:threads])
+
+
+def usable_cores() -> list[int]:
+    """The cores this process may use; a worker keeps to the first of them."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(usable_cores())

@@ -24,10 +24,10 @@ from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.contract.registry import find
 from common.data import datasets
+from common.measure.machine import available_cores
 from common.remote import WorkerSession
 from common.results import Record
 from common.run import Runner, new_records, prepare_work, start_worker
-from common.session import available_cores
 
 #: Runs that a worker serves before another takes its place.
 FRESH = 4

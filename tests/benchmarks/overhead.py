@@ -34,8 +34,9 @@ from common.contract import registry
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import datasets, draws
+from common.entrants.local import LocalSession
 from common.measure import statistics
-from common.session import LocalSession, available_cores, limit_cores
+from common.measure.machine import available_cores, limit_cores
 from tests.benchmarks.loops import BATCH, LOOPS, LR, keras_fit
 
 WARM_UP = 2

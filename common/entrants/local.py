@@ -1,22 +1,14 @@
-"""A session: one entrant, ready to train, wherever it runs.
-
-The parent speaks `Session` only. Its carriers: `LocalSession` here (in this process:
-notebooks, tests, the referee), `common.remote.WorkerSession` (a process of its own: runs)
-and a fake in the tests. Only arrays and plain values go in and out.
-"""
+"""An entrant in this process: notebooks, tests, the referee, and what a worker serves."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
 import importlib.metadata
-import os
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -26,92 +18,20 @@ from common.contract.labels import check_classes, check_labels, check_targets
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.data import idx
-from common.errors import Unavailable
+from common.errors import Unavailable, one_line
+from common.measure.machine import peak_memory_bytes
 
 #: Executions of each call before the clock starts: MindSpore's graphs tune themselves for 50.
 WARM_UP_CALLS = 64
+
 #: And at most so many examples where one step is a whole epoch.
 WARM_UP_EXAMPLES = 64 * 2048
+
 #: A component's time is the median of so many rounds, each of so many calls and one wait.
 COMPONENT_ROUNDS, COMPONENT_CALLS = 5, 20
+
 #: Examples per call when a whole data set is measured: bounds the memory of wide images.
 EVALUATION_BATCH = 2500
-
-
-class Session(Protocol):
-    """What the parent can ask of an entrant; every call may raise `EntrantError`."""
-
-    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Any:
-        """Import the framework, place data and parameters; say versions and settings."""
-
-    def warm_up(self, order: Array) -> dict[str, float | None]:
-        """Run and forget some steps, both batch sizes.
-
-        Returns:
-            first_step_seconds: of the very first call, without compiling where that is known.
-            compile_seconds: of all that was compiled; None where the framework does not tell.
-        """
-
-    def load(self, params: Arrays, state: Arrays | None = None) -> None:
-        """Set parameters and optimiser state (None: as before the first step)."""
-
-    def train(self, order: Array) -> dict[str, Any]:
-        """Train along an order.
-
-        Returns:
-            losses, counts: one number a step; seconds, data_seconds (a loader's), cpu_seconds (of
-            all its threads), steps_per_call, peak_memory_bytes.
-        """
-
-    def evaluate(self) -> dict[str, Any]:
-        """Measure the test set: loss, count, seconds."""
-
-    def params(self) -> Arrays:
-        """Fetch the parameters, neutral names, (in, out)."""
-
-    def state(self) -> Arrays:
-        """Fetch the optimiser's state."""
-
-    def fingerprint(self, order: Array) -> str:
-        """SHA-256 of the batches of an order as the framework holds them."""
-
-    def batch(self, index: Array) -> tuple[Array, Array]:
-        """Fetch one batch as the framework holds it."""
-
-    # The components: arrays in, arrays out; op by op, or each compiled alone.
-
-    def logits(self, params: Arrays, images: Array, compiled: bool = False) -> Array:
-        """Component `model`, forwards."""
-
-    def gradient(self, logits: Array, labels: Array, compiled: bool = False) -> tuple[Array, Array]:
-        """Component `loss`: its value and gradient in the logits."""
-
-    def backward(
-        self, params: Arrays, images: Array, dlogits: Array, compiled: bool = False
-    ) -> Arrays:
-        """Component `model`, backwards: a gradient for every parameter."""
-
-    def gradients(
-        self, params: Arrays, images: Array, labels: Array, compiled: bool = False
-    ) -> tuple[Array, Array, Arrays]:
-        """Model and loss differentiated as one: value, logits, a gradient for every parameter."""
-
-    def update(
-        self, params: Arrays, grads: Arrays, state: Arrays, compiled: bool = False
-    ) -> tuple[Arrays, Arrays]:
-        """Component `update`: parameters and state after it."""
-
-    def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
-        """Component `accuracy`."""
-
-    def component_seconds(self, index: Array) -> dict[str, float]:
-        """Time each component by itself on one batch; empty if that means nothing here."""
-
-    def predict(self) -> Array:
-        """Choose a class for each test image: the largest logit, ties to the lowest index."""
-
-    def close(self, *, at_once: bool = False) -> None:
-        """End it, without waiting for what it does if `at_once`; no further call."""
 
 
 class LocalSession:
@@ -620,44 +540,3 @@ def mean_over_examples(losses: Array, examples: int, batch_size: int) -> float:
 def extend_path(folder: str) -> None:
     """Let `backends.<name>` be found in another folder, before the project's own."""
     backends.__path__.insert(0, folder)
-
-
-def one_line(error: BaseException) -> str:
-    """First line of an error's message, with its kind."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
-
-
-def peak_memory_bytes() -> int:
-    """Largest resident size of this process so far.
-
-    Linux keeps it per program (VmHWM); getrusage would count the parent's size before exec.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def limit_cores(threads: int) -> None:
-    """Keep this process on as many cores as it may use threads, where the system can.
-
-    Every framework sizes its pools by the cores it sees, some by nothing else.
-    """
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, usable_cores()[:threads])
-
-
-def usable_cores() -> list[int]:
-    """The cores this process may use; a worker keeps to the first of them."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
-def available_cores() -> int:
-    """How many cores this process may use."""
-    return len(usable_cores())

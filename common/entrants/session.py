@@ -1,0 +1,86 @@
+"""A session: one entrant, ready to train, wherever it runs.
+
+The parent speaks `Session` only. Its carriers: `LocalSession` (in this process), `WorkerSession`
+(a process of its own: runs) and a fake in the tests. Only arrays and plain values go in and out."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from common.contract.arrays import Array, Arrays
+
+
+class Session(Protocol):
+    """What the parent can ask of an entrant; every call may raise `EntrantError`."""
+
+    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Any:
+        """Import the framework, place data and parameters; say versions and settings."""
+
+    def warm_up(self, order: Array) -> dict[str, float | None]:
+        """Run and forget some steps, both batch sizes.
+
+        Returns:
+            first_step_seconds: of the very first call, without compiling where that is known.
+            compile_seconds: of all that was compiled; None where the framework does not tell.
+        """
+
+    def load(self, params: Arrays, state: Arrays | None = None) -> None:
+        """Set parameters and optimiser state (None: as before the first step)."""
+
+    def train(self, order: Array) -> dict[str, Any]:
+        """Train along an order.
+
+        Returns:
+            losses, counts: one number a step; seconds, data_seconds (a loader's), cpu_seconds (of
+            all its threads), steps_per_call, peak_memory_bytes.
+        """
+
+    def evaluate(self) -> dict[str, Any]:
+        """Measure the test set: loss, count, seconds."""
+
+    def params(self) -> Arrays:
+        """Fetch the parameters, neutral names, (in, out)."""
+
+    def state(self) -> Arrays:
+        """Fetch the optimiser's state."""
+
+    def fingerprint(self, order: Array) -> str:
+        """SHA-256 of the batches of an order as the framework holds them."""
+
+    def batch(self, index: Array) -> tuple[Array, Array]:
+        """Fetch one batch as the framework holds it."""
+
+    # The components: arrays in, arrays out; op by op, or each compiled alone.
+
+    def logits(self, params: Arrays, images: Array, compiled: bool = False) -> Array:
+        """Component `model`, forwards."""
+
+    def gradient(self, logits: Array, labels: Array, compiled: bool = False) -> tuple[Array, Array]:
+        """Component `loss`: its value and gradient in the logits."""
+
+    def backward(
+        self, params: Arrays, images: Array, dlogits: Array, compiled: bool = False
+    ) -> Arrays:
+        """Component `model`, backwards: a gradient for every parameter."""
+
+    def gradients(
+        self, params: Arrays, images: Array, labels: Array, compiled: bool = False
+    ) -> tuple[Array, Array, Arrays]:
+        """Model and loss differentiated as one: value, logits, a gradient for every parameter."""
+
+    def update(
+        self, params: Arrays, grads: Arrays, state: Arrays, compiled: bool = False
+    ) -> tuple[Arrays, Arrays]:
+        """Component `update`: parameters and state after it."""
+
+    def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
+        """Component `accuracy`."""
+
+    def component_seconds(self, index: Array) -> dict[str, float]:
+        """Time each component by itself on one batch; empty if that means nothing here."""
+
+    def predict(self) -> Array:
+        """Choose a class for each test image: the largest logit, ties to the lowest index."""
+
+    def close(self, *, at_once: bool = False) -> None:
+        """End it, without waiting for what it does if `at_once`; no further call."""
