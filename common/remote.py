@@ -13,8 +13,8 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
-from common.channel import Channel
 from common.contract.arrays import Array, Arrays
+from common.entrants.channel import Channel
 from common.errors import ENTRANT_ERRORS, Killed, TimedOut, Unavailable
 
 ROOT = Path(__file__).resolve().parent.parent

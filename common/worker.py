@@ -15,7 +15,7 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
-from common.channel import Channel
+from common.entrants.channel import Channel
 from common.entrants.local import LocalSession, extend_path
 from common.errors import EntrantError, Failed, one_line
 from common.measure.machine import limit_cores

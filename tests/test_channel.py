@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from common.channel import Channel
+from common.entrants.channel import Channel
 from tests.fakes import ROOT
 
 Pair = tuple[Channel, Channel]
@@ -161,7 +161,7 @@ def test_refuses_an_array_of_objects(pair: Pair) -> None:
 
 def test_source_uses_no_pickle() -> None:
     """No pickle, and of a Connection only the calls that carry bytes."""
-    tree = ast.parse((ROOT / "common" / "channel.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "common" / "entrants" / "channel.py").read_text(encoding="utf-8"))
     imported = {
         name.name
         for node in ast.walk(tree)
@@ -185,7 +185,7 @@ def test_runs_without_pickle() -> None:
 import pickle, _pickle
 import numpy as np
 from multiprocessing import Pipe, reduction
-from common.channel import Channel
+from common.entrants.channel import Channel
 
 def refuse(*_, **__):
     raise AssertionError("pickled")
