@@ -30,9 +30,9 @@ from pathlib import Path
 from typing import Any
 
 from common.contract.registry import Backend
+from common.contract.root import ROOT
 from common.errors import Refused
 from common.measure.machine import available_cores
-from common.remote import ROOT
 
 FOLDER = ROOT / "docs" / "lessons"
 #: The order in which topics are listed.

@@ -19,9 +19,9 @@ import numpy as np
 
 from common.contract.arrays import Arrays
 from common.contract.plan import Plan
+from common.contract.root import ROOT
 from common.errors import one_line
 from common.measure.machine import limit_cores
-from common.remote import ROOT
 
 #: Side of the product, and bytes that are read: more than any cache holds.
 SIDE, BYTES = 2048, 2**27

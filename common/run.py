@@ -28,6 +28,7 @@ from common.data import draws
 from common.data.description import Dataset
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.entrants.local import mean_over_examples
+from common.entrants.process import WorkerSession
 from common.entrants.session import Session
 from common.errors import Diverged, EntrantError, Failed, one_line
 from common.limit import NotMeasured
@@ -35,7 +36,6 @@ from common.measure import machine, statistics, turns
 from common.measure.machine import available_cores, usable_cores
 from common.parity import Bench
 from common.referee import Referee, Schedule, cast, cast_one
-from common.remote import WorkerSession
 from common.results import (
     AGREE,
     Record,

@@ -25,10 +25,11 @@ import pytest
 from common.contract import registry
 from common.contract.models import MODELS
 from common.contract.plan import Plan
+from common.contract.root import ROOT
 from common.data import datasets, description, draws, idx
 from common.entrants.local import LocalSession
+from common.entrants.process import WorkerSession
 from common.measure.machine import available_cores
-from common.remote import ROOT, WorkerSession
 from common.results import SCHEMA
 
 BACKENDS = registry.find()

@@ -30,12 +30,12 @@ from common.contract.entrant import Entrant
 from common.contract.info import Info
 from common.contract.models import MODELS
 from common.contract.plan import Plan
+from common.contract.root import ROOT
 from common.data import draws
 from common.diagnose import Patient, Track, diagnose
 from common.entrants.local import LocalSession, extend_path
 from common.measure.machine import available_cores
 from common.referee import Referee, Schedule
-from common.remote import ROOT
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, make_plan, write_images
 
 Edits = Mapping[str, tuple[str, str]]

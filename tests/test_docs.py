@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from common.remote import ROOT
+from common.contract.root import ROOT
 
 DOCS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 

@@ -13,8 +13,8 @@ import pytest
 from common.contract.arrays import Array
 from common.contract.labels import check_classes, check_labels, check_targets
 from common.data import idx
+from common.entrants.process import WorkerSession
 from common.errors import BadLabel, Failed
-from common.remote import WorkerSession
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, make_plan
 
 INTEGERS = "classes are the integers 0 to 9"

@@ -12,9 +12,9 @@ import pytest
 from filelock import FileLock
 
 from common import lessons
+from common.contract.root import ROOT
 from common.errors import Refused
 from common.lessons import Lesson, Outcome
-from common.remote import ROOT
 from tests.conftest import BACKENDS, FRAMEWORKS, Command
 
 LESSONS = lessons.find()

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from common.contract.root import ROOT
 from common.errors import Refused
 from common.notebook import Comparison, Curves
-from common.remote import ROOT
 from compare import compare
 
 NOTEBOOK = ROOT / "docs" / "compare.ipynb"

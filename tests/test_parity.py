@@ -19,10 +19,10 @@ from common.checks import EVALUATION, ROW, STEP
 from common.contract.entrant import Entrant
 from common.contract.models import MODELS
 from common.contract.plan import Plan
+from common.contract.root import ROOT
 from common.data import description, draws
 from common.entrants.local import LocalSession
 from common.referee import Referee, Schedule, free_run
-from common.remote import ROOT
 from tests.conftest import BACKENDS, BATCH, FEATURES, make_plan
 from tests.planted import PLANTS, plant
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from common.contract.root import ROOT
 from common.data import description, files
-from common.remote import ROOT
 from tests.conftest import BACKENDS, FRAMEWORKS
 
 pytestmark = pytest.mark.slow

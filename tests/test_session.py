@@ -18,10 +18,11 @@ import pytest
 
 from common.contract.models import MODELS
 from common.contract.plan import Plan
+from common.contract.root import ROOT
 from common.data import draws
 from common.entrants.local import LocalSession
+from common.entrants.process import WorkerSession
 from common.errors import EntrantError, Failed, Killed, TimedOut, Unavailable
-from common.remote import ROOT, WorkerSession
 from tests.conftest import BACKENDS, EXAMPLES, make_plan
 from tests.fakes import (
     ABORTS,

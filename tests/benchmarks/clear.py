@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common.remote import ROOT
+from common.contract.root import ROOT
 from tests.fakes import copy_backend
 
 ENOUGH = 19 / 20

@@ -24,8 +24,8 @@ from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.contract.registry import find
 from common.data import datasets
+from common.entrants.process import WorkerSession
 from common.measure.machine import available_cores
-from common.remote import WorkerSession
 from common.results import Record
 from common.run import Runner, new_records, prepare_work, start_worker
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from common.contract.arrays import Array, Arrays
+from common.contract.root import ROOT
 from common.entrants.channel import Channel
 from common.errors import ENTRANT_ERRORS, Killed, TimedOut, Unavailable
 
-ROOT = Path(__file__).resolve().parent.parent
 #: How often a wait looks whether the worker still lives, seconds.
 _LOOK = 0.5
+
 #: How long a worker may take to end by itself once its pipe is closed, seconds.
 _GRACE = 2.0
 
