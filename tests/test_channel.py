@@ -208,7 +208,7 @@ def test_worker_needs_nothing_but_numpy() -> None:
     """Other interpreters have a framework and NumPy, not what the parent depends on."""
     code = """
 import sys
-import common.worker
+import common.entrants.worker
 print(sorted({name.partition(".")[0] for name in sys.modules} & set(sys.argv[1:])))
 """
     ours = ["rich", "scipy", "PIL", "platformdirs", "pooch", "safetensors", "tqdm"]

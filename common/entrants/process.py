@@ -52,7 +52,7 @@ class WorkerSession:
         self._timeout, self._expired, self._closed = timeout, False, False
         self.log = log
         ours, theirs = Pipe()
-        command = [python, "-P", "-m", "common.worker", str(theirs.fileno()), str(threads)]
+        command = [python, "-P", "-m", "common.entrants.worker", str(theirs.fileno()), str(threads)]
         command += [backend, *([str(folder)] if folder else [])]
         path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         try:

@@ -1,6 +1,6 @@
 """The process an entrant runs in: reads calls from its pipe, answers them, until the end.
 
-Started as `python -P -m common.worker DESCRIPTOR THREADS BACKEND [FOLDER]` by
+Started as `python -P -m common.entrants.worker DESCRIPTOR THREADS BACKEND [FOLDER]` by
 `common.entrants.process`, with the environment the backend asks for already made, and standard
 output and error already going to the entrant's log. It imports no framework before the
 first call asks for one.
