@@ -534,7 +534,7 @@ def train(
 ) -> tuple[Results, dict[str, Any], Arrays]:
     """Train and judge everybody, and save it; the results, as saved, the initial parameters."""
     from common.errors import one_line
-    from common.limit import limit
+    from common.measure.limit import limit
     from common.results import copy_source, write_json
     from common.run import Runner, prepare_work, save_arrays
 

@@ -127,7 +127,7 @@ class Results:
     margins: Array | None = None
     #: the referee's loss at every step
     referee_losses: Array | None = None
-    #: what the machine could do on an epoch, see `common.limit`
+    #: what the machine could do on an epoch, see `common.measure.limit`
     limit: dict[str, float] | None = None
     _seconds: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 

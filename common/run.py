@@ -31,8 +31,8 @@ from common.entrants.local import mean_over_examples
 from common.entrants.process import WorkerSession
 from common.entrants.session import Session
 from common.errors import Diverged, EntrantError, Failed, one_line
-from common.limit import NotMeasured
 from common.measure import machine, statistics, turns
+from common.measure.limit import NotMeasured
 from common.measure.machine import available_cores, usable_cores
 from common.parity import Bench
 from common.referee import Referee, Schedule, cast, cast_one
@@ -140,7 +140,7 @@ class Runner:
         observer: is told of everything as it happens.
         band: whether nudged runs may be made.
         float64: whether everybody trains once more in float64.
-        limit: measures the machine, see `common.limit`; None where that says nothing.
+        limit: measures the machine, see `common.measure.limit`; None where that says nothing.
         meanwhile: is called while the entrants open, and this process would only wait.
     """
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.info import MIXED
-from common.limit import work
+from common.measure.limit import work
 from common.measure.statistics import LEAST
 from common.results import AGREE, Results
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common import limit
 from common.contract.models import MODELS
 from common.data import draws
+from common.measure import limit
 from tests.conftest import make_plan
 
 RATES = {"flops_per_second": 1e9, "bytes_per_second": 1e8}

@@ -24,8 +24,8 @@ from common.contract.plan import Plan
 from common.data import description, draws
 from common.entrants.local import LocalSession
 from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unavailable
-from common.limit import NotMeasured
 from common.measure import machine, statistics, turns
+from common.measure.limit import NotMeasured
 from common.report import Progress, print_results
 from common.results import OURS, SCHEMA, Record, Results, as_json, prepare, whole, write_orders
 from common.run import Runner, Work, new_records, prepare_work

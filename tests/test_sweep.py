@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.limit import work
+from common.measure.limit import work
 from common.sweep import Line, Point, chart, line, points, usable
 from tests.conftest import Command
 from tests.fakes import RAISES, copy_backend

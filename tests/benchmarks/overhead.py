@@ -29,13 +29,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common import limit
 from common.contract import registry
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import datasets, draws
 from common.entrants.local import LocalSession
-from common.measure import statistics
+from common.measure import limit, statistics
 from common.measure.machine import available_cores, limit_cores
 from tests.benchmarks.loops import BATCH, LOOPS, LR, keras_fit
 

@@ -1,6 +1,6 @@
 """What the machine could do on this work: an estimate of the least time of an epoch.
 
-    python -m common.limit float32 2
+    python -m common.measure.limit float32 2
 
 measures the rate of a large product and of reading memory with two threads, and prints them
 as JSON. It runs in a process of its own, because NumPy counts its threads once.
@@ -86,7 +86,7 @@ def machine(dtype: str, threads: int) -> dict[str, float]:
     """
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, **dict.fromkeys(THREADS, str(threads)), "PYTHONPATH": path}
-    command = [sys.executable, "-P", "-m", "common.limit", dtype, str(threads)]
+    command = [sys.executable, "-P", "-m", "common.measure.limit", dtype, str(threads)]
     try:
         done = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=True
