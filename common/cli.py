@@ -32,9 +32,9 @@ from common.contract.registry import Backend, find, version
 from common.errors import Refused
 
 if TYPE_CHECKING:
-    from common.composed import Mix
     from common.contract.arrays import Arrays
     from common.data.description import Dataset
+    from common.entrants.mixed import Mix
     from common.entrants.session import Session
     from common.results import Record, Results
     from common.run import Observer
@@ -456,9 +456,9 @@ def read_request(asked: argparse.Namespace, *, nested: bool = False) -> Request:
         asked: the command line.
         nested: whether it is one of several runs; `--out` is then for all of them.
     """
-    from common.composed import parse_mix
     from common.data.datasets import load
     from common.data.draws import SYNTHETIC_EXAMPLES
+    from common.entrants.mixed import parse_mix
 
     available = find(asked.backend_path)
     entrants = parse(

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from common import parity
-from common.composed import Mix, MixedSession
 from common.contract import arrays
 from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
@@ -28,6 +27,7 @@ from common.data import draws
 from common.data.description import Dataset
 from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.entrants.local import mean_over_examples
+from common.entrants.mixed import Mix, MixedSession
 from common.entrants.process import WorkerSession
 from common.entrants.session import Session
 from common.errors import Diverged, EntrantError, Failed, one_line

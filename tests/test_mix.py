@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.composed import MixedSession, parse_mix
 from common.contract.info import MIXABLE
 from common.contract.plan import Plan
 from common.entrants.local import LocalSession
+from common.entrants.mixed import MixedSession, parse_mix
 from tests.conftest import BACKENDS, EXAMPLES, Command, make_plan
 from tests.fakes import (
     EXITS,
