@@ -28,7 +28,9 @@ from typing import Any
 import numpy as np
 
 from common import parity
-from common.contract.arrays import Array, Arrays
+from common.agreement.referee import Referee
+from common.agreement.schedule import Schedule
+from common.contract.arrays import Array, Arrays, cast
 from common.contract.entrant import Entrant, why_absent
 from common.contract.info import DTYPES, MODES
 from common.contract.labels import MAX_LABEL, check_classes, check_targets
@@ -41,7 +43,6 @@ from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.entrants.local import LocalSession
 from common.errors import Refused
 from common.measure.machine import available_cores
-from common.referee import Referee, Schedule, cast
 
 
 @dataclass(frozen=True)

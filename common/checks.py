@@ -28,12 +28,12 @@ from typing import Any
 
 import numpy as np
 
-from common.contract.arrays import Array, Arrays
+from common.agreement.referee import Referee, State
+from common.contract.arrays import Array, Arrays, cast, ulp
 from common.contract.info import Info
 from common.contract.models import Model
 from common.contract.plan import Plan
 from common.entrants.session import Session
-from common.referee import Referee, State, cast, ulp
 
 ERROR_FACTOR = 8
 ULPS = 4

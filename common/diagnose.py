@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from common.agreement.referee import Referee, State, nudged
+from common.agreement.schedule import Schedule
 from common.checks import STEP, Check, Yardstick, checks, compared, one_step
-from common.contract.arrays import Array, Arrays
+from common.contract.arrays import Array, Arrays, cast, ulp
 from common.contract.entrant import Entrant
 from common.contract.info import Info
 from common.entrants.session import Session
 from common.parity import Difference, batches_differ, difference, missing_step, spacing
-from common.referee import Referee, Schedule, State, cast, nudged, ulp
 
 #: Steps from one kept state to the next, at least.
 SEGMENT = 32

@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from common.agreement.referee import Path, Referee, free_run, nudged
+from common.agreement.schedule import Schedule
 from common.causes import likely_cause
 from common.checks import CRITERION as COMPONENTS_CRITERION
 from common.checks import ROW, Check, Outcome, Yardstick, batch_checks, checks, row_checks
@@ -31,7 +33,6 @@ from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import Info
 from common.entrants.session import Session
-from common.referee import Path, Referee, Schedule, free_run, nudged
 
 FREE_ULPS = 16
 #: Of a call that holds a whole epoch, so many steps are checked as one.

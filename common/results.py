@@ -21,14 +21,13 @@ from safetensors.numpy import save
 
 from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
-from common.contract.info import CONTRACT
+from common.contract.info import CONTRACT, REFEREE
 from common.contract.plan import Plan
 from common.contract.registry import Backend, version
 from common.errors import Refused
 from common.measure import statistics
 from common.measure.machine import available_cores
 from common.parity import Verdict
-from common.referee import REFEREE
 
 SCHEMA_VERSION = 1
 #: What `results.json` must have to be read.

@@ -15,8 +15,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from common import parity
+from common.agreement.referee import Referee
+from common.agreement.schedule import Schedule
 from common.contract import arrays
-from common.contract.arrays import Array, Arrays
+from common.contract.arrays import Array, Arrays, cast, cast_one
 from common.contract.entrant import Entrant
 from common.contract.info import MIXED, Declared
 from common.contract.models import MODELS
@@ -35,7 +37,6 @@ from common.measure import machine, statistics, turns
 from common.measure.limit import NotMeasured
 from common.measure.machine import available_cores, usable_cores
 from common.parity import Bench
-from common.referee import Referee, Schedule, cast, cast_one
 from common.results import (
     AGREE,
     Record,

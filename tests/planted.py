@@ -26,6 +26,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from common.agreement.referee import Referee
+from common.agreement.schedule import Schedule
 from common.contract.entrant import Entrant
 from common.contract.info import Info
 from common.contract.models import MODELS
@@ -35,7 +37,6 @@ from common.data import draws
 from common.diagnose import Patient, Track, diagnose
 from common.entrants.local import LocalSession, extend_path
 from common.measure.machine import available_cores
-from common.referee import Referee, Schedule
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, make_plan, write_images
 
 Edits = Mapping[str, tuple[str, str]]

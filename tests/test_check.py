@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import backends
+from common.agreement.referee import Referee, State
 from common.check import Port, Report, check
 from common.checks import Yardstick
 from common.contract.registry import find
 from common.errors import BadLabel, Refused
-from common.referee import Referee, State
 from tests.conftest import EXAMPLES, FEATURES, make_plan
 from tests.fakes import BY_LARGEST, HASTY, LATE, ROOT, SUMMED, copy_backend
 from tests.ports import CASES, ONE_FRAMEWORK, RESULT, SEVERAL

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from common import parity
+from common.agreement.referee import Referee, free_run
+from common.agreement.schedule import Schedule
 from common.checks import EVALUATION, ROW, STEP
 from common.contract.entrant import Entrant
 from common.contract.models import MODELS
@@ -22,7 +24,6 @@ from common.contract.plan import Plan
 from common.contract.root import ROOT
 from common.data import description, draws
 from common.entrants.local import LocalSession
-from common.referee import Referee, Schedule, free_run
 from tests.conftest import BACKENDS, BATCH, FEATURES, make_plan
 from tests.planted import PLANTS, plant
 

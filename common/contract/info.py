@@ -159,3 +159,6 @@ class Info:
             name: text.format(threads=threads, device=device)
             for name, text in {**self.environment, **tuned}.items()
         }
+
+
+REFEREE = "numpy"

@@ -18,12 +18,11 @@ import numpy as np
 
 from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant, parse, slug_of
-from common.contract.info import MIXABLE, MIXED, STYLES, Info
+from common.contract.info import MIXABLE, MIXED, REFEREE, STYLES, Info
 from common.contract.registry import Backend
 from common.entrants.local import EVALUATION_BATCH, LocalSession, mean_over_examples
 from common.entrants.session import Session
 from common.errors import Refused
-from common.referee import REFEREE
 
 
 @dataclass(frozen=True)

@@ -6,57 +6,19 @@ backend can be put on them, so that each is asked the same question from equal i
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from common.contract.arrays import Array, Arrays
+from common.agreement.schedule import Schedule
+from common.contract.arrays import Array, Arrays, cast, cast_one
+from common.contract.info import REFEREE
 from common.contract.models import MODELS, Model
 from common.contract.plan import Plan
 from common.entrants.local import LocalSession
 from common.entrants.session import Session
-
-REFEREE = "numpy"
-
-
-class Schedule:
-    """Which examples every step of a run takes; steps are counted from 1.
-
-    Args:
-        orders: one per epoch.
-        batch_size: examples in a batch; the last one of an epoch may be short.
-    """
-
-    def __init__(self, orders: Sequence[Array], batch_size: int) -> None:
-        self.orders, self.batch_size = orders, batch_size
-        self.per_epoch = -(-len(orders[0]) // batch_size)
-        self.total = self.per_epoch * len(orders)
-
-    def part(self, first: int, stop: int) -> Array:
-        """The examples of steps first <= step < stop, all in one epoch."""
-        epoch, start = divmod(first - 1, self.per_epoch)
-        end = start + stop - first
-        examples: Array = self.orders[epoch][start * self.batch_size : end * self.batch_size]
-        return examples
-
-    def batch(self, step: int) -> Array:
-        """The examples of one step."""
-        return self.part(step, step + 1)
-
-    def other_batch(self, step: int) -> Array:
-        """As many examples as a step has, but others, if there are any."""
-        size, order = len(self.batch(step)), self.orders[0]
-        other: Array = order[-size:] if step == 1 else order[:size]
-        return other
-
-    def parts(self, steps: Iterable[int]) -> Iterator[tuple[int, int]]:
-        """Cut the run before each of some steps, and between epochs: pairs (first, stop)."""
-        starts = {*range(1, self.total + 1, self.per_epoch), *steps}
-        cuts = sorted({*starts, self.total + 1})
-        yield from itertools.pairwise(cuts)
 
 
 @dataclass
@@ -166,16 +128,6 @@ class Referee:
         )
 
 
-def cast(arrays: Mapping[str, Array], dtype: str) -> Arrays:
-    """Round (or widen) every array of real numbers."""
-    return {name: cast_one(array, dtype) for name, array in arrays.items()}
-
-
-def cast_one(array: Array, dtype: str) -> Array:
-    """Round (or widen) an array of real numbers; a count stays what it is."""
-    return array.astype(dtype) if array.dtype.kind == "f" else array
-
-
 def free_run(session: Session, orders: Iterable[Array], initial: Arrays) -> Array:
     """Train from given parameters along all orders; the step losses."""
     session.load(initial)
@@ -191,8 +143,3 @@ def nudged(initial: Arrays, seed: int = 1) -> Arrays:
         )
         for name, array in initial.items()
     }
-
-
-def ulp(value: float, dtype: str) -> float:
-    """Distance from |value| to the next larger number of a dtype."""
-    return float(np.spacing(np.abs(np.asarray(value).astype(dtype))))

@@ -1,0 +1,1 @@
+"""Rounding or a bug, and where."""
