@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from common.checks import ROW, STEP, TOGETHER, Check, Expected, Yardstick
+from common.agreement.checks import ROW, STEP, TOGETHER, Check
+from common.agreement.expected import Expected, Yardstick
 from common.contract.arrays import Array, Arrays
 from common.contract.plan import Plan
 

@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from common.agreement.checks import STEP, Check, checks, compared
+from common.agreement.expected import Yardstick
 from common.agreement.referee import Referee, State, nudged
 from common.agreement.schedule import Schedule
-from common.checks import STEP, Check, Yardstick, checks, compared, one_step
+from common.agreement.units import one_step
 from common.contract.arrays import Array, Arrays, cast, ulp
 from common.contract.entrant import Entrant
 from common.contract.info import Info

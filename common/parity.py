@@ -1,7 +1,7 @@
 """Do the entrants agree? Two questions, because either alone is blind.
 
 * *From equal inputs*, is each component within the error of the run's own arithmetic
-  (`common.checks`)? At the first step, at the short batch and at the last step, on the
+  (`common.agreement.checks`)? At the first step, at the short batch and at the last step, on the
   referee's parameters and optimiser state; each compiled alone, too, where the entrant
   compiles; one whole step as it runs, and the evaluation.
 * *Running free*, does it stay with the referee? Within 16 units in the last place of the
@@ -24,11 +24,12 @@ from typing import Any
 
 import numpy as np
 
+from common.agreement.checks import ROW, Check, Outcome, batch_checks, checks, row_checks
+from common.agreement.expected import CRITERION as COMPONENTS_CRITERION
+from common.agreement.expected import Yardstick
 from common.agreement.referee import Path, Referee, free_run, nudged
 from common.agreement.schedule import Schedule
 from common.causes import likely_cause
-from common.checks import CRITERION as COMPONENTS_CRITERION
-from common.checks import ROW, Check, Outcome, Yardstick, batch_checks, checks, row_checks
 from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import Info

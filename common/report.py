@@ -15,8 +15,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from common.checks import CRITERION as COMPONENTS_CRITERION
-from common.checks import Check
+from common.agreement.checks import Check
+from common.agreement.expected import CRITERION as COMPONENTS_CRITERION
 from common.contract.arrays import Array
 from common.data.description import Dataset
 from common.diagnose import Diagnosis

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import backends
+from common.agreement.expected import Yardstick
 from common.agreement.referee import Referee, State
 from common.check import Port, Report, check
-from common.checks import Yardstick
 from common.contract.registry import find
 from common.errors import BadLabel, Refused
 from tests.conftest import EXAMPLES, FEATURES, make_plan

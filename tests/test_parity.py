@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from common import parity
+from common.agreement.checks import EVALUATION, ROW, STEP
 from common.agreement.referee import Referee, free_run
 from common.agreement.schedule import Schedule
-from common.checks import EVALUATION, ROW, STEP
 from common.contract.entrant import Entrant
 from common.contract.models import MODELS
 from common.contract.plan import Plan

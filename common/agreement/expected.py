@@ -20,28 +20,32 @@ What this run is for shows all the same: a constant rounded to float32 is off by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from common.agreement.bounds import UPDATE_ROUNDINGS, largest_error, near_ties, update_bound
 from common.agreement.referee import Referee, State
+from common.agreement.units import evaluation_of, gradients_of, loss_of, one_step, several_steps
 from common.contract.arrays import Array, Arrays, cast, ulp
-from common.contract.info import Info
 from common.contract.models import Model
-from common.contract.plan import Plan
-from common.entrants.session import Session
 
 ERROR_FACTOR = 8
+
 ULPS = 4
-UPDATE_ROUNDINGS = 6
+
 NUDGE_ULPS = 16
+
 SUMMATION_ORDERS = 5
+
 NUDGES = 4
+
 EDGES = (0.125, 0.25, 0.5, 1.0)
+
 FLOAT64_FLOOR = 1e-13
 
 CRITERION = (
@@ -67,85 +71,6 @@ class Expected:
     own: float = 0.0
     allowed: Any = 0.0
     exp_reach: Any = 0.0
-
-
-@dataclass(frozen=True)
-class Check:
-    """One tensor of one entrant held against the referee's.
-
-    Attributes:
-        step: counted from 1.
-        stage: data, forward, loss, accuracy, gradient, update or evaluation.
-        unit: what was run: a component alone, model and loss as one, the whole step.
-        compiled: whether that was compiled.
-        tensor: its name.
-        error: largest |entrant - referee|.
-        own: largest error of the run's own arithmetic.
-        largest: the referee's largest magnitude.
-        unit_in_last_place: of that magnitude.
-        index, value, referee: the worst element; beyond what is allowed, unless `right`.
-        right: whether all elements are within what is allowed.
-    """
-
-    step: int
-    stage: str
-    unit: str
-    compiled: bool
-    tensor: str
-    error: float
-    own: float
-    largest: float
-    unit_in_last_place: float
-    index: tuple[int, ...]
-    value: float
-    referee: float
-    right: bool
-
-    @property
-    def ulps(self) -> float:
-        """The error in units in the last place of the largest value."""
-        return self.error / self.unit_in_last_place
-
-    @property
-    def own_ulps(self) -> float:
-        """The error of the run's own arithmetic, likewise."""
-        return self.own / self.unit_in_last_place
-
-    @property
-    def relative(self) -> float | None:
-        """The error over the largest value; None where that is zero."""
-        return self.error / self.largest if self.largest else None
-
-    def asdict(self) -> dict[str, Any]:
-        """As in results.json."""
-        return {
-            "step": self.step,
-            "stage": self.stage,
-            "unit": self.unit,
-            "compiled": self.compiled,
-            "tensor": self.tensor,
-            "error": self.error,
-            "ulps": self.ulps,
-            "relative": self.relative,
-            "own_error": self.own,
-            "own_ulps": self.own_ulps,
-            "right": self.right,
-        }
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A check together with all that its unit returned.
-
-    Attributes:
-        check: of one tensor.
-        values: every tensor of the unit, as the entrant has it.
-        start: of model or update alone, the parameters it started from.
-    """
-
-    check: Check
-    values: Arrays
-    start: Arrays | None = None
 
 
 @dataclass(frozen=True)
@@ -631,129 +556,6 @@ class Yardstick:
         return reach
 
 
-def checks(
-    session: Session, yard: Yardstick, info: Info, *, compiled: bool, whole: bool = True
-) -> Iterator[Outcome]:
-    """Check everything at one state, in the order in which a step needs it.
-
-    Args:
-        session: the entrant; left on another state than it had.
-        yard: what is expected.
-        info: of its backend.
-        compiled: whether each component is checked compiled, too.
-        whole: whether the step as it runs and the evaluation are checked, too.
-    """
-    at = yard.at
-    exp_error = info.exp_error if yard.dtype == "float32" else 0.0
-    compare = partial(compared, yard, exp_error)
-    yield from batch_checks(session, yard)
-    for c in (False, True) if compiled else (False,):
-        for params, expected in yard.forwards:
-            values = {"logits": session.logits(params, yard.images, c)}
-            yield from compare("forward", ALONE, c, values, expected, params)
-        value, dlogits = session.gradient(yard.logits, yard.labels, c)
-        values = {"loss": np.asarray(value), "dlogits": dlogits}
-        yield from compare("loss", ALONE, c, values, yard.loss)
-        values = {"correct": np.asarray(session.correct(yard.logits, yard.labels, c))}
-        if yard.model.classifies:
-            values["ties"] = np.asarray(session.correct(yard.ties, yard.labels, c))
-        yield from compare("accuracy", ALONE, c, values, yard.accuracy)
-        values = session.backward(at.params, yard.images, yard.dlogits, c)
-        yield from compare("gradient", ALONE, c, values, yard.gradient)
-        values = gradients_of(session, at.params, yard.images, yard.labels, c)
-        yield from compare("", TOGETHER, c, values, yard.gradients)
-        for params, expected in yard.updates:
-            moved, memory = session.update(params, yard.grads, at.state, c)
-            unit = FROM_ZERO if params is yard.zeros else ALONE
-            yield from compare("update", unit, c, {**moved, **memory}, expected, params)
-    if not whole:
-        return
-    # One step and the evaluation as they run, in the entrant's own mode. Another step goes
-    # before: what an entrant keeps of it outside parameters and state must not show.
-    session.load(at.params, at.state)
-    session.train(at.other)
-    values = one_step(session, at.params, at.state, at.index)
-    yield from compare("", STEP, False, values, yard.step)
-    if at.last and yard.referee.exact.has_test_set():
-        values = evaluation_of(session, at.params)
-        yield from compare("evaluation", EVALUATION, False, values, yard.evaluation)
-
-
-def row_checks(session: Session, yard: Yardstick, info: Info, row: Row) -> Iterator[Outcome]:
-    """Check a call that holds several steps, from the state of a yardstick."""
-    exp_error = info.exp_error if yard.dtype == "float32" else 0.0
-    values = several_steps(session, yard.at.params, yard.at.state, row.order)
-    yield from compared(yard, exp_error, "", ROW, False, values, row.expected)
-
-
-def batch_checks(session: Session, yard: Yardstick) -> Iterator[Outcome]:
-    """Check every bit of the batch."""
-    images, labels = session.batch(yard.at.index)
-    values = {"images": images, "labels": labels}
-    yield from compared(yard, 0.0, "data", ALONE, False, values, yard.batch)
-
-
-def compared(
-    yard: Yardstick,
-    exp_error: float,
-    stage: str,
-    unit: str,
-    compiled: bool,
-    values: Arrays,
-    expected: Mapping[str, Expected],
-    start: Arrays | None = None,
-) -> Iterator[Outcome]:
-    """Hold every tensor of a unit against the referee's, in the order they are computed."""
-    for name, wanted in expected.items():
-        where = stage or STAGES.get(name, "gradient" if unit == TOGETHER else "update")
-        value, step = values.get(name), yard.at.step
-        found = check(value, wanted, name, step, where, unit, compiled, exp_error)
-        yield Outcome(found, values, start)
-
-
-ALONE, FROM_ZERO, TOGETHER = "alone", "from zero", "model and loss"
-STEP, ROW, EVALUATION = "whole step", "steps in one call", "test set"
-#: where a tensor of a unit of several stages belongs; the rest are gradients, or updated
-STAGES = {"logits": "forward", "loss": "loss", "correct": "accuracy"}
-
-
-def check(
-    value: Array | None,
-    expected: Expected,
-    tensor: str,
-    step: int,
-    stage: str,
-    unit: str,
-    compiled: bool,
-    exp_error: float,
-) -> Check:
-    """Hold one tensor against the referee's."""
-    right = expected.right
-    dtype = "float64" if value is None or value.dtype.kind != "f" else str(value.dtype)
-    largest = float(np.max(np.abs(right), initial=0.0))
-    space = ulp(largest, dtype)
-
-    def made(
-        error: float, index: tuple[int, ...], value: float, referee: float, right: bool
-    ) -> Check:
-        where = (step, stage, unit, compiled, tensor)
-        return Check(*where, error, expected.own, largest, space, index, value, referee, right)
-
-    if value is None or value.shape != right.shape:
-        nan = float("nan")
-        return made(nan, (), nan, nan, right=False)
-    error = np.abs(value.astype("float64") - right)
-    limit = np.asarray(expected.allowed + exp_error * expected.exp_reach, dtype="float64")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        beyond = np.where(error <= limit, 0.0, error / limit)
-    beyond = np.where(np.isnan(error), np.inf, beyond)
-    is_right = not beyond.any()
-    worst = error if is_right else beyond
-    index = tuple(int(i) for i in np.unravel_index(worst.argmax(), worst.shape))
-    most = float(error.max(initial=0.0))
-    return made(most, index, float(value[index]), float(right[index]), is_right)
-
-
 def with_exp_reach(expected: dict[str, Expected], reach: Mapping[str, Any]) -> dict[str, Expected]:
     """Say how far the error of an entrant's exp reaches."""
     return {
@@ -762,137 +564,9 @@ def with_exp_reach(expected: dict[str, Expected], reach: Mapping[str, Any]) -> d
     }
 
 
-def loss_of(session: Session, logits: Array, labels: Array) -> Arrays:
-    """The loss and its gradient in the logits, by name."""
-    value, dlogits = session.gradient(logits, labels)
-    return {"loss": np.asarray(value), "dlogits": dlogits}
-
-
-def gradients_of(
-    session: Session, params: Arrays, images: Array, labels: Array, compiled: bool = False
-) -> Arrays:
-    """Model and loss differentiated as one, by name, in the order they are computed."""
-    value, logits, grads = session.gradients(params, images, labels, compiled)
-    return {"logits": logits, "loss": np.asarray(value), **grads}
-
-
-def one_step(session: Session, params: Arrays, state: Arrays, index: Array) -> Arrays:
-    """One step from a given state: loss and count of before it, parameters and state after."""
-    session.load(params, state)
-    trained = session.train(index)
-    values = {"loss": trained["losses"], "correct": trained["counts"]}
-    # One number each; of an entrant that made no step, or two, none.
-    scalars = {name: np.asarray(v[0]) for name, v in values.items() if len(v) == 1}
-    return {**scalars, **session.params(), **session.state()}
-
-
-def several_steps(session: Session, params: Arrays, state: Arrays, order: Array) -> Arrays:
-    """Steps from a given state: each one's loss and count, parameters and state in the end."""
-    session.load(params, state)
-    trained = session.train(order)
-    losses, counts = trained["losses"], trained["counts"]
-    return {"loss": losses, "correct": counts, **session.params(), **session.state()}
-
-
-def evaluation_of(session: Session, params: Arrays) -> Arrays:
-    """Loss and count of the test set."""
-    session.load(params)
-    measured = session.evaluate()
-    return {name: np.asarray(measured[name]) for name in ("loss", "count")}
-
-
-def largest_error(value: Array, right: Array) -> float:
-    """Largest |value - right|."""
-    return float(np.max(np.abs(value.astype("float64") - right), initial=0.0))
-
-
-def near_ties(logits: Array, bound: float) -> int:
-    """Rows whose two largest logits lie within twice a bound: either may be called the larger."""
-    if logits.shape[1] < 2:
-        return 0
-    largest = np.sort(logits, axis=1)[:, -2:]
-    return int((largest[:, 1] - largest[:, 0] <= 2 * bound).sum())
-
-
 def rows_permuted(params: Arrays, columns: Array, model: Model) -> Arrays:
     """Permute the rows of every weight that takes the features, to go with the images."""
     return {
         name: array[columns] if model.shapes[name][0] == "features" else array
         for name, array in params.items()
-    }
-
-
-def update_bound(
-    plan: Plan,
-    params: Arrays,
-    grads: Arrays,
-    state: Arrays,
-    moved: Arrays,
-    memory: Arrays,
-    unit: float,
-) -> dict[str, Any]:
-    """How far rounding may lead an update, element by element.
-
-    Args:
-        plan: of the run.
-        params, grads, state: before it, float64.
-        moved, memory: parameters and state after it.
-        unit: one rounding, relative.
-    """
-    allowed: dict[str, Any] = {"step": 0.0}
-    for name in params:
-        if f"{name}/v" in state:
-            allowed |= adam_bound(plan, name, params, grads, state, moved, memory, unit)
-            continue
-        terms = np.abs(grads[name]) + plan.weight_decay * np.abs(params[name])
-        if f"{name}/m" in state:
-            terms = terms + plan.momentum * np.abs(state[f"{name}/m"])
-            result = np.abs(memory[f"{name}/m"])
-            allowed[f"{name}/m"] = unit * (UPDATE_ROUNDINGS * terms + 2 * result)
-        allowed[name] = unit * (UPDATE_ROUNDINGS * plan.lr * terms + 2 * np.abs(moved[name]))
-    return allowed
-
-
-def adam_bound(
-    plan: Plan,
-    name: str,
-    params: Arrays,
-    grads: Arrays,
-    state: Arrays,
-    moved: Arrays,
-    memory: Arrays,
-    unit: float,
-) -> dict[str, Array]:
-    """The same for Adam: p - lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
-
-    1 - b is the trap: of a b2 = 0.999 that was rounded to float32 it is off by 3e-5, a thousand
-    times more than one rounding, and so is 1 - b2^t in the first steps.
-    """
-    (b1, b2), eps, t = plan.betas, plan.eps, float(state["step"]) + 1
-    coupled = plan.optimizer == "adam"
-    param, grad = np.abs(params[name]), np.abs(grads[name])
-    slope = grad + (plan.weight_decay * param if coupled else 0.0)
-    m, v = np.abs(memory[f"{name}/m"]), memory[f"{name}/v"]
-    m_error = unit * (UPDATE_ROUNDINGS * (b1 * np.abs(state[f"{name}/m"]) + (1 - b1) * slope))
-    m_error += unit * (b1 * slope + 2 * m)
-    v_terms = b2 * state[f"{name}/v"] + (1 - b2) * slope**2
-    v_error = unit * (2 * UPDATE_ROUNDINGS * v_terms + b2 * slope**2 + 2 * v)
-    # What is smaller than any normal number may be taken for zero.
-    v_error = v_error + float(np.finfo("float32" if unit > 1e-10 else "float64").tiny)
-    c1, c2 = 1 - b1**t, 1 - b2**t
-    c1_error = unit * ((2 * t + 4) * b1**t / c1 + 1)
-    c2_error = unit * ((2 * t + 4) * b2**t / c2 + 1)
-    root = np.sqrt(v / c2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        linear = np.where(v > 0, v_error / (2 * np.sqrt(v)), np.inf)
-    root_error = np.minimum(linear, np.sqrt(v_error)) / np.sqrt(c2) + root * c2_error / 2
-    step = plan.lr * m / c1 / (root + eps)
-    error = plan.lr / c1 / (root + eps) * m_error
-    error += step * (c1_error + root_error / (root + eps) + (UPDATE_ROUNDINGS + 2) * unit)
-    decayed = 0.0 if coupled else plan.lr * plan.weight_decay * param
-    result = 2 * np.abs(moved[name]) + UPDATE_ROUNDINGS * decayed + param
-    return {
-        f"{name}/m": m_error,
-        f"{name}/v": v_error,
-        name: error + unit * result,
     }

@@ -1,0 +1,220 @@
+"""One entrant's components held against what the referee expects, from equal inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from common.agreement.expected import Expected, Row, Yardstick
+from common.agreement.units import evaluation_of, gradients_of, one_step, several_steps
+from common.contract.arrays import Array, Arrays, ulp
+from common.contract.info import Info
+from common.entrants.session import Session
+
+
+@dataclass(frozen=True)
+class Check:
+    """One tensor of one entrant held against the referee's.
+
+    Attributes:
+        step: counted from 1.
+        stage: data, forward, loss, accuracy, gradient, update or evaluation.
+        unit: what was run: a component alone, model and loss as one, the whole step.
+        compiled: whether that was compiled.
+        tensor: its name.
+        error: largest |entrant - referee|.
+        own: largest error of the run's own arithmetic.
+        largest: the referee's largest magnitude.
+        unit_in_last_place: of that magnitude.
+        index, value, referee: the worst element; beyond what is allowed, unless `right`.
+        right: whether all elements are within what is allowed.
+    """
+
+    step: int
+    stage: str
+    unit: str
+    compiled: bool
+    tensor: str
+    error: float
+    own: float
+    largest: float
+    unit_in_last_place: float
+    index: tuple[int, ...]
+    value: float
+    referee: float
+    right: bool
+
+    @property
+    def ulps(self) -> float:
+        """The error in units in the last place of the largest value."""
+        return self.error / self.unit_in_last_place
+
+    @property
+    def own_ulps(self) -> float:
+        """The error of the run's own arithmetic, likewise."""
+        return self.own / self.unit_in_last_place
+
+    @property
+    def relative(self) -> float | None:
+        """The error over the largest value; None where that is zero."""
+        return self.error / self.largest if self.largest else None
+
+    def asdict(self) -> dict[str, Any]:
+        """As in results.json."""
+        return {
+            "step": self.step,
+            "stage": self.stage,
+            "unit": self.unit,
+            "compiled": self.compiled,
+            "tensor": self.tensor,
+            "error": self.error,
+            "ulps": self.ulps,
+            "relative": self.relative,
+            "own_error": self.own,
+            "own_ulps": self.own_ulps,
+            "right": self.right,
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A check together with all that its unit returned.
+
+    Attributes:
+        check: of one tensor.
+        values: every tensor of the unit, as the entrant has it.
+        start: of model or update alone, the parameters it started from.
+    """
+
+    check: Check
+    values: Arrays
+    start: Arrays | None = None
+
+
+def checks(
+    session: Session, yard: Yardstick, info: Info, *, compiled: bool, whole: bool = True
+) -> Iterator[Outcome]:
+    """Check everything at one state, in the order in which a step needs it.
+
+    Args:
+        session: the entrant; left on another state than it had.
+        yard: what is expected.
+        info: of its backend.
+        compiled: whether each component is checked compiled, too.
+        whole: whether the step as it runs and the evaluation are checked, too.
+    """
+    at = yard.at
+    exp_error = info.exp_error if yard.dtype == "float32" else 0.0
+    compare = partial(compared, yard, exp_error)
+    yield from batch_checks(session, yard)
+    for c in (False, True) if compiled else (False,):
+        for params, expected in yard.forwards:
+            values = {"logits": session.logits(params, yard.images, c)}
+            yield from compare("forward", ALONE, c, values, expected, params)
+        value, dlogits = session.gradient(yard.logits, yard.labels, c)
+        values = {"loss": np.asarray(value), "dlogits": dlogits}
+        yield from compare("loss", ALONE, c, values, yard.loss)
+        values = {"correct": np.asarray(session.correct(yard.logits, yard.labels, c))}
+        if yard.model.classifies:
+            values["ties"] = np.asarray(session.correct(yard.ties, yard.labels, c))
+        yield from compare("accuracy", ALONE, c, values, yard.accuracy)
+        values = session.backward(at.params, yard.images, yard.dlogits, c)
+        yield from compare("gradient", ALONE, c, values, yard.gradient)
+        values = gradients_of(session, at.params, yard.images, yard.labels, c)
+        yield from compare("", TOGETHER, c, values, yard.gradients)
+        for params, expected in yard.updates:
+            moved, memory = session.update(params, yard.grads, at.state, c)
+            unit = FROM_ZERO if params is yard.zeros else ALONE
+            yield from compare("update", unit, c, {**moved, **memory}, expected, params)
+    if not whole:
+        return
+    # One step and the evaluation as they run, in the entrant's own mode. Another step goes
+    # before: what an entrant keeps of it outside parameters and state must not show.
+    session.load(at.params, at.state)
+    session.train(at.other)
+    values = one_step(session, at.params, at.state, at.index)
+    yield from compare("", STEP, False, values, yard.step)
+    if at.last and yard.referee.exact.has_test_set():
+        values = evaluation_of(session, at.params)
+        yield from compare("evaluation", EVALUATION, False, values, yard.evaluation)
+
+
+def row_checks(session: Session, yard: Yardstick, info: Info, row: Row) -> Iterator[Outcome]:
+    """Check a call that holds several steps, from the state of a yardstick."""
+    exp_error = info.exp_error if yard.dtype == "float32" else 0.0
+    values = several_steps(session, yard.at.params, yard.at.state, row.order)
+    yield from compared(yard, exp_error, "", ROW, False, values, row.expected)
+
+
+def batch_checks(session: Session, yard: Yardstick) -> Iterator[Outcome]:
+    """Check every bit of the batch."""
+    images, labels = session.batch(yard.at.index)
+    values = {"images": images, "labels": labels}
+    yield from compared(yard, 0.0, "data", ALONE, False, values, yard.batch)
+
+
+def compared(
+    yard: Yardstick,
+    exp_error: float,
+    stage: str,
+    unit: str,
+    compiled: bool,
+    values: Arrays,
+    expected: Mapping[str, Expected],
+    start: Arrays | None = None,
+) -> Iterator[Outcome]:
+    """Hold every tensor of a unit against the referee's, in the order they are computed."""
+    for name, wanted in expected.items():
+        where = stage or STAGES.get(name, "gradient" if unit == TOGETHER else "update")
+        value, step = values.get(name), yard.at.step
+        found = check(value, wanted, name, step, where, unit, compiled, exp_error)
+        yield Outcome(found, values, start)
+
+
+ALONE, FROM_ZERO, TOGETHER = "alone", "from zero", "model and loss"
+
+STEP, ROW, EVALUATION = "whole step", "steps in one call", "test set"
+
+#: where a tensor of a unit of several stages belongs; the rest are gradients, or updated
+STAGES = {"logits": "forward", "loss": "loss", "correct": "accuracy"}
+
+
+def check(
+    value: Array | None,
+    expected: Expected,
+    tensor: str,
+    step: int,
+    stage: str,
+    unit: str,
+    compiled: bool,
+    exp_error: float,
+) -> Check:
+    """Hold one tensor against the referee's."""
+    right = expected.right
+    dtype = "float64" if value is None or value.dtype.kind != "f" else str(value.dtype)
+    largest = float(np.max(np.abs(right), initial=0.0))
+    space = ulp(largest, dtype)
+
+    def made(
+        error: float, index: tuple[int, ...], value: float, referee: float, right: bool
+    ) -> Check:
+        where = (step, stage, unit, compiled, tensor)
+        return Check(*where, error, expected.own, largest, space, index, value, referee, right)
+
+    if value is None or value.shape != right.shape:
+        nan = float("nan")
+        return made(nan, (), nan, nan, right=False)
+    error = np.abs(value.astype("float64") - right)
+    limit = np.asarray(expected.allowed + exp_error * expected.exp_reach, dtype="float64")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beyond = np.where(error <= limit, 0.0, error / limit)
+    beyond = np.where(np.isnan(error), np.inf, beyond)
+    is_right = not beyond.any()
+    worst = error if is_right else beyond
+    index = tuple(int(i) for i in np.unravel_index(worst.argmax(), worst.shape))
+    most = float(error.max(initial=0.0))
+    return made(most, index, float(value[index]), float(right[index]), is_right)
