@@ -16,10 +16,10 @@ import altair as alt
 import numpy as np
 import vl_convert
 
+from common.agreement.drift import band_limit, free_limit
 from common.contract.arrays import Array
 from common.contract.registry import version
 from common.data.cache import cache_folder
-from common.parity import band_limit, free_limit
 from common.results import whole
 
 #: Told apart by most eyes, on white and on black (after Okabe and Ito).

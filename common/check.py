@@ -27,9 +27,11 @@ from typing import Any
 
 import numpy as np
 
-from common import parity
+from common.agreement.band import Band
+from common.agreement.judge import Bench, judge
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
+from common.agreement.verdict import Verdict, undecided
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.entrant import Entrant, why_absent
 from common.contract.info import DTYPES, MODES
@@ -128,7 +130,7 @@ class Report:
         seconds: how long it took.
     """
 
-    verdict: parity.Verdict
+    verdict: Verdict
     diagnosis: Diagnosis
     seconds: float
 
@@ -228,12 +230,12 @@ def check(
     reopen()
     entrant = Entrant("port", "port", session.backend, style, mode, "memory")
     found = diagnose(Patient(entrant, backend.info, session, reopen), Track(referee, schedule))
-    bench = parity.Bench(referee, schedule)
+    bench = Bench(referee, schedule)
     reopen()
     trained = [session.train(order) for order in orders]
     losses = [one["losses"] for one in trained]
     fingerprint = session.fingerprint(orders[0])
-    verdict = parity.judge(
+    verdict = judge(
         session,
         entrant,
         backend.info,
@@ -242,9 +244,9 @@ def check(
         bench,
         trained[0]["steps_per_call"],
     )
-    if parity.undecided(verdict):
+    if undecided(verdict):
         joined = np.concatenate(losses)
-        band = parity.Band(bench, orders, start)
+        band = Band(bench, orders, start)
         repeats = band.settles(verdict, joined) or band.widen(session, joined)
         band.settle(verdict, joined, repeats=repeats)
     if declared is not None and verdict.verdict == "rounding":

@@ -18,15 +18,17 @@ from typing import Any
 import numpy as np
 
 from common.agreement.checks import STEP, Check, checks, compared
+from common.agreement.differences import batches_differ, difference, missing_step
+from common.agreement.drift import spacing
 from common.agreement.expected import Yardstick
 from common.agreement.referee import Referee, State, nudged
 from common.agreement.schedule import Schedule
 from common.agreement.units import one_step
+from common.agreement.verdict import Difference
 from common.contract.arrays import Array, Arrays, cast, ulp
 from common.contract.entrant import Entrant
 from common.contract.info import Info
 from common.entrants.session import Session
-from common.parity import Difference, batches_differ, difference, missing_step, spacing
 
 #: Steps from one kept state to the next, at least.
 SEGMENT = 32

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
+from common.agreement.verdict import Verdict
 from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import CONTRACT, REFEREE
@@ -27,7 +28,6 @@ from common.contract.registry import Backend, version
 from common.errors import Refused
 from common.measure import statistics
 from common.measure.machine import available_cores
-from common.parity import Verdict
 
 SCHEMA_VERSION = 1
 #: What `results.json` must have to be read.

@@ -14,9 +14,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from common import parity
+from common.agreement.band import Band
+from common.agreement.judge import Bench, judge
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
+from common.agreement.verdict import Verdict, mark_identical, undecided
 from common.contract import arrays
 from common.contract.arrays import Array, Arrays, cast, cast_one
 from common.contract.entrant import Entrant
@@ -36,7 +38,6 @@ from common.errors import Diverged, EntrantError, Failed, one_line
 from common.measure import machine, statistics, turns
 from common.measure.limit import NotMeasured
 from common.measure.machine import available_cores, usable_cores
-from common.parity import Bench
 from common.results import (
     AGREE,
     Record,
@@ -156,13 +157,13 @@ class Runner:
     #: what each kind of check took
     check_seconds: dict[str, float] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
-    verdicts: dict[str, parity.Verdict] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
     _benches: dict[Declared | None, Bench] = field(default_factory=dict)
     _warming: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def run(self) -> Results:
         """Open, train, judge; on Ctrl-C keep what finished."""
-        self.verdicts = {record.entrant.label: parity.Verdict() for record in self.records}
+        self.verdicts = {record.entrant.label: Verdict() for record in self.records}
         interrupted, limit = False, None
         try:
             self._open()
@@ -183,7 +184,7 @@ class Runner:
             for record in self._alive():
                 if not self._complete(record):
                     end(record, self.observer, "interrupted", "interrupted by the user")
-                elif parity.undecided(self.verdicts[record.entrant.label]):
+                elif undecided(self.verdicts[record.entrant.label]):
                     self.verdicts[record.entrant.label].reason = "interrupted before it was checked"
         finally:
             for session in self.sessions.values():
@@ -390,7 +391,7 @@ class Runner:
         """Name what follows declared rules, and who is identical to whom."""
         self._note_declared()
         finished = {r.entrant.label: r for r in self._alive() if r.params is not None}
-        parity.mark_identical(
+        mark_identical(
             {label: self.verdicts[label] for label in finished},
             {label: record.step_losses for label, record in finished.items()},
             {label: record.params or {} for label, record in finished.items()},
@@ -424,7 +425,7 @@ class Runner:
     def _judge_one(self, record: Record) -> None:
         label, bench = record.entrant.label, self._bench(record)
         assert record.batches_sha256 is not None
-        self.verdicts[label] = verdict = parity.judge(
+        self.verdicts[label] = verdict = judge(
             self._session(record),
             record.entrant,
             record.backend.info,
@@ -439,21 +440,21 @@ class Runner:
 
     def _settle(self) -> None:
         """Decide by nudged runs where only the drift is left to explain."""
-        undecided = [r for r in self._alive() if parity.undecided(self.verdicts[r.entrant.label])]
-        if not undecided:
+        unsettled = [r for r in self._alive() if undecided(self.verdicts[r.entrant.label])]
+        if not unsettled:
             return
         with self._clocked("noise band", "measuring the noise band"):
-            for bench in {id(b): b for b in map(self._bench, undecided)}.values():
-                self._settle_by(bench, [r for r in undecided if self._bench(r) is bench])
+            for bench in {id(b): b for b in map(self._bench, unsettled)}.values():
+                self._settle_by(bench, [r for r in unsettled if self._bench(r) is bench])
 
-    def _settle_by(self, bench: Bench, undecided: list[Record]) -> None:
+    def _settle_by(self, bench: Bench, unsettled: list[Record]) -> None:
         """The band of plain arithmetic first; it is widened only if somebody needs that."""
-        band = parity.Band(bench, self.work.orders, self.work.data["initial"])
+        band = Band(bench, self.work.orders, self.work.data["initial"])
 
         def settled(record: Record) -> bool:
             return band.settles(self.verdicts[record.entrant.label], record.step_losses)
 
-        open_ = [record for record in undecided if not settled(record)]
+        open_ = [record for record in unsettled if not settled(record)]
         repeats: dict[str, bool] = {}
 
         def widen(record: Record) -> None:
@@ -467,7 +468,7 @@ class Runner:
                 wrong = self.verdicts[record.entrant.label].verdict == "differs"
                 if record not in open_ and not wrong and self._bench(record) is bench:
                     self._try(record, widen, record)
-        for record in undecided:
+        for record in unsettled:
             if record.status == "ok":
                 label = record.entrant.label
                 verdict = self.verdicts[label]
@@ -493,7 +494,7 @@ class Runner:
             losses = [one["losses"] for one in trained]
             fingerprint = session.fingerprint(self.work.orders[0])
             bench = benches[record.backend.declared(entrant.style, plan)]
-            found = parity.judge(
+            found = judge(
                 session,
                 entrant,
                 record.backend.info,
@@ -504,8 +505,8 @@ class Runner:
             )
             verdict = self.verdicts[entrant.label]
             verdict.float64_drift = found.max_abs_loss_difference
-            if parity.undecided(found):
-                band = parity.Band(bench, self.work.orders, data["initial"])
+            if undecided(found):
+                band = Band(bench, self.work.orders, data["initial"])
                 band.settle(found, np.concatenate(losses))
             if found.first_difference is not None and verdict.verdict != "differs":
                 unit = f"{found.first_difference.unit}, in float64"
@@ -645,9 +646,7 @@ def final_params(session: Session) -> Arrays:
     return params
 
 
-def compare_all(
-    records: Iterable[Record], verdicts: Mapping[str, parity.Verdict]
-) -> list[dict[str, Any]]:
+def compare_all(records: Iterable[Record], verdicts: Mapping[str, Verdict]) -> list[dict[str, Any]]:
     """Compare the times of every pair that agrees."""
     found = []
     for a, b in itertools.combinations(records, 2):

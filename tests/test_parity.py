@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common import parity
+from common.agreement.band import Band
 from common.agreement.checks import EVALUATION, ROW, STEP
+from common.agreement.judge import Bench, judge, loss_error
 from common.agreement.referee import Referee, free_run
 from common.agreement.schedule import Schedule
+from common.agreement.verdict import Verdict, mark_identical, undecided
 from common.contract.entrant import Entrant
 from common.contract.models import MODELS
 from common.contract.plan import Plan
@@ -35,18 +37,18 @@ def orders_of(plan: Plan, examples: int = 70) -> list[np.ndarray]:
     ]
 
 
-def bench_of(plan: Plan, source: dict[str, Any], orders: list[np.ndarray]) -> parity.Bench:
-    return parity.Bench(Referee(plan, source), Schedule(orders, plan.batch_size))
+def bench_of(plan: Plan, source: dict[str, Any], orders: list[np.ndarray]) -> Bench:
+    return Bench(Referee(plan, source), Schedule(orders, plan.batch_size))
 
 
-def judge(
+def judged(
     session: Any,
     backend: str,
     plan: Plan,
     source: dict[str, Any],
     style: str = "scratch",
     mode: str = "eager",
-) -> parity.Verdict:
+) -> Verdict:
     """Train a session that is open for the plan, and judge it."""
     examples = 1000 if plan.model == "linear" else 70
     orders = orders_of(plan, examples)
@@ -57,7 +59,7 @@ def judge(
     info = BACKENDS[backend].info
     bench = bench_of(plan, source, orders)
     steps = session.train(orders[0])["steps_per_call"]
-    return parity.judge(session, entrant, info, losses, fingerprint, bench, steps)
+    return judge(session, entrant, info, losses, fingerprint, bench, steps)
 
 
 CELLS = [
@@ -89,11 +91,11 @@ def test_no_false_alarm(
     size = 10 if mode == "fused" else BATCH
     plan = make_plan(model, dtype=dtype, lr=0.03 if model == "linear" else 0.1, batch_size=size)
     session = opened(backend, plan, style, mode)
-    verdict = judge(session, backend, plan, session_data(plan), style, mode)
+    verdict = judged(session, backend, plan, session_data(plan), style, mode)
     assert verdict.first_difference is None
     assert any(check.compiled for check in verdict.components) == (mode != "eager")
     assert any(check.unit == ROW for check in verdict.components) == (mode == "fused")
-    assert verdict.verdict == "rounding" or parity.undecided(verdict)
+    assert verdict.verdict == "rounding" or undecided(verdict)
     if dtype == "float64":
         assert verdict.verdict == "rounding"
         assert verdict.max_abs_loss_difference < 1e-12
@@ -220,7 +222,7 @@ def test_each_check_catches_its_error(
     source = session_data(plan)
     session = Wrong(**wrong)
     session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
-    verdict = judge(session, "numpy", plan, source)
+    verdict = judged(session, "numpy", plan, source)
     assert verdict.verdict == "differs"
     assert verdict.first_difference is not None
     assert (verdict.first_difference.stage, verdict.first_difference.tensor) == (stage, tensor)
@@ -273,7 +275,7 @@ def test_several_steps_in_one_call_are_no_difference(
     source = session_data(plan)
     session = Rows()
     session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
-    verdict = judge(session, "numpy", plan, source)
+    verdict = judged(session, "numpy", plan, source)
     assert verdict.first_difference is None
     found = [check for check in verdict.components if check.unit == ROW]
     assert {"loss", "correct", *source["initial"]} <= {check.tensor for check in found}
@@ -290,7 +292,7 @@ def test_an_error_only_where_a_call_holds_several_steps(
     source = session_data(plan)
     session = Rows(slip)
     session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
-    first = judge(session, "numpy", plan, source).first_difference
+    first = judged(session, "numpy", plan, source).first_difference
     assert first is not None
     assert (first.step, first.unit, first.tensor) == (1, ROW, tensor)
     assert "only the call that holds several steps is wrong" in (first.likely_cause or "")
@@ -302,16 +304,16 @@ def test_the_error_of_an_exp_is_no_drift(session_data: Callable[[Plan], dict[str
     source, orders = session_data(plan), orders_of(plan)
     bench = bench_of(plan, source, orders)
     right, info = bench.path.losses, BACKENDS["mindspore"].info
-    verdict = parity.Verdict(exp_error=parity.loss_error(info, bench))
+    verdict = Verdict(exp_error=loss_error(info, bench))
     assert verdict.exp_error == info.exp_error > 1e-6
-    band = parity.Band(bench, orders, source["initial"])
+    band = Band(bench, orders, source["initial"])
     band.width = 0.0
     assert band.settles(verdict, right + info.exp_error)
     assert not band.settles(verdict, right + 1.2 * info.exp_error)
-    assert not band.settles(parity.Verdict(), right + info.exp_error)
+    assert not band.settles(Verdict(), right + info.exp_error)
     linear = make_plan("linear")
     exact = bench_of(linear, session_data(linear), orders_of(linear, 1000))
-    assert parity.loss_error(info, exact) == 0.0
+    assert loss_error(info, exact) == 0.0
 
 
 def without_last(trained: dict[str, Any]) -> dict[str, Any]:
@@ -325,7 +327,7 @@ def test_a_missing_step_is_a_difference(
     source = session_data(plan)
     session = Wrong(train=without_last)
     session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
-    verdict = judge(session, "numpy", plan, source)
+    verdict = judged(session, "numpy", plan, source)
     first = verdict.first_difference
     assert verdict.verdict == "differs"
     assert first is not None
@@ -348,7 +350,7 @@ def test_a_learning_rate_slightly_wrong(
     session = LocalSession("numpy")
     choices = {"style": "scratch", "mode": "eager", "data": "memory"}
     session.open({**plan.asdict(), "lr": lr}, choices, source)
-    verdict = judge(session, "numpy", plan, source)
+    verdict = judged(session, "numpy", plan, source)
     assert verdict.first_difference is not None
     assert (verdict.first_difference.step, verdict.first_difference.stage) == (1, "update")
 
@@ -360,7 +362,7 @@ def test_layers_of_equal_width_do_not_blind_the_forward_check(
     source = session_data(plan)
     session = Wrong(logits=lambda o: o * np.float32(1.0001))
     session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
-    verdict = judge(session, "numpy", plan, source)
+    verdict = judged(session, "numpy", plan, source)
     assert verdict.first_difference is not None
     assert verdict.first_difference.stage == "forward"
 
@@ -372,7 +374,7 @@ def test_other_batches_are_found_by_their_fingerprint(
     source = session_data(plan)
     session = Wrong(fingerprint=lambda digest: digest[::-1])
     session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
-    assert judge(session, "numpy", plan, source).verdict == "differs"
+    assert judged(session, "numpy", plan, source).verdict == "differs"
 
 
 @pytest.mark.slow
@@ -391,9 +393,9 @@ def test_a_network_that_parts_is_called_rounding(real: description.Dataset) -> N
     info = BACKENDS["numpy"].info
     entrant = Entrant("numpy", "numpy", "numpy", "scratch", "eager", "memory")
     epochs = np.split(losses, plan.epochs)
-    verdict = parity.judge(plain, entrant, info, epochs, fingerprint, bench)
-    assert parity.undecided(verdict)
-    parity.Band(bench, orders, start).settle(verdict, losses)
+    verdict = judge(plain, entrant, info, epochs, fingerprint, bench)
+    assert undecided(verdict)
+    Band(bench, orders, start).settle(verdict, losses)
     assert verdict.verdict == "rounding"
 
 
@@ -404,19 +406,19 @@ def test_a_drift_beyond_the_noise_band_is_a_difference(
     plan = make_plan("softmax")
     source, orders = session_data(plan), orders_of(plan)
     bench = bench_of(plan, source, orders)
-    band = parity.Band(bench, orders, source["initial"])
+    band = Band(bench, orders, source["initial"])
     band.width = 1e-3
     losses = bench.path.losses.copy()
     losses[3] += wrong
-    band.settle(verdict := parity.Verdict(), losses)
+    band.settle(verdict := Verdict(), losses)
     first = verdict.first_difference
     assert verdict.verdict == "differs"
     assert first is not None
     assert (first.step, first.stage, first.tensor) == (4, "free run", "loss")
-    band.settle(verdict := parity.Verdict(), bench.path.losses + 4e-3)
+    band.settle(verdict := Verdict(), bench.path.losses + 4e-3)
     assert (verdict.verdict, verdict.first_difference) == ("rounding", None)
     band.width = float("inf")
-    band.settle(verdict := parity.Verdict(), losses)
+    band.settle(verdict := Verdict(), losses)
     assert verdict.verdict == "not checked"
 
 
@@ -446,19 +448,19 @@ def test_an_error_of_its_own_does_not_widen_the_band(
     bench = bench_of(plan, source, orders)
     right = bench.path.losses
     wrong = right + np.where(np.arange(len(right)) < 3, 0, 0.01)
-    band = parity.Band(bench, orders, source["initial"])
+    band = Band(bench, orders, source["initial"])
     plain = band.width
-    assert not band.settles(parity.Verdict(), wrong)
+    assert not band.settles(Verdict(), wrong)
     assert not band.widen(Run(right, right), wrong)
     assert band.width == plain
-    band.settle(verdict := parity.Verdict(), wrong, repeats=False)
+    band.settle(verdict := Verdict(), wrong, repeats=False)
     assert verdict.verdict == "differs"
     assert verdict.first_difference is not None
     assert "made again" in (verdict.first_difference.likely_cause or "")
     # One that repeats itself shows how far a nudge leads it.
     assert band.widen(Run(wrong, wrong + 0.02), wrong)
     assert band.width == pytest.approx(0.02)
-    assert band.settles(parity.Verdict(), wrong)
+    assert band.settles(Verdict(), wrong)
 
 
 def test_where_the_referee_itself_diverges_nothing_is_held_against_it(
@@ -467,9 +469,9 @@ def test_where_the_referee_itself_diverges_nothing_is_held_against_it(
     plan = make_plan("softmax")
     source, orders = session_data(plan), orders_of(plan)
     bench = bench_of(plan, source, orders)
-    band = parity.Band(bench, orders, source["initial"])
+    band = Band(bench, orders, source["initial"])
     bench.path.losses[4:] = np.nan
-    band.settle(verdict := parity.Verdict(), bench.path.losses)
+    band.settle(verdict := Verdict(), bench.path.losses)
     assert verdict.verdict == "rounding"
 
 
@@ -478,22 +480,22 @@ def test_identical_needs_every_bit() -> None:
     params = {"w": np.array([1.0, 2.0])}
     moved = {"w": np.array([1.0, np.nextafter(2.0, 3)])}
 
-    def verdicts() -> dict[str, parity.Verdict]:
-        return {label: parity.Verdict(verdict="rounding") for label in "ab"}
+    def verdicts() -> dict[str, Verdict]:
+        return {label: Verdict(verdict="rounding") for label in "ab"}
 
     same = verdicts()
-    parity.mark_identical(same, {"a": losses, "b": losses}, {"a": params, "b": params})
+    mark_identical(same, {"a": losses, "b": losses}, {"a": params, "b": params})
     assert (same["b"].verdict, same["b"].identical_to) == ("identical", "a")
     assert same["a"].verdict == "rounding"
     other = verdicts()
-    parity.mark_identical(other, {"a": losses, "b": losses}, {"a": params, "b": moved})
+    mark_identical(other, {"a": losses, "b": losses}, {"a": params, "b": moved})
     assert (other["b"].verdict, other["b"].identical_to) == ("rounding", None)
     wrong = verdicts()
     wrong["a"].verdict = "differs"
     wrong["b"].verdict = "differs"
-    parity.mark_identical(wrong, {"a": losses, "b": losses}, {"a": params, "b": params})
+    mark_identical(wrong, {"a": losses, "b": losses}, {"a": params, "b": params})
     assert wrong["b"].verdict == "differs", "two that are wrong alike do not agree"
     half = verdicts()
     half["b"].verdict = "differs"
-    parity.mark_identical(half, {"a": losses, "b": losses}, {"a": params, "b": params})
+    mark_identical(half, {"a": losses, "b": losses}, {"a": params, "b": params})
     assert half["b"].verdict == "differs", "same run, but a component of its own is wrong"

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from common import parity, report
+from common import report
+from common.agreement.verdict import Difference, Verdict
 from common.contract.entrant import Entrant
 from common.contract.models import MODELS
 from common.contract.plan import Plan
@@ -82,13 +83,13 @@ class FakeBench:
         )
 
 
-def judged_as_it_says(session: FakeSession, *_: Any, **__: Any) -> parity.Verdict:
+def judged_as_it_says(session: FakeSession, *_: Any, **__: Any) -> Verdict:
     """The verdict the fake asks for."""
     session._called("judge")
     first = None
     if session.verdict == "differs":
-        first = parity.Difference(2, "update", "output.bias", (4,), 0.5, 0.25)
-    return parity.Verdict(session.verdict, max_abs_loss_difference=1e-7, first_difference=first)
+        first = Difference(2, "update", "output.bias", (4,), 0.5, 0.25)
+    return Verdict(session.verdict, max_abs_loss_difference=1e-7, first_difference=first)
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +97,7 @@ def made_up_referee(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     if "real_referee" not in request.fixturenames:
         monkeypatch.setattr("common.run.Referee", lambda *_: None)
         monkeypatch.setattr("common.run.Bench", FakeBench)
-        monkeypatch.setattr(parity, "judge", judged_as_it_says)
+        monkeypatch.setattr("common.run.judge", judged_as_it_says)
 
 
 @pytest.fixture

@@ -1,0 +1,78 @@
+"""How far runs drift that differ by rounding alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from common.agreement.drift import band_limit, free_limit
+from common.agreement.judge import Bench
+from common.agreement.referee import free_run, nudged
+from common.agreement.verdict import Difference, Verdict
+from common.contract.arrays import Array, Arrays
+from common.entrants.session import Session
+
+
+class Band:
+    """How far runs drift that differ by rounding alone; measured only as far as somebody needs it.
+
+    Its shares: the plain referee's drift from the exact one, as it is and nudged; an entrant's
+    from its own free run, nudged. An entrant is not held against the referee here, and one whose
+    run ends elsewhere when it is simply repeated has no share, or an error of its own would widen
+    the band that is to show it.
+
+    Args:
+        bench: the referee's run.
+        orders: of all epochs.
+        start: the initial parameters.
+    """
+
+    def __init__(self, bench: Bench, orders: Sequence[Array], start: Arrays) -> None:
+        self._bench, self._orders, self._start = bench, orders, start
+        self._moved = nudged(start)
+        plain, right = bench.referee.plain, bench.path.losses
+        self.width = max(self._drift(plain, params, right) for params in (start, self._moved))
+
+    def _drift(self, session: Session, params: Arrays, losses: Array) -> float:
+        apart = np.abs(free_run(session, self._orders, params) - losses)
+        return float(np.nanmax(apart, initial=0.0))  # two that diverge are no distance apart
+
+    def widen(self, session: Session, losses: Array) -> bool:
+        """Add the share of an entrant with these step losses, if it repeats itself."""
+        again = free_run(session, self._orders, self._start)
+        repeats = bool((np.abs(again - losses) <= free_limit(losses, self._bench.dtype)).all())
+        if repeats:
+            self.width = max(self.width, self._drift(session, self._moved, losses))
+        return repeats
+
+    def settles(self, verdict: Verdict, losses: Array) -> bool:
+        """Whether an entrant's step losses lie within it."""
+        return not self._beyond(verdict, losses).any()
+
+    def _beyond(self, verdict: Verdict, losses: Array) -> Array:
+        right = self._bench.path.losses
+        limit = band_limit(right, self._bench.dtype, self.width) + verdict.exp_error
+        within = np.abs(losses - right) <= limit  # never true of NaN
+        beyond: Array = ~within & np.isfinite(right)
+        return beyond
+
+    def settle(self, verdict: Verdict, losses: Array, *, repeats: bool = True) -> None:
+        """Decide what `judge` left open."""
+        if not np.isfinite(self.width):
+            verdict.reason = "the run's own arithmetic overflows: there is no noise band"
+            return
+        verdict.noise_band, verdict.reason = self.width, None
+        if self.settles(verdict, losses):
+            verdict.verdict = "rounding"
+            return
+        words = "likely something is carried from step to step outside parameters and state, or "
+        words += "only some steps are wrong: every component agrees where it was checked"
+        if not repeats:
+            words += ", but the same run made again in the same process ends elsewhere"
+        words += "; to confirm, run diagnose, which looks at all steps"
+        step = int(self._beyond(verdict, losses).argmax())
+        value, right = float(losses[step]), float(self._bench.path.losses[step])
+        verdict.differs(
+            Difference(step + 1, "free run", "loss", (), value, right, words, "free run")
+        )

@@ -1,0 +1,40 @@
+"""How far a free run may drift, step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common.agreement.expected import CRITERION as COMPONENTS_CRITERION
+from common.contract.arrays import Array
+
+FREE_ULPS = 16
+
+ULPS = 4
+
+BAND_FACTOR = 4
+
+FLOAT64_DRIFT = 1e-12
+
+CRITERION = (
+    f"{COMPONENTS_CRITERION}; running free: drift within {FREE_ULPS} ulp of the loss (float64: "
+    f"{FLOAT64_DRIFT:g}), or {BAND_FACTOR} times the noise band + {ULPS} ulp; both + the error of "
+    "the framework's exp"
+)
+
+
+def free_limit(losses: Array, dtype: str) -> Array:
+    """Drift, step by step, that needs no nudged run to be called rounding."""
+    if dtype == "float64":
+        return FLOAT64_DRIFT * np.maximum(1.0, np.abs(losses))
+    return FREE_ULPS * spacing(losses, dtype)
+
+
+def band_limit(losses: Array, dtype: str, width: float) -> Array:
+    """Drift, step by step, that a noise band explains."""
+    return BAND_FACTOR * width + ULPS * spacing(losses, dtype)
+
+
+def spacing(losses: Array, dtype: str) -> Array:
+    """One unit in the last place of each loss."""
+    units: Array = np.spacing(np.abs(losses).astype(dtype)).astype("float64")
+    return units

@@ -1,0 +1,139 @@
+"""Do the entrants agree? Two questions, because either alone is blind.
+
+* *From equal inputs*, is each component within the error of the run's own arithmetic
+  (`common.agreement.checks`)? At the first step, at the short batch and at the last step, on the
+  referee's parameters and optimiser state; each compiled alone, too, where the entrant
+  compiles; one whole step as it runs, and the evaluation.
+* *Running free*, does it stay with the referee? Within 16 units in the last place of the
+  loss that needs no more proof. Beyond, the drift is held against a noise band: what plain
+  arithmetic of that dtype drifts, and what one unit in the last place at the start grows into,
+  because a network may amplify rounding to any size. A framework whose float32 exp is known
+  to be off by more than rounding (`Info.exp_error`) may be off by that in every loss, besides.
+
+docs/agreement.md has the figures behind both.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from common.agreement.checks import Check, checks, row_checks
+from common.agreement.differences import batches_differ, difference, missing_step
+from common.agreement.drift import free_limit
+from common.agreement.expected import Yardstick
+from common.agreement.referee import Path, Referee
+from common.agreement.schedule import Schedule
+from common.agreement.verdict import Difference, Verdict, undecided
+from common.contract.arrays import Array
+from common.contract.entrant import Entrant
+from common.contract.info import Info
+from common.entrants.session import Session
+
+#: Of a call that holds a whole epoch, so many steps are checked as one.
+MOST_IN_A_ROW = 8
+
+
+class Bench:
+    """The referee's run and what it expects at the states it kept: made once for all entrants.
+
+    Several threads may judge by it; what still asks the referee does so under `asking`.
+
+    Args:
+        referee: of the run.
+        schedule: which examples every step takes.
+    """
+
+    def __init__(self, referee: Referee, schedule: Schedule) -> None:
+        self.referee, self.schedule = referee, schedule
+        self.path: Path = referee.path(schedule)
+        self.yards = [Yardstick(referee, state) for state in self.path.states]
+        self.dtype = referee.plan.dtype
+        self.asking = threading.Lock()
+        for yard in self.yards:
+            yard.prepare()
+
+
+def judge(
+    session: Session,
+    entrant: Entrant,
+    info: Info,
+    losses: Sequence[Array],
+    fingerprint: str,
+    bench: Bench,
+    steps_per_call: int = 1,
+) -> Verdict:
+    """Hold one entrant against the referee, as far as that goes without nudged runs.
+
+    Args:
+        session, entrant, info: who; the session is left on another state than it had.
+        losses: the step losses of its free run, epoch by epoch.
+        fingerprint: of epoch 1's batches as the framework held them.
+        bench: the yardsticks.
+        steps_per_call: how many steps one compiled call holds.
+
+    Returns:
+        a verdict; `not checked`, with the reason, where the drift needs the noise band.
+    """
+    started = time.perf_counter()
+    verdict = Verdict(exp_error=loss_error(info, bench))
+    verdict.reason = "every component agrees; its drift was not held against nudged runs"
+    missing = missing_step(losses, bench.schedule)
+    if missing is None:
+        drifts = np.abs(np.concatenate(losses) - bench.path.losses)
+        verdict.max_abs_loss_difference = float(drifts.max())
+    first: Difference | None
+    if fingerprint != bench.path.fingerprint:
+        with bench.asking:
+            first = batches_differ(session, bench.referee, bench.schedule)
+    elif missing is not None:
+        first = missing
+    else:
+        first = first_component_difference(
+            session, entrant, info, bench, steps_per_call, verdict.components
+        )
+    if first is not None:
+        verdict.differs(first)
+    elif (drifts <= free_limit(bench.path.losses, bench.dtype) + verdict.exp_error).all():
+        verdict.verdict = "rounding"
+    if not undecided(verdict):
+        verdict.reason = None
+    verdict.seconds = time.perf_counter() - started
+    return verdict
+
+
+def first_component_difference(
+    session: Session,
+    entrant: Entrant,
+    info: Info,
+    bench: Bench,
+    steps_per_call: int,
+    found: list[Check],
+) -> Difference | None:
+    """Check the components at every state that was kept; every check is added to `found`."""
+    for yard in bench.yards:
+        # Compiled alone only once: each shape of batch would be compiled anew.
+        compiled = entrant.mode != "eager" and yard is bench.yards[0]
+        outcomes = checks(session, yard, info, compiled=compiled)
+        if steps_per_call > 1 and yard is bench.yards[0]:
+            full = len(bench.schedule.orders[0]) // bench.schedule.batch_size
+            whole = steps_per_call >= full
+            with bench.asking:
+                row = yard.row(min(steps_per_call, MOST_IN_A_ROW) if whole else steps_per_call)
+            outcomes = itertools.chain(outcomes, row_checks(session, yard, info, row))
+        for outcome in outcomes:
+            found.append(outcome.check)
+            if not outcome.check.right:
+                with bench.asking:
+                    return difference(yard, outcome)
+    return None
+
+
+def loss_error(info: Info, bench: Bench) -> float:
+    """How far a framework's float32 exp alone leads a loss: log Σ exp moves as exp does."""
+    has_exp = bench.referee.described.classifies and bench.dtype == "float32"
+    return info.exp_error if has_exp else 0.0

@@ -1,0 +1,108 @@
+"""What is said of an entrant, and the first value that no rounding explains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from common.agreement.checks import Check
+from common.agreement.drift import CRITERION
+from common.contract.arrays import Array, Arrays
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first value that no rounding explains; `results.json` has its fields."""
+
+    step: int
+    stage: str
+    tensor: str
+    index: tuple[int, ...]
+    value: float
+    referee: float
+    likely_cause: str | None = None
+    unit: str | None = None
+
+    def asdict(self) -> dict[str, Any]:
+        """As in results.json; what is not a number is null."""
+        plain = {**vars(self), "index": list(self.index)}
+        for name in ("value", "referee"):
+            if not np.isfinite(plain[name]):
+                plain[name] = None
+        return plain
+
+
+@dataclass
+class Verdict:
+    """What is said of one entrant; `results.json` has its fields.
+
+    Attributes:
+        verdict: identical, rounding, declared, differs or not checked.
+        identical_to: an earlier entrant with the same bits.
+        max_abs_loss_difference: of the step losses from the referee's.
+        noise_band: what nudged runs drift, where that was needed.
+        exp_error: how far the framework's own exp alone may lead every loss.
+        float64_drift: of a run in float64, where one was asked for.
+        criterion: in words.
+        prediction_agreement: share of test images given the referee's class.
+        first_difference: where it parts.
+        reason: in words, of a verdict that needs one.
+        components: every check made.
+        seconds: what the checks took.
+    """
+
+    verdict: str = "not checked"
+    identical_to: str | None = None
+    max_abs_loss_difference: float | None = None
+    noise_band: float | None = None
+    exp_error: float = 0.0
+    float64_drift: float | None = None
+    criterion: str = CRITERION
+    prediction_agreement: float | None = None
+    first_difference: Difference | None = None
+    reason: str | None = None
+    components: list[Check] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def asdict(self) -> dict[str, Any]:
+        """As in results.json."""
+        first = self.first_difference
+        return {
+            **vars(self),
+            "first_difference": first.asdict() if first else None,
+            "components": [check.asdict() for check in self.components],
+        }
+
+    def differs(self, first: Difference) -> None:
+        """Settle it: this is where it parts."""
+        self.verdict, self.first_difference = "differs", first
+
+
+def undecided(verdict: Verdict) -> bool:
+    """Whether nothing is wrong so far, but for a drift that only the noise band can explain."""
+    return verdict.verdict == "not checked" and verdict.first_difference is None
+
+
+def mark_identical(
+    verdicts: Mapping[str, Verdict],
+    losses: Mapping[str, Array],
+    params: Mapping[str, Arrays],
+) -> None:
+    """Name, for each entrant, the first earlier one whose losses and parameters are bit-equal."""
+    labels = list(verdicts)
+    for position, label in enumerate(labels):
+        for earlier in labels[:position]:
+            same = losses[label].tobytes() == losses[earlier].tobytes() and all(
+                array.tobytes() == params[earlier][name].tobytes()
+                for name, array in params[label].items()
+            )
+            if same:
+                verdicts[label].identical_to = earlier
+                # Two that are wrong alike, or of which one is, do not agree.
+                pair = {verdicts[label].verdict, verdicts[earlier].verdict}
+                if pair <= {"rounding", "identical"}:
+                    verdicts[label].verdict = "identical"
+                break
