@@ -28,9 +28,11 @@ from typing import Any
 import numpy as np
 
 from common.agreement.band import Band
+from common.agreement.diagnose import Diagnosis, Patient, diagnose
 from common.agreement.judge import Bench, judge
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
+from common.agreement.track import Track
 from common.agreement.verdict import Verdict, undecided
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.entrant import Entrant, why_absent
@@ -41,7 +43,6 @@ from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 from common.contract.registry import Backend, find
 from common.data import draws
-from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.entrants.local import LocalSession
 from common.errors import Refused
 from common.measure.machine import available_cores

@@ -16,12 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from common.agreement.checks import Check
+from common.agreement.diagnose import Diagnosis
 from common.agreement.drift import CRITERION
 from common.agreement.expected import CRITERION as COMPONENTS_CRITERION
 from common.agreement.verdict import Difference, Verdict
 from common.contract.arrays import Array
 from common.data.description import Dataset
-from common.diagnose import Diagnosis
 from common.diff import Change, environment
 from common.lessons import Lesson, Outcome, shown
 from common.results import AGREE, Record, Results

@@ -15,9 +15,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from common.agreement.band import Band
+from common.agreement.diagnose import Diagnosis, Patient, diagnose
 from common.agreement.judge import Bench, judge
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
+from common.agreement.track import Track
 from common.agreement.verdict import Verdict, mark_identical, undecided
 from common.contract import arrays
 from common.contract.arrays import Array, Arrays, cast, cast_one
@@ -29,7 +31,6 @@ from common.contract.plan import Plan
 from common.contract.registry import Backend
 from common.data import draws
 from common.data.description import Dataset
-from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.entrants.local import mean_over_examples
 from common.entrants.mixed import Mix, MixedSession
 from common.entrants.process import WorkerSession

@@ -2,7 +2,7 @@
 
     python -m tests.planted [--backends torch jax ...] [--only NAME ...] [--json FILE]
 
-opens each copy anew, has `common.diagnose` look at it, and holds what it says against where
+opens each copy anew, has `diagnose` look at it, and holds what it says against where
 the slip is: step, stage, tensor, and words of the likely cause. One process per backend; exit
 code 1 if anything was missed, or if anything is said of a copy as it is.
 """
@@ -26,15 +26,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from common.agreement.diagnose import Patient, diagnose
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
+from common.agreement.track import Track
 from common.contract.entrant import Entrant
 from common.contract.info import Info
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.contract.root import ROOT
 from common.data import draws
-from common.diagnose import Patient, Track, diagnose
 from common.entrants.local import LocalSession, extend_path
 from common.measure.machine import available_cores
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, make_plan, write_images

@@ -14,12 +14,13 @@ from typing import Any, NoReturn
 
 import pytest
 
+from common.agreement.diagnose import Diagnosis, Patient, diagnose
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
+from common.agreement.track import Track
 from common.contract.entrant import Entrant
 from common.contract.plan import Plan
 from common.data import draws
-from common.diagnose import Diagnosis, Patient, Track, diagnose
 from common.entrants.local import LocalSession
 from tests.conftest import BACKENDS, EXAMPLES, Command, Done, make_plan
 from tests.fakes import (

@@ -19,27 +19,14 @@ import numpy as np
 
 from common.agreement.checks import STEP, Check, checks, compared
 from common.agreement.differences import batches_differ, difference, missing_step
-from common.agreement.drift import spacing
 from common.agreement.expected import Yardstick
-from common.agreement.referee import Referee, State, nudged
-from common.agreement.schedule import Schedule
+from common.agreement.track import FACTOR, Track, off_by
 from common.agreement.units import one_step
 from common.agreement.verdict import Difference
-from common.contract.arrays import Array, Arrays, cast, ulp
+from common.contract.arrays import Arrays, cast
 from common.contract.entrant import Entrant
 from common.contract.info import Info
 from common.entrants.session import Session
-
-#: Steps from one kept state to the next, at least.
-SEGMENT = 32
-#: Memory that the kept states may take; longer segments are the way out.
-KEPT_BYTES = 2**28
-#: An entrant may end a segment this many times as far off as the run's own arithmetic does.
-FACTOR = 8
-ULPS = 16
-NUDGES = 4
-#: That arithmetic is tried on every so many segments.
-SAMPLED = 4
 
 
 @dataclass
@@ -71,135 +58,6 @@ class Diagnosis:
             "difference": first.asdict() if first else None,
             "checks": [check.asdict() for check in self.checks],
         }
-
-
-@dataclass(frozen=True)
-class Off:
-    """How far somebody gets from the referee.
-
-    Attributes:
-        loss: largest |loss - referee's|; infinite if steps were left out.
-        tensors: root mean square of the differences at the end, for each tensor: one example
-            on the edge of a ReLU moves few of its elements.
-    """
-
-    loss: float
-    tensors: dict[str, float]
-
-    def __or__(self, other: Off) -> Off:
-        """The larger one, number by number."""
-        tensors = {n: max(e, other.tensors.get(n, 0.0)) for n, e in self.tensors.items()}
-        return Off(max(self.loss, other.loss), {**other.tensors, **tensors})
-
-
-NOT_OFF = Off(0.0, {})
-
-
-class Track:
-    """The referee's path with its state every few steps.
-
-    Args:
-        referee: of the run.
-        schedule: which examples every step takes.
-    """
-
-    def __init__(self, referee: Referee, schedule: Schedule) -> None:
-        self.referee, self.schedule = referee, schedule
-        self.dtype = referee.plan.dtype
-        referee.exact.load(cast(referee.data["initial"], "float64"))
-        kept = referee.state(schedule, 1)
-        size = sum(array.nbytes for array in (*kept.params.values(), *kept.state.values()))
-        length = max(SEGMENT, -(-schedule.total * size // KEPT_BYTES))
-        starts = [
-            start + step
-            for start in range(1, schedule.total + 1, schedule.per_epoch)
-            for step in range(0, schedule.per_epoch, length)
-        ]
-        # The first step by itself: that is where most errors show.
-        wanted = {1, 2, *starts} if schedule.total > 1 else {1}
-        self.states: dict[int, State] = {}
-        self.parts = list(schedule.parts(wanted))
-        losses = []
-        referee.exact.load(cast(referee.data["initial"], "float64"))
-        for first, stop in self.parts:
-            self.states[first] = referee.state(schedule, first)
-            losses.append(referee.exact.train(schedule.part(first, stop))["losses"])
-        self.losses: Array = np.concatenate(losses)
-        self.end = {**referee.exact.params(), **referee.exact.state()}
-        self.own = NOT_OFF
-        for first, stop in self.parts[1::SAMPLED]:
-            self.own |= self.off(referee.plain, first, stop, self.states[first].params)
-        self.fingerprint = referee.plain.fingerprint(schedule.orders[0])
-        self._yards: dict[int, Yardstick] = {}
-
-    def follow(self, session: Session, first: int, stop: int, params: Arrays) -> Array:
-        """Put a session on the referee's state, train it along some steps; the step losses."""
-        session.load(params, self.states[first].state)
-        losses: Array = session.train(self.schedule.part(first, stop))["losses"]
-        return losses
-
-    def off(self, session: Session, first: int, stop: int, params: Arrays) -> Off:
-        """How far a session gets from the referee in some steps."""
-        losses = self.follow(session, first, stop, params)
-        if len(losses) != stop - first:
-            return Off(float("inf"), {})
-        wanted = self.end
-        if stop in self.states:
-            wanted = {**self.states[stop].params, **self.states[stop].state}
-        right = self.losses[first - 1 : stop - 1]
-        return off_by(losses, {**session.params(), **session.state()}, right, wanted)
-
-    def explained_by_nudges(self, first: int, stop: int, off: Off) -> bool:
-        """Whether one unit in the last place at the start explains what is off at the end."""
-        own, params = self.own, self.states[first].params
-        for seed in range(NUDGES):
-            own |= self.off(self.referee.plain, first, stop, nudged(params, seed))
-        return self.within(off, own)
-
-    def within(self, off: Off, own: Off | None = None) -> bool:
-        """Whether somebody is about as far off as the run's own arithmetic."""
-        own = own or self.own
-        limit = FACTOR * own.loss + ULPS * float(spacing(self.losses, self.dtype).max())
-        if not off.loss <= limit:
-            return False
-        for name, error in off.tensors.items():
-            largest = float(np.max(np.abs(self.end[name]), initial=0.0))
-            if not error <= FACTOR * own.tensors.get(name, 0.0) + ULPS * ulp(largest, self.dtype):
-                return False
-        return True
-
-    def walk(self, first: int, stop: int) -> Iterator[State]:
-        """The referee's state before each of some steps."""
-        exact, kept = self.referee.exact, self.states[first]
-        params, state = cast(kept.params, "float64"), cast(kept.state, "float64")
-        for step in range(first, stop):
-            exact.load(params, state)
-            yield self.referee.state(self.schedule, step)
-            exact.load(params, state)
-            exact.train(self.schedule.batch(step))
-            params, state = exact.params(), exact.state()
-
-    def yard(self, step: int) -> Yardstick:
-        """What the referee expects at any step; kept, for the next entrant will ask for it."""
-        if step not in self._yards:
-            first = max(one for one in self.states if one <= step)
-            at = self.states[first]
-            if step > first:
-                kept, exact = at, self.referee.exact
-                exact.load(cast(kept.params, "float64"), cast(kept.state, "float64"))
-                exact.train(self.schedule.part(first, step))
-                at = self.referee.state(self.schedule, step)
-            self._yards[step] = Yardstick(self.referee, at)
-        return self._yards[step]
-
-
-def off_by(losses: Array, found: Arrays, right: Array, wanted: Arrays) -> Off:
-    """How far losses and tensors are from the referee's."""
-    tensors = {
-        name: float(np.sqrt(np.mean((found[name].astype("float64") - array) ** 2)))
-        for name, array in wanted.items()
-    }
-    return Off(float(np.max(np.abs(losses - right))), tensors)
 
 
 @dataclass
