@@ -8,8 +8,8 @@ from common.agreement.checks import ROW, Outcome, batch_checks
 from common.agreement.expected import Yardstick
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
+from common.agreement.slips.causes import likely_cause
 from common.agreement.verdict import Difference
-from common.causes import likely_cause
 from common.contract.arrays import Array
 from common.entrants.session import Session
 

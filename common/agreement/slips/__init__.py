@@ -1,0 +1,1 @@
+"""Known slips as formulas, one file per component, as in `backends/`."""

@@ -1,0 +1,135 @@
+"""A likely cause in words, where the numbers give it away.
+
+Each known slip is a formula: what the wrong tensors would be, in float64, from the referee's
+inputs. The slip whose formula explains the entrant's values, all but a thousandth of the
+difference or what rounding may do, is named, with how to confirm it. Where none does, nothing
+is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from common.agreement.checks import ROW, STEP, TOGETHER, Check
+from common.agreement.expected import Expected, Yardstick
+from common.agreement.slips.accuracy import accuracy_slips
+from common.agreement.slips.data import data_slips
+from common.agreement.slips.gradient import gradient_slips
+from common.agreement.slips.loss import loss_slips
+from common.agreement.slips.model import forward_slips
+from common.agreement.slips.slip import Slip, as_float64
+from common.agreement.slips.step import step_slips
+from common.agreement.slips.update import update_slips
+from common.contract.arrays import Array, Arrays
+
+#: Share of the difference that an explanation may leave unexplained.
+UNEXPLAINED = 1e-3
+
+#: Largest relative error of anybody's exp in float32.
+EXP_ERROR = 1e-5
+
+
+def likely_cause(
+    yard: Yardstick, first: Check, values: Arrays, start: Arrays | None = None
+) -> Slip | None:
+    """Name the slip that explains what an entrant computed.
+
+    Of those that explain all but a thousandth, the one listed first, for the general ones
+    (a factor without a name) are listed last; else the one that leaves least.
+
+    Args:
+        yard: what the referee expects at this state.
+        first: the check that failed.
+        values: all tensors of the unit that failed, as the entrant has them.
+        start: the parameters it started from, if not the state's.
+    """
+    expected = rights(yard, first, start)
+    right = {name: e.right.astype("float64") for name, e in expected.items()}
+    shapes = {name: array.shape for name, array in values.items()}
+    if (
+        first.unit == ROW
+        or first.tensor not in right
+        or any(shapes.get(n) != a.shape for n, a in right.items())
+    ):
+        return None
+    best, least = None, np.inf
+    for slip in slips(yard, first, right, values, start):
+        left = unexplained(slip, first.tensor, values, expected)
+        if left is not None and left < least:
+            best, least = slip, left
+        if least <= UNEXPLAINED:
+            break
+    return best
+
+
+def rights(yard: Yardstick, first: Check, start: Arrays | None) -> Mapping[str, Expected]:
+    """What the referee has for the unit that failed."""
+    if first.unit == STEP:
+        return yard.step
+    if first.unit == TOGETHER:
+        return yard.gradients
+    if start is not None:
+        return yard.update(start) if first.stage == "update" else yard.logits_of(start)
+    return {
+        "data": yard.batch,
+        "forward": yard.forward,
+        "loss": yard.loss,
+        "accuracy": yard.accuracy,
+        "gradient": yard.gradient,
+    }.get(first.stage, {})
+
+
+def unexplained(
+    slip: Slip, tensor: str, values: Arrays, expected: Mapping[str, Expected]
+) -> float | None:
+    """The share of the difference that a slip leaves; None if it explains nothing."""
+    if tensor not in slip.predicted:
+        return None
+    worst = 0.0
+    for name, prediction in slip.predicted.items():
+        value, wanted = values[name], expected[name]
+        if value.shape != np.shape(prediction):
+            return None
+        unit = float(np.spacing(np.max(np.abs(value), initial=0.0).astype(kind_of(value))))
+        left = np.abs(value - prediction)
+        off = float(np.max(np.abs(value - wanted.right), initial=0.0))
+        # An infinite or missing value is not explained by anything.
+        rounding = wanted.allowed + EXP_ERROR * np.asarray(wanted.exp_reach)
+        if not (left <= np.maximum(max(UNEXPLAINED * off, 4 * unit), rounding)).all():
+            return None
+        most = float(left.max(initial=0.0))
+        if name == tensor:
+            if most > off / 4:
+                return None
+            worst = most / off
+    return worst
+
+
+def kind_of(value: Array) -> Any:
+    """The dtype whose units count."""
+    return value.dtype if value.dtype.kind == "f" else np.dtype("float64")
+
+
+def slips(
+    yard: Yardstick, first: Check, right: Arrays, values: Arrays, start: Arrays | None
+) -> Iterator[Slip]:
+    """Every known slip that could show where this check failed."""
+    with np.errstate(all="ignore"):
+        if first.unit == STEP:
+            yield from step_slips(yard, right, values)
+        elif first.stage == "data":
+            yield from data_slips(yard, values)
+        elif first.stage == "forward":
+            yield from forward_slips(yard, as_float64(start) if start else yard.params)
+        elif first.stage == "loss":
+            yield from loss_slips(yard, right, values, together=first.unit == TOGETHER)
+        elif first.stage == "accuracy":
+            yield from accuracy_slips(yard, values)
+        elif first.stage == "gradient":
+            grads = {name: right[name] for name in yard.params}
+            yield from gradient_slips(yard, grads, values)
+        elif first.stage == "update" and start is not None:
+            yield from update_slips(yard, start, values)

@@ -1,0 +1,75 @@
+"""What may have happened to pixels and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from common.agreement.expected import Yardstick
+from common.agreement.slips.slip import Slip
+from common.contract.arrays import Array, Arrays
+
+# Data.
+
+
+def data_slips(yard: Yardstick, values: Arrays) -> Iterator[Slip]:
+    """What may have happened to pixels and labels."""
+    images, labels = yard.images64, yard.labels
+    look = "print the smallest and largest pixel of a batch: they should be 0 and 1"
+    yield Slip({"images": images / 255}, "the pixels are divided by 255 twice", look)
+    yield Slip({"images": images * 255}, "the pixels are not divided by 255", look)
+    product = (np.rint(images * 255) * np.float32(1 / 255)).astype("float32")
+    multiplied = product.astype(yard.dtype).astype("float64")
+    yield Slip(
+        {"images": multiplied},
+        "the pixels are multiplied by 1/255 instead of divided by 255, which rounds 126 of the "
+        "256 values differently",
+        "convert the 256 values both ways and compare them bit for bit",
+    )
+    yield Slip({"images": 1 - images}, "the pixels are inverted, 1 - x", look)
+    yield Slip({"images": 2 * images - 1}, "the pixels are scaled to [-1, 1]", look)
+    side = round(images.shape[1] ** 0.5)
+    if side * side == images.shape[1]:
+        turned = images.reshape(-1, side, side).transpose(0, 2, 1).reshape(images.shape)
+        yield Slip({"images": turned}, "rows and columns of the images are exchanged", "show one")
+    theirs = values["images"].astype("float64")
+    if images.std() > 0 and theirs.std() > 0:
+        slope, offset = np.polyfit(images.ravel(), theirs.ravel(), 1)
+        yield Slip(
+            {"images": slope * images + offset},
+            f"the pixels are standardised: {slope:.4g} x + {offset:.4g}",
+            "look for a mean and a standard deviation in the transforms",
+        )
+    if yard.model.classifies:
+        classes = yard.logits.shape[1]
+        for shift in (1, -1):
+            for moved in (labels + shift, (labels + shift) % classes):
+                yield Slip(
+                    {"labels": moved.astype("float64")},
+                    f"the labels are shifted by {shift:+d}",
+                    "compare the names of the first ten labels with their pictures",
+                )
+    yield from other_order(yard, values)
+
+
+def other_order(yard: Yardstick, values: Arrays) -> Iterator[Slip]:
+    """The right examples, but in another order, or images and labels that went apart."""
+    look = "take labels and images by one and the same index"
+    for name, ours in (("labels", yard.labels), ("images", yard.images64)):
+        theirs = values[name]
+        mine, other = rows_sorted(ours), rows_sorted(theirs)
+        if np.array_equal(mine, other):
+            words = f"the {name} are those of the batch in another order"
+            yield Slip({name: theirs.astype("float64")}, words, look)
+    before = yard.referee.exact.batch(yard.at.other)
+    words = "this is another step's batch"
+    for name, array in (("images", before[0]), ("labels", before[1])):
+        yield Slip({name: array.astype("float64")}, f"{words}: its {name}", look)
+
+
+def rows_sorted(array: Array) -> Array:
+    """Rows in an order of their own."""
+    rows = array.reshape(len(array), -1).astype("float64")
+    ordered: Array = rows[np.lexsort(rows.T[::-1])]
+    return ordered

@@ -1,0 +1,104 @@
+"""What may be wrong with gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from common.agreement.expected import Yardstick
+from common.agreement.slips.slip import Slip, fitted, has_hidden_layer, ratio_slips, softmax
+from common.contract.arrays import Arrays
+
+# Gradient.
+
+
+def gradient_slips(yard: Yardstick, grads: Arrays, values: Arrays) -> Iterator[Slip]:
+    """What may be wrong with gradients: `grads` are the referee's."""
+    yield from wrong_gradients(yard, grads)
+    theirs = {name: values[name].astype("float64") for name in grads}
+    yield from clipped(grads, theirs)
+    factor = fitted(theirs, grads)
+    yield Slip(
+        {name: factor * array for name, array in grads.items()},
+        f"every gradient is {factor:.7g} times the referee's, in all tensors alike",
+        "look for that number among the constants",
+    )
+    shrink = fitted({n: theirs[n] - grads[n] for n in grads}, yard.params)
+    if shrink:
+        yield Slip(
+            {n: grads[n] + shrink * yard.params[n] for n in grads},
+            f"a weight decay of {shrink:.3g} is in the gradient",
+            "look for a penalty on the weights in the loss",
+        )
+
+
+def wrong_gradients(yard: Yardstick, grads: Arrays) -> Iterator[Slip]:
+    """Gradients as known slips would have them; in a whole step they go on to the update."""
+    yield from ratio_slips(grads, "every gradient is {:.6g} times the referee's", yard)
+    for name, array in grads.items():
+        yield Slip(
+            {name: np.zeros_like(array)},
+            f"the gradient of {name} is zero: it never moves",
+            "look for a detach, a stop_gradient, or a parameter the optimiser was not given",
+        )
+        yield from ratio_slips(
+            {name: array}, f"the gradient of {name} is {{:.6g}} times the referee's", yard
+        )
+        if array.ndim == 2 and array.shape[0] == array.shape[1]:
+            yield Slip(
+                {name: array.T},
+                f"the gradient of {name} is transposed, which its square shape hides",
+                "use a hidden width that is not the input's",
+            )
+    exact, params = yard.referee.exact, yard.params
+    other_images, other_labels = exact.batch(yard.at.other)
+    _, _, before = exact.gradients(params, other_images, other_labels)
+    yield Slip(
+        before,
+        "this is the gradient of the batch before",
+        "make two steps on two batches and compare the second",
+    )
+    yield Slip(
+        {name: grads[name] + before[name] for name in grads},
+        "gradients add up from step to step: they are not set to zero",
+        "print a gradient before and after the step; look for zero_grad()",
+    )
+    if has_hidden_layer(yard):
+        yield from no_mask(yard, grads)
+    if yard.model.classifies:
+        logits = exact.logits(params, yard.images64)
+        chances = softmax(logits)
+        _, slope = exact.gradient(chances, yard.labels64)
+        through = chances * (slope - (slope * chances).sum(axis=1, keepdims=True))
+        yield Slip(
+            exact.backward(params, yard.images64, through),
+            "softmax is applied twice before the loss",
+            "print a row of what the loss is given: logits need not sum to 1",
+        )
+
+
+def no_mask(yard: Yardstick, grads: Arrays) -> Iterator[Slip]:
+    """A ReLU that passes every gradient back."""
+    params, images = yard.params, yard.images64
+    dhidden = yard.dlogits.astype("float64") @ params["output.weight"].T
+    predicted = {"hidden.weight": images.T @ dhidden, "hidden.bias": dhidden.sum(axis=0)}
+    rest = {name: grads[name] for name in grads if name not in predicted}
+    yield Slip(
+        {**rest, **predicted},
+        "the gradient goes through the ReLU as if it were not there",
+        "compare the gradient of the hidden bias by finite differences",
+    )
+
+
+def clipped(grads: Arrays, theirs: Arrays) -> Iterator[Slip]:
+    """Gradients scaled down, all alike, to a norm that is a round number."""
+    factor = fitted(theirs, grads)
+    norm = float(np.sqrt(sum(float((array**2).sum()) for array in theirs.values())))
+    rounded = float(f"{norm:.2g}")
+    if 0 < factor < 1 and abs(norm - rounded) < 1e-4 * norm:
+        yield Slip(
+            {name: factor * array for name, array in grads.items()},
+            f"the gradients are clipped to a norm of {rounded:g}",
+            "look for clip_grad_norm, clip_by_global_norm",
+        )

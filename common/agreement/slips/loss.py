@@ -1,0 +1,68 @@
+"""What may be wrong with a loss, its gradient in the logits, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from common.agreement.expected import Yardstick
+from common.agreement.slips.slip import Slip, fitted, ratio_slips, softmax
+from common.contract.arrays import Array, Arrays
+
+# Loss.
+
+
+def loss_slips(yard: Yardstick, right: Arrays, values: Arrays, *, together: bool) -> Iterator[Slip]:
+    """What may be wrong with a loss, its gradient in the logits, or both."""
+    logits, labels = yard.logits.astype("float64"), yard.labels64
+    names = ("loss",) if together else ("loss", "dlogits")
+    parts = {name: right[name] for name in names}
+    exact = yard.referee.exact
+
+    def loss_at(logits: Array, labels: Array) -> Arrays:
+        value, dlogits = exact.gradient(logits, labels)
+        both = {"loss": np.asarray(value), "dlogits": dlogits}
+        return {name: both[name] for name in names}
+
+    if yard.model.classifies:
+        chances = softmax(logits)
+        value, slope = exact.gradient(chances, labels)
+        through = chances * (slope - (slope * chances).sum(axis=1, keepdims=True))
+        twice = {"loss": np.asarray(value), "dlogits": through}
+        yield Slip(
+            {name: twice[name] for name in names},
+            "softmax is applied twice: the loss takes probabilities for logits",
+            "give the loss logits; framework losses apply the softmax themselves",
+        )
+        classes = logits.shape[1]
+        for shift in (1, -1):
+            yield Slip(
+                loss_at(logits, (labels + shift) % classes),
+                f"the labels are shifted by {shift:+d}",
+                "compare the loss of one example with -log of its label's probability",
+            )
+        n = len(labels)
+        yield Slip(
+            {"dlogits": chances / n},
+            "the gradient lacks the -1 at the label: it is that of log Σ exp alone",
+            "its rows should sum to 0",
+        )
+        if not together:
+            yield smoothed(chances, labels, right["dlogits"], values["dlogits"])
+    yield from ratio_slips(parts, "the loss is {:.6g} times the mean", yard)
+    for name in names:
+        yield from ratio_slips({name: right[name]}, f"{name} alone is {{:.6g}} times", yard)
+
+
+def smoothed(chances: Array, labels: Array, right: Array, theirs: Array) -> Slip:
+    """Labels that give a share of their chance to all classes."""
+    n, classes = chances.shape
+    one_hot = np.eye(classes)[labels]
+    share = fitted({"dlogits": theirs - right}, {"dlogits": (one_hot - 1 / classes) / n})
+    targets = (1 - share) * one_hot + share / classes
+    predicted = {
+        "loss": np.asarray(-(targets * np.log(chances)).sum() / n),
+        "dlogits": (chances - targets) / n,
+    }
+    return Slip(predicted, f"label smoothing of {share:.3g}", "look for that argument of the loss")

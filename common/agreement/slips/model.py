@@ -1,0 +1,100 @@
+"""What may be wrong with a model, forwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from common.agreement.expected import Yardstick
+from common.agreement.slips.slip import Slip, has_hidden_layer, ratio_slips, softmax
+from common.contract.arrays import Array, Arrays
+
+# Forward.
+
+
+def relu(x: Array) -> Array:
+    """max(x, 0)."""
+    return np.maximum(x, 0)
+
+
+def same(x: Array) -> Array:
+    """x."""
+    return x
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x))."""
+    result: Array = 1 / (1 + np.exp(-x))
+    return result
+
+
+def gelu_tanh(x: Array) -> Array:
+    """GELU by its tanh approximation (Hendrycks and Gimpel, 2016)."""
+    result: Array = x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return result
+
+
+def leaky(slope: float) -> Callable[[Array], Array]:
+    """x where positive, slope times x elsewhere."""
+    return lambda x: np.where(x > 0, x, slope * x)
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "no activation at all": same,
+    "a sigmoid instead of the ReLU": sigmoid,
+    "tanh instead of the ReLU": np.tanh,
+    "GELU (its tanh form) instead of the ReLU": gelu_tanh,
+    "a leaky ReLU of slope 0.01": leaky(0.01),
+    "a leaky ReLU of slope 0.2": leaky(0.2),
+    "a ReLU after every layer, the last one included": relu,
+}
+
+
+def forward_slips(yard: Yardstick, params: Arrays) -> Iterator[Slip]:
+    """What may be wrong with a model."""
+    images = yard.images64
+
+    def logits_of(params: Arrays, images: Array = images) -> Arrays:
+        return {"logits": yard.referee.exact.logits(params, images)}
+
+    def biases(factor: float) -> Arrays:
+        return {name: factor * p if p.ndim == 1 else p for name, p in params.items()}
+
+    right = logits_of(params)
+    logits = right["logits"]
+    if yard.model.classifies:
+        look = "print a row of the logits: they need not lie in [0, 1], nor sum to 1"
+        yield Slip(
+            {"logits": softmax(logits)},
+            "the model ends in a softmax, which the loss will apply once more",
+            look,
+        )
+        logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        yield Slip({"logits": logs}, "the model ends in a log-softmax", look)
+    look = "set the weights to 0 and the biases to 1"
+    yield Slip(logits_of(biases(0.0)), "no bias is added", look)
+    yield Slip(logits_of(biases(2.0)), "the bias is added twice", look)
+    if yard.images.dtype.kind == "f":  # somebody's own network may take words
+        inputs = {
+            "softmax is applied to the pixels instead of the logits": softmax(images),
+            "the pixels are divided by 255 once more in the model": images / 255,
+            "the pixels are multiplied by 255 in the model": images * 255,
+        }
+        for words, array in inputs.items():
+            yield Slip(logits_of(params, array), words, "compare the model's input with the batch")
+    for name, array in params.items():
+        if array.ndim == 2 and array.shape[0] == array.shape[1]:
+            yield Slip(
+                logits_of({**params, name: array.T}),
+                f"{name} is transposed, which its square shape hides",
+                "use a hidden width that is not the input's",
+            )
+    if has_hidden_layer(yard):
+        for words, activation in ACTIVATIONS.items():
+            hidden = activation(images @ params["hidden.weight"] + params["hidden.bias"])
+            wrong = hidden @ params["output.weight"] + params["output.bias"]
+            if words.startswith("a ReLU after"):
+                wrong = relu(wrong)
+            yield Slip({"logits": wrong}, f"the model has {words}", "print its layers in order")
+    yield from ratio_slips(right, "the logits are {:.6g} times the referee's")

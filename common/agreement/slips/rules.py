@@ -1,0 +1,113 @@
+"""The update rules with every slip that they may have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from common.contract.arrays import Array, Arrays
+from common.contract.plan import Plan
+
+Rule = Callable[..., tuple[Arrays, Arrays]]
+
+
+def rule_of(plan: Plan) -> Rule:
+    """The rule below that a plan's update has."""
+    return adam_rule if plan.optimizer.startswith("adam") else sgd_rule
+
+
+def settings(plan: Plan) -> dict[str, Any]:
+    """What the rules below are told of a plan."""
+    if plan.optimizer.startswith("adam"):
+        kind = "coupled" if plan.optimizer == "adam" else "decoupled"
+        return {
+            "lr": plan.lr,
+            "betas": tuple(plan.betas),
+            "eps": plan.eps,
+            "decay": plan.weight_decay,
+            "decay_kind": kind,
+        }
+    return {"lr": plan.lr, "momentum": plan.momentum, "decay": plan.weight_decay}
+
+
+def decayed(
+    name: str, param: Array, grad: Array, lr: float, decay: float, kind: str
+) -> tuple[Array, Array | float]:
+    """The gradient, and what is taken off the parameter directly, for a kind of decay."""
+    if kind == "none" or (kind == "weights" and param.ndim == 1):
+        return grad, 0.0
+    if kind == "decoupled":
+        return grad, lr * decay * param
+    if kind == "unscaled":
+        return grad, decay * param
+    if kind == "twice":
+        return grad + 2 * decay * param, 0.0
+    return grad + decay * param, 0.0
+
+
+def sgd_rule(
+    params: Arrays,
+    grads: Arrays,
+    state: Arrays,
+    *,
+    lr: float,
+    momentum: float,
+    decay: float,
+    decay_kind: str = "coupled",
+    dampening: bool = False,
+    nesterov: bool = False,
+    inside: bool = False,
+) -> tuple[Arrays, Arrays]:
+    """Mini-batch gradient descent with every slip it may have."""
+    moved, memory = {}, {}
+    for name, param in params.items():
+        step, taken = decayed(name, param, grads[name], lr, decay, decay_kind)
+        rate = lr
+        if f"{name}/m" in state:
+            share = 1 - momentum if dampening else 1.0
+            grad = step
+            step = momentum * state[f"{name}/m"] + share * (lr if inside else 1.0) * step
+            memory[f"{name}/m"] = step
+            rate = 1.0 if inside else lr
+            if nesterov:
+                step = grad + momentum * step
+        moved[name] = param - rate * step - taken
+    return moved, memory
+
+
+def adam_rule(
+    params: Arrays,
+    grads: Arrays,
+    state: Arrays,
+    *,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    decay: float,
+    decay_kind: str,
+    correct_m: bool = True,
+    correct_v: bool = True,
+    eps_kind: str = "outside",
+    late: int = 0,
+) -> tuple[Arrays, Arrays]:
+    """Adam with every slip it may have."""
+    (b1, b2), t = betas, float(state["step"]) + 1 + late
+    moved: Arrays = {}
+    memory: Arrays = {}
+    c1 = 1 - b1**t if correct_m and t > 0 else 1.0
+    c2 = 1 - b2**t if correct_v and t > 0 else 1.0
+    for name, param in params.items():
+        grad, taken = decayed(name, param, grads[name], lr, decay, decay_kind)
+        m = b1 * state[f"{name}/m"] + (1 - b1) * grad
+        v = b2 * state[f"{name}/v"] + (1 - b2) * grad**2
+        root = {
+            "outside": np.sqrt(v / c2) + eps,
+            "inside": np.sqrt(v / c2 + eps),
+            "unscaled": (np.sqrt(v) + eps) / np.sqrt(c2),
+        }[eps_kind]
+        moved[name] = param - lr * m / c1 / root - taken
+        memory |= {f"{name}/m": m, f"{name}/v": v}
+    memory["step"] = np.asarray(t - late)
+    return moved, memory
