@@ -1,6 +1,7 @@
 """Check a port of your own, from Python: the verdicts of `compare.py` for your functions.
 
-    from common.check import Port, check
+    from common.entrants.port import Port
+    from common.check import check
 
     report = check(
         Port("jax", forward=my_forward, loss=my_loss),
@@ -15,14 +16,10 @@ parameters under your names, in your layout; docs/checking-a-port.md has a compl
 
 from __future__ import annotations
 
-import importlib.util
-import itertools
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,90 +32,16 @@ from common.agreement.schedule import Schedule
 from common.agreement.track import Track
 from common.agreement.verdict import Verdict, undecided
 from common.contract.arrays import Array, Arrays, cast
-from common.contract.entrant import Entrant, why_absent
+from common.contract.entrant import Entrant
 from common.contract.info import DTYPES, MODES
-from common.contract.labels import MAX_LABEL, check_classes, check_targets
+from common.contract.labels import check_classes, check_targets
 from common.contract.models import MODELS, Model
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
-from common.contract.registry import Backend, find
 from common.data import draws
-from common.entrants.local import LocalSession
+from common.entrants.port import CLASSIFICATION, REGRESSION, Port, PortSession, opened_as
 from common.errors import Refused
 from common.measure.machine import available_cores
-
-
-@dataclass(frozen=True)
-class Port:
-    """Somebody's own functions, in one framework.
-
-    Attributes:
-        framework: the backend whose tensors they take, "torch" for instance.
-        forward: (params, images) -> logits (n, classes), or predictions (n, 1).
-        loss: (logits, labels) -> the batch's mean, a scalar.
-        update: (params, lr, momentum, decay) -> state, update(params, grads, state) -> params,
-            state; None: the backend's own.
-        correct: (logits, labels) -> how many are right; None: the backend's own.
-    """
-
-    framework: str
-    forward: Callable[[Any, Any], Any]
-    loss: Callable[[Any, Any], Any]
-    update: Callable[..., Any] | None = None
-    correct: Callable[[Any, Any], Any] | None = None
-
-
-class PortSession(LocalSession):
-    """Somebody's functions in the harness of their framework's backend."""
-
-    def __init__(self, port: Port) -> None:
-        super().__init__(port.framework)
-        self._port = port
-
-    def _choose(self, plan: dict[str, Any], choices: dict[str, Any]) -> None:
-        """Take the port's functions for the backend's."""
-        port, backend = self._port, self._import
-        update = backend("update")
-        # From the formulas: a framework's own may follow a rule of its own.
-        own = getattr(update, f"{OPTIMIZERS[plan['optimizer']].function}_scratch")
-        registered = MODELS.get(plan["model"])
-        self._classifies = registered.classifies if registered else plan["model"] != REGRESSION
-        self._outputs = MAX_LABEL + 1
-        accuracy = backend("accuracy")
-        self._make_forward = lambda params: port.forward
-        self._loss_of = port.loss
-        self._make_update = port.update or own
-        counts = port.correct or accuracy.correct
-        self._count = counts if self._classifies else accuracy.uncounted
-        # A backend turns (in, out) into its own layout and back; a port has its own already.
-        model = backend("model")
-        self._model = SimpleNamespace(
-            load=lambda arrays, device: model.load(turned(arrays), device),
-            assign=lambda params, arrays: model.assign(params, turned(arrays)),
-            dump=lambda params: turned(model.dump(params)),
-            backward=model.backward,
-        )
-        self._update = SimpleNamespace(
-            assign_state=lambda state, arrays: update.assign_state(state, turned(arrays)),
-            dump_state=lambda state: turned(update.dump_state(state)),
-        )
-
-    def close(self, *, at_once: bool = False) -> None:
-        """As `LocalSession.close`."""
-        port = self._port
-        super().close(at_once=at_once)
-        self._port = port
-
-
-def turned(arrays: Arrays) -> Arrays:
-    """Every matrix transposed, in memory of its own."""
-    return {name: np.array(array.T, order="C") for name, array in arrays.items()}
-
-
-_NUMBERS = itertools.count(1)
-
-#: What a plan calls a port that is none of the registered models.
-CLASSIFICATION, REGRESSION = "port", "port of a regression"
 
 
 @dataclass(frozen=True)
@@ -257,43 +180,6 @@ def check(
     elif verdict.first_difference is not None:
         found.difference = verdict.first_difference
     return Report(verdict, found, time.perf_counter() - started)
-
-
-def opened_as(port: Port | str | Path, style: str, mode: str) -> tuple[LocalSession, Backend, str]:
-    """A session for functions or for a backend, what it is a backend of, and a style it has."""
-    folder = None
-    if isinstance(port, Port):
-        available, name = find(), port.framework
-    else:
-        folder, name = Path(port).resolve(), Path(port).name
-        available = find(folder.parent if folder.is_dir() else None)
-    if name not in available:
-        raise Refused(f"unknown backend {name!r}; there are {', '.join(available)}")
-    backend = available[name]
-    if mode not in backend.info.modes:
-        raise Refused(f"{name} has no {mode}: {why_absent(backend, mode)}")
-    if style not in backend.info.styles:
-        style = backend.info.styles[0]
-    if not isinstance(port, Port):
-        return LocalSession(name, package=imported(backend)), backend, style
-    if "concise" not in backend.info.styles:
-        raise Refused(f"{name} differentiates nobody's functions; name a framework that does")
-    return PortSession(port), backend, style
-
-
-def imported(backend: Backend) -> str:
-    """The package of a backend; somebody's own under a new name, so that none is taken for it."""
-    if not backend.external:
-        return f"backends.{backend.name}"
-    name = f"_checked_{next(_NUMBERS)}_{backend.name}"
-    file = backend.folder / "__init__.py"
-    where = [str(backend.folder)]
-    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=where)
-    assert spec is not None
-    assert spec.loader is not None
-    sys.modules[name] = module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return name
 
 
 def referee_of(

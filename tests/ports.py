@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from common.check import Port, check
+from common.check import check
+from common.entrants.port import Port
 from common.errors import CompareError
 
 RESULT = "port: "

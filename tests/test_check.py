@@ -16,8 +16,9 @@ import pytest
 import backends
 from common.agreement.expected import Yardstick
 from common.agreement.referee import Referee, State
-from common.check import Port, Report, check
+from common.check import Report, check
 from common.contract.registry import find
+from common.entrants.port import Port
 from common.errors import BadLabel, Refused
 from tests.conftest import EXAMPLES, FEATURES, make_plan
 from tests.fakes import BY_LARGEST, HASTY, LATE, ROOT, SUMMED, copy_backend
