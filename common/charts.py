@@ -20,7 +20,7 @@ from common.agreement.drift import band_limit, free_limit
 from common.contract.arrays import Array
 from common.contract.registry import version
 from common.data.cache import cache_folder
-from common.results import whole
+from common.results.folder import whole
 
 #: Told apart by most eyes, on white and on black (after Okabe and Ito).
 COLOURS = ("#2f8fdd", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#999999", "#aa4499")

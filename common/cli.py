@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from common.data.description import Dataset
     from common.entrants.mixed import Mix
     from common.entrants.session import Session
-    from common.results import Record, Results
+    from common.results.record import Record, Results
     from common.run import Observer
 
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
@@ -482,7 +482,7 @@ def read_request(asked: argparse.Namespace, *, nested: bool = False) -> Request:
         refuse_for_linear(asked, [asked.data, *(entrant.data for entrant in entrants)])
     refuse_json_target(asked.json)
     if getattr(asked, "out", None) and not nested:
-        from common.results import refuse_folder
+        from common.results.folder import refuse_folder
 
         refuse_folder(asked.out, force=asked.force)
     errors = Terminal(stderr=True)
@@ -507,7 +507,7 @@ def run(asked: argparse.Namespace) -> int:
     """`run`: train, judge, report, save."""
     # Only here: the other commands answer in a tenth of a second, without NumPy.
     from common import report
-    from common.results import as_json, prepare, write_json
+    from common.results.folder import as_json, prepare, write_json
 
     request = read_request(asked)
     folder = asked.out or default_folder(request.plan.model)
@@ -535,7 +535,8 @@ def train(
     """Train and judge everybody, and save it; the results, as saved, the initial parameters."""
     from common.errors import one_line
     from common.measure.limit import limit
-    from common.results import copy_source, write_json
+    from common.results.folder import write_json
+    from common.results.source import copy_source
     from common.run import Runner, prepare_work, save_arrays
 
     plan = request.plan
@@ -578,7 +579,7 @@ def sweep(asked: argparse.Namespace) -> int:
     """`sweep`: one run for each value, then a line through the times."""
     from common import report
     from common import sweep as sweeping
-    from common.results import as_json, prepare, refuse_folder, whole, write_json
+    from common.results.folder import as_json, prepare, refuse_folder, whole, write_json
 
     name, values = asked.vary
     requests = sweep_requests(asked)
@@ -654,7 +655,7 @@ def diff(asked: argparse.Namespace) -> int:
     """`diff`: two result folders, and what changed between them."""
     from common import report
     from common.diff import above, changes, unlike
-    from common.results import as_json, read_results, write_json
+    from common.results.folder import as_json, read_results, write_json
 
     refuse_json_target(asked.json)
     old, new = read_results(asked.old), read_results(asked.new)
@@ -682,7 +683,7 @@ def diff(asked: argparse.Namespace) -> int:
 def diagnose(asked: argparse.Namespace) -> int:
     """`diagnose`: find where entrants leave the referee's path; nothing is kept."""
     from common import report
-    from common.results import as_json, write_json
+    from common.results.folder import as_json, write_json
     from common.run import Diagnoser, prepare_work
 
     request = read_request(asked)

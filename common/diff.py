@@ -11,7 +11,7 @@ import numpy as np
 
 from common.contract.info import MIXED
 from common.measure.statistics import CLEAR, LEAST
-from common.results import AGREE
+from common.results.record import AGREE
 
 #: What makes two machines the same; a new kernel does not make another one.
 MACHINE = ("cpu", "cores")

@@ -30,7 +30,9 @@ from common.contract.entrant import STOCK
 from common.contract.info import COMPONENTS, MIXED
 from common.errors import Refused
 from common.report import DASH, disturbed_line, megabytes, percent, said, seconds
-from common.results import AGREE, read_results, source_files, whole
+from common.results.folder import read_results, whole
+from common.results.record import AGREE
+from common.results.source import source_files
 
 REPORT = "report.html"
 #: Pygments' styles for the two schemes.

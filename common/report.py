@@ -24,7 +24,7 @@ from common.contract.arrays import Array
 from common.data.description import Dataset
 from common.diff import Change, environment
 from common.lessons import Lesson, Outcome, shown
-from common.results import AGREE, Record, Results
+from common.results.record import AGREE, Record, Results
 from common.source import show
 from common.sweep import Line, Point
 

@@ -39,16 +39,9 @@ from common.errors import Diverged, EntrantError, Failed, one_line
 from common.measure import machine, statistics, turns
 from common.measure.limit import NotMeasured
 from common.measure.machine import available_cores, usable_cores
-from common.results import (
-    AGREE,
-    Record,
-    Results,
-    source_sha256,
-    write_arrays,
-    write_orders,
-    write_pictures,
-    write_predictions,
-)
+from common.results.folder import write_arrays, write_orders, write_pictures, write_predictions
+from common.results.record import AGREE, Record, Results
+from common.results.source import source_sha256
 
 Connect = Callable[[Record], Session]
 

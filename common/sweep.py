@@ -16,7 +16,7 @@ import numpy as np
 from common.contract.info import MIXED
 from common.measure.limit import work
 from common.measure.statistics import LEAST
-from common.results import AGREE, Results
+from common.results.record import AGREE, Results
 
 #: What is varied -> what the line is fitted to; more threads do not make more work.
 UNITS = {"batch-size": "step", "hidden": "step", "limit": "epoch"}

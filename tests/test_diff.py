@@ -16,7 +16,7 @@ from rich.console import Console
 from common import diff
 from common.errors import Refused
 from common.report import print_diff, speed_words
-from common.results import read_results
+from common.results.folder import read_results
 from tests.conftest import Command
 
 STEADY = np.linspace(0.98, 1.02, 9)

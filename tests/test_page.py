@@ -16,7 +16,7 @@ from common import charts, cli, page
 from common.contract.info import COMPONENTS
 from common.errors import Refused
 from common.notebook import Comparison
-from common.results import read_results
+from common.results.folder import read_results
 from tests.conftest import BATCH, EXAMPLES, Command
 
 SECTIONS = (

@@ -16,7 +16,7 @@ from common.contract.entrant import parse
 from common.contract.info import ALLOCATOR, Info
 from common.contract.registry import Backend, find, version
 from common.errors import Refused
-from common.results import source_sha256
+from common.results.source import source_sha256
 from tests.conftest import BACKENDS, make_plan
 from tests.fakes import NOT_INSTALLED, copy_backend
 

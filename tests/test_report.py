@@ -28,7 +28,8 @@ from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unav
 from common.measure import machine, statistics, turns
 from common.measure.limit import NotMeasured
 from common.report import Progress, print_results
-from common.results import OURS, SCHEMA, Record, Results, as_json, prepare, whole, write_orders
+from common.results.folder import OURS, SCHEMA, as_json, prepare, whole, write_orders
+from common.results.record import Record, Results
 from common.run import Runner, Work, new_records, prepare_work
 from tests.conftest import BACKENDS, make_plan
 from tests.fakes import MEGABYTE, SHA256, FakeSession

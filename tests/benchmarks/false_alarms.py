@@ -26,7 +26,7 @@ from common.contract.registry import find
 from common.data import datasets
 from common.entrants.process import WorkerSession
 from common.measure.machine import available_cores
-from common.results import Record
+from common.results.record import Record
 from common.run import Runner, new_records, prepare_work, start_worker
 
 #: Runs that a worker serves before another takes its place.

@@ -1,0 +1,190 @@
+"""What a run leaves behind: the result folder and results.json (docs: contract, schema)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from common.contract.arrays import Array, Arrays
+from common.errors import Refused
+from common.results.record import SCHEMA_VERSION, Record, Results
+
+#: What `results.json` must have to be read.
+NEEDED = ("plan", "environment", "data", "entrants", "parity")
+
+#: So many test images of a kind are kept for the page.
+PICTURES = 12
+
+SCHEMA = Path(__file__).with_name("results.schema.json")
+
+#: What `--force` may replace in an existing result folder, and nothing else.
+OURS = (
+    "results.json",
+    "report.html",
+    "initial.safetensors",
+    "order.npy",
+    "params-*.safetensors",
+    "predictions.npz",
+    "pictures.npz",
+    "source",
+    "worker-*.log",
+)
+
+
+def refuse_folder(folder: Path, *, force: bool) -> None:
+    """Raise Refused if a folder cannot be the result folder; touches nothing."""
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise Refused(f"--out {folder} is a file; name a folder")
+        if folder.is_dir() and any(folder.iterdir()) and not force:
+            raise Refused(f"--out {folder} is not empty; name another folder, or add --force")
+    except OSError as cause:
+        raise Refused(f"--out {folder} cannot be read: {cause.strerror}") from cause
+
+
+def prepare(folder: Path, *, force: bool) -> None:
+    """Make the result folder; with `force` clear an old run's files from it.
+
+    Raises:
+        Refused: it exists with something in it, or cannot be made.
+    """
+    refuse_folder(folder, force=force)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for pattern in OURS if force else ():
+            for old in folder.glob(pattern):
+                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+    except OSError as cause:
+        raise Refused(f"--out {folder} cannot be written: {cause.strerror}") from cause
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path that becomes `path` only if the block succeeds."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_json(path: Path, results: Mapping[str, Any]) -> None:
+    """Write strict JSON: NaN and infinities as null."""
+    with whole(path) as temporary:
+        temporary.write_text(as_json(results), encoding="utf-8")
+
+
+def as_json(value: Mapping[str, Any]) -> str:
+    """Strict JSON text."""
+    return json.dumps(finite(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """Read the results of a run.
+
+    Raises:
+        Refused: there are none, or not such as this version writes.
+    """
+    path = folder / "results.json" if folder.is_dir() else folder
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as cause:
+        raise Refused(f"{folder} has no results: {path.name}: {cause.strerror}") from cause
+    except ValueError as cause:
+        raise Refused(f"{path} is not JSON: {cause}") from cause
+    version = found.get("schema_version") if isinstance(found, dict) else None
+    if version != SCHEMA_VERSION:
+        raise Refused(f"{path} has schema_version {version}; this is {SCHEMA_VERSION}")
+    if lacking := [name for name in NEEDED if name not in found]:
+        raise Refused(f"{path} is no results.json: it has no {', '.join(lacking)}")
+    return dict(found)
+
+
+def finite(value: Any) -> Any:
+    """Replace what JSON has no number for by None."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_orders(path: Path, orders: Iterable[Array], shape: tuple[int, int]) -> str:
+    """Stream the orders into an .npy file, one epoch in memory at a time; their SHA-256."""
+    sha = hashlib.sha256()
+    with whole(path) as temporary:
+        rows = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
+            temporary, mode="w+", dtype=np.int32, shape=shape
+        )
+        for row, order in zip(rows, orders, strict=True):
+            row[:] = order
+            sha.update(order.astype("<i4").tobytes())
+        rows.flush()
+        del rows
+    return sha.hexdigest()
+
+
+def write_arrays(path: Path, arrays: Arrays) -> None:
+    """Write tensors as safetensors."""
+    with whole(path) as temporary:
+        temporary.write_bytes(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+
+
+def write_predictions(path: Path, records: Sequence[Record], labels: Array) -> None:
+    """Write each entrant's classes under its slug, and the labels."""
+    classes = {r.entrant.slug: r.classes for r in records if r.classes is not None}
+    with whole(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, labels=np.asarray(labels), **classes)
+
+
+def write_pictures(
+    path: Path, results: Results, images: Array, labels: Array, classes: Sequence[str]
+) -> None:
+    """Write the test images a page shows, so that it can be made again without the data.
+
+    The first ones; the first that the first entrant takes for something else; and those on
+    which entrants disagree, the widest margin of the referee's logits first, because on narrow
+    ones rounding decides.
+    """
+    chosen = [r.classes for r in results.records if r.classes is not None]
+    shown = {"first": np.arange(min(PICTURES, len(labels)))}
+    apart = np.empty(0, np.int64)
+    if chosen:
+        shown["wrong"] = np.flatnonzero(chosen[0] != labels)[:PICTURES]
+        apart = np.flatnonzero((np.stack(chosen) != chosen[0]).any(axis=0))
+        if results.margins is not None:
+            apart = apart[np.argsort(-results.margins[apart], kind="stable")]
+        shown["disagreed"] = apart[: 2 * PICTURES]
+    arrays: dict[str, Array] = {
+        **{f"{name}/index": index.astype(np.int64) for name, index in shown.items()},
+        **{f"{name}/images": images[index] for name, index in shown.items()},
+        "disagreements": np.array(len(apart)),
+        "classes": np.array(list(classes)),
+    }
+    if results.margins is not None:
+        arrays["disagreed/margins"] = results.margins[shown.get("disagreed", apart)]
+    with whole(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)

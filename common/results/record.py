@@ -1,0 +1,188 @@
+"""Everything measured of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from common.agreement.verdict import Verdict
+from common.contract.arrays import Array, Arrays
+from common.contract.entrant import Entrant
+from common.contract.info import REFEREE
+from common.contract.plan import Plan
+from common.contract.registry import Backend
+from common.measure import statistics
+from common.results.environment import environment
+
+SCHEMA_VERSION = 1
+
+AGREE = ("identical", "rounding", "declared")
+
+
+@dataclass
+class Record:
+    """Everything measured of one entrant."""
+
+    entrant: Entrant
+    backend: Backend
+    status: str = "ok"
+    reason: str | None = None
+    notes: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    import_seconds: float | None = None
+    open_seconds: float | None = None
+    compile_seconds: float | None = None
+    first_step_seconds: float | None = None
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    losses: list[Array] = field(default_factory=list)
+    #: seconds of each epoch, a list per round
+    rounds: list[list[float]] = field(default_factory=list)
+    #: whether something else used the machine meanwhile, likewise
+    disturbed: list[list[bool]] = field(default_factory=list)
+    #: seconds that all threads worked in them, likewise
+    cpu_seconds: list[list[float | None]] = field(default_factory=list)
+    peak_memory_bytes: int | None = None
+    #: of it, what the framework takes before there is any data
+    framework_memory_bytes: int | None = None
+    steps_per_call: int = 1
+    batches_sha256: str | None = None
+    #: of the backend's files as they were when the run began
+    source_sha256: str | None = None
+    params: Arrays | None = None
+    classes: Array | None = None
+    learnt: dict[str, Any] | None = None
+    #: of each component by itself, see `Session.component_seconds`
+    component_seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def step_losses(self) -> Array:
+        """Loss of every step of the first round."""
+        return np.concatenate(self.losses) if self.losses else np.empty(0)
+
+    @property
+    def steady(self) -> list[float]:
+        """Seconds of all epochs but the very first."""
+        return steady(self.rounds)
+
+    @property
+    def cores_used(self) -> float | None:
+        """CPU time over wall time: median over the steady epochs."""
+        worked = steady(self.cpu_seconds)
+        shares = [w / s for w, s in zip(worked, self.steady, strict=False) if w is not None]
+        return float(np.median(shares)) if shares else None
+
+
+def steady(rounds: Sequence[Sequence[Any]]) -> list[Any]:
+    """What belongs to the epochs that count for the times: all but the very first."""
+    return [one for epochs in rounds for one in epochs][1:]
+
+
+@dataclass
+class Results:
+    """A finished (or interrupted) run."""
+
+    plan: Plan
+    records: list[Record]
+    verdicts: dict[str, Verdict]
+    comparisons: list[dict[str, Any]]
+    data: dict[str, Any]
+    examples: int
+    interrupted: bool = False
+    #: what each kind of check took
+    check_seconds: dict[str, float] = field(default_factory=dict)
+    #: of the referee, for each test image: how far its largest logit is above the second
+    margins: Array | None = None
+    #: the referee's loss at every step
+    referee_losses: Array | None = None
+    #: what the machine could do on an epoch, see `common.measure.limit`
+    limit: dict[str, float] | None = None
+    _seconds: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
+
+    def exit_code(self) -> int:
+        """0 agree, 1 some differ, 3 some did not finish, 130 interrupted."""
+        if self.interrupted:
+            return 130
+        if any(record.status != "ok" for record in self.records):
+            return 3
+        return 1 if any(v.verdict == "differs" for v in self.verdicts.values()) else 0
+
+    def asdict(self) -> dict[str, Any]:
+        """As results.json."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "plan": self.plan.asdict(),
+            "environment": environment(),
+            "data": self.data,
+            "entrants": [self._entrant(record) for record in self.records],
+            "parity": {
+                "referee": f"{REFEREE} float64",
+                "seconds": self.check_seconds,
+                "referee_losses": []
+                if self.referee_losses is None
+                else self.referee_losses.tolist(),
+                "entrants": {label: v.asdict() for label, v in self.verdicts.items()},
+            },
+            "comparisons": self.comparisons,
+            "limit": self.limit,
+            "interrupted": self.interrupted,
+        }
+
+    def _referee_losses(self) -> list[float]:
+        found: list[float] = [] if self.referee_losses is None else self.referee_losses.tolist()
+        return found
+
+    def epoch_seconds(self, record: Record) -> dict[str, Any]:
+        """Median, interval, minimum of an entrant's steady epochs; made once."""
+        label = record.entrant.label
+        if label not in self._seconds:
+            disturbed = steady(record.disturbed)
+            self._seconds[label] = {**statistics.summary(record.steady), "disturbed": disturbed}
+        return self._seconds[label]
+
+    def times_limit(self, record: Record) -> float | None:
+        """How many times the machine's least time for an epoch an entrant takes."""
+        median = self.epoch_seconds(record)["median"]
+        return median / self.limit["seconds"] if median and self.limit else None
+
+    def _entrant(self, record: Record) -> dict[str, Any]:
+        entrant, seconds = record.entrant, self.epoch_seconds(record)
+        rate = self.examples / seconds["median"] if seconds["median"] else None
+        return {
+            "label": entrant.label,
+            "slug": entrant.slug,
+            "backend": entrant.backend,
+            "style": entrant.style,
+            "mode": entrant.mode,
+            "data": entrant.data,
+            "notes": record.notes,
+            "status": record.status,
+            "reason": record.reason,
+            "versions": record.versions,
+            "device": self.plan.device,
+            "threads": self.plan.threads,
+            "settings": record.settings,
+            "steps_per_call": record.steps_per_call,
+            "batches_sha256": record.batches_sha256,
+            "source_sha256": record.source_sha256,
+            "epochs": record.epochs,
+            "step_losses": record.step_losses.tolist(),
+            "timing": {
+                "import_seconds": record.import_seconds,
+                "open_seconds": record.open_seconds,
+                "compile_seconds": record.compile_seconds,
+                "first_step_seconds": record.first_step_seconds,
+                "epoch_seconds": seconds,
+                "times_limit": self.times_limit(record),
+                "cores_used": record.cores_used,
+                "examples_per_second": rate,
+                "component_seconds": record.component_seconds,
+            },
+            "peak_memory_bytes": record.peak_memory_bytes,
+            "framework_memory_bytes": record.framework_memory_bytes,
+            "learnt": record.learnt,
+            "true": self.data.get("true"),
+        }
