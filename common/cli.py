@@ -654,7 +654,7 @@ def sweep_requests(asked: argparse.Namespace) -> dict[int, Request]:
 def diff(asked: argparse.Namespace) -> int:
     """`diff`: two result folders, and what changed between them."""
     from common import report
-    from common.diff import above, changes, unlike
+    from common.results.diff import above, changes, unlike
     from common.results.folder import as_json, read_results, write_json
 
     refuse_json_target(asked.json)

@@ -22,8 +22,8 @@ from common.agreement.expected import CRITERION as COMPONENTS_CRITERION
 from common.agreement.verdict import Difference, Verdict
 from common.contract.arrays import Array
 from common.data.description import Dataset
-from common.diff import Change, environment
 from common.lessons import Lesson, Outcome, shown
+from common.results.diff import Change, environment
 from common.results.record import AGREE, Record, Results
 from common.source import show
 from common.sweep import Line, Point

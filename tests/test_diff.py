@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from common import diff
 from common.errors import Refused
 from common.report import print_diff, speed_words
+from common.results import diff
 from common.results.folder import read_results
 from tests.conftest import Command
 
