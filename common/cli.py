@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from common.entrants.mixed import Mix
     from common.entrants.session import Session
     from common.results.record import Record, Results
-    from common.run import Observer
+    from common.running.runner import Observer
 
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
 EXIT_REFUSED = 2
@@ -421,7 +421,7 @@ class Request:
     @cached_property
     def records(self) -> list[Record]:
         """A record for each entrant, the mixed ones last."""
-        from common.run import mixed_record, new_records
+        from common.running.starting import mixed_record, new_records
 
         records = new_records(self.entrants, self.available, self.plan, self.pythons)
         return records + [
@@ -435,7 +435,7 @@ class Request:
 
     def connect(self, folder: Path, timeout: float) -> Callable[[Record], Session]:
         """How a session for a record is started."""
-        from common.run import start_mix, start_worker
+        from common.running.starting import start_mix, start_worker
 
         mixes = {mix.entrant.label: mix for mix in self.mixes}
 
@@ -537,7 +537,8 @@ def train(
     from common.measure.limit import limit
     from common.results.folder import write_json
     from common.results.source import copy_source
-    from common.run import Runner, prepare_work, save_arrays
+    from common.running.runner import Runner
+    from common.running.work import prepare_work, save_arrays
 
     plan = request.plan
     copy_source(folder / "source", request.backends())
@@ -684,7 +685,8 @@ def diagnose(asked: argparse.Namespace) -> int:
     """`diagnose`: find where entrants leave the referee's path; nothing is kept."""
     from common import report
     from common.results.folder import as_json, write_json
-    from common.run import Diagnoser, prepare_work
+    from common.running.diagnosing import Diagnoser
+    from common.running.work import prepare_work
 
     request = read_request(asked)
     with tempfile.TemporaryDirectory(prefix="compare-") as name:

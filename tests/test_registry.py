@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import run
 from common.contract.entrant import parse
 from common.contract.info import ALLOCATOR, Info
 from common.contract.registry import Backend, find, version
 from common.errors import Refused
 from common.results.source import source_sha256
+from common.running import starting
 from tests.conftest import BACKENDS, make_plan
 from tests.fakes import NOT_INSTALLED, copy_backend
 
@@ -209,11 +209,13 @@ def test_worker_gets_the_environment_of_its_info(
 ) -> None:
     """And a stock entrant gets all of it but what INFO calls tuned."""
     started: list[dict[str, Any]] = []
-    monkeypatch.setattr(run, "WorkerSession", lambda *_, **given: started.append(given))
+    monkeypatch.setattr(
+        "common.running.starting.WorkerSession", lambda *_, **given: started.append(given)
+    )
     plan = make_plan(threads=1)
     text = f"{backend}:stock" if stock else backend
-    records = run.new_records(parse([text], BACKENDS), BACKENDS, plan, {})
-    run.start_worker(records[0], plan, tmp_path, 7.0, {})
+    records = starting.new_records(parse([text], BACKENDS), BACKENDS, plan, {})
+    starting.start_worker(records[0], plan, tmp_path, 7.0, {})
     info = BACKENDS[backend].info
     wanted = {**info.environment, **({} if stock else {**ALLOCATOR, **info.tuned})}
     wanted = {name: text.format(threads=1, device="cpu") for name, text in wanted.items()}
@@ -228,10 +230,12 @@ def test_python_of_a_backend_reaches_its_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[dict[str, Any]] = []
-    monkeypatch.setattr(run, "WorkerSession", lambda *_, **given: started.append(given))
+    monkeypatch.setattr(
+        "common.running.starting.WorkerSession", lambda *_, **given: started.append(given)
+    )
     plan, pythons = make_plan(), {"numpy": "/somewhere/python"}
-    records = run.new_records(parse(["numpy"], BACKENDS), BACKENDS, plan, pythons)
-    run.start_worker(records[0], plan, tmp_path, 7.0, pythons)
+    records = starting.new_records(parse(["numpy"], BACKENDS), BACKENDS, plan, pythons)
+    starting.start_worker(records[0], plan, tmp_path, 7.0, pythons)
     assert started[0]["python"] == "/somewhere/python"
 
 

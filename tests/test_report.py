@@ -30,7 +30,9 @@ from common.measure.limit import NotMeasured
 from common.report import Progress, print_results
 from common.results.folder import OURS, SCHEMA, as_json, prepare, whole, write_orders
 from common.results.record import Record, Results
-from common.run import Runner, Work, new_records, prepare_work
+from common.running.runner import Runner
+from common.running.starting import new_records
+from common.running.work import Work, prepare_work
 from tests.conftest import BACKENDS, make_plan
 from tests.fakes import MEGABYTE, SHA256, FakeSession
 
@@ -96,9 +98,9 @@ def judged_as_it_says(session: FakeSession, *_: Any, **__: Any) -> Verdict:
 @pytest.fixture(autouse=True)
 def made_up_referee(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "real_referee" not in request.fixturenames:
-        monkeypatch.setattr("common.run.Referee", lambda *_: None)
-        monkeypatch.setattr("common.run.Bench", FakeBench)
-        monkeypatch.setattr("common.run.judge", judged_as_it_says)
+        monkeypatch.setattr("common.running.runner.Referee", lambda *_: None)
+        monkeypatch.setattr("common.running.runner.Bench", FakeBench)
+        monkeypatch.setattr("common.running.runner.judge", judged_as_it_says)
 
 
 @pytest.fixture

@@ -27,7 +27,9 @@ from common.data import datasets
 from common.entrants.process import WorkerSession
 from common.measure.machine import available_cores
 from common.results.record import Record
-from common.run import Runner, new_records, prepare_work, start_worker
+from common.running.runner import Runner
+from common.running.starting import new_records, start_worker
+from common.running.work import prepare_work
 
 #: Runs that a worker serves before another takes its place.
 FRESH = 4

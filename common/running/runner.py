@@ -5,43 +5,32 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from common.agreement.band import Band
-from common.agreement.diagnose import Diagnosis, Patient, diagnose
 from common.agreement.judge import Bench, judge
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
-from common.agreement.track import Track
 from common.agreement.verdict import Verdict, mark_identical, undecided
-from common.contract import arrays
-from common.contract.arrays import Array, Arrays, cast, cast_one
+from common.contract.arrays import Arrays, cast, cast_one
 from common.contract.entrant import Entrant
 from common.contract.info import MIXED, Declared
 from common.contract.models import MODELS
-from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
-from common.contract.registry import Backend
-from common.data import draws
-from common.data.description import Dataset
 from common.entrants.local import mean_over_examples
-from common.entrants.mixed import Mix, MixedSession
-from common.entrants.process import WorkerSession
 from common.entrants.session import Session
 from common.errors import Diverged, EntrantError, Failed, one_line
 from common.measure import machine, statistics, turns
 from common.measure.limit import NotMeasured
 from common.measure.machine import available_cores, usable_cores
-from common.results.folder import write_arrays, write_orders, write_pictures, write_predictions
 from common.results.record import AGREE, Record, Results
-from common.results.source import source_sha256
+from common.running.work import Work
 
 Connect = Callable[[Record], Session]
 
@@ -60,69 +49,6 @@ class Observer(Protocol):
 
     def ended(self, record: Record) -> None:
         """Hear that an entrant did not finish; status and reason are in the record."""
-
-
-@dataclass
-class Work:
-    """What is trained on: the same for every entrant."""
-
-    plan: Plan
-    data: dict[str, Any]  # for `Session.open`
-    orders: Sequence[Array]
-    examples: int
-    summary: dict[str, Any]  # for results.json
-    test_labels: Array | None
-
-
-def prepare_work(plan: Plan, dataset: Dataset | None, folder: Path) -> Work:
-    """Draw what is random, write it to the result folder, and describe the data.
-
-    Args:
-        plan: of the run.
-        dataset: Fashion-MNIST or custom; None for synthetic data.
-        folder: the result folder, made.
-    """
-    model = MODELS[plan.model]
-    summary: dict[str, Any]
-    if dataset is None:
-        features, targets = draws.synthetic(plan.seed, plan.dtype)
-        weight, bias = draws.least_squares(features, targets)
-        inputs, examples, test_labels = features.shape[1], len(features), None
-        data: dict[str, Any] = {"train": (features, targets)}
-        summary = {
-            "name": "synthetic linear regression",
-            "source": "drawn from the seed",
-            "train_examples": examples,
-            "test_examples": 0,
-            "sha256": {},
-            "true": {"weight": draws.TRUE_WEIGHT.tolist(), "bias": draws.TRUE_BIAS},
-            "least_squares": {"weight": weight.tolist(), "bias": bias},
-        }
-    else:
-        examples = min(plan.limit or dataset.train_examples, dataset.train_examples)
-        inputs, test_labels = dataset.side**2, dataset.test()[1]
-        data = {"folder": str(dataset.folder), "limit": plan.limit}
-        summary = {
-            "name": dataset.name,
-            "source": dataset.source,
-            "train_examples": examples,
-            "test_examples": dataset.test_examples,
-            "sha256": dataset.sha256,
-        }
-    start = draws.parameters(model, inputs, plan.hidden, plan.seed, plan.dtype)
-    data["initial"] = start
-    write_arrays(folder / "initial.safetensors", start)
-
-    def order(epoch: int) -> Array:
-        return draws.order(plan.seed, epoch, examples, plan.batch_size, plan.drop_last)
-
-    used = len(order(0))
-    path = folder / "order.npy"
-    summary["order_sha256"] = write_orders(
-        path, map(order, range(plan.epochs)), (plan.epochs, used)
-    )
-    summary["initial_sha256"] = arrays.digest(start)
-    return Work(plan, data, np.load(path, mmap_mode="r"), used, summary, test_labels)
 
 
 @dataclass
@@ -523,83 +449,6 @@ class Runner:
                 verdict.verdict, verdict.reason = "declared", declared.reason
 
 
-@dataclass
-class Diagnoser:
-    """Opens every entrant and has each diagnosed, while the referee walks its path.
-
-    Args:
-        work, records, connect, observer: as for `Runner`.
-    """
-
-    work: Work
-    records: list[Record]
-    connect: Connect
-    observer: Observer
-
-    def run(self) -> dict[str, Diagnosis]:
-        """Diagnose whoever can be opened; what was found, by label."""
-        found: dict[str, Diagnosis] = {}
-        sessions: dict[str, Session] = {}
-        alive = [record for record in self.records if record.status == "ok"]
-        try:
-            for record in alive:
-                self._try(record, lambda r: sessions.update({r.entrant.label: self.connect(r)}))
-            # Importing a framework is mostly waiting; the referee need not wait for it.
-            self.observer.phase("walking the referee's path")
-            pool = ThreadPoolExecutor(available_cores())
-            opening = {
-                record.entrant.label: pool.submit(self._open, record, sessions)
-                for record in alive
-                if record.entrant.label in sessions
-            }
-            tracks: dict[Declared | None, Track] = {}
-            for record in alive:
-                label = record.entrant.label
-                if label not in opening or record.status != "ok":
-                    continue
-                track = self._track(record, tracks)
-                self.observer.phase(f"following {label}")
-                self._try(record, lambda r: opening[r.entrant.label].result())
-                if record.status == "ok":
-                    self._try(record, self._diagnose, sessions, track, found)
-            pool.shutdown(wait=False, cancel_futures=True)
-        finally:
-            for session in sessions.values():
-                session.close(at_once=True)
-        return found
-
-    def _try(self, record: Record, call: Callable[..., Any], *arguments: Any) -> None:
-        attempt(record, self.observer, call, record, *arguments)
-
-    def _open(self, record: Record, sessions: Mapping[str, Session]) -> None:
-        choices = choices_of(record.entrant)
-        sessions[record.entrant.label].open(self.work.plan.asdict(), choices, self.work.data)
-
-    def _track(self, record: Record, tracks: dict[Declared | None, Track]) -> Track:
-        """The path of the common definitions, or of the rule that somebody declares."""
-        plan, data = self.work.plan, self.work.data
-        declared = record.backend.declared(record.entrant.style, plan)
-        if declared not in tracks:
-            rule = record.backend.rule(declared) if declared else None
-            schedule = Schedule(self.work.orders, plan.batch_size)
-            tracks[declared] = Track(Referee(plan, data, rule), schedule)
-        return tracks[declared]
-
-    def _diagnose(
-        self,
-        record: Record,
-        sessions: Mapping[str, Session],
-        track: Track,
-        found: dict[str, Diagnosis],
-    ) -> None:
-        def reopen() -> None:
-            self._open(record, sessions)
-
-        session = sessions[record.entrant.label]
-        patient = Patient(record.entrant, record.backend.info, session, reopen)
-        found[record.entrant.label] = diagnose(patient, track)
-
-
 def attempt(record: Record, observer: Observer, call: Callable[..., Any], *arguments: Any) -> None:
     """Do something with one entrant; its failure is its own."""
     try:
@@ -655,114 +504,3 @@ def compare_all(records: Iterable[Record], verdicts: Mapping[str, Verdict]) -> l
             agreement = float((a.classes == b.classes).mean())
         found.append({"a": pair[0], "b": pair[1], **compared, "prediction_agreement": agreement})
     return found
-
-
-def start_worker(
-    record: Record,
-    plan: Plan,
-    folder: Path,
-    timeout: float,
-    pythons: Mapping[str, str],
-) -> WorkerSession:
-    """Start a process for an entrant, its environment as its INFO wants it."""
-    return _worker(record.entrant, record.backend, record.settings, plan, folder, timeout, pythons)
-
-
-def start_mix(
-    record: Record, mix: Mix, available: Mapping[str, Backend], *where: Any
-) -> MixedSession:
-    """Start a process for each backend and style that a mixed entrant takes components of."""
-    workers: dict[tuple[str, str], WorkerSession] = {}
-    sessions: dict[str, Session] = {}
-    for component, entrant in mix.chosen.items():
-        key = entrant.backend, entrant.style
-        if key not in workers:
-            slug = f"{record.entrant.slug}-{len(workers) + 1}"
-            named, backend = replace(entrant, slug=slug), available[entrant.backend]
-            workers[key] = _worker(named, backend, record.settings, *where)
-        sessions[component] = workers[key]
-    return MixedSession(sessions, {name: one.style for name, one in mix.chosen.items()})
-
-
-def _worker(
-    entrant: Entrant,
-    backend: Backend,
-    settings: dict[str, Any],
-    plan: Plan,
-    folder: Path,
-    timeout: float,
-    pythons: Mapping[str, str],
-) -> WorkerSession:
-    environment = backend.info.variables(plan.threads, plan.device, stock=entrant.stock)
-    settings.update(environment)
-    extra: dict[str, Any] = {}
-    if entrant.backend in pythons:
-        extra["python"] = pythons[entrant.backend]
-    if backend.external:
-        extra["folder"] = backend.folder.parent
-    return WorkerSession(
-        entrant.backend,
-        log=folder / f"worker-{entrant.slug}.log",
-        environment=environment,
-        threads=plan.threads,
-        timeout=timeout,
-        **extra,
-    )
-
-
-def new_records(
-    entrants: Iterable[Entrant],
-    backends: Mapping[str, Backend],
-    plan: Plan,
-    pythons: Mapping[str, str],
-) -> list[Record]:
-    """Make a record per entrant; what is plainly not there is said before anything starts."""
-    records = []
-    for entrant in entrants:
-        backend = backends[entrant.backend]
-        info = backend.info
-        digest = source_sha256(backend.folder)
-        record = Record(entrant, backend, notes=list(entrant.notes), source_sha256=digest)
-        model = MODELS[plan.model]
-        optimizer = OPTIMIZERS[plan.optimizer].function
-        used = {f"{part}_{entrant.style}" for part in (model.name, model.loss, optimizer)}
-        for what, dtype, words in info.remarks:
-            if what in {*used, entrant.mode, plan.device} and dtype in (plan.dtype, "*"):
-                record.notes.append(words)
-        missing = None if entrant.backend in pythons else backend.missing()
-        if plan.device not in info.devices:
-            why = info.absent.get(plan.device, f"its INFO does not list {plan.device}")
-            missing = f"no device {plan.device}: {why}"
-        if missing:
-            record.status, record.reason = "unavailable", missing
-        records.append(record)
-    return records
-
-
-def mixed_record(
-    mix: Mix, available: Mapping[str, Backend], plan: Plan, pythons: Mapping[str, str]
-) -> Record:
-    """Make the record of a mixed entrant."""
-    used = {one.backend: available[one.backend] for one in mix.chosen.values()}
-    digest = source_sha256(*(backend.folder for backend in used.values()))
-    record = Record(mix.entrant, mix.backend, notes=list(mix.entrant.notes), source_sha256=digest)
-    lacking = (b.missing() for name, b in used.items() if name not in pythons)
-    missing = next((words for words in lacking if words), None)
-    if plan.device != "cpu":
-        missing = "a mixed entrant's arrays cross on the host; it runs on the CPU alone"
-    if missing:
-        record.status, record.reason = "unavailable", missing
-    return record
-
-
-def save_arrays(
-    results: Results, folder: Path, test_labels: Array | None, dataset: Dataset | None = None
-) -> None:
-    """Write what training left, but results.json."""
-    for record in results.records:
-        if record.params is not None:
-            write_arrays(folder / f"params-{record.entrant.slug}.safetensors", record.params)
-    if test_labels is not None:
-        write_predictions(folder / "predictions.npz", results.records, test_labels)
-    if dataset is not None:
-        write_pictures(folder / "pictures.npz", results, *dataset.test(), dataset.classes)

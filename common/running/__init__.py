@@ -1,0 +1,1 @@
+"""Doing it: the work, the training, the judging."""

@@ -1,0 +1,117 @@
+"""Records of the entrants, and processes for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from common.contract.entrant import Entrant
+from common.contract.models import MODELS
+from common.contract.optimizers import OPTIMIZERS
+from common.contract.plan import Plan
+from common.contract.registry import Backend
+from common.entrants.mixed import Mix, MixedSession
+from common.entrants.process import WorkerSession
+from common.entrants.session import Session
+from common.results.record import Record
+from common.results.source import source_sha256
+
+
+def start_worker(
+    record: Record,
+    plan: Plan,
+    folder: Path,
+    timeout: float,
+    pythons: Mapping[str, str],
+) -> WorkerSession:
+    """Start a process for an entrant, its environment as its INFO wants it."""
+    return _worker(record.entrant, record.backend, record.settings, plan, folder, timeout, pythons)
+
+
+def start_mix(
+    record: Record, mix: Mix, available: Mapping[str, Backend], *where: Any
+) -> MixedSession:
+    """Start a process for each backend and style that a mixed entrant takes components of."""
+    workers: dict[tuple[str, str], WorkerSession] = {}
+    sessions: dict[str, Session] = {}
+    for component, entrant in mix.chosen.items():
+        key = entrant.backend, entrant.style
+        if key not in workers:
+            slug = f"{record.entrant.slug}-{len(workers) + 1}"
+            named, backend = replace(entrant, slug=slug), available[entrant.backend]
+            workers[key] = _worker(named, backend, record.settings, *where)
+        sessions[component] = workers[key]
+    return MixedSession(sessions, {name: one.style for name, one in mix.chosen.items()})
+
+
+def _worker(
+    entrant: Entrant,
+    backend: Backend,
+    settings: dict[str, Any],
+    plan: Plan,
+    folder: Path,
+    timeout: float,
+    pythons: Mapping[str, str],
+) -> WorkerSession:
+    environment = backend.info.variables(plan.threads, plan.device, stock=entrant.stock)
+    settings.update(environment)
+    extra: dict[str, Any] = {}
+    if entrant.backend in pythons:
+        extra["python"] = pythons[entrant.backend]
+    if backend.external:
+        extra["folder"] = backend.folder.parent
+    return WorkerSession(
+        entrant.backend,
+        log=folder / f"worker-{entrant.slug}.log",
+        environment=environment,
+        threads=plan.threads,
+        timeout=timeout,
+        **extra,
+    )
+
+
+def new_records(
+    entrants: Iterable[Entrant],
+    backends: Mapping[str, Backend],
+    plan: Plan,
+    pythons: Mapping[str, str],
+) -> list[Record]:
+    """Make a record per entrant; what is plainly not there is said before anything starts."""
+    records = []
+    for entrant in entrants:
+        backend = backends[entrant.backend]
+        info = backend.info
+        digest = source_sha256(backend.folder)
+        record = Record(entrant, backend, notes=list(entrant.notes), source_sha256=digest)
+        model = MODELS[plan.model]
+        optimizer = OPTIMIZERS[plan.optimizer].function
+        used = {f"{part}_{entrant.style}" for part in (model.name, model.loss, optimizer)}
+        for what, dtype, words in info.remarks:
+            if what in {*used, entrant.mode, plan.device} and dtype in (plan.dtype, "*"):
+                record.notes.append(words)
+        missing = None if entrant.backend in pythons else backend.missing()
+        if plan.device not in info.devices:
+            why = info.absent.get(plan.device, f"its INFO does not list {plan.device}")
+            missing = f"no device {plan.device}: {why}"
+        if missing:
+            record.status, record.reason = "unavailable", missing
+        records.append(record)
+    return records
+
+
+def mixed_record(
+    mix: Mix, available: Mapping[str, Backend], plan: Plan, pythons: Mapping[str, str]
+) -> Record:
+    """Make the record of a mixed entrant."""
+    used = {one.backend: available[one.backend] for one in mix.chosen.values()}
+    digest = source_sha256(*(backend.folder for backend in used.values()))
+    record = Record(mix.entrant, mix.backend, notes=list(mix.entrant.notes), source_sha256=digest)
+    lacking = (b.missing() for name, b in used.items() if name not in pythons)
+    missing = next((words for words in lacking if words), None)
+    if plan.device != "cpu":
+        missing = "a mixed entrant's arrays cross on the host; it runs on the CPU alone"
+    if missing:
+        record.status, record.reason = "unavailable", missing
+    return record
