@@ -343,7 +343,8 @@ def list_backends(asked: argparse.Namespace) -> int:
 
 def show_source(asked: argparse.Namespace) -> int:
     """`show`: a component's source in columns."""
-    from common.source import columns, show
+    from common.learning.source import columns
+    from common.shown.code import show
 
     available = find(asked.backend_path)
     shown: dict[tuple[str, str | None], Backend] = {}

@@ -25,7 +25,7 @@ from common.data.description import Dataset
 from common.lessons import Lesson, Outcome, shown
 from common.results.diff import Change, environment
 from common.results.record import AGREE, Record, Results
-from common.source import show
+from common.shown.code import show
 from common.sweep import Line, Point
 
 DASH = "–"

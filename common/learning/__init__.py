@@ -1,0 +1,1 @@
+"""Source side by side, and lessons."""
