@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common import charts
 from common.cli import default_folder, parser, read_request, train
 from common.errors import Refused
 from common.page import Shown, coloured, columns_of, sentence, template
 from common.report import Silent, turn_is_over
 from common.results.folder import prepare, read_results
 from common.results.record import Record
+from common.shown import charts
 
 
 def compare(backends: Sequence[str] | None = None, **settings: Any) -> Comparison:

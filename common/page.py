@@ -1,6 +1,6 @@
 """report.html: one file that opens offline, made of a result folder alone.
 
-Charts are Vega's (`common.charts`), the page Jinja's, the colours of the source Pygments'.
+Charts are Vega's (`common.shown.charts`), the page Jinja's, the colours of the source Pygments'.
 Whatever comes from outside, labels, paths, messages, is escaped by the template, and a policy in
 the page's head forbids every request.
 """
@@ -24,7 +24,6 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 from safetensors.numpy import load_file
 
-from common import charts
 from common.contract.arrays import Array
 from common.contract.entrant import STOCK
 from common.contract.info import COMPONENTS, MIXED
@@ -33,6 +32,7 @@ from common.report import DASH, disturbed_line, megabytes, percent, said, second
 from common.results.folder import read_results, whole
 from common.results.record import AGREE
 from common.results.source import source_files
+from common.shown import charts
 
 REPORT = "report.html"
 #: Pygments' styles for the two schemes.

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common import charts, cli, page
+from common import cli, page
 from common.contract.info import COMPONENTS
 from common.errors import Refused
 from common.notebook import Comparison
 from common.results.folder import read_results
+from common.shown import charts
 from tests.conftest import BATCH, EXAMPLES, Command
 
 SECTIONS = (
