@@ -580,8 +580,9 @@ def import_what_comes_last() -> Any:
 def sweep(asked: argparse.Namespace) -> int:
     """`sweep`: one run for each value, then a line through the times."""
     from common import report
-    from common import sweep as sweeping
     from common.results.folder import as_json, prepare, refuse_folder, whole, write_json
+    from common.running import sweep as sweeping
+    from common.shown import charts
 
     name, values = asked.vary
     requests = sweep_requests(asked)
@@ -618,7 +619,7 @@ def sweep(asked: argparse.Namespace) -> int:
         write_json(folder / "sweep.json", plain)
         if any(sweeping.usable(of_label) for of_label in found.values()):
             with whole(drawing) as path:
-                sweeping.chart(found, name, unit or "step").save(path, format="svg")
+                charts.chart(found, name, unit or "step").save(path, format="svg")
         if asked.json and asked.json != "-":
             write_json(Path(asked.json), plain)
     with suppress(BrokenPipeError):

@@ -25,8 +25,8 @@ from common.data.description import Dataset
 from common.lessons import Lesson, Outcome, shown
 from common.results.diff import Change, environment
 from common.results.record import AGREE, Record, Results
+from common.running.sweep import Line, Point
 from common.shown.code import show
-from common.sweep import Line, Point
 
 DASH = "–"
 #: dark to light, for a picture in characters

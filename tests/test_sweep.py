@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from common.measure.limit import work
-from common.sweep import Line, Point, chart, line, points, usable
+from common.running.sweep import Line, Point, line, points, usable
+from common.shown.charts import chart
 from tests.conftest import Command
 from tests.fakes import RAISES, copy_backend
 

@@ -21,6 +21,7 @@ from common.contract.arrays import Array
 from common.contract.registry import version
 from common.data.cache import cache_folder
 from common.results.folder import whole
+from common.running.sweep import Point, usable
 
 #: Told apart by most eyes, on white and on black (after Okabe and Ito).
 COLOURS = ("#2f8fdd", "#d55e00", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#999999", "#aa4499")
@@ -435,3 +436,23 @@ def class_names(classes: Iterable[str], count: int) -> list[str]:
     """Names of so many classes: their numbers where there are none."""
     known = list(classes)
     return [known[n] if n < len(known) else str(n) for n in range(count)]
+
+
+def chart(found: Mapping[str, Sequence[Point]], name: str, unit: str) -> Any:
+    """Seconds against the setting, a line an entrant, both axes logarithmic."""
+    import altair
+
+    rows = [
+        {"entrant": label, name: point.value, "seconds": point.median}
+        for label, of_label in found.items()
+        for point in usable(of_label)
+    ]
+    return (
+        altair.Chart({"values": rows}, width=560, height=360)
+        .mark_line(point=True)
+        .encode(
+            altair.X(f"{name}:Q").scale(type="log").title(name),
+            altair.Y("seconds:Q").scale(type="log").title(f"seconds per {unit}"),
+            altair.Color("entrant:N").title(None),
+        )
+    )

@@ -20,6 +20,7 @@ from common.results.record import AGREE, Results
 
 #: What is varied -> what the line is fitted to; more threads do not make more work.
 UNITS = {"batch-size": "step", "hidden": "step", "limit": "epoch"}
+
 RESAMPLES = 500
 
 
@@ -156,23 +157,3 @@ def _fitted(operations: Any, seconds: Any) -> tuple[float, float]:
 
 def _inverse(value: float) -> float | None:
     return float(1 / value) if value > 0 else None
-
-
-def chart(found: Mapping[str, Sequence[Point]], name: str, unit: str) -> Any:
-    """Seconds against the setting, a line an entrant, both axes logarithmic."""
-    import altair
-
-    rows = [
-        {"entrant": label, name: point.value, "seconds": point.median}
-        for label, of_label in found.items()
-        for point in usable(of_label)
-    ]
-    return (
-        altair.Chart({"values": rows}, width=560, height=360)
-        .mark_line(point=True)
-        .encode(
-            altair.X(f"{name}:Q").scale(type="log").title(name),
-            altair.Y("seconds:Q").scale(type="log").title(f"seconds per {unit}"),
-            altair.Color("entrant:N").title(None),
-        )
-    )
