@@ -385,7 +385,7 @@ def write_report(asked: argparse.Namespace) -> int:
 
 def lessons(asked: argparse.Namespace) -> int:
     """`lessons`: list them by topic, or run one, or all, in every framework that is there."""
-    from common import lessons as teaching
+    from common.learning import lessons as teaching
     from common.report import print_lesson, print_lessons
 
     known = teaching.find()

@@ -22,7 +22,7 @@ from common.agreement.expected import CRITERION as COMPONENTS_CRITERION
 from common.agreement.verdict import Difference, Verdict
 from common.contract.arrays import Array
 from common.data.description import Dataset
-from common.lessons import Lesson, Outcome, shown
+from common.learning.lessons import Lesson, Outcome, shown
 from common.results.diff import Change, environment
 from common.results.record import AGREE, Record, Results
 from common.running.sweep import Line, Point

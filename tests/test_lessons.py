@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from common import lessons
 from common.contract.root import ROOT
 from common.errors import Refused
-from common.lessons import Lesson, Outcome
+from common.learning import lessons
+from common.learning.lessons import Lesson, Outcome
 from tests.conftest import BACKENDS, FRAMEWORKS, Command
 
 LESSONS = lessons.find()

@@ -6,7 +6,7 @@ seen. A function by the name of each framework does the same few lines in it and
 {what: value}; CLAIM has, for each framework, what these values must be: a number to 1e-3 of
 itself, anything else exactly. Values that are not claimed (times) are shown all the same.
 
-    python -m common.lessons torch FILE ...
+    python -m common.learning.lessons torch FILE ...
 
 runs that function of the files, and prints a line of JSON for each: a process for each framework.
 """
@@ -160,7 +160,15 @@ def _run_in(lessons: Iterable[Lesson], backend: Backend) -> dict[str, dict[str, 
         return {}
     with tempfile.TemporaryDirectory(prefix="compare-lessons-") as folder:
         answers = Path(folder) / "answers"
-        command = [sys.executable, "-P", "-m", "common.lessons", backend.name, str(answers), *paths]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "common.learning.lessons",
+            backend.name,
+            str(answers),
+            *paths,
+        ]
         search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         with suppress(subprocess.TimeoutExpired):  # what had been answered by then counts
             # What a framework prints by itself is not what the lesson found.
