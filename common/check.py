@@ -65,7 +65,7 @@ class Report:
 
     def __str__(self) -> str:
         """The verdict, where it parts and why, and how far each tensor is off."""
-        from common.report import diagnosis_text
+        from common.shown.diagnosis import diagnosis_text
 
         return f"{self.verdict.verdict}\n{diagnosis_text('the port', self.diagnosis)}"
 

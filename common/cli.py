@@ -386,7 +386,7 @@ def write_report(asked: argparse.Namespace) -> int:
 def lessons(asked: argparse.Namespace) -> int:
     """`lessons`: list them by topic, or run one, or all, in every framework that is there."""
     from common.learning import lessons as teaching
-    from common.report import print_lesson, print_lessons
+    from common.shown.lessons import print_lesson, print_lessons
 
     known = teaching.find()
     console = _console(otherwise=120)
@@ -507,13 +507,14 @@ def read_request(asked: argparse.Namespace, *, nested: bool = False) -> Request:
 def run(asked: argparse.Namespace) -> int:
     """`run`: train, judge, report, save."""
     # Only here: the other commands answer in a tenth of a second, without NumPy.
-    from common import report
     from common.results.folder import as_json, prepare, write_json
+    from common.shown.progress import Progress
+    from common.shown.results import print_results
 
     request = read_request(asked)
     folder = asked.out or default_folder(request.plan.model)
     prepare(folder, force=asked.force)
-    with report.Progress(
+    with Progress(
         request.errors, request.records, request.plan.epochs, request.plan.rounds, request.silent
     ) as progress:
         results, found, _ = train(asked, request, folder, progress)
@@ -526,7 +527,7 @@ def run(asked: argparse.Namespace) -> int:
             print(as_json(found), end="", flush=True)
         if not asked.quiet:
             console = _console(to_stderr=asked.json == "-")
-            report.print_results(results, str(folder), console, request.dataset)
+            print_results(results, str(folder), console, request.dataset)
     return results.exit_code()
 
 
@@ -579,10 +580,12 @@ def import_what_comes_last() -> Any:
 
 def sweep(asked: argparse.Namespace) -> int:
     """`sweep`: one run for each value, then a line through the times."""
-    from common import report
     from common.results.folder import as_json, prepare, refuse_folder, whole, write_json
     from common.running import sweep as sweeping
     from common.shown import charts
+    from common.shown.progress import Progress
+    from common.shown.sweep import print_sweep
+    from common.shown.words import plain
 
     name, values = asked.vary
     requests = sweep_requests(asked)
@@ -598,7 +601,7 @@ def sweep(asked: argparse.Namespace) -> int:
     try:
         for value, request in requests.items():
             plan = request.plan
-            with report.Progress(
+            with Progress(
                 request.errors, request.records, plan.epochs, plan.rounds, request.silent,
                 f"{name} {value}: ",
             ) as progress:  # fmt: skip
@@ -610,26 +613,26 @@ def sweep(asked: argparse.Namespace) -> int:
     unit = sweeping.UNITS.get(name)
     found = sweeping.points(runs, starts, unit or "step")
     lines = {label: sweeping.line(sweeping.usable(of)) for label, of in found.items() if unit}
-    plain = {
+    answer = {
         "vary": name,
         "unit": unit or "step",
         "entrants": sweeping.as_plain(found, lines),
     }
     with uninterrupted():
-        write_json(folder / "sweep.json", plain)
+        write_json(folder / "sweep.json", answer)
         if any(sweeping.usable(of_label) for of_label in found.values()):
             with whole(drawing) as path:
                 charts.chart(found, name, unit or "step").save(path, format="svg")
         if asked.json and asked.json != "-":
-            write_json(Path(asked.json), plain)
+            write_json(Path(asked.json), answer)
     with suppress(BrokenPipeError):
         if asked.json == "-":
-            print(as_json(plain), end="", flush=True)
+            print(as_json(answer), end="", flush=True)
         if not asked.quiet:
             console = _console(to_stderr=asked.json == "-")
-            report.print_sweep(found, lines, name, unit or "step", console)
+            print_sweep(found, lines, name, unit or "step", console)
             drawn = ", drawn in sweep.svg" if drawing.exists() else ""
-            console.print(report.plain(f"results in {folder}{drawn}"), soft_wrap=True)
+            console.print(plain(f"results in {folder}{drawn}"), soft_wrap=True)
     codes = [results.exit_code() for results in runs.values()]
     return max([*codes, *[EXIT_INTERRUPTED] * interrupted], key=GRAVER.index)
 
@@ -656,9 +659,9 @@ def sweep_requests(asked: argparse.Namespace) -> dict[int, Request]:
 
 def diff(asked: argparse.Namespace) -> int:
     """`diff`: two result folders, and what changed between them."""
-    from common import report
     from common.results.diff import above, changes, unlike
     from common.results.folder import as_json, read_results, write_json
+    from common.shown.diff import print_diff
 
     refuse_json_target(asked.json)
     old, new = read_results(asked.old), read_results(asked.new)
@@ -672,23 +675,25 @@ def diff(asked: argparse.Namespace) -> int:
     if not found:
         raise Refused(f"{asked.old} and {asked.new} have no entrant in common")
     worse = above(found, old, new, asked.fail_above) if asked.fail_above is not None else []
-    plain = {"unlike": reasons, "entrants": [one.asdict() for one in found], "worse": worse}
+    answer = {"unlike": reasons, "entrants": [one.asdict() for one in found], "worse": worse}
     if asked.json and asked.json != "-":
-        write_json(Path(asked.json), plain)
+        write_json(Path(asked.json), answer)
     with suppress(BrokenPipeError):
         if asked.json == "-":
-            print(as_json(plain), end="", flush=True)
+            print(as_json(answer), end="", flush=True)
         console = _console(to_stderr=asked.json == "-")
-        report.print_diff(found, old, new, reasons, worse, console)
+        print_diff(found, old, new, reasons, worse, console)
     return int(bool(worse))
 
 
 def diagnose(asked: argparse.Namespace) -> int:
     """`diagnose`: find where entrants leave the referee's path; nothing is kept."""
-    from common import report
     from common.results.folder import as_json, write_json
     from common.running.diagnosing import Diagnoser
     from common.running.work import prepare_work
+    from common.shown.diagnosis import print_diagnoses
+    from common.shown.progress import Progress
+    from common.shown.words import plain
 
     request = read_request(asked)
     with tempfile.TemporaryDirectory(prefix="compare-") as name:
@@ -697,9 +702,9 @@ def diagnose(asked: argparse.Namespace) -> int:
         records = request.records
         connect = request.connect(folder, asked.timeout)
         plan = request.plan
-        with report.Progress(request.errors, records, plan.epochs, 1, request.silent) as progress:
+        with Progress(request.errors, records, plan.epochs, 1, request.silent) as progress:
             found = Diagnoser(work, records, connect, progress).run()
-    plain = {
+    answer = {
         "plan": plan.asdict(),
         "entrants": [
             {"label": r.entrant.label, "status": r.status, "reason": r.reason,
@@ -708,17 +713,17 @@ def diagnose(asked: argparse.Namespace) -> int:
         ],
     }  # fmt: skip
     if asked.json and asked.json != "-":
-        write_json(Path(asked.json), plain)
+        write_json(Path(asked.json), answer)
     with suppress(BrokenPipeError):
         if asked.json == "-":
-            print(as_json(plain), end="", flush=True)
+            print(as_json(answer), end="", flush=True)
         if not asked.quiet:
             console = _console(to_stderr=asked.json == "-")
-            report.print_diagnoses(found, console)
+            print_diagnoses(found, console)
             for record in records:
                 if record.reason:
                     line = f"{record.entrant.label}: {record.status}: {record.reason}"
-                    console.print(report.plain(line), soft_wrap=True)
+                    console.print(plain(line), soft_wrap=True)
     if any(record.status != "ok" for record in records):
         return EXIT_UNFINISHED
     return int(any(one.difference is not None for one in found.values()))

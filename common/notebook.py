@@ -9,10 +9,10 @@ from typing import Any
 from common.cli import default_folder, parser, read_request, train
 from common.errors import Refused
 from common.page import Shown, coloured, columns_of, sentence, template
-from common.report import Silent, turn_is_over
 from common.results.folder import prepare, read_results
 from common.results.record import Record
 from common.shown import charts
+from common.shown.progress import Silent, turn_is_over
 
 
 def compare(backends: Sequence[str] | None = None, **settings: Any) -> Comparison:

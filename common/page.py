@@ -28,11 +28,11 @@ from common.contract.arrays import Array
 from common.contract.entrant import STOCK
 from common.contract.info import COMPONENTS, MIXED
 from common.errors import Refused
-from common.report import DASH, disturbed_line, megabytes, percent, said, seconds
 from common.results.folder import read_results, whole
 from common.results.record import AGREE
 from common.results.source import source_files
 from common.shown import charts
+from common.shown.words import DASH, disturbed_line, megabytes, percent, said, seconds
 
 REPORT = "report.html"
 #: Pygments' styles for the two schemes.

@@ -14,9 +14,9 @@ import pytest
 from rich.console import Console
 
 from common.errors import Refused
-from common.report import print_diff, speed_words
 from common.results import diff
 from common.results.folder import read_results
+from common.shown.diff import print_diff, speed_words
 from tests.conftest import Command
 
 STEADY = np.linspace(0.98, 1.02, 9)

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from common import report
 from common.agreement.verdict import Difference, Verdict
 from common.contract.entrant import Entrant
 from common.contract.models import MODELS
@@ -27,12 +26,16 @@ from common.entrants.local import LocalSession
 from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unavailable
 from common.measure import machine, statistics, turns
 from common.measure.limit import NotMeasured
-from common.report import Progress, print_results
 from common.results.folder import OURS, SCHEMA, as_json, prepare, whole, write_orders
 from common.results.record import Record, Results
 from common.running.runner import Runner
 from common.running.starting import new_records
 from common.running.work import Work, prepare_work
+from common.shown.curves import CURVES_WIDTH, curves
+from common.shown.pictures import drawn, print_agreement
+from common.shown.progress import Progress
+from common.shown.results import print_results
+from common.shown.words import disturbed_line, seconds
 from tests.conftest import BACKENDS, make_plan
 from tests.fakes import MEGABYTE, SHA256, FakeSession
 
@@ -766,7 +769,7 @@ def pictured(
     )
     results.margins = margins
     out = io.StringIO()
-    report.print_agreement(results, dataset, Console(file=out, width=width))
+    print_agreement(results, dataset, Console(file=out, width=width))
     return out.getvalue()
 
 
@@ -863,7 +866,7 @@ def test_agreement_is_part_of_what_is_printed() -> None:
     ("side", "lines", "width"), [(28, 14, 28), (6, 3, 6), (1, 0, 0), (29, 7, 15), (56, 14, 28)]
 )
 def test_drawn(side: int, lines: int, width: int) -> None:
-    text = report.drawn(np.zeros(side * side, np.uint8))
+    text = drawn(np.zeros(side * side, np.uint8))
     rows = text.splitlines()
     assert len(rows) == lines
     assert all(len(row) == width for row in rows)
@@ -872,9 +875,9 @@ def test_drawn(side: int, lines: int, width: int) -> None:
 def test_drawn_is_the_picture() -> None:
     """Dark above, light below, and half of each where a line holds both."""
     pixels = np.repeat([0, 0, 0, 255, 255, 255], 6).astype(np.uint8)
-    assert report.drawn(pixels) == "      \n======\n@@@@@@"
+    assert drawn(pixels) == "      \n======\n@@@@@@"
     columns = np.tile([0, 255, 0, 255, 0, 255], 6).astype(np.uint8)
-    assert report.drawn(columns) == "\n".join([" @ @ @"] * 3)
+    assert drawn(columns) == "\n".join([" @ @ @"] * 3)
 
 
 # ---- the schema ----------------------------------------------------------------------------
@@ -1137,7 +1140,7 @@ def test_progress_says_a_line_an_epoch() -> None:
     ids=str,
 )
 def test_seconds(value: float | None, words: str) -> None:
-    assert report.seconds(value) == words
+    assert seconds(value) == words
 
 
 # ---- files ---------------------------------------------------------------------------------
@@ -1218,31 +1221,31 @@ def test_results_are_made_in_time() -> None:
 # ---- curves --------------------------------------------------------------------------------
 
 
-def drawn(epochs: int, entrants: int, width: int) -> str | None:
+def curves_of(epochs: int, entrants: int, width: int) -> str | None:
     """Curves of entrants after so many of ten epochs."""
     rows = [
         {"train_loss": 1 / epoch, "train_accuracy": 0.5, "test_accuracy": None}
         for epoch in range(1, epochs + 1)
     ]
     records: Any = [SimpleNamespace(epochs=rows) for _ in range(entrants)]
-    found = report.curves(records, 10, width)
+    found = curves(records, 10, width)
     return None if found is None else found.plain
 
 
 @pytest.mark.parametrize("epochs", [0, 1])
 def test_one_epoch_is_no_curve(epochs: int) -> None:
-    assert drawn(epochs, 2, 160) is None
+    assert curves_of(epochs, 2, 160) is None
 
 
 @pytest.mark.parametrize(("width", "panels"), [(30, 1), (80, 1), (100, 1), (160, 2)])
 def test_curves_fit(width: int, panels: int) -> None:
     """The test accuracy, which nobody has here, is not drawn."""
-    text = drawn(3, 2, width)
+    text = curves_of(3, 2, width)
     assert text is not None
     assert text.count("train loss") == 1
     assert text.count("train acc") == panels - 1
     assert text.count("(epoch)") == panels
-    assert {len(line) for line in text.splitlines()} == {panels * report.CURVES_WIDTH}
+    assert {len(line) for line in text.splitlines()} == {panels * CURVES_WIDTH}
 
 
 def test_who_watches_is_not_blamed_on_an_entrant() -> None:
@@ -1267,7 +1270,7 @@ def test_who_watches_is_not_blamed_on_an_entrant() -> None:
     ids=["nobody", "some", "most"],
 )
 def test_disturbed_epochs_in_words(noted: dict[str, list[bool]], words: str) -> None:
-    line = report.disturbed_line(noted)
+    line = disturbed_line(noted)
     assert line.endswith(words)
     assert bool(line) == bool(words)
 
@@ -1276,4 +1279,4 @@ def test_an_entrant_that_diverged_is_drawn_as_far_as_it_went() -> None:
     nan = [{"train_loss": v, "train_accuracy": v, "test_accuracy": v} for v in (1.0, 0.5, math.nan)]
     fine = [{"train_loss": v, "train_accuracy": v, "test_accuracy": v} for v in (1.0, 0.5, 0.4)]
     records: Any = [SimpleNamespace(epochs=nan), SimpleNamespace(epochs=fine)]
-    assert report.curves(records, 10, 160) is not None
+    assert curves(records, 10, 160) is not None

@@ -1,0 +1,247 @@
+"""What a run came to, on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from common.agreement.drift import CRITERION
+from common.agreement.verdict import Difference, Verdict
+from common.data.description import Dataset
+from common.results.record import Record, Results
+from common.shown.pictures import print_agreement
+from common.shown.table import fitted
+from common.shown.words import (
+    DASH,
+    disturbed_line,
+    megabytes,
+    percent,
+    plain,
+    said,
+    seconds,
+    three_digits,
+)
+
+#: CPU time over wall time from which on an entrant has more threads than the plan gives it.
+MORE_CORES = 1.05
+
+
+def print_results(
+    results: Results, folder: str, console: Console, dataset: Dataset | None = None
+) -> None:
+    """Print the verdict in a sentence, the table, times compared, notes, where it all is."""
+    console.print(plain(sentence(results), style="bold"), soft_wrap=True)
+    console.print(entrants_table(results, console.width))
+    if any(record.import_seconds is not None for record in results.records):
+        console.print(times_table(results, console.width))
+    if results.data.get("true"):
+        console.print(learnt_table(results))
+    if dataset is not None:
+        print_agreement(results, dataset, console)
+    lines = [*comparison_lines(results), *machine_lines(results)]
+    for line in [*lines, *remark_lines(results), *check_lines(results)]:
+        console.print(plain(line), soft_wrap=True)
+    if any(verdict.verdict != "not checked" for verdict in results.verdicts.values()):
+        console.print(plain(f"agreement means: {CRITERION}", style="dim"))
+    console.print(plain(f"results in {folder}, drawn in report.html"), soft_wrap=True)
+
+
+def check_lines(results: Results) -> list[str]:
+    """What the checks cost."""
+    spent = {what: took for what, took in results.check_seconds.items() if took}
+    if not spent:
+        return []
+    parts = ", ".join(f"{what} {seconds(took)}" for what, took in spent.items())
+    return [f"the checks took {seconds(sum(spent.values()))}: {parts}"]
+
+
+def sentence(results: Results) -> str:
+    """Say in one sentence what came out."""
+    statuses = {record.entrant.label: record.status for record in results.records}
+    verdicts = {label: verdict.verdict for label, verdict in results.verdicts.items()}
+    return said(statuses, verdicts, interrupted=results.interrupted)
+
+
+def entrants_table(results: Results, width: int) -> Table:
+    """What came out: one row per entrant."""
+    columns = [
+        ("entrant", "left", 0),
+        ("version", "left", 5),
+        ("mode", "left", 6),
+        ("train loss", "right", 2),
+        ("train acc", "right", 4),
+        ("test acc", "right", 0),
+        ("s/epoch", "right", 1),
+        ("95 % interval", "right", 7),
+        ("max Δ loss", "right", 3),
+        ("verdict", "left", 0),
+    ]
+    rows = [_row(record, results) for record in results.records]
+    return fitted(columns, rows, width, [r.entrant.label for r in results.records])
+
+
+def times_table(results: Results, width: int) -> Table:
+    """What it took: each phase by itself, one row per entrant."""
+    columns = [
+        ("entrant", "left", 0),
+        ("import", "right", 6),
+        ("open", "right", 8),
+        ("compile", "right", 4),
+        ("first step", "right", 5),
+        ("s/epoch", "right", 0),
+        ("least", "right", 3),
+        ("× limit", "right", 1),
+        ("waiting for data", "right", 11),
+        ("evaluation", "right", 9),
+        ("cores used", "right", 7),
+        ("peak memory", "right", 2),
+        ("framework's", "right", 10),
+    ]
+    records = [record for record in results.records if record.import_seconds is not None]
+    rows = [_times_row(record, results) for record in records]
+    return fitted(columns, rows, width, [record.entrant.label for record in records])
+
+
+def _row(record: Record, results: Results) -> list[str | Text]:
+    entrant, verdict = record.entrant, results.verdicts[record.entrant.label]
+    last = record.epochs[-1] if record.epochs else None
+    summary = results.epoch_seconds(record)
+    interval = DASH
+    if summary["low"] is not None:
+        interval = f"{summary['low']:.3f}–{summary['high']:.3f}"
+    loss = verdict.max_abs_loss_difference
+    return [
+        plain(entrant.label),
+        plain(next(iter(record.versions.values()), DASH)),
+        f"{entrant.mode} {entrant.style}",
+        DASH if last is None else f"{last['train_loss']:.4f}",
+        percent(last["train_accuracy"] if last else None),
+        percent(last["test_accuracy"] if last else None),
+        three_digits(summary["median"]),
+        interval,
+        DASH if loss is None else f"{loss:.1e}",
+        _verdict_cell(record, verdict),
+    ]
+
+
+def _times_row(record: Record, results: Results) -> list[str | Text]:
+    summary, limit = results.epoch_seconds(record), results.times_limit(record)
+    cores = record.cores_used
+    return [
+        plain(record.entrant.label),
+        seconds(record.import_seconds),
+        seconds(record.open_seconds),
+        seconds(record.compile_seconds),
+        seconds(record.first_step_seconds),
+        three_digits(summary["median"]),
+        three_digits(summary["min"]),
+        DASH if limit is None else f"{limit:.1f}",
+        seconds(_median([epoch["data_seconds"] for epoch in record.epochs])),
+        seconds(_median([epoch["eval_seconds"] for epoch in record.epochs])),
+        DASH if cores is None else f"{cores:.2f}",
+        megabytes(record.peak_memory_bytes),
+        megabytes(record.framework_memory_bytes),
+    ]
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
+
+
+def _verdict_cell(record: Record, verdict: Verdict) -> Text:
+    if record.status != "ok":
+        return Text(record.status, style="red")
+    colour = {"differs": "red", "not checked": "yellow"}.get(verdict.verdict, "green")
+    text = Text(verdict.verdict, style=colour)
+    if verdict.verdict == "identical":
+        text.append_text(plain(f" to {verdict.identical_to}"))
+    return text
+
+
+def learnt_table(results: Results) -> Table:
+    """What `linear` learnt, beside what is true and the exact least-squares solution."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    true, exact = results.data["true"], results.data["least_squares"]
+    names = [f"w{position + 1}" for position in range(len(true["weight"]))]
+    for name in [*names, "b"]:
+        table.add_column(name, justify="right")
+    rows = [("true", true), ("least squares", exact)]
+    rows += [(r.entrant.label, r.learnt) for r in results.records if r.learnt]
+    for label, values in rows:
+        numbers = [*values["weight"], values["bias"]]
+        table.add_row(plain(label), *(f"{number:.6f}" for number in numbers))
+    return table
+
+
+def comparison_lines(results: Results) -> list[str]:
+    """One line for each pair whose times were compared."""
+    lines = []
+    for pair in results.comparisons:
+        if pair["ratio"] is None:
+            continue
+        span = "" if pair["low"] is None else f" (95 %: {pair['low']:.2f} to {pair['high']:.2f})"
+        a, b = pair["a"], pair["b"]
+        winner = {"a is faster": a, "b is faster": b}.get(pair["verdict"])
+        verdict = f"{winner} is faster" if winner else pair["verdict"]
+        if pair["low"] is None:
+            verdict = "too few epochs to tell"
+        ratio = f"{pair['ratio']:.2f}" if pair["ratio"] >= 0.1 else f"{pair['ratio']:.1g}"
+        lines.append(f"{a} takes {ratio}× the time of {b}{span}: {verdict}")
+    return lines
+
+
+def machine_lines(results: Results) -> list[str]:
+    """What the machine could do, and whose epochs something else disturbed."""
+    lines = []
+    if limit := results.limit:
+        lines.append(
+            f"the machine's limit is {seconds(limit['seconds'])} an epoch: "
+            f"{limit['flops'] / 1e9:.3g} GFLOP at {limit['flops_per_second'] / 1e9:.3g} GFLOP/s, "
+            f"{limit['bytes'] / 1e6:.3g} MB at {limit['bytes_per_second'] / 1e9:.3g} GB/s"
+        )
+    threads = results.plan.threads
+    for record in results.records:
+        if record.cores_used is not None and record.cores_used > threads * MORE_CORES:
+            lines.append(
+                f"{record.entrant.label} kept {record.cores_used:.2f} cores busy, and was to use "
+                f"{threads}: its times are not those of the plan"
+            )
+    noted = {r.entrant.label: results.epoch_seconds(r)["disturbed"] for r in results.records}
+    if words := disturbed_line(noted):
+        lines.append(words)
+    return lines
+
+
+def remark_lines(results: Results) -> list[str]:
+    """Reasons, first differences and notes, one line each."""
+    lines = []
+    for record in results.records:
+        label, verdict = record.entrant.label, results.verdicts[record.entrant.label]
+        if record.reason:
+            lines.append(f"{label}: {record.status}: {record.reason}")
+        if verdict.first_difference is not None:
+            lines += difference_lines(label, verdict.first_difference)
+        if verdict.reason and record.status == "ok":
+            lines.append(f"{label}: {verdict.verdict}: {verdict.reason}")
+        lines += [f"{label}: note: {note}" for note in record.notes]
+    return lines
+
+
+def difference_lines(label: str, first: Difference) -> list[str]:
+    """Where an entrant parts from the referee, and why that may be."""
+    where = "".join(f"[{i}]" for i in first.index)
+    line = (
+        f"{label} differs at step {first.step}, stage {first.stage}, tensor {first.tensor}{where}"
+    )
+    if first.unit:
+        line += f" ({first.unit})"
+    if first.value == first.value:  # a step that was not made has no value
+        line += f": {first.value:.9g}, the referee has {first.referee:.9g}"
+    return [line, *([f"{label}: {first.likely_cause}"] if first.likely_cause else [])]

@@ -1,0 +1,63 @@
+"""A sweep, on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from common.results.record import AGREE
+from common.running.sweep import Line, Point
+from common.shown.words import DASH, plain, seconds
+
+
+def print_sweep(
+    found: Mapping[str, Sequence[Point]],
+    lines: Mapping[str, Line | None],
+    name: str,
+    unit: str,
+    console: Console,
+) -> None:
+    """Print what every entrant took at every value, and the line through that."""
+    values = list(dict.fromkeys(point.value for points in found.values() for point in points))
+    table = Table(
+        title=f"seconds per {unit}, by {name}", title_justify="left", box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )  # fmt: skip
+    table.add_column("entrant", overflow="fold")
+    for value in values:
+        table.add_column(str(value), justify="right")
+    for label, points in found.items():
+        cells = {point.value: sweep_cell(point) for point in points}
+        table.add_row(plain(label), *(cells.get(value, Text(DASH)) for value in values))
+    console.print(table)
+    for label, line in lines.items():
+        if line is not None:
+            console.print(plain(f"{label}: {line_words(line, unit)}"), soft_wrap=True)
+
+
+def sweep_cell(point: Point) -> Text:
+    """A median, or why there is none."""
+    if point.verdict not in AGREE:
+        return Text(point.verdict, style="red")
+    return Text(seconds(point.median))
+
+
+def line_words(line: Line, unit: str) -> str:
+    """What a line says."""
+    span = ""
+    if line.overhead_low is not None:
+        span = f" (95 %: {seconds(line.overhead_low)} to {seconds(line.overhead_high)})"
+    words = f"a {unit} costs {seconds(line.overhead)} before any work is done{span}"
+    if line.rate is not None:
+        words += f", and does {line.rate / 1e9:.3g} GFLOP/s beyond"
+        if line.rate_low is not None and line.rate_high is not None:
+            words += f" ({line.rate_low / 1e9:.3g} to {line.rate_high / 1e9:.3g})"
+    else:
+        words += "; more work took no longer"
+    if line.off is not None:
+        words += f"; the line is off by {100 * line.off:.0f} % at most"
+    return words

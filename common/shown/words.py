@@ -1,0 +1,102 @@
+"""Numbers and verdicts in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from rich.text import Text
+
+DASH = "–"
+
+
+def finite(value: float | None) -> bool:
+    """Whether there is a number to draw."""
+    return value is not None and bool(np.isfinite(value))
+
+
+def seconds(value: float | None) -> str:
+    """Three significant digits and a unit."""
+    if value is None:
+        return DASH
+    return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
+
+
+def plain(words: str, style: str = "") -> Text:
+    """Somebody's words as they are: no markup, and no control character reaches the terminal."""
+    shown = (c if c == "\n" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
+    return Text("".join(shown), style=style)
+
+
+def percent(value: float | None) -> str:
+    """One digit after the point."""
+    return DASH if value is None else f"{100 * value:.1f} %"
+
+
+def megabytes(value: int | None) -> str:
+    """Whole megabytes (10^6 bytes)."""
+    return DASH if value is None else f"{value / 1e6:.0f} MB"
+
+
+def said(
+    statuses: Mapping[str, str], verdicts: Mapping[str, str], *, interrupted: bool = False
+) -> str:
+    """Statuses and verdicts by label, in one sentence."""
+    finished = {label: verdicts[label] for label, one in statuses.items() if one == "ok"}
+    lost = [f"{label} ({one})" for label, one in statuses.items() if one != "ok"]
+
+    def those(word: str) -> list[str]:
+        return [label for label, verdict in finished.items() if verdict == word]
+
+    differ, open_, declared = those("differs"), those("not checked"), those("declared")
+    words = []
+    if interrupted:
+        words.append("Interrupted")
+    if differ:
+        words.append(f"{listed(differ)} {agreeing(differ, 'differs', 'differ')} from the referee")
+    if open_:
+        words.append(f"{listed(open_)}: agreement was not checked to the end")
+    if declared:
+        whose = agreeing(declared, "a rule of its own that is", "rules of their own that are")
+        words.append(
+            f"{listed(declared)} {agreeing(declared, 'follows', 'follow')} {whose} declared"
+        )
+    agree = [label for label in finished if label not in differ + open_ + declared]
+    if agree:
+        others = differ or open_ or lost or declared or len(agree) == 1
+        who = listed(agree) if others else "All entrants"
+        verb = "agrees" if len(agree) == 1 else "agree"
+        words.append(f"{who} {verb} with the referee: only rounding differs")
+    if lost:
+        words.append(f"{listed(lost)} did not finish")
+    return ". ".join(words) + "."
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words in a row, the last after "and"."""
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+
+
+def agreeing(subjects: Sequence[str], one: str, many: str) -> str:
+    """The form of a verb that goes with so many subjects."""
+    return one if len(subjects) == 1 else many
+
+
+def three_digits(value: float | None) -> str:
+    """Seconds, three digits after the point."""
+    return DASH if value is None else f"{value:.3f}"
+
+
+def disturbed_line(noted: Mapping[str, Sequence[bool]]) -> str:
+    """Whose epochs others disturbed, in words; empty if nobody's."""
+    parts = [
+        f"{sum(epochs)} of {len(epochs)} epochs of {label}"
+        for label, epochs in noted.items()
+        if any(epochs)
+    ]
+    if not parts:
+        return ""
+    words = f"others used the machine during {', '.join(parts)}; they count all the same"
+    if any(2 * sum(epochs) > len(epochs) for epochs in noted.values()):
+        words += ", so that these times say little: run it again when the machine is quiet"
+    return words
