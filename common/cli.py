@@ -359,7 +359,7 @@ def show_source(asked: argparse.Namespace) -> int:
         docstrings=not asked.no_docstrings,
     )
     if asked.html:
-        from common.page import source_page
+        from common.shown.page import source_page
 
         print(source_page(asked.component, found))
     else:
@@ -370,7 +370,7 @@ def show_source(asked: argparse.Namespace) -> int:
 def write_report(asked: argparse.Namespace) -> int:
     """`report`: the page of a result folder again, from what is in it."""
     from common.errors import one_line
-    from common.page import write
+    from common.shown.page import write
 
     try:
         path = write(asked.folder)
@@ -570,10 +570,10 @@ def train(
 
 
 def import_what_comes_last() -> Any:
-    """Import the statistics and the page, a second's work; returns `common.page`."""
+    """Import the statistics and the page, a second's work; returns `common.shown.page`."""
     import scipy.stats  # noqa: F401
 
-    from common import page
+    from common.shown import page
 
     return page
 

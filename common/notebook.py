@@ -8,10 +8,11 @@ from typing import Any
 
 from common.cli import default_folder, parser, read_request, train
 from common.errors import Refused
-from common.page import Shown, coloured, columns_of, sentence, template
 from common.results.folder import prepare, read_results
 from common.results.record import Record
 from common.shown import charts
+from common.shown.html import coloured, template
+from common.shown.page import Shown, columns_of, sentence
 from common.shown.progress import Silent, turn_is_over
 
 

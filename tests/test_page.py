@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common import cli, page
+from common import cli
 from common.contract.info import COMPONENTS
 from common.errors import Refused
 from common.notebook import Comparison
 from common.results.folder import read_results
-from common.shown import charts
+from common.shown import charts, gallery, page, repeat
 from tests.conftest import BATCH, EXAMPLES, Command
 
 SECTIONS = (
@@ -128,7 +128,7 @@ def test_the_command_that_repeats_a_run_asks_for_the_same(words: str) -> None:
     ]
     found = {"plan": plan, "entrants": entrants, "data": {"name": "custom"}}
     found["parity"] = {"entrants": {"torch#1": {"float64_drift": 0.0}}}
-    command = page.command(found).split()
+    command = repeat.command(found).split()
     assert command[:2] == ["python", "compare.py"]
     again = cli.parser().parse_args(["run", *command[2:]])
     assert cli.make_plan(again).asdict() == plan
@@ -138,13 +138,13 @@ def test_the_command_that_repeats_a_run_asks_for_the_same(words: str) -> None:
 
 
 def test_pictures_are_those_that_tell_something(ran: Path) -> None:
-    found, predictions = read_results(ran), page.arrays(ran / "predictions.npz")
-    pictures = page.arrays(ran / "pictures.npz")
+    found, predictions = read_results(ran), gallery.arrays(ran / "predictions.npz")
+    pictures = gallery.arrays(ran / "pictures.npz")
     labels, torch = predictions["labels"], predictions["torch"]
     np.testing.assert_array_equal(pictures["first/index"], np.arange(12))
     wrong = pictures["wrong/index"]
     assert (labels[wrong] != torch[wrong]).all()
-    grids = page.grids(found, predictions, pictures, [str(n) for n in range(10)])
+    grids = gallery.grids(found, predictions, pictures, [str(n) for n in range(10)])
     for one, index in zip(grids["wrong"], wrong, strict=True):
         assert one["true"] == str(labels[index])
         assert [(said["class"], said["right"]) for said in one["said"]] == [
@@ -154,20 +154,20 @@ def test_pictures_are_those_that_tell_something(ran: Path) -> None:
 
 def test_entrants_that_disagree_are_named_at_the_picture() -> None:
     chosen = {"a": np.array([1, 2]), "b": np.array([1, 0]), "c": np.array([1, 2])}
-    said = page.said_of(1, chosen, np.array([1, 0]), ["zero", "one", "two"])
+    said = gallery.said_of(1, chosen, np.array([1, 0]), ["zero", "one", "two"])
     assert said == [
         {"class": "two", "right": False, "who": "a, c"},
         {"class": "zero", "right": True, "who": "b"},
     ]
-    assert [one["who"] for one in page.said_of(0, chosen, np.array([1, 0]), ["0", "1", "2"])] == [
-        ""
-    ]
+    assert [
+        one["who"] for one in gallery.said_of(0, chosen, np.array([1, 0]), ["0", "1", "2"])
+    ] == [""]
 
 
 def test_entrants_that_choose_alike_share_a_matrix() -> None:
     found = {"entrants": [{"label": name, "slug": name} for name in "abcd"]}
     same, other = np.array([1, 2]), np.array([1, 0])
-    chosen = page.choices(found, {"a": same, "b": other, "d": same.copy(), "labels": other})
+    chosen = gallery.choices(found, {"a": same, "b": other, "d": same.copy(), "labels": other})
     assert list(chosen) == ["a, d", "b"], "c left no predictions"
 
 
@@ -236,7 +236,7 @@ def test_pages_of_earlier_results_are_drawn(copy: Path) -> None:
 
 def test_a_page_stays_small_whatever_the_pictures(copy: Path) -> None:
     """Six megabytes at most, of which the charts' library is one."""
-    pictures = page.arrays(copy / "pictures.npz")
+    pictures = gallery.arrays(copy / "pictures.npz")
     draw = np.random.default_rng(0)
     for kind in ("first", "wrong", "disagreed"):
         count = len(pictures[f"{kind}/index"])

@@ -1,0 +1,145 @@
+"""Pictures in the page: test images, weights."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from safetensors.numpy import load_file
+
+from common.contract.arrays import Array
+
+#: Units of an MLP that are shown, those with the largest weights to the output.
+UNITS = 10
+
+#: Side of a picture, in pixels.
+LARGEST = 84
+
+# ---- pictures ------------------------------------------------------------------------------
+
+
+def arrays(path: Path) -> dict[str, Array]:
+    """Every array of an .npz file; none if it is not there."""
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def choices(found: Mapping[str, Any], predictions: Mapping[str, Array]) -> dict[str, Array]:
+    """The classes chosen, once for all entrants that choose the same: their labels -> classes."""
+    groups: list[tuple[list[str], Array]] = []
+    for entrant in found["entrants"]:
+        chosen = predictions.get(entrant["slug"])
+        if chosen is None:
+            continue
+        for labels, classes in groups:
+            if np.array_equal(chosen, classes):
+                labels.append(entrant["label"])
+                break
+        else:
+            groups.append(([entrant["label"]], chosen))
+    return {", ".join(labels): classes for labels, classes in groups}
+
+
+def grids(
+    found: Mapping[str, Any],
+    predictions: Mapping[str, Array],
+    pictures: Mapping[str, Array],
+    names: Sequence[str],
+) -> dict[str, list[dict[str, Any]]]:
+    """Test images with what they are and what they are taken for, kind by kind."""
+    if "labels" not in predictions:
+        return {}
+    chosen = {
+        entrant["label"]: predictions[entrant["slug"]]
+        for entrant in found["entrants"]
+        if entrant["slug"] in predictions
+    }
+    return {
+        kind: [
+            {
+                "number": int(index),
+                "image": picture(image),
+                "true": names[predictions["labels"][index]],
+                "said": said_of(int(index), chosen, predictions["labels"], names),
+            }
+            for index, image in zip(
+                pictures.get(f"{kind}/index", ()), pictures.get(f"{kind}/images", ()), strict=True
+            )
+        ]
+        for kind in ("first", "wrong", "disagreed")
+    }
+
+
+def said_of(
+    index: int, chosen: Mapping[str, Array], labels: Array, names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """What the entrants take an image for: one line where they agree."""
+    classes: dict[int, list[str]] = {}
+    for label, of in chosen.items():
+        classes.setdefault(int(of[index]), []).append(label)
+    return [
+        {"class": names[which], "right": which == labels[index],
+         "who": "" if len(classes) == 1 else ", ".join(who)}
+        for which, who in classes.items()
+    ]  # fmt: skip
+
+
+def picture(pixels: Array) -> str:
+    """A square grey picture as a data URI: dark on light, as ink on paper."""
+    side = round(len(pixels) ** 0.5)
+    return data_uri(small(Image.fromarray(255 - pixels.reshape(side, side), mode="L")))
+
+
+def data_uri(image: Image.Image) -> str:
+    """A picture as PNG in a data URI."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def weights(folder: Path, found: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    """Pictures of what every entrant's first layer looks for; of an MLP the same units in all."""
+    chosen: list[int] | None = None
+    for entrant in found["entrants"]:
+        path = folder / f"params-{entrant['slug']}.safetensors"
+        if not path.is_file():
+            continue
+        params = load_file(path)
+        first = params.get("hidden.weight", params.get("output.weight"))
+        if first is None:  # a backend that handed over something else has failed, and says so
+            continue
+        side = round(len(first) ** 0.5)
+        if side * side != len(first) or side < 2:
+            continue
+        units: Sequence[int] = range(first.shape[1])
+        if "hidden.weight" in params:
+            if chosen is None:
+                sizes = np.linalg.norm(params["output.weight"], axis=1)
+                chosen = [int(unit) for unit in np.argsort(-sizes, kind="stable")[:UNITS]]
+            units = chosen
+        yield {
+            "label": entrant["label"],
+            "hidden": "hidden.weight" in params,
+            "images": [(unit, diverging(first[:, unit].reshape(side, side))) for unit in units],
+        }
+
+
+def diverging(values: Array) -> str:
+    """Values as a picture: blue below zero, white at it, red above."""
+    top = float(np.abs(values).max()) or 1.0
+    share = np.clip(values.astype("float64") / top, -1, 1)[..., None]
+    red, blue, white = np.array([178, 24, 43]), np.array([33, 102, 172]), np.full(3, 247)
+    colour = np.where(share > 0, white + share * (red - white), white - share * (blue - white))
+    return data_uri(small(Image.fromarray(colour.round().astype(np.uint8), mode="RGB")))
+
+
+def small(image: Image.Image) -> Image.Image:
+    """As large as it is shown, at most."""
+    return image.resize((LARGEST, LARGEST)) if image.width > LARGEST else image

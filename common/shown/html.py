@@ -1,0 +1,51 @@
+"""Templates, and coloured source, for pages and notebooks."""
+
+from __future__ import annotations
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from common.shown.words import DASH, megabytes, percent, seconds
+
+#: Pygments' styles for the two schemes.
+LIGHT, DARK = "friendly", "github-dark"
+
+
+def template(name: str) -> Template:
+    """A template of the project's, which escapes what it is given."""
+    environment = Environment(
+        loader=PackageLoader("common.shown", "pages"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(seconds=seconds, percent=percent, megabytes=megabytes, digits=digits)
+    found: Template = environment.get_template(f"{name}.jinja")
+    return found
+
+
+def digits(value: float | None, how: str) -> str:
+    """A number in a format, or a dash."""
+    return DASH if value is None else format(value, how)
+
+
+def coloured(code: str, *, noclasses: bool = False) -> Markup:
+    """Python source in colours, character for character; with `noclasses` needing no style."""
+    lexer = PythonLexer(stripnl=False, ensurenl=False)
+    return Markup(highlight(code, lexer, HtmlFormatter(nowrap=True, noclasses=noclasses)))
+
+
+def styles() -> Markup:
+    """Colours of the source, light and dark."""
+    light = HtmlFormatter(style=LIGHT).get_style_defs(".code")
+    dark = HtmlFormatter(style=DARK).get_style_defs(".code")
+    return Markup(f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}")
+
+
+def script_safe(text: str) -> str:
+    """A library's text so that nothing in it can end the script element."""
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
