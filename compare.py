@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 from common.cli import main
 
 if TYPE_CHECKING:
-    from common.notebook import Comparison
+    from common.shown.notebook import Comparison
 
 
 def compare(backends: Sequence[str] | None = None, **settings: Any) -> Comparison:
-    """Train one model in several frameworks; see `common.notebook.compare`."""
+    """Train one model in several frameworks; see `common.compare.compare`."""
     # Only here: the command line answers in a tenth of a second, without the charts.
-    from common import notebook
+    from common import compare
 
-    return notebook.compare(backends, **settings)
+    return compare.compare(backends, **settings)
 
 
 if __name__ == "__main__":

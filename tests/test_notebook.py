@@ -10,7 +10,7 @@ import pytest
 
 from common.contract.root import ROOT
 from common.errors import Refused
-from common.notebook import Comparison, Curves
+from common.shown.notebook import Comparison, Curves
 from compare import compare
 
 NOTEBOOK = ROOT / "docs" / "compare.ipynb"

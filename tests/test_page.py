@@ -15,9 +15,9 @@ import pytest
 from common import cli
 from common.contract.info import COMPONENTS
 from common.errors import Refused
-from common.notebook import Comparison
 from common.results.folder import read_results
 from common.shown import charts, gallery, page, repeat
+from common.shown.notebook import Comparison
 from tests.conftest import BATCH, EXAMPLES, Command
 
 SECTIONS = (
