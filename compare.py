@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from common.cli import main
+from common.cli.commands import main
 
 if TYPE_CHECKING:
     from common.shown.notebook import Comparison

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from common.cli import default_folder, parser, read_request, train
+from common.cli.options import parser
+from common.cli.request import default_folder, read_request, train
 from common.errors import Refused
 from common.results.folder import prepare
 from common.shown.notebook import Comparison, Curves

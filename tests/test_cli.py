@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from common import cli
+from common.cli import commands, request
 from common.contract.models import MODELS
 from common.data import draws, idx
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, VALIDATOR, Command, Done, checked
@@ -677,8 +677,8 @@ def test_interrupted_before_there_is_anything(
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "find", interrupt)
-    assert cli.main(["--backends", "numpy"]) == 130
+    monkeypatch.setattr(request, "find", interrupt)
+    assert commands.main(["--backends", "numpy"]) == 130
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.count("\n") == 1
@@ -963,7 +963,7 @@ def test_answers_without_numpy(arguments: list[str], compare: Command) -> None:
         timeout=60,
     )
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "common.cli" in imported
+    assert "common.cli.commands" in imported
     assert not imported & {"numpy", "scipy", "PIL"}
 
 

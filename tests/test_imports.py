@@ -75,7 +75,9 @@ def test_probe_sees_an_import(tmp_path: Path) -> None:
     ids=" ".join,
 )
 def test_command_leaves_no_framework_in_the_parent(arguments: list[str], tmp_path: Path) -> None:
-    code = f"from common.cli import main\ncode = main({arguments!r})\nprint(code, loaded())"
+    code = (
+        f"from common.cli.commands import main\ncode = main({arguments!r})\nprint(code, loaded())"
+    )
     assert probe(code, tmp_path) == "0 []"
 
 
@@ -84,7 +86,9 @@ def test_run_on_images_leaves_no_framework_in_the_parent(
 ) -> None:
     arguments = ["--backends", "numpy", "--epochs", "4", "--data-dir", str(small_folder)]
     arguments += ["--custom-data", "--resize", "5", "--json", "-", "--out", "out"]
-    code = f"from common.cli import main\ncode = main({arguments!r})\nprint(code, loaded())"
+    code = (
+        f"from common.cli.commands import main\ncode = main({arguments!r})\nprint(code, loaded())"
+    )
     assert probe(code, tmp_path) == "0 []"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common import cli
+from common.cli import options, request
 from common.contract.info import COMPONENTS
 from common.errors import Refused
 from common.results.folder import read_results
@@ -118,8 +118,8 @@ def test_the_source_is_the_one_that_ran(copy: Path) -> None:
     ],
 )
 def test_the_command_that_repeats_a_run_asks_for_the_same(words: str) -> None:
-    asked = cli.parser().parse_args(["run", *words.split()])
-    plan = cli.make_plan(asked).asdict()
+    asked = options.parser().parse_args(["run", *words.split()])
+    plan = request.make_plan(asked).asdict()
     how = {"style": "scratch", "mode": "jit", "data": "memory"}
     entrants = [
         {"label": "torch#1", "backend": "torch", **how},
@@ -130,8 +130,8 @@ def test_the_command_that_repeats_a_run_asks_for_the_same(words: str) -> None:
     found["parity"] = {"entrants": {"torch#1": {"float64_drift": 0.0}}}
     command = repeat.command(found).split()
     assert command[:2] == ["python", "compare.py"]
-    again = cli.parser().parse_args(["run", *command[2:]])
-    assert cli.make_plan(again).asdict() == plan
+    again = options.parser().parse_args(["run", *command[2:]])
+    assert request.make_plan(again).asdict() == plan
     assert again.backends == ["torch:scratch,jit,memory", "torch:scratch,jit,loader,stock"]
     assert again.mix == ["loss=torch,model=jax"]
     assert (again.style, again.custom_data, again.check_float64) == ("scratch", True, True)
