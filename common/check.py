@@ -18,19 +18,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from common.agreement.band import Band
 from common.agreement.diagnose import Diagnosis, Patient, diagnose
-from common.agreement.judge import Bench, judge
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
 from common.agreement.track import Track
-from common.agreement.verdict import Verdict, undecided
+from common.agreement.verdict import Verdict
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.entrant import Entrant
 from common.contract.info import DTYPES, MODES
@@ -38,10 +36,15 @@ from common.contract.labels import check_classes, check_targets
 from common.contract.models import MODELS, Model
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
-from common.data import draws
 from common.entrants.port import CLASSIFICATION, REGRESSION, Port, PortSession, opened_as
 from common.errors import Refused
 from common.measure.machine import available_cores
+from common.running.judging import NOT_RUN, Candidate, Judging, free_run_of
+from common.running.roster import choices_of
+from common.running.work import Orders, Work
+
+#: An update rule in NumPy, that a backend declares.
+Rule = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -111,13 +114,7 @@ def check(
         BadLabel: labels that no loss could take.
     """
     started = time.perf_counter()
-    if (reference is None) == (model is None):
-        raise Refused("check needs either a registered model or a reference to hold it against")
-    if model is not None and model not in MODELS:
-        raise Refused(f"unknown model {model!r}; there are {', '.join(MODELS)}")
-    for word, known in ((optimizer, OPTIMIZERS), (dtype, DTYPES), (mode, MODES)):
-        if word not in known:
-            raise Refused(f"unknown {word!r}; there are {', '.join(known)}")
+    refuse_words(reference, model, optimizer, dtype, mode)
     classifies = MODELS[model].classifies if model else labels.dtype.kind in "iu"
     if classifies:
         check_classes(labels, len(images))
@@ -130,60 +127,70 @@ def check(
         device="cpu", threads=available_cores(), workers=0, hidden=0, drop_last=False, limit=None,
         resize=None, rounds=1,
     )  # fmt: skip
-    start = cast(params, dtype)
     if images.dtype.kind == "f":
         images = images.astype(dtype)
     if kind == REGRESSION:
         labels = labels.astype(dtype)
-    data = {"train": (images, labels), "initial": start}
+    data = {"train": (images, labels), "initial": cast(params, dtype)}
+    work = Work(plan, data, Orders(plan, len(images)), len(images), {}, None)
     session, backend, style = opened_as(port, style, mode)
-    declared = None if isinstance(port, Port) else backend.declared(style, plan)
-    choices = {"style": style, "mode": mode, "data": "memory"}
+    entrant = Entrant("port", "port", session.backend, style, mode, "memory")
+    # A port's functions are its own; only a whole backend follows rules that it declares.
+    judged = replace(backend, info=replace(backend.info, declared=()))
+    judged = judged if isinstance(port, Port) else backend
+    found, verdict = examine(Candidate(entrant, judged, session, NOT_RUN), work, reference)
+    return Report(verdict, found, time.perf_counter() - started)
+
+
+def refuse_words(
+    reference: Port | None, model: str | None, optimizer: str, dtype: str, mode: str
+) -> None:
+    """Refuse what `check` does not know."""
+    if (reference is None) == (model is None):
+        raise Refused("check needs either a registered model or a reference to hold it against")
+    if model is not None and model not in MODELS:
+        raise Refused(f"unknown model {model!r}; there are {', '.join(MODELS)}")
+    for word, known in ((optimizer, OPTIMIZERS), (dtype, DTYPES), (mode, MODES)):
+        if word not in known:
+            raise Refused(f"unknown {word!r}; there are {', '.join(known)}")
+
+
+def examine(candidate: Candidate, work: Work, reference: Port | None) -> tuple[Diagnosis, Verdict]:
+    """Diagnose a candidate step by step, then train it and judge it as a run does."""
+    session, entrant, backend = candidate.session, candidate.entrant, candidate.backend
+    plan = work.plan
+    declared = backend.declared(entrant.style, plan)
+    referees: dict[Any, Referee] = {}
+
+    def referee(rule: Rule | None) -> Referee:
+        # The diagnosis and the verdict share it: opening a framework twice costs seconds.
+        if rule not in referees:
+            referees[rule] = referee_of(plan, work.data, reference, rule)
+        return referees[rule]
+
+    judging = Judging(work, referee)
+    ours = referee(backend.rule(declared) if declared else None)
 
     def reopen() -> None:
-        session.open(plan.asdict(), choices, data)
-        referee.claim()
+        session.open(plan.asdict(), choices_of(entrant), work.data)
+        ours.claim()
 
-    orders = [
-        draws.order(seed, epoch, len(images), batch_size, drop_last=False)
-        for epoch in range(epochs)
-    ]
-    schedule = Schedule(orders, batch_size)
-    rule = backend.rule(declared) if declared else None
-    referee = referee_of(plan, data, reference, rule)
     reopen()
-    entrant = Entrant("port", "port", session.backend, style, mode, "memory")
-    found = diagnose(Patient(entrant, backend.info, session, reopen), Track(referee, schedule))
-    bench = Bench(referee, schedule)
+    schedule = Schedule(work.orders, plan.batch_size)
+    found = diagnose(Patient(entrant, backend.info, session, reopen), Track(ours, schedule))
+    judging.prepare([candidate])
     reopen()
-    trained = [session.train(order) for order in orders]
-    losses = [one["losses"] for one in trained]
-    fingerprint = session.fingerprint(orders[0])
-    verdict = judge(
-        session,
-        entrant,
-        backend.info,
-        losses,
-        fingerprint,
-        bench,
-        trained[0]["steps_per_call"],
-    )
-    if undecided(verdict):
-        joined = np.concatenate(losses)
-        band = Band(bench, orders, start)
-        repeats = band.settles(verdict, joined) or band.widen(session, joined)
-        band.settle(verdict, joined, repeats=repeats)
-    if declared is not None and verdict.verdict == "rounding":
-        verdict.verdict, verdict.reason = "declared", declared.reason
+    trained = replace(candidate, run=free_run_of(session, work.orders))
+    verdict = judging.verdict(trained)
     if found.difference is not None:
         verdict.differs(found.difference)
     elif verdict.first_difference is not None:
         found.difference = verdict.first_difference
-    return Report(verdict, found, time.perf_counter() - started)
+    return found, verdict
 
 
 def referee_of(
-    plan: Plan, data: dict[str, Any], reference: Port | None, rule: Callable[..., Any] | None
+    plan: Plan, data: dict[str, Any], reference: Port | None, rule: Rule | None
 ) -> Referee:
     """NumPy, or what is ported, in float64."""
     if reference is None:

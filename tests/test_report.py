@@ -30,7 +30,7 @@ from common.results.folder import OURS, SCHEMA, as_json, prepare, whole, write_o
 from common.results.record import Record, Results
 from common.running.runner import Runner
 from common.running.starting import new_records
-from common.running.work import Work, prepare_work
+from common.running.work import Work, draw_work
 from common.shown.curves import CURVES_WIDTH, curves
 from common.shown.pictures import drawn, print_agreement
 from common.shown.progress import Progress
@@ -101,9 +101,9 @@ def judged_as_it_says(session: FakeSession, *_: Any, **__: Any) -> Verdict:
 @pytest.fixture(autouse=True)
 def made_up_referee(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "real_referee" not in request.fixturenames:
-        monkeypatch.setattr("common.running.runner.Referee", lambda *_: None)
-        monkeypatch.setattr("common.running.runner.Bench", FakeBench)
-        monkeypatch.setattr("common.running.runner.judge", judged_as_it_says)
+        monkeypatch.setattr("common.running.judging.Referee", lambda *_: None)
+        monkeypatch.setattr("common.running.judging.Bench", FakeBench)
+        monkeypatch.setattr("common.running.judging.judge", judged_as_it_says)
 
 
 @pytest.fixture
@@ -364,10 +364,8 @@ def test_warm_up_is_forgotten() -> None:
 def test_linear_has_no_test_figures() -> None:
     plan = small_plan("linear")
     work = work_of(plan)
-    work.summary |= {
-        "true": {"weight": [2.0, -3.4], "bias": 4.2},
-        "least_squares": {"weight": [2.0, -3.4], "bias": 4.2},
-    }
+    exact = {"weight": [2.0, -3.4], "bias": 4.2}
+    work.summary.update(true=exact, least_squares=exact)
     session = FakeSession(bias=0.5)
     results = run({"[red]a": session}, plan, work=work)
     read = as_read(results)
@@ -388,10 +386,10 @@ def test_learnt_of_linear_is_printed_beside_the_truth() -> None:
         "output.weight": np.zeros((2, 1), "float32"),
         "output.bias": np.zeros(1, "float32"),
     }
-    work.summary |= {
-        "true": {"weight": [2.0, -3.4], "bias": 4.2},
-        "least_squares": {"weight": [2.01, -3.39], "bias": 4.19},
-    }
+    work.summary.update(
+        true={"weight": [2.0, -3.4], "bias": 4.2},
+        least_squares={"weight": [2.01, -3.39], "bias": 4.19},
+    )
     text = printed(run({"[red]a": FakeSession(bias=0.5)}, plan, work=work))
     assert re.search(r"true +2\.0+ +-3\.40+ +4\.20+", text)
     assert re.search(r"least squares +2\.010* +-3\.390* +4\.190*", text)
@@ -682,7 +680,7 @@ def test_made_up_numbers_do_not_agree_with_the_real_referee(
 ) -> None:
     """And NumPy itself does."""
     plan = make_plan()
-    work = prepare_work(plan, small, tmp_path)
+    work = draw_work(plan, small)
     fake = FakeSession(classes=np.zeros(small.test_examples, np.uint8))
     sessions: dict[str, Any] = {"fake": fake, "numpy": LocalSession("numpy")}
     results = run(sessions, plan, work=work)
@@ -706,7 +704,7 @@ def test_an_entrant_that_leaves_a_step_out(
             return super().train(order[: len(order) // 32 * 32])
 
     plan = make_plan()
-    work = prepare_work(plan, small, tmp_path)
+    work = draw_work(plan, small)
     sessions: dict[str, Any] = {"hasty": Hasty("numpy"), "numpy": LocalSession("numpy")}
     results = run(sessions, plan, work=work)
     read = as_read(results)
@@ -1253,8 +1251,9 @@ def test_who_watches_is_not_blamed_on_an_entrant() -> None:
         def epoch(self, record: Record, round_: int) -> None:
             raise RuntimeError("the terminal is on fire")
 
-    with pytest.raises(RuntimeError, match="on fire"):
-        run({"a": FakeSession()}, observer=Broken())
+    results = run({"a": FakeSession()}, observer=Broken())
+    assert str(results.error) == "the terminal is on fire"
+    assert results.records[0].reason == "an error of this project's own ended the run"
 
 
 # ---- disturbed -----------------------------------------------------------------------------

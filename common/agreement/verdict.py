@@ -46,6 +46,7 @@ class Verdict:
         noise_band: what nudged runs drift, where that was needed.
         exp_error: how far the framework's own exp alone may lead every loss.
         float64_drift: of a run in float64, where one was asked for.
+        float64_failed: why that run has none.
         criterion: in words.
         prediction_agreement: share of test images given the referee's class.
         first_difference: where it parts.
@@ -60,6 +61,7 @@ class Verdict:
     noise_band: float | None = None
     exp_error: float = 0.0
     float64_drift: float | None = None
+    float64_failed: str | None = None
     criterion: str = CRITERION
     prediction_agreement: float | None = None
     first_difference: Difference | None = None

@@ -273,7 +273,7 @@ def diagnose(asked: argparse.Namespace) -> int:
     """`diagnose`: find where entrants leave the referee's path; nothing is kept."""
     from common.results.folder import as_json, write_json
     from common.running.diagnosing import Diagnoser
-    from common.running.work import prepare_work
+    from common.running.work import draw_work
     from common.shown.diagnosis import print_diagnoses
     from common.shown.progress import Progress
     from common.shown.words import plain
@@ -281,7 +281,7 @@ def diagnose(asked: argparse.Namespace) -> int:
     request = read_request(asked)
     with tempfile.TemporaryDirectory(prefix="compare-") as name:
         folder = Path(name)
-        work = prepare_work(request.plan, request.dataset, folder)
+        work = draw_work(request.plan, request.dataset)
         records = request.records
         connect = request.connect(folder, asked.timeout)
         plan = request.plan

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from common.entrants.mixed import Mix
     from common.entrants.session import Session
     from common.results.record import Record, Results
-    from common.running.runner import Observer
+    from common.running.observer import Observer
 
 
 class Terminal(Console):
@@ -144,38 +144,40 @@ def train(
     asked: argparse.Namespace, request: Request, folder: Path, progress: Observer
 ) -> tuple[Results, dict[str, Any], Arrays]:
     """Train and judge everybody, and save it; the results, as saved, the initial parameters."""
-    from common.errors import one_line
     from common.measure.limit import limit
-    from common.results.folder import write_json
     from common.results.source import copy_source
+    from common.running.interruption import Interruption
     from common.running.runner import Runner
-    from common.running.work import prepare_work, save_arrays
+    from common.running.saving import save
+    from common.running.work import draw_work, write_work
 
     plan = request.plan
-    copy_source(folder / "source", request.backends())
-    work = prepare_work(plan, request.dataset, folder)
-    results = Runner(
-        work,
-        request.records,
-        request.connect(folder, asked.timeout),
-        progress,
-        band=not asked.no_band,
-        float64=getattr(asked, "check_float64", False),
-        limit=limit if plan.device == "cpu" else None,
-        meanwhile=import_what_comes_last,
-    ).run()
-    with uninterrupted():
-        save_arrays(results, folder, work.test_labels, request.dataset)
-        found = results.asdict()
-        write_json(folder / "results.json", found)
-        progress.phase("drawing the page")
-        try:
-            import_what_comes_last().write(folder)
-        except Exception as error:
-            # The results are saved, and a picture of them must not change what is said of them.
-            words = f"the page could not be drawn: {one_line(error)}; compare.py report tries again"
-            request.errors.print(words, markup=False, highlight=False, soft_wrap=True)
-    return results, found, work.data["initial"]
+    with Interruption() as interruption:
+        with interruption.taken():
+            copy_source(folder / "source", request.backends())
+            work = draw_work(plan, request.dataset)
+            write_work(work, folder)
+        results = Runner(
+            work,
+            request.records,
+            request.connect(folder, asked.timeout),
+            progress,
+            band=not asked.no_band,
+            float64=getattr(asked, "check_float64", False),
+            limit=limit if plan.device == "cpu" else None,
+            meanwhile=import_what_comes_last,
+            interruption=interruption,
+        ).run()
+        progress.phase("saving")
+        found, lost = save(results, work, folder, request.dataset, draw_page)
+    for words in lost:
+        request.errors.print(words, markup=False, highlight=False, soft_wrap=True)
+    return results, found, work.initial
+
+
+def draw_page(folder: Path) -> object:
+    """Write report.html of a result folder."""
+    return import_what_comes_last().write(folder)
 
 
 def import_what_comes_last() -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -132,19 +131,15 @@ def finite(value: Any) -> Any:
     return value
 
 
-def write_orders(path: Path, orders: Iterable[Array], shape: tuple[int, int]) -> str:
-    """Stream the orders into an .npy file, one epoch in memory at a time; their SHA-256."""
-    sha = hashlib.sha256()
-    with whole(path) as temporary:
-        rows = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
-            temporary, mode="w+", dtype=np.int32, shape=shape
-        )
-        for row, order in zip(rows, orders, strict=True):
-            row[:] = order
-            sha.update(order.astype("<i4").tobytes())
-        rows.flush()
-        del rows
-    return sha.hexdigest()
+def write_orders(path: Path, orders: Iterable[Array], shape: tuple[int, int]) -> None:
+    """Stream the orders into an .npy file, one epoch in memory at a time."""
+    header = {"descr": "<i4", "fortran_order": False, "shape": shape}
+    # Written, not mapped into memory: on a full disk a write fails, where a page that cannot be
+    # written back ends the process.
+    with whole(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+        for order in orders:
+            file.write(order.astype("<i4").tobytes())
 
 
 def write_arrays(path: Path, arrays: Arrays) -> None:

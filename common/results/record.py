@@ -39,6 +39,8 @@ class Record:
     first_step_seconds: float | None = None
     epochs: list[dict[str, Any]] = field(default_factory=list)
     losses: list[Array] = field(default_factory=list)
+    #: step losses of each epoch of the later rounds, a list per round
+    later: list[list[Array]] = field(default_factory=list)
     #: seconds of each epoch, a list per round
     rounds: list[list[float]] = field(default_factory=list)
     #: whether something else used the machine meanwhile, likewise
@@ -62,6 +64,11 @@ class Record:
     def step_losses(self) -> Array:
         """Loss of every step of the first round."""
         return np.concatenate(self.losses) if self.losses else np.empty(0)
+
+    @property
+    def later_losses(self) -> list[Array]:
+        """Loss of every step of each later round."""
+        return [np.concatenate(losses) for losses in self.later if losses]
 
     @property
     def steady(self) -> list[float]:
@@ -100,6 +107,8 @@ class Results:
     referee_losses: Array | None = None
     #: what the machine could do on an epoch, see `common.measure.limit`
     limit: dict[str, float] | None = None
+    #: of this project's own, that ended the run before its time
+    error: Exception | None = None
     _seconds: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def exit_code(self) -> int:

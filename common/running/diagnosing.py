@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from common.agreement.diagnose import Diagnosis, Patient, diagnose
@@ -12,10 +11,10 @@ from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
 from common.agreement.track import Track
 from common.contract.info import Declared
-from common.entrants.session import Session
 from common.measure.machine import available_cores
 from common.results.record import Record
-from common.running.runner import Connect, Observer, attempt, choices_of
+from common.running.observer import Observer
+from common.running.roster import Connect, Roster, choices_of
 from common.running.work import Work
 
 
@@ -31,66 +30,48 @@ class Diagnoser:
     records: list[Record]
     connect: Connect
     observer: Observer
+    _tracks: dict[Declared | None, Track] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.roster = Roster(self.records, self.connect, self.observer)
 
     def run(self) -> dict[str, Diagnosis]:
         """Diagnose whoever can be opened; what was found, by label."""
         found: dict[str, Diagnosis] = {}
-        sessions: dict[str, Session] = {}
-        alive = [record for record in self.records if record.status == "ok"]
+        pool = ThreadPoolExecutor(available_cores())
         try:
-            for record in alive:
-                self._try(record, lambda r: sessions.update({r.entrant.label: self.connect(r)}))
+            self.roster.connect_all()
             # Importing a framework is mostly waiting; the referee need not wait for it.
             self.observer.phase("walking the referee's path")
-            pool = ThreadPoolExecutor(available_cores())
-            opening = {
-                record.entrant.label: pool.submit(self._open, record, sessions)
-                for record in alive
-                if record.entrant.label in sessions
-            }
-            tracks: dict[Declared | None, Track] = {}
-            for record in alive:
-                label = record.entrant.label
-                if label not in opening or record.status != "ok":
-                    continue
-                track = self._track(record, tracks)
-                self.observer.phase(f"following {label}")
-                self._try(record, lambda r: opening[r.entrant.label].result())
-                if record.status == "ok":
-                    self._try(record, self._diagnose, sessions, track, found)
-            pool.shutdown(wait=False, cancel_futures=True)
+            opening = [(record, pool.submit(self._open, record)) for record in self.roster.alive()]
+            for record, opened in opening:
+                track = self._track(record)
+                self.observer.phase(f"following {record.entrant.label}")
+                if self.roster.attempt(record, opened.result):
+                    self.roster.attempt(record, self._diagnose, record, track, found)
         finally:
-            for session in sessions.values():
-                session.close(at_once=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            self.roster.close(at_once=True)
         return found
 
-    def _try(self, record: Record, call: Callable[..., Any], *arguments: Any) -> None:
-        attempt(record, self.observer, call, record, *arguments)
+    def _open(self, record: Record) -> Any:
+        session, plan = self.roster.session(record), self.work.plan
+        return session.open(plan.asdict(), choices_of(record.entrant), self.work.data)
 
-    def _open(self, record: Record, sessions: Mapping[str, Session]) -> None:
-        choices = choices_of(record.entrant)
-        sessions[record.entrant.label].open(self.work.plan.asdict(), choices, self.work.data)
-
-    def _track(self, record: Record, tracks: dict[Declared | None, Track]) -> Track:
+    def _track(self, record: Record) -> Track:
         """The path of the common definitions, or of the rule that somebody declares."""
         plan, data = self.work.plan, self.work.data
         declared = record.backend.declared(record.entrant.style, plan)
-        if declared not in tracks:
+        if declared not in self._tracks:
             rule = record.backend.rule(declared) if declared else None
             schedule = Schedule(self.work.orders, plan.batch_size)
-            tracks[declared] = Track(Referee(plan, data, rule), schedule)
-        return tracks[declared]
+            self._tracks[declared] = Track(Referee(plan, data, rule), schedule)
+        return self._tracks[declared]
 
-    def _diagnose(
-        self,
-        record: Record,
-        sessions: Mapping[str, Session],
-        track: Track,
-        found: dict[str, Diagnosis],
-    ) -> None:
+    def _diagnose(self, record: Record, track: Track, found: dict[str, Diagnosis]) -> None:
         def reopen() -> None:
-            self._open(record, sessions)
+            self._open(record)
 
-        session = sessions[record.entrant.label]
+        session = self.roster.session(record)
         patient = Patient(record.entrant, record.backend.info, session, reopen)
         found[record.entrant.label] = diagnose(patient, track)

@@ -2,42 +2,100 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
-import numpy as np
-
-from common.contract import arrays
-from common.contract.arrays import Array
+from common.contract.arrays import Array, Arrays, cast, cast_one, digest
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import draws
 from common.data.description import Dataset
-from common.results.folder import write_arrays, write_orders, write_pictures, write_predictions
-from common.results.record import Results
+from common.results.folder import write_arrays, write_orders
 
 
-@dataclass
+class Orders(Sequence[Array]):
+    """The order of every epoch, drawn when it is asked for.
+
+    Args:
+        plan: of the run.
+        examples: of the training set.
+    """
+
+    def __init__(self, plan: Plan, examples: int) -> None:
+        self._plan, self._examples = plan, examples
+        # A turn asks for the same order once an entrant.
+        self._draw = lru_cache(2)(self._drawn)
+
+    def _drawn(self, epoch: int) -> Array:
+        plan = self._plan
+        return draws.order(plan.seed, epoch, self._examples, plan.batch_size, plan.drop_last)
+
+    def __len__(self) -> int:
+        return self._plan.epochs
+
+    @overload
+    def __getitem__(self, epoch: int) -> Array: ...
+    @overload
+    def __getitem__(self, epoch: slice) -> Sequence[Array]: ...
+    def __getitem__(self, epoch: int | slice) -> Array | Sequence[Array]:
+        if isinstance(epoch, slice):
+            return [self._draw(one) for one in range(*epoch.indices(len(self)))]
+        if not -len(self) <= epoch < len(self):
+            raise IndexError(f"epoch {epoch} of {len(self)}")
+        return self._draw(epoch % len(self))
+
+    def digest(self) -> str:
+        """SHA-256 of all orders, as order.npy has them."""
+        sha = hashlib.sha256()
+        for order in self:
+            sha.update(order.astype("<i4").tobytes())
+        return sha.hexdigest()
+
+
+@dataclass(frozen=True)
 class Work:
-    """What is trained on: the same for every entrant."""
+    """What is trained on.
+
+    Attributes:
+        plan: of the run.
+        data: for `Session.open`, the initial parameters among them.
+        orders: of every epoch.
+        examples: in one epoch.
+        summary: of the data, for results.json.
+        test_labels: of the test set, if there is one.
+    """
 
     plan: Plan
-    data: dict[str, Any]  # for `Session.open`
+    data: dict[str, Any]
     orders: Sequence[Array]
     examples: int
-    summary: dict[str, Any]  # for results.json
+    summary: dict[str, Any]
     test_labels: Array | None
 
+    @property
+    def initial(self) -> Arrays:
+        """The initial parameters."""
+        start: Arrays = self.data["initial"]
+        return start
 
-def prepare_work(plan: Plan, dataset: Dataset | None, folder: Path) -> Work:
-    """Draw what is random, write it to the result folder, and describe the data.
+    def in_float64(self) -> Work:
+        """The same work for a run in float64, from the same initial values."""
+        wide = {**self.data, "initial": cast(self.initial, "float64")}
+        if "train" in wide:
+            wide["train"] = tuple(cast_one(array, "float64") for array in wide["train"])
+        return replace(self, plan=replace(self.plan, dtype="float64"), data=wide)
+
+
+def draw_work(plan: Plan, dataset: Dataset | None) -> Work:
+    """Draw what is random, and describe the data; nothing is written.
 
     Args:
         plan: of the run.
         dataset: Fashion-MNIST or custom; None for synthetic data.
-        folder: the result folder, made.
     """
     model = MODELS[plan.model]
     summary: dict[str, Any]
@@ -66,30 +124,14 @@ def prepare_work(plan: Plan, dataset: Dataset | None, folder: Path) -> Work:
             "test_examples": dataset.test_examples,
             "sha256": dataset.sha256,
         }
-    start = draws.parameters(model, inputs, plan.hidden, plan.seed, plan.dtype)
-    data["initial"] = start
-    write_arrays(folder / "initial.safetensors", start)
-
-    def order(epoch: int) -> Array:
-        return draws.order(plan.seed, epoch, examples, plan.batch_size, plan.drop_last)
-
-    used = len(order(0))
-    path = folder / "order.npy"
-    summary["order_sha256"] = write_orders(
-        path, map(order, range(plan.epochs)), (plan.epochs, used)
-    )
-    summary["initial_sha256"] = arrays.digest(start)
-    return Work(plan, data, np.load(path, mmap_mode="r"), used, summary, test_labels)
+    data["initial"] = draws.parameters(model, inputs, plan.hidden, plan.seed, plan.dtype)
+    orders = Orders(plan, examples)
+    summary["initial_sha256"] = digest(data["initial"])
+    summary["order_sha256"] = orders.digest()
+    return Work(plan, data, orders, len(orders[0]), summary, test_labels)
 
 
-def save_arrays(
-    results: Results, folder: Path, test_labels: Array | None, dataset: Dataset | None = None
-) -> None:
-    """Write what training left, but results.json."""
-    for record in results.records:
-        if record.params is not None:
-            write_arrays(folder / f"params-{record.entrant.slug}.safetensors", record.params)
-    if test_labels is not None:
-        write_predictions(folder / "predictions.npz", results.records, test_labels)
-    if dataset is not None:
-        write_pictures(folder / "pictures.npz", results, *dataset.test(), dataset.classes)
+def write_work(work: Work, folder: Path) -> None:
+    """Write what was drawn to the result folder."""
+    write_arrays(folder / "initial.safetensors", work.initial)
+    write_orders(folder / "order.npy", work.orders, (len(work.orders), work.examples))

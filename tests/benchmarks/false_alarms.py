@@ -29,7 +29,7 @@ from common.measure.machine import available_cores
 from common.results.record import Record
 from common.running.runner import Runner
 from common.running.starting import new_records, start_worker
-from common.running.work import prepare_work
+from common.running.work import draw_work
 
 #: Runs that a worker serves before another takes its place.
 FRESH = 4
@@ -106,20 +106,18 @@ def run(
     """Train and judge everybody once; a line for each."""
     plan, available = make_plan(model, seed, epochs), find()
     dataset = datasets.load(say=print)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
 
-        def connect(record: Record) -> Kept:
-            label = record.entrant.label
-            if label not in sessions:
-                log = Path(tempfile.mkdtemp())
-                worker = start_worker(record, plan=plan, folder=log, timeout=600, pythons={})
-                sessions[label] = Kept(worker)
-            return sessions[label]
+    def connect(record: Record) -> Kept:
+        label = record.entrant.label
+        if label not in sessions:
+            log = Path(tempfile.mkdtemp())
+            worker = start_worker(record, plan=plan, folder=log, timeout=600, pythons={})
+            sessions[label] = Kept(worker)
+        return sessions[label]
 
-        records = new_records(parse(labels, available), available, plan, {})
-        work = prepare_work(plan, dataset, folder)
-        results = Runner(work, records, connect, Silent()).run()
+    records = new_records(parse(labels, available), available, plan, {})
+    work = draw_work(plan, dataset)
+    results = Runner(work, records, connect, Silent()).run()
     if results.interrupted:
         raise KeyboardInterrupt
     for record in results.records:

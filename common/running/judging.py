@@ -1,0 +1,242 @@
+"""The one way to judge: a free run, its components, the noise band, what is declared.
+
+Runs, their second training in float64, and ports of somebody's own are all judged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from common.agreement.band import Band
+from common.agreement.drift import band_limit, free_limit
+from common.agreement.judge import Bench, judge
+from common.agreement.referee import Referee
+from common.agreement.schedule import Schedule
+from common.agreement.verdict import Difference, Verdict, undecided
+from common.contract.arrays import Array
+from common.contract.entrant import Entrant
+from common.contract.info import Declared
+from common.contract.registry import Backend
+from common.entrants.session import Session
+from common.running.work import Work
+
+#: Makes a referee by an update rule: a declared one, or None for the common definitions.
+MakeReferee = Callable[[Callable[..., Any] | None], Referee]
+#: Does something with one candidate, whose failure is its own; whether it went well.
+Attempt = Callable[["Candidate", Callable[[], object]], bool]
+
+
+@dataclass(frozen=True)
+class FreeRun:
+    """What one entrant's whole training left to be judged.
+
+    Attributes:
+        losses: of every step, an array an epoch.
+        fingerprint: SHA-256 of epoch 1's batches as the framework held them.
+        steps_per_call: how many steps one call holds.
+        later: the step losses of further rounds, an array a round.
+    """
+
+    losses: Sequence[Array]
+    fingerprint: str
+    steps_per_call: int
+    later: Sequence[Array] = ()
+
+    @property
+    def step_losses(self) -> Array:
+        """Of the first round, all epochs in a row."""
+        return np.concatenate(self.losses)
+
+
+#: Of a candidate that has not trained yet.
+NOT_RUN = FreeRun((), "", 1)
+
+
+def free_run_of(session: Session, orders: Sequence[Array]) -> FreeRun:
+    """Train an opened session along all orders, and fingerprint its batches."""
+    trained = [session.train(order) for order in orders]
+    losses = [one["losses"] for one in trained]
+    return FreeRun(losses, session.fingerprint(orders[0]), trained[0]["steps_per_call"])
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Who is judged.
+
+    Attributes:
+        entrant, backend: what it is, and what that declares.
+        session: open; left on another state than it had.
+        run: its free run.
+    """
+
+    entrant: Entrant
+    backend: Backend
+    session: Session
+    run: FreeRun
+
+
+def without_excuse(candidate: Candidate, call: Callable[[], object]) -> bool:
+    """Attempt something for a single candidate: its failure is everybody's."""
+    call()
+    return True
+
+
+@dataclass
+class Judging:
+    """Holds candidates against the referee's run by the rule that each declares.
+
+    Args:
+        work: what was trained on.
+        referee: makes the referee; None: NumPy's, of a registered model.
+        band: whether nudged runs may be made.
+    """
+
+    work: Work
+    referee: MakeReferee | None = None
+    band: bool = True
+    _benches: dict[Declared | None, Bench] = field(default_factory=dict)
+
+    def prepare(self, candidates: Iterable[Candidate]) -> None:
+        """Make the referee's run by the common definitions, and by each rule somebody declares."""
+        self._bench_of(None, None)
+        for candidate in candidates:
+            self._bench(candidate)
+
+    def _declared(self, candidate: Candidate) -> Declared | None:
+        return candidate.backend.declared(candidate.entrant.style, self.work.plan)
+
+    def _bench(self, candidate: Candidate) -> Bench:
+        return self._bench_of(self._declared(candidate), candidate.backend)
+
+    def _bench_of(self, declared: Declared | None, backend: Backend | None) -> Bench:
+        if declared not in self._benches:
+            rule = backend.rule(declared) if declared and backend else None
+            plan, data = self.work.plan, self.work.data
+            referee = self.referee(rule) if self.referee else Referee(plan, data, rule)
+            self._benches[declared] = Bench(referee, Schedule(self.work.orders, plan.batch_size))
+        return self._benches[declared]
+
+    @property
+    def common(self) -> Bench | None:
+        """The referee's run by the common definitions; None before `prepare`."""
+        return self._benches.get(None)
+
+    def components(self, candidate: Candidate) -> Verdict:
+        """Judge one candidate as far as that goes without nudged runs."""
+        run = candidate.run
+        verdict = judge(
+            candidate.session,
+            candidate.entrant,
+            candidate.backend.info,
+            run.losses,
+            run.fingerprint,
+            self._bench(candidate),
+            run.steps_per_call,
+        )
+        if verdict.verdict == "rounding":
+            limit = free_limit(run.step_losses, self.work.plan.dtype)
+            if self._round_apart(candidate, limit) is not None:
+                verdict.verdict = "not checked"
+                verdict.reason = (
+                    "a later round ends elsewhere than the first, and that was not held against "
+                    "nudged runs"
+                )
+        return verdict
+
+    def _round_apart(self, candidate: Candidate, limit: Array) -> Difference | None:
+        """Where a later round leaves the first by more than a limit."""
+        first = candidate.run.step_losses
+        for number, losses in enumerate(candidate.run.later, 2):
+            words = (
+                f"likely round {number} does not start as the first did: same order, parameters "
+                "and state lead elsewhere; to confirm, look for what `load` does not set back"
+            )
+            unit = f"round {number}"
+            if len(losses) != len(first):
+                nan = float("nan")
+                step = min(len(losses), len(first)) + 1
+                return Difference(step, "data", "batch", (), nan, nan, words, unit)
+            beyond = ~(np.abs(losses - first) <= limit)
+            if beyond.any():
+                step = int(beyond.argmax())
+                value, right = float(losses[step]), float(first[step])
+                return Difference(step + 1, "free run", "loss", (), value, right, words, unit)
+        return None
+
+    def undecided(self, verdicts: Sequence[tuple[Candidate, Verdict]]) -> bool:
+        """Whether somebody's drift can only be decided by nudged runs, and they may be made."""
+        return self.band and any(undecided(verdict) for _, verdict in verdicts)
+
+    def settle(
+        self, verdicts: Sequence[tuple[Candidate, Verdict]], attempt: Attempt = without_excuse
+    ) -> None:
+        """Decide by the noise band where only the drift is left to explain.
+
+        Args:
+            verdicts: of everybody who can widen the band, from `components`.
+            attempt: makes the runs of one candidate.
+        """
+        if not self.band:
+            return
+        for bench in {id(bench): bench for bench in self._benches.values()}.values():
+            mine = [(who, verdict) for who, verdict in verdicts if self._bench(who) is bench]
+            if any(undecided(verdict) for _, verdict in mine):
+                self._settle_by(bench, mine, attempt)
+
+    def _settle_by(
+        self, bench: Bench, verdicts: Sequence[tuple[Candidate, Verdict]], attempt: Attempt
+    ) -> None:
+        """The band of plain arithmetic first; it is widened only if somebody needs that."""
+        band = Band(bench, self.work.orders, self.work.initial)
+        repeats: dict[str, bool] = {}
+
+        def settled(pair: tuple[Candidate, Verdict]) -> bool:
+            candidate, verdict = pair
+            return band.settles(verdict, candidate.run.step_losses)
+
+        def widen(candidate: Candidate) -> None:
+            label = candidate.entrant.label
+            repeats[label] = band.widen(candidate.session, candidate.run.step_losses)
+
+        unsettled = [pair for pair in verdicts if undecided(pair[1])]
+        left = [pair for pair in unsettled if not settled(pair)]
+        asked = {id(candidate) for candidate, _ in left}
+        lost = {id(who) for who, _ in left if not attempt(who, partial(widen, who))}
+        if not all(settled(pair) for pair in left if id(pair[0]) not in lost):
+            for who, verdict in verdicts:
+                if verdict.verdict != "differs" and id(who) not in asked:
+                    attempt(who, partial(widen, who))
+        for candidate, verdict in unsettled:
+            if id(candidate) in lost:
+                continue
+            losses = candidate.run.step_losses
+            whole = repeats.get(candidate.entrant.label, True)
+            band.settle(verdict, losses, repeats=whole)
+            limit = band_limit(losses, self.work.plan.dtype, band.width)
+            apart = self._round_apart(candidate, limit)
+            if verdict.verdict == "rounding" and apart is not None:
+                verdict.differs(apart)
+
+    def declare(self, candidate: Candidate, verdict: Verdict) -> None:
+        """Say of who follows a rule of its own by what it is known, and how far that leads."""
+        declared, common = self._declared(candidate), self.common
+        if declared is None or common is None:
+            return
+        if verdict.max_abs_loss_difference is not None:
+            drifts = np.abs(candidate.run.step_losses - common.path.losses)
+            verdict.max_abs_loss_difference = float(drifts.max())
+        if verdict.verdict == "rounding":
+            verdict.verdict, verdict.reason = "declared", declared.reason
+
+    def verdict(self, candidate: Candidate) -> Verdict:
+        """Judge a single candidate to the end."""
+        self.prepare([candidate])
+        found = self.components(candidate)
+        self.settle([(candidate, found)])
+        self.declare(candidate, found)
+        return found

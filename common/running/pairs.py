@@ -1,0 +1,36 @@
+"""Every pair of entrants: whose epochs are quicker, and on how many images they agree."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from common.agreement.verdict import Verdict
+from common.contract.info import MIXED
+from common.measure import statistics
+from common.results.record import AGREE, Record
+
+
+def compare_all(records: Iterable[Record], verdicts: Mapping[str, Verdict]) -> list[dict[str, Any]]:
+    """Compare the times of every pair that agrees."""
+    found = []
+    for a, b in itertools.combinations(records, 2):
+        pair = (a.entrant.label, b.entrant.label)
+        agree = all(verdicts[label].verdict in AGREE for label in pair)
+        both = a.status == b.status == "ok"
+        # The seconds of a mixed entrant are the harness's: its arrays cross on the host.
+        timed = agree and both and MIXED not in (a.entrant.backend, b.entrant.backend)
+        times = (a.steady, b.steady) if timed else ([], [])
+        agreement = None
+        if a.classes is not None and b.classes is not None:
+            agreement = float((a.classes == b.classes).mean())
+        found.append(
+            {
+                "a": pair[0],
+                "b": pair[1],
+                **statistics.compare(*times),
+                "prediction_agreement": agreement,
+            }
+        )
+    return found

@@ -1,0 +1,183 @@
+"""Training: every entrant opened, warmed up, and trained in turns."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from common.contract.arrays import Arrays
+from common.contract.models import MODELS
+from common.entrants.local import mean_over_examples
+from common.entrants.session import Session
+from common.errors import Diverged, Failed
+from common.measure import machine, turns
+from common.measure.machine import usable_cores
+from common.results.record import Record
+from common.running.roster import Roster, choices_of
+from common.running.work import Work
+
+
+@dataclass
+class Training:
+    """Opens the entrants and trains them, their epochs interleaved in shuffled turns.
+
+    Args:
+        work: what to train on.
+        roster: who.
+    """
+
+    work: Work
+    roster: Roster
+    _warming: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def open(self, meanwhile: Callable[[], object] | None = None) -> None:
+        """Import and place everywhere, as many at a time as there are cores; warm up in turn.
+
+        Args:
+            meanwhile: is called while this process would only wait.
+        """
+        self.roster.observer.phase("starting")
+        self.roster.connect_all()
+        self.roster.each(self._make_ready, meanwhile)
+
+    def _make_ready(self, record: Record) -> None:
+        self._open_one(record)
+        # One warm-up at a time, while others may still import: the first step is timed.
+        with self._warming:
+            self._warm_up(record)
+
+    def _open_one(self, record: Record) -> None:
+        session, plan = self.roster.session(record), self.work.plan
+        opened = session.open(plan.asdict(), choices_of(record.entrant), self.work.data)
+        record.versions = opened["versions"]
+        record.settings = {**record.settings, **opened["settings"]}
+        record.import_seconds = opened["import_seconds"]
+        record.open_seconds = opened["open_seconds"]
+        record.framework_memory_bytes = opened["framework_memory_bytes"]
+
+    def _warm_up(self, record: Record) -> None:
+        session = self.roster.session(record)
+        warmed = session.warm_up(self.work.orders[0])
+        record.first_step_seconds = warmed["first_step_seconds"]
+        record.compile_seconds = warmed["compile_seconds"]
+        session.load(self.work.initial)
+        self.roster.observer.ready(record)
+
+    def train(self) -> None:
+        """Train all rounds; after the first, fetch what it ended in."""
+        plan = self.work.plan
+        self.roster.observer.phase("training")
+        for round_ in range(plan.rounds):
+            for record in self.roster.alive():
+                record.rounds.append([])
+                record.disturbed.append([])
+                record.cpu_seconds.append([])
+                if round_:
+                    record.later.append([])
+                    load = self.roster.session(record).load
+                    self.roster.attempt(record, load, self.work.initial)
+            self._train_round(round_)
+            if round_ == 0:
+                self._collect()
+
+    def _train_round(self, round_: int) -> None:
+        plan, records = self.work.plan, self.roster.records
+        schedule = turns.turns(len(records), plan.epochs, plan.seed + round_)
+        for epoch, turn in enumerate(schedule):
+            for record in (records[position] for position in turn):
+                if record.status == "ok" and self.roster.attempt(
+                    record, self._one_epoch, record, round_, epoch
+                ):
+                    # Here, where no entrant is blamed for what goes wrong in telling of it.
+                    self.roster.observer.epoch(record, round_)
+
+    def _one_epoch(self, record: Record, round_: int, epoch: int) -> None:
+        session, order = self.roster.session(record), self.work.orders[epoch]
+        cores = usable_cores()[: self.work.plan.threads]
+        before = machine.reading(cores)
+        trained = session.train(order)
+        disturbed = machine.disturbed(before, machine.reading(cores), trained["cpu_seconds"])
+        record.rounds[round_].append(trained["seconds"])
+        record.cpu_seconds[round_].append(trained["cpu_seconds"])
+        record.disturbed[round_].append(disturbed)
+        if round_:
+            if not np.isfinite(trained["losses"]).all():
+                raise Diverged(f"its loss is not finite in round {round_ + 1}; in the first it was")
+            record.later[-1].append(trained["losses"])
+        else:
+            self._first_round(record, epoch, trained, session)
+
+    def _first_round(
+        self, record: Record, epoch: int, trained: Mapping[str, Any], session: Session
+    ) -> None:
+        """Keep what an epoch of the first round came to; Diverged if that is no number."""
+        record.peak_memory_bytes = trained["peak_memory_bytes"]
+        record.steps_per_call = trained["steps_per_call"]
+        record.losses.append(trained["losses"])
+        tested = session.evaluate() if self.work.test_labels is not None else None
+        record.epochs.append(self._row(epoch, trained, tested))
+        bad = np.flatnonzero(~np.isfinite(trained["losses"]))
+        if len(bad):
+            step = len(record.step_losses) - len(trained["losses"]) + int(bad[0]) + 1
+            value = trained["losses"][bad[0]]
+            raise Diverged(f"its loss became {value} at step {step}; try a smaller --lr")
+        if tested and not np.isfinite(tested["loss"]):
+            words = f"its test loss became {tested['loss']} in epoch {epoch + 1}"
+            raise Diverged(f"{words}; try a smaller --lr")
+        if epoch + 1 == self.work.plan.epochs:
+            record.params = final_params(session)
+
+    def _row(
+        self, epoch: int, trained: Mapping[str, Any], tested: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """One epoch of results.json; losses are sums over examples divided by examples.
+
+        Of an entrant that made too many steps, or too few, the mean is over those that it made:
+        the verdict will say so.
+        """
+        size, examples = self.work.plan.batch_size, self.work.examples
+        losses, steps = trained["losses"], -(-examples // size)
+        seen = examples if len(losses) == steps else len(losses) * size
+        classifies = MODELS[self.work.plan.model].classifies
+        tests = self.work.summary["test_examples"]
+        return {
+            "epoch": epoch + 1,
+            "train_loss": mean_over_examples(losses, seen, size),
+            "train_accuracy": float(trained["counts"].sum() / seen) if classifies else None,
+            "test_loss": tested["loss"] if tested else None,
+            "test_accuracy": tested["count"] / tests if tested and classifies else None,
+            "train_seconds": trained["seconds"],
+            "data_seconds": trained["data_seconds"],
+            "eval_seconds": tested["seconds"] if tested else None,
+        }
+
+    def _collect(self) -> None:
+        """Fetch the batches' fingerprint, and what the first round's parameters predict."""
+        self.roster.observer.phase("collecting")
+        self.roster.each(self._collect_one)
+
+    def _collect_one(self, record: Record) -> None:
+        session, labels = self.roster.session(record), self.work.test_labels
+        record.batches_sha256 = session.fingerprint(self.work.orders[0])
+        if labels is not None:
+            classes = session.predict()
+            if classes.shape != labels.shape:
+                raise Failed(f"it predicted {classes.shape} classes of {labels.shape}")
+            record.classes = classes
+        else:
+            params = record.params or {}
+            weight = params["output.weight"][:, 0].tolist()
+            record.learnt = {"weight": weight, "bias": float(params["output.bias"][0])}
+
+
+def final_params(session: Session) -> Arrays:
+    """Fetch what training ended in; Diverged if the last update made it infinite or NaN."""
+    params = session.params()
+    for name, tensor in params.items():
+        if not np.isfinite(tensor).all():
+            raise Diverged(f"its {name} is not finite in the end; try a smaller --lr")
+    return params

@@ -1,0 +1,218 @@
+"""The one way to judge: rounds against the first, errors of our own, saving in attempts."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.contract.arrays import Array, Arrays
+from common.contract.entrant import Entrant
+from common.data.description import Dataset
+from common.entrants.local import LocalSession
+from common.errors import Failed
+from common.results.record import Results
+from common.running import saving
+from common.running.runner import Runner
+from common.running.starting import new_records
+from common.running.work import Orders, Work, draw_work, write_work
+from common.shown.progress import Silent
+from tests.conftest import BACKENDS, make_plan
+
+
+def run(
+    sessions: Mapping[str, LocalSession], small: Dataset, rounds: int = 1, **more: Any
+) -> Results:
+    """Run sessions of this process by label, judged by the real referee."""
+    plan = make_plan(rounds=rounds, **more.pop("plan", {}))
+    entrants = [Entrant(n, n, "numpy", "scratch", "eager", "memory") for n in sessions]
+    records = new_records(entrants, BACKENDS, plan, {})
+    connect = more.pop("connect", lambda record: sessions[record.entrant.label])
+    observer = more.pop("observer", Silent())
+    return Runner(draw_work(plan, small), records, connect, observer, **more).run()
+
+
+class Forgetful(LocalSession):
+    """Is right in the first round, and does not set everything back for the second."""
+
+    loads = 0
+
+    def load(self, params: Arrays, state: Arrays | None = None) -> None:
+        self.loads += 1
+        if self.loads == 2:  # after the one that follows the warm-up
+            params = {name: array * np.float32(1.01) for name, array in params.items()}
+        super().load(params, state)
+
+
+class Moody(LocalSession):
+    """Makes a step too few in the second round."""
+
+    epochs = 0
+
+    def train(self, order: Array) -> Any:
+        self.epochs += 1
+        return super().train(order[:32] if self.epochs == 4 else order)
+
+
+@pytest.mark.parametrize("band", [True, False], ids=["band", "no-band"])
+def test_a_later_round_is_held_against_the_first(small: Dataset, band: bool) -> None:
+    results = run({"right": LocalSession("numpy"), "off": Forgetful("numpy")}, small, 2, band=band)
+    assert results.verdicts["right"].verdict == "rounding"
+    off = results.verdicts["off"]
+    if not band:
+        assert off.verdict == "not checked"
+        assert "a later round ends elsewhere" in str(off.reason)
+        return
+    assert off.verdict == "differs"
+    assert off.first_difference is not None
+    assert (off.first_difference.step, off.first_difference.unit) == (1, "round 2")
+    assert results.exit_code() == 1
+
+
+def test_a_round_that_is_cut_short_differs(small: Dataset) -> None:
+    verdict = run({"moody": Moody("numpy")}, small, 2).verdicts["moody"]
+    assert verdict.verdict == "differs"
+    assert verdict.first_difference is not None
+    assert verdict.first_difference.unit == "round 2"
+
+
+class Broken(Silent):
+    """Stands for a mistake of this project's own."""
+
+    def phase(self, words: str) -> None:
+        if words == "checking components":
+            raise ZeroDivisionError("ours")
+
+
+def test_an_error_of_our_own_is_nobody_elses(small: Dataset) -> None:
+    """What was trained is kept, nobody is called failed, and the error is told."""
+    results = run({"right": LocalSession("numpy")}, small, observer=Broken())
+    assert isinstance(results.error, ZeroDivisionError)
+    assert [record.status for record in results.records] == ["ok"]
+    verdict = results.verdicts["right"]
+    assert verdict.verdict == "not checked"
+    assert "an error of this project's own" in str(verdict.reason)
+
+
+def test_an_entrants_error_is_its_own(small: Dataset) -> None:
+    class Failing(LocalSession):
+        def gradient(self, *_: Any, **__: Any) -> Any:
+            raise Failed("it cannot")
+
+    results = run({"bad": Failing("numpy"), "right": LocalSession("numpy")}, small)
+    assert results.error is None
+    assert [record.status for record in results.records] == ["failed", "ok"]
+    assert results.records[0].reason == "it cannot"
+
+
+def test_every_session_is_closed_whatever_one_of_them_does(small: Dataset) -> None:
+    closed: list[str] = []
+
+    class Closing(LocalSession):
+        def close(self, *, at_once: bool = False) -> None:
+            closed.append("closed")
+            raise OSError("it will not")
+
+    sessions = {"a": Closing("numpy"), "b": Closing("numpy")}
+    with pytest.raises(OSError, match="will not"):
+        run(sessions, small)
+    assert closed == ["closed", "closed"]
+
+
+def test_times_of_components_decide_nothing(small: Dataset) -> None:
+    """An entrant that was verified stays so, with a note."""
+
+    class Hasty(LocalSession):
+        def component_seconds(self, index: Array) -> dict[str, float]:
+            raise Failed("no clock")
+
+    results = run({"a": Hasty("numpy")}, small)
+    assert results.verdicts["a"].verdict == "rounding"
+    assert "its components were not timed: no clock" in results.records[0].notes
+
+
+# ---- drawn first, written then --------------------------------------------------------------
+
+
+def test_orders_are_drawn_when_they_are_asked_for() -> None:
+    plan = make_plan(epochs=5)
+    orders = Orders(plan, 70)
+    assert len(orders) == 5
+    assert [order.tolist() for order in orders] == [orders[n].tolist() for n in range(5)]
+    assert sorted(orders[-1].tolist()) == list(range(70))
+    assert [order.tolist() for order in orders[1:3]] == [orders[1].tolist(), orders[2].tolist()]
+    with pytest.raises(IndexError):
+        orders[5]
+
+
+def test_what_is_written_is_what_was_drawn(small: Dataset, tmp_path: Path) -> None:
+    work = draw_work(make_plan(), small)
+    assert list(tmp_path.iterdir()) == []
+    write_work(work, tmp_path)
+    written = np.load(tmp_path / "order.npy")
+    assert written.dtype == np.int32
+    assert [row.tolist() for row in written] == [order.tolist() for order in work.orders]
+
+
+# ---- saving ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def finished(small: Dataset) -> tuple[Results, Work]:
+    plan = make_plan()
+    work = draw_work(plan, small)
+    entrants = [Entrant("a", "a", "numpy", "scratch", "eager", "memory")]
+    records = new_records(entrants, BACKENDS, plan, {})
+    session = LocalSession("numpy")
+    return Runner(work, records, lambda record: session, Silent(), band=False).run(), work
+
+
+def saved(finished: tuple[Results, Work], folder: Path, small: Dataset, draw: Any) -> list[str]:
+    results, work = finished
+    return saving.save(results, work, folder, small, draw)[1]
+
+
+@pytest.mark.parametrize("lost", ["write_arrays", "write_predictions", "write_pictures", "draw"])
+def test_each_artefact_has_an_attempt_of_its_own(
+    finished: tuple[Results, Work],
+    small: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: str,
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if lost != "draw":
+        monkeypatch.setattr(saving, lost, full)
+    words = saved(finished, tmp_path, small, full if lost == "draw" else lambda folder: None)
+    assert len(words) == 1
+    assert "No space left on device" in words[0]
+    there = {path.name for path in tmp_path.iterdir()}
+    wanted = {"results.json", "params-a.safetensors", "predictions.npz", "pictures.npz"}
+    missing = {"write_arrays": {"params-a.safetensors"}, "write_predictions": {"predictions.npz"}}
+    missing |= {"write_pictures": {"pictures.npz"}}
+    assert there == wanted - missing.get(lost, set())
+
+
+def test_a_folder_that_is_gone_is_made_again(
+    finished: tuple[Results, Work], small: Dataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    assert saved(finished, folder, small, lambda folder: None) == []
+    assert (folder / "results.json").is_file()
+
+
+def test_results_that_cannot_be_where_they_should_are_elsewhere(
+    finished: tuple[Results, Work], small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saving.tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "out").write_text("a file stands where the folder should")
+    words = saved(finished, tmp_path / "out", small, lambda folder: None)
+    assert "cannot be written" in words[0]
+    elsewhere = Path(words[0].rpartition(" ")[2])
+    assert (elsewhere / "results.json").is_file()
