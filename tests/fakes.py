@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
+from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
 
 ROOT = Path(__file__).resolve().parent.parent
 SHA256 = "0" * 64
@@ -70,21 +71,22 @@ class FakeSession:
             raise error
         return self.answers.get(name, usual)
 
-    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Any:
+    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Opened:
         self.plan, self.data = plan, data
         opened = {"versions": {"fake": "1.0"}, "settings": {"fake": True}}
         opened |= {"import_seconds": 0.25, "open_seconds": 0.5}
-        return self._called("open", {**opened, "framework_memory_bytes": 45 * MEGABYTE})
+        opened["framework_memory_bytes"] = 45 * MEGABYTE
+        return Opened(**self._called("open", opened))
 
-    def warm_up(self, order: Array) -> dict[str, float]:
+    def warm_up(self, order: Array) -> WarmedUp:
         usual = {"first_step_seconds": 0.75, "compile_seconds": 0.125}
-        return dict(self._called("warm_up", usual))
+        return WarmedUp(**self._called("warm_up", usual))
 
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         self._called("load")
         self.step = 0
 
-    def train(self, order: Array) -> dict[str, Any]:
+    def train(self, order: Array) -> Trained:
         steps = -(-len(order) // self.plan["batch_size"])
         losses = list(islice(cycle(self.losses), self.step, self.step + steps))
         self.step += steps
@@ -97,10 +99,10 @@ class FakeSession:
             "steps_per_call": 1,
             "peak_memory_bytes": 123 * MEGABYTE,
         }
-        return dict(self._called("train", trained))
+        return Trained(**self._called("train", trained))
 
-    def evaluate(self) -> dict[str, Any]:
-        return dict(self._called("evaluate", self.tested))
+    def evaluate(self) -> Evaluated:
+        return Evaluated(**self._called("evaluate", self.tested))
 
     def params(self) -> Arrays:
         start = self.data["initial"]

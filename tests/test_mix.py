@@ -256,12 +256,12 @@ def test_state_goes_along(session_data: Callable[[Plan], dict[str, Any]]) -> Non
     session.train(order)
     params, state = session.params(), session.state()
     assert state["step"] == 2
-    first = session.train(order)["losses"]
+    first = session.train(order).losses
     session.load(params, state)
-    np.testing.assert_array_equal(session.train(order)["losses"], first)
+    np.testing.assert_array_equal(session.train(order).losses, first)
     session.load(params)
     assert not any(array.any() for array in session.state().values())
-    assert session.train(order)["losses"][1] != first[1], "without its memory it steps elsewhere"
+    assert session.train(order).losses[1] != first[1], "without its memory it steps elsewhere"
     session.close()
 
 

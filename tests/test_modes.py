@@ -33,10 +33,10 @@ def test_same_trajectory_as_eager(backend: str, style: str, mode: str, opened: A
     for chosen in ("eager", mode):
         session = opened(backend, plan, style, chosen)
         trained = [session.train(order[:length]) for length in (70, 64, 60, 70)]
-        losses = np.concatenate([one["losses"] for one in trained])
-        counts = np.concatenate([one["counts"] for one in trained])
+        losses = np.concatenate([one.losses for one in trained])
+        counts = np.concatenate([one.counts for one in trained])
         runs.append((losses, counts, session.params(), session.state()))
-        held = [one["steps_per_call"] for one in trained]
+        held = [one.steps_per_call for one in trained]
         # MindSpore's graph of several steps is no float64.
         assert (max(held) > 1) == (chosen == "fused" and backend != "mindspore")
     eager, other = runs
@@ -52,9 +52,9 @@ def test_nothing_is_compiled_twice(backend: str, mode: str, opened: Any) -> None
     """What the warm-up compiled, all later epochs use."""
     session = opened(backend, make_plan("mlp", batch_size=10), "concise", mode)
     order = np.random.default_rng(1).permutation(65).astype(np.int32)
-    first = session.warm_up(order)["compile_seconds"]
+    first = session.warm_up(order).compile_seconds
     said = session.log.read_text(errors="replace").count("has been compiled again")
-    again = session.warm_up(order[::-1].copy())["compile_seconds"]
+    again = session.warm_up(order[::-1].copy()).compile_seconds
     if backend == "mindspore":  # says that it compiles, not how long
         assert first is again is None
         assert session.log.read_text(errors="replace").count("has been compiled again") == said
@@ -77,5 +77,5 @@ def test_loader_trains_like_memory(backend: str, mode: str, choice: str, opened:
     first = opened(backend, plan, "concise", mode, "memory").train(order)
     second = opened(backend, plan, "concise", mode, choice).train(order)
     # Within a unit or two: by that two runs of MindSpore in one process differ at first.
-    np.testing.assert_allclose(first["losses"], second["losses"], rtol=2.4e-7)
-    assert (second["data_seconds"] is None) == (choice == "memory")
+    np.testing.assert_allclose(first.losses, second.losses, rtol=2.4e-7)
+    assert (second.data_seconds is None) == (choice == "memory")

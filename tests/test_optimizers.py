@@ -216,7 +216,7 @@ def test_training(
                 np.testing.assert_array_equal(held[name], array, strict=True)
         trained, expected = session.train(order), referee.train(order)
         close = 1e-4 if dtype == "float32" else FLOAT64
-        np.testing.assert_allclose(trained["losses"], expected["losses"], rtol=close)
+        np.testing.assert_allclose(trained.losses, expected.losses, rtol=close)
         assert furthest(session.params(), referee.params()) <= 5 * close * LR
         if "step" in later:
             assert session.state()["step"] == referee.state()["step"]
@@ -234,7 +234,7 @@ def test_the_step_number_compiles_nothing(
 ) -> None:
     session = opened(backend, plan_of(optimizer, "plain", "float32"), style, mode)
     batch = np.arange(BATCH, dtype=np.int32)
-    first, *others = [session.train(batch)["seconds"] for _ in range(16)]
+    first, *others = [session.train(batch).seconds for _ in range(16)]
     assert np.median(others) < first / 5
     assert session.state()["step"] == 16
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from common.contract.plan import Plan
 from common.contract.root import ROOT
 from common.data import description, draws
 from common.entrants.local import LocalSession
+from common.entrants.session import Trained
 from tests.conftest import BACKENDS, BATCH, FEATURES, make_plan
 from tests.planted import PLANTS, plant
 
@@ -53,12 +55,12 @@ def judged(
     examples = 1000 if plan.model == "linear" else 70
     orders = orders_of(plan, examples)
     session.load(source["initial"])
-    losses = [session.train(order)["losses"] for order in orders]
+    losses = [session.train(order).losses for order in orders]
     fingerprint = session.fingerprint(orders[0])
     entrant = Entrant(backend, backend, backend, style, mode, "memory")
     info = BACKENDS[backend].info
     bench = bench_of(plan, source, orders)
-    steps = session.train(orders[0])["steps_per_call"]
+    steps = session.train(orders[0]).steps_per_call
     return judge(session, entrant, info, losses, fingerprint, bench, steps)
 
 
@@ -167,8 +169,8 @@ def bumped(amount: float) -> Callable[[dict[str, np.ndarray]], dict[str, np.ndar
     return bump
 
 
-def longer(trained: dict[str, Any]) -> dict[str, Any]:
-    return {**trained, "losses": trained["losses"] * np.float32(1.0001)}
+def longer(trained: Trained) -> Trained:
+    return replace(trained, losses=trained.losses * np.float32(1.0001))
 
 
 WRONGS = {
@@ -192,19 +194,19 @@ WRONGS = {
     ),
     "count-off-by-one": ({"correct": lambda n: n + 1}, "accuracy", "correct"),
     "count-of-the-step": (
-        {"train": lambda t: {**t, "counts": t["counts"] + 1}},
+        {"train": lambda t: replace(t, counts=t.counts + 1)},
         "accuracy",
         "correct",
     ),
     "loss-of-the-step": ({"train": longer}, "loss", "loss"),
     "parameter-after-the-step": ({"params": bumped(1e-3)}, "update", "output.weight"),
     "evaluated-loss": (
-        {"evaluate": lambda m: {**m, "loss": 1.0001 * m["loss"]}},
+        {"evaluate": lambda m: replace(m, loss=1.0001 * m.loss)},
         "evaluation",
         "loss",
     ),
     "evaluated-count": (
-        {"evaluate": lambda m: {**m, "count": m["count"] - 2}},
+        {"evaluate": lambda m: replace(m, count=m.count - 2)},
         "evaluation",
         "count",
     ),
@@ -242,15 +244,14 @@ class Rows(LocalSession):
         super().__init__("numpy")
         self.slip = slip
 
-    def train(self, order: np.ndarray) -> dict[str, Any]:
+    def train(self, order: np.ndarray) -> Trained:
         before = {name: array.copy() for name, array in self.params().items()}
-        trained = super().train(order)
-        trained["steps_per_call"] = 2
+        trained = replace(super().train(order), steps_per_call=2)
         if len(order) == 2 * BATCH:
             if self.slip == "loss":
-                trained["losses"][1] *= 1 + 1e-5
+                trained.losses[1] *= 1 + 1e-5
             if self.slip == "count":
-                trained["counts"][0] += 9
+                trained.counts[0] += 9
             if self.slip == "learning rate":
                 after = self.params()
                 self._params = {n: after[n] + 1e-4 * (after[n] - before[n]) for n in after}
@@ -316,8 +317,8 @@ def test_the_error_of_an_exp_is_no_drift(session_data: Callable[[Plan], dict[str
     assert loss_error(info, exact) == 0.0
 
 
-def without_last(trained: dict[str, Any]) -> dict[str, Any]:
-    return {**trained, "losses": trained["losses"][:-1], "counts": trained["counts"][:-1]}
+def without_last(trained: Trained) -> Trained:
+    return replace(trained, losses=trained.losses[:-1], counts=trained.counts[:-1])
 
 
 def test_a_missing_step_is_a_difference(
@@ -432,11 +433,12 @@ class Run:
         """Begin the next run."""
         self._now, self._done = self._losses.pop(0), 0
 
-    def train(self, order: np.ndarray) -> dict[str, Any]:
+    def train(self, order: np.ndarray) -> Trained:
         """Hand out one epoch of it."""
         steps = -(-len(order) // 32)
         self._done += steps
-        return {"losses": self._now[self._done - steps : self._done]}
+        losses = self._now[self._done - steps : self._done]
+        return Trained(losses, np.zeros(steps, int), 1.0, None, None, 1, None)
 
 
 def test_an_error_of_its_own_does_not_widen_the_band(

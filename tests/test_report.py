@@ -23,6 +23,7 @@ from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import description, draws
 from common.entrants.local import LocalSession
+from common.entrants.session import Trained
 from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unavailable
 from common.measure import machine, statistics, turns
 from common.measure.limit import NotMeasured
@@ -700,7 +701,7 @@ def test_an_entrant_that_leaves_a_step_out(
     """Its short batch is lost: that is a verdict, no failure, and no number is made up for it."""
 
     class Hasty(LocalSession):
-        def train(self, order: np.ndarray) -> dict[str, Any]:
+        def train(self, order: np.ndarray) -> Trained:
             return super().train(order[: len(order) // 32 * 32])
 
     plan = make_plan()

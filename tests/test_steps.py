@@ -34,8 +34,8 @@ def test_one_step(
     before = session.params()
     order = np.arange(size, dtype=np.int32)
     trained, expected = session.train(order), right.train(order)
-    np.testing.assert_allclose(trained["losses"], expected["losses"], rtol=1e-14)
-    assert list(trained["counts"]) == list(expected["counts"])
+    np.testing.assert_allclose(trained.losses, expected.losses, rtol=1e-14)
+    assert list(trained.counts) == list(expected.counts)
     for name, value in session.params().items():
         assert (value != before[name]).any(), f"{name} does not move"
         assert value.flags.c_contiguous
@@ -43,7 +43,7 @@ def test_one_step(
     # A second epoch, with a short batch and from a state that is not zero.
     order = np.arange(70, dtype=np.int32)[::-1].copy()
     trained, expected = session.train(order), right.train(order)
-    np.testing.assert_allclose(trained["losses"], expected["losses"], rtol=1e-13)
+    np.testing.assert_allclose(trained.losses, expected.losses, rtol=1e-13)
     for name, value in session.state().items():
         np.testing.assert_allclose(value, right.state()[name], rtol=1e-11, atol=1e-15)
 
@@ -57,8 +57,8 @@ def test_plain_sgd_in_float32(backend: str, model: str, opened: Any, referee: An
     assert session.state() == {}
     order = np.arange(70, dtype=np.int32)
     trained, expected = session.train(order), right.train(order)
-    assert trained["losses"].dtype == np.float32
-    np.testing.assert_allclose(trained["losses"], expected["losses"], rtol=2e-6)
+    assert trained.losses.dtype == np.float32
+    np.testing.assert_allclose(trained.losses, expected.losses, rtol=2e-6)
     for name, value in session.params().items():
         assert value.dtype == np.float32
         np.testing.assert_allclose(value, right.params()[name], rtol=1e-4, atol=2e-7)
@@ -69,6 +69,6 @@ def test_evaluation(backend: str, opened: Any, referee: Any) -> None:
     plan = make_plan("mlp", dtype="float64")
     session, right = opened(backend, plan, "concise", "eager"), referee(plan)
     measured, expected = session.evaluate(), right.evaluate()
-    assert measured["loss"] == pytest.approx(expected["loss"], rel=1e-13)
-    assert measured["count"] == expected["count"]
+    assert measured.loss == pytest.approx(expected.loss, rel=1e-13)
+    assert measured.count == expected.count
     np.testing.assert_array_equal(session.predict(), right.predict())

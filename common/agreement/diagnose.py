@@ -202,7 +202,7 @@ def carried(session: Session, track: Track, first: int, stop: int) -> Iterator[D
     params, memory, single = state.params, state.state, []
     for step in range(first, stop):
         session.load(params, memory)
-        single.append(session.train(track.schedule.batch(step))["losses"])
+        single.append(session.train(track.schedule.batch(step)).losses)
         params, memory = session.params(), session.state()
     apart = np.abs(losses - np.concatenate(single))
     off = np.abs(losses - track.losses[first - 1 : stop - 1])
@@ -250,7 +250,7 @@ def growth(session: Session, track: Track, step: int) -> list[tuple[int, float]]
     schedule, at = track.schedule, track.yard(step).at
     session.load(at.params, at.state)
     losses = [
-        session.train(schedule.part(first, stop))["losses"]
+        session.train(schedule.part(first, stop)).losses
         for first, stop in schedule.parts({step})
         if first >= step
     ]

@@ -107,7 +107,7 @@ class Referee:
         for first, stop in schedule.parts(wanted):
             if first in wanted:
                 states.append(self.state(schedule, first))
-            losses.append(self.exact.train(schedule.part(first, stop))["losses"])
+            losses.append(self.exact.train(schedule.part(first, stop)).losses)
         classes, margins = None, None
         if self.exact.has_test_set():
             ordered = np.sort(logits := self.exact.test_logits(self.exact.params()), axis=1)
@@ -131,7 +131,7 @@ class Referee:
 def free_run(session: Session, orders: Iterable[Array], initial: Arrays) -> Array:
     """Train from given parameters along all orders; the step losses."""
     session.load(initial)
-    return np.concatenate([session.train(order)["losses"] for order in orders])
+    return np.concatenate([session.train(order).losses for order in orders])
 
 
 def nudged(initial: Arrays, seed: int = 1) -> Arrays:

@@ -81,7 +81,7 @@ class Track:
         referee.exact.load(cast(referee.data["initial"], "float64"))
         for first, stop in self.parts:
             self.states[first] = referee.state(schedule, first)
-            losses.append(referee.exact.train(schedule.part(first, stop))["losses"])
+            losses.append(referee.exact.train(schedule.part(first, stop)).losses)
         self.losses: Array = np.concatenate(losses)
         self.end = {**referee.exact.params(), **referee.exact.state()}
         self.own = NOT_OFF
@@ -93,7 +93,7 @@ class Track:
     def follow(self, session: Session, first: int, stop: int, params: Arrays) -> Array:
         """Put a session on the referee's state, train it along some steps; the step losses."""
         session.load(params, self.states[first].state)
-        losses: Array = session.train(self.schedule.part(first, stop))["losses"]
+        losses: Array = session.train(self.schedule.part(first, stop)).losses
         return losses
 
     def off(self, session: Session, first: int, stop: int, params: Arrays) -> Off:

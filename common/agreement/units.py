@@ -26,7 +26,7 @@ def one_step(session: Session, params: Arrays, state: Arrays, index: Array) -> A
     """One step from a given state: loss and count of before it, parameters and state after."""
     session.load(params, state)
     trained = session.train(index)
-    values = {"loss": trained["losses"], "correct": trained["counts"]}
+    values = {"loss": trained.losses, "correct": trained.counts}
     # One number each; of an entrant that made no step, or two, none.
     scalars = {name: np.asarray(v[0]) for name, v in values.items() if len(v) == 1}
     return {**scalars, **session.params(), **session.state()}
@@ -36,7 +36,7 @@ def several_steps(session: Session, params: Arrays, state: Arrays, order: Array)
     """Steps from a given state: each one's loss and count, parameters and state in the end."""
     session.load(params, state)
     trained = session.train(order)
-    losses, counts = trained["losses"], trained["counts"]
+    losses, counts = trained.losses, trained.counts
     return {"loss": losses, "correct": counts, **session.params(), **session.state()}
 
 
@@ -44,4 +44,4 @@ def evaluation_of(session: Session, params: Arrays) -> Arrays:
     """Loss and count of the test set."""
     session.load(params)
     measured = session.evaluate()
-    return {name: np.asarray(measured[name]) for name in ("loss", "count")}
+    return {"loss": np.asarray(measured.loss), "count": np.asarray(measured.count)}

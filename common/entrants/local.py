@@ -18,6 +18,7 @@ from common.contract.labels import check_classes, check_labels, check_targets
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.data import idx
+from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
 from common.errors import Unavailable, one_line
 from common.measure.machine import peak_memory_bytes
 
@@ -57,9 +58,7 @@ class LocalSession:
         self.backend, self._rule = backend, rule
         self._package = package or f"backends.{backend}"
 
-    def open(
-        self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]
-    ) -> dict[str, Any]:
+    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Opened:
         """Import the framework and make everything ready.
 
         Args:
@@ -67,10 +66,6 @@ class LocalSession:
             choices: {"style", "mode", "data"}.
             data: {"folder", "limit"} of IDX files, or {"train", "test": pairs of arrays};
                 "initial": the parameters.
-
-        Returns:
-            versions, settings, import_seconds, open_seconds; framework_memory_bytes: the peak
-            before any data.
 
         Raises:
             Unavailable: the framework cannot be imported, or the device is not there.
@@ -102,13 +97,13 @@ class LocalSession:
         packages = package.INFO.packages
         if choices["data"] == "loader":
             packages += package.INFO.loader_packages
-        return {
-            "versions": {name: importlib.metadata.version(name) for name in packages},
-            "settings": settings,
-            "import_seconds": imported - started,
-            "open_seconds": time.perf_counter() - imported,
-            "framework_memory_bytes": own,
-        }
+        return Opened(
+            versions={name: importlib.metadata.version(name) for name in packages},
+            settings=settings,
+            import_seconds=imported - started,
+            open_seconds=time.perf_counter() - imported,
+            framework_memory_bytes=own,
+        )
 
     def set_up(self) -> dict[str, Any]:
         """Prepare the framework for the plan; what it says of itself."""
@@ -178,7 +173,7 @@ class LocalSession:
                 return
             yield batch
 
-    def warm_up(self, order: Array) -> dict[str, float | None]:
+    def warm_up(self, order: Array) -> WarmedUp:
         """Run every call that an epoch is made of, again and again; forget it by `load`.
 
         `WARM_UP_CALLS` times each; twice where a loader has to be started each time. A call that is
@@ -208,10 +203,7 @@ class LocalSession:
         if self._evaluate is not None:
             self._evaluate(self._params)
         tells = self._train.compile_seconds() is not None
-        return {
-            "first_step_seconds": first,
-            "compile_seconds": self._compiled() - compiled if tells else None,
-        }
+        return WarmedUp(max(0.0, first), self._compiled() - compiled if tells else None)
 
     def _compiled(self) -> float:
         """Seconds spent compiling so far, as far as the framework tells."""
@@ -234,32 +226,32 @@ class LocalSession:
         self._params, self._state, losses, counts = self._epoch(self._params, self._state, order)
         return losses, counts
 
-    def train(self, order: Array) -> dict[str, Any]:
+    def train(self, order: Array) -> Trained:
         """Train along an order; the clock stops when the parameters are there."""
         self._waited = 0.0
         started, worked = time.perf_counter(), time.process_time()
         losses, counts = self._run(order)
         seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
         loads = self._choices["data"] == "loader"
-        return {
-            "losses": losses,
-            "counts": counts,
-            "seconds": seconds,
-            "data_seconds": self._waited if loads else None,
+        return Trained(
+            losses=losses,
+            counts=counts,
+            seconds=seconds,
+            data_seconds=self._waited if loads else None,
             # The processes of a loader are not this one's threads.
-            "cpu_seconds": None if loads and self._plan["workers"] else cpu_seconds,
-            "steps_per_call": self._steps_per_call(order),
-            "peak_memory_bytes": peak_memory_bytes(),
-        }
+            cpu_seconds=None if loads and self._plan["workers"] else cpu_seconds,
+            steps_per_call=self._steps_per_call(order),
+            peak_memory_bytes=peak_memory_bytes(),
+        )
 
-    def evaluate(self) -> dict[str, Any]:
+    def evaluate(self) -> Evaluated:
         """Measure the test set: mean loss, number correct, seconds."""
         assert self._evaluate is not None, "this model has no test set"
         started = time.perf_counter()
         losses, counts = self._evaluate(self._params)
         seconds = time.perf_counter() - started
         loss = mean_over_examples(losses, len(self._test[1]), EVALUATION_BATCH)
-        return {"loss": loss, "count": int(counts.sum()), "seconds": seconds}
+        return Evaluated(loss, int(counts.sum()), seconds)
 
     def params(self) -> Arrays:
         """Fetch the parameters."""

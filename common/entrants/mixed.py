@@ -21,7 +21,7 @@ from common.contract.entrant import Entrant, parse, slug_of
 from common.contract.info import MIXABLE, MIXED, REFEREE, STYLES, Info
 from common.contract.registry import Backend
 from common.entrants.local import EVALUATION_BATCH, LocalSession, mean_over_examples
-from common.entrants.session import Session
+from common.entrants.session import Evaluated, Opened, Session, Trained, WarmedUp
 from common.errors import Refused
 
 
@@ -64,17 +64,17 @@ class ComposedSession:
         """
         self._parts, self._batch_size, self._test = parts, batch_size, test
 
-    def warm_up(self, order: Array) -> dict[str, float | None]:
+    def warm_up(self, order: Array) -> WarmedUp:
         """Make the first step once."""
-        first = self.train(order[: self._batch_size])["seconds"]
-        return {"first_step_seconds": first, "compile_seconds": None}
+        first = self.train(order[: self._batch_size]).seconds
+        return WarmedUp(first_step_seconds=first, compile_seconds=None)
 
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """As `Session.load`."""
         self._params = dict(params)
         self._state = dict(self._parts.zero_state() if state is None else state)
 
-    def train(self, order: Array) -> dict[str, Any]:
+    def train(self, order: Array) -> Trained:
         """As `Session.train`."""
         losses, counts = [], []
         started = time.perf_counter()
@@ -84,17 +84,17 @@ class ComposedSession:
             counts.append(self._parts.correct(logits, labels))
             self._params, self._state = self._parts.update(self._params, grads, self._state)
             losses.append(value)
-        return {
-            "losses": np.array(losses),
-            "counts": np.array(counts),
-            "seconds": time.perf_counter() - started,
-            "data_seconds": None,
-            "cpu_seconds": None,
-            "steps_per_call": 1,
-            "peak_memory_bytes": None,
-        }
+        return Trained(
+            losses=np.array(losses),
+            counts=np.array(counts),
+            seconds=time.perf_counter() - started,
+            data_seconds=None,
+            cpu_seconds=None,
+            steps_per_call=1,
+            peak_memory_bytes=None,
+        )
 
-    def evaluate(self) -> dict[str, Any]:
+    def evaluate(self) -> Evaluated:
         """As `Session.evaluate`."""
         started, losses, count, examples = time.perf_counter(), [], 0, 0
         for images, labels in self._test():
@@ -103,7 +103,7 @@ class ComposedSession:
             count += self._parts.correct(logits, labels)
             examples += len(labels)
         loss = mean_over_examples(np.array(losses), examples, EVALUATION_BATCH)
-        return {"loss": loss, "count": count, "seconds": time.perf_counter() - started}
+        return Evaluated(loss, count, time.perf_counter() - started)
 
     def params(self) -> Arrays:
         """As `Session.params`."""
@@ -184,15 +184,13 @@ class MixedSession(ComposedSession):
         self._sessions, self._styles = dict(sessions), dict(styles)
         self._referee = LocalSession(REFEREE)
 
-    def open(
-        self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]
-    ) -> dict[str, Any]:
+    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Opened:
         """Open every session, all at once, and put their components together."""
         started = time.perf_counter()
         here = {"style": "scratch", "mode": "eager", "data": "memory"}
         self._referee.open({**plan, "device": "cpu"}, here, data)
 
-        def open_(name: str) -> Any:
+        def open_(name: str) -> Opened:
             theirs = {**here, "style": self._styles[name]}
             return self._sessions[name].open(plan, theirs, data)
 
@@ -212,13 +210,13 @@ class MixedSession(ComposedSession):
         )
         self.compose(parts, plan["batch_size"], self._referee.test_batches)
         self.load(data["initial"])
-        return {
-            "versions": {k: v for one in opened for k, v in one["versions"].items()},
-            "settings": {},
-            "import_seconds": max((one["import_seconds"] for one in opened), default=0.0),
-            "open_seconds": time.perf_counter() - started,
-            "framework_memory_bytes": None,
-        }
+        return Opened(
+            versions={name: v for one in opened for name, v in one.versions.items()},
+            settings={},
+            import_seconds=max((one.import_seconds for one in opened), default=0.0),
+            open_seconds=time.perf_counter() - started,
+            framework_memory_bytes=None,
+        )
 
     def close(self, *, at_once: bool = False) -> None:
         """Close them all."""

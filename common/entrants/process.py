@@ -16,6 +16,7 @@ from typing import Any
 from common.contract.arrays import Array, Arrays
 from common.contract.root import ROOT
 from common.entrants.channel import Channel
+from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
 from common.errors import ENTRANT_ERRORS, Killed, TimedOut, Unavailable
 
 #: How often a wait looks whether the worker still lives, seconds.
@@ -126,25 +127,25 @@ class WorkerSession:
             how = f"was ended by signal {signal.Signals(-status).name}"
         return f"its process {how}; see {self.log.name}"
 
-    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Any:
+    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Opened:
         """As `Session.open`."""
-        return self._call("open", plan, choices, data)
+        return Opened(**self._call("open", plan, choices, data))
 
-    def warm_up(self, order: Array) -> dict[str, float | None]:
+    def warm_up(self, order: Array) -> WarmedUp:
         """As `Session.warm_up`."""
-        return dict(self._call("warm_up", order))
+        return WarmedUp(**self._call("warm_up", order))
 
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """As `Session.load`."""
         self._call("load", params, state)
 
-    def train(self, order: Array) -> dict[str, Any]:
+    def train(self, order: Array) -> Trained:
         """As `Session.train`."""
-        return dict(self._call("train", order))
+        return Trained(**self._call("train", order))
 
-    def evaluate(self) -> dict[str, Any]:
+    def evaluate(self) -> Evaluated:
         """As `Session.evaluate`."""
-        return dict(self._call("evaluate"))
+        return Evaluated(**self._call("evaluate"))
 
     def params(self) -> Arrays:
         """As `Session.params`."""

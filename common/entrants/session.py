@@ -5,38 +5,92 @@ The parent speaks `Session` only. Its carriers: `LocalSession` (in this process)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from common.contract.arrays import Array, Arrays
 
 
+@dataclass(frozen=True)
+class Opened:
+    """What `open` answers.
+
+    Attributes:
+        versions: distribution -> version, of what the entrant computes with.
+        settings: what the framework says of itself, plain values.
+        import_seconds, open_seconds: what it took.
+        framework_memory_bytes: the peak before any data; None where that means nothing.
+    """
+
+    versions: dict[str, str]
+    settings: dict[str, Any]
+    import_seconds: float
+    open_seconds: float
+    framework_memory_bytes: int | None
+
+
+@dataclass(frozen=True)
+class WarmedUp:
+    """What `warm_up` answers.
+
+    Attributes:
+        first_step_seconds: of the very first call, without compiling where that is known.
+        compile_seconds: of all that was compiled; None where the framework does not tell.
+    """
+
+    first_step_seconds: float
+    compile_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What `train` answers.
+
+    Attributes:
+        losses: (steps,) the mean loss of every batch, in the run's dtype.
+        counts: (steps,) how many examples of it were right.
+        seconds: until the parameters are there.
+        data_seconds: of them, waiting for a loader; None without one.
+        cpu_seconds: of all threads; None where other processes work, too.
+        steps_per_call: how many steps one compiled call holds.
+        peak_memory_bytes: of the process so far; None where it is not one process.
+    """
+
+    losses: Array
+    counts: Array
+    seconds: float
+    data_seconds: float | None
+    cpu_seconds: float | None
+    steps_per_call: int
+    peak_memory_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What `evaluate` answers: mean loss of the test set, number correct, seconds."""
+
+    loss: float
+    count: int
+    seconds: float
+
+
 class Session(Protocol):
     """What the parent can ask of an entrant; every call may raise `EntrantError`."""
 
-    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Any:
+    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Opened:
         """Import the framework, place data and parameters; say versions and settings."""
 
-    def warm_up(self, order: Array) -> dict[str, float | None]:
-        """Run and forget some steps, both batch sizes.
-
-        Returns:
-            first_step_seconds: of the very first call, without compiling where that is known.
-            compile_seconds: of all that was compiled; None where the framework does not tell.
-        """
+    def warm_up(self, order: Array) -> WarmedUp:
+        """Run and forget some steps, both batch sizes."""
 
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """Set parameters and optimiser state (None: as before the first step)."""
 
-    def train(self, order: Array) -> dict[str, Any]:
-        """Train along an order.
+    def train(self, order: Array) -> Trained:
+        """Train along an order."""
 
-        Returns:
-            losses, counts: one number a step; seconds, data_seconds (a loader's), cpu_seconds (of
-            all its threads), steps_per_call, peak_memory_bytes.
-        """
-
-    def evaluate(self) -> dict[str, Any]:
-        """Measure the test set: loss, count, seconds."""
+    def evaluate(self) -> Evaluated:
+        """Measure the test set."""
 
     def params(self) -> Arrays:
         """Fetch the parameters, neutral names, (in, out)."""

@@ -12,6 +12,7 @@ import ctypes
 import os
 import sys
 import traceback
+from dataclasses import is_dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -33,7 +34,8 @@ def serve(channel: Channel, session: LocalSession) -> None:
         except EOFError:
             return
         try:
-            answer: dict[str, Any] = {"value": getattr(session, name)(*arguments)}
+            value = getattr(session, name)(*arguments)
+            answer: dict[str, Any] = {"value": vars(value) if is_dataclass(value) else value}
         except Exception as error:
             traceback.print_exc()
             kind = type(error) if isinstance(error, EntrantError) else Failed

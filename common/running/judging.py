@@ -60,8 +60,8 @@ NOT_RUN = FreeRun((), "", 1)
 def free_run_of(session: Session, orders: Sequence[Array]) -> FreeRun:
     """Train an opened session along all orders, and fingerprint its batches."""
     trained = [session.train(order) for order in orders]
-    losses = [one["losses"] for one in trained]
-    return FreeRun(losses, session.fingerprint(orders[0]), trained[0]["steps_per_call"])
+    losses = [one.losses for one in trained]
+    return FreeRun(losses, session.fingerprint(orders[0]), trained[0].steps_per_call)
 
 
 @dataclass(frozen=True, eq=False)

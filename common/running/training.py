@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from common.contract.arrays import Arrays
 from common.contract.models import MODELS
 from common.entrants.local import mean_over_examples
-from common.entrants.session import Session
+from common.entrants.session import Evaluated, Session, Trained
 from common.errors import Diverged, Failed
 from common.measure import machine, turns
 from common.measure.machine import usable_cores
@@ -53,17 +53,17 @@ class Training:
     def _open_one(self, record: Record) -> None:
         session, plan = self.roster.session(record), self.work.plan
         opened = session.open(plan.asdict(), choices_of(record.entrant), self.work.data)
-        record.versions = opened["versions"]
-        record.settings = {**record.settings, **opened["settings"]}
-        record.import_seconds = opened["import_seconds"]
-        record.open_seconds = opened["open_seconds"]
-        record.framework_memory_bytes = opened["framework_memory_bytes"]
+        record.versions = opened.versions
+        record.settings = {**record.settings, **opened.settings}
+        record.import_seconds = opened.import_seconds
+        record.open_seconds = opened.open_seconds
+        record.framework_memory_bytes = opened.framework_memory_bytes
 
     def _warm_up(self, record: Record) -> None:
         session = self.roster.session(record)
         warmed = session.warm_up(self.work.orders[0])
-        record.first_step_seconds = warmed["first_step_seconds"]
-        record.compile_seconds = warmed["compile_seconds"]
+        record.first_step_seconds = warmed.first_step_seconds
+        record.compile_seconds = warmed.compile_seconds
         session.load(self.work.initial)
         self.roster.observer.ready(record)
 
@@ -100,59 +100,55 @@ class Training:
         cores = usable_cores()[: self.work.plan.threads]
         before = machine.reading(cores)
         trained = session.train(order)
-        disturbed = machine.disturbed(before, machine.reading(cores), trained["cpu_seconds"])
-        record.rounds[round_].append(trained["seconds"])
-        record.cpu_seconds[round_].append(trained["cpu_seconds"])
+        disturbed = machine.disturbed(before, machine.reading(cores), trained.cpu_seconds)
+        record.rounds[round_].append(trained.seconds)
+        record.cpu_seconds[round_].append(trained.cpu_seconds)
         record.disturbed[round_].append(disturbed)
         if round_:
-            if not np.isfinite(trained["losses"]).all():
+            if not np.isfinite(trained.losses).all():
                 raise Diverged(f"its loss is not finite in round {round_ + 1}; in the first it was")
-            record.later[-1].append(trained["losses"])
+            record.later[-1].append(trained.losses)
         else:
             self._first_round(record, epoch, trained, session)
 
-    def _first_round(
-        self, record: Record, epoch: int, trained: Mapping[str, Any], session: Session
-    ) -> None:
+    def _first_round(self, record: Record, epoch: int, trained: Trained, session: Session) -> None:
         """Keep what an epoch of the first round came to; Diverged if that is no number."""
-        record.peak_memory_bytes = trained["peak_memory_bytes"]
-        record.steps_per_call = trained["steps_per_call"]
-        record.losses.append(trained["losses"])
+        record.peak_memory_bytes = trained.peak_memory_bytes
+        record.steps_per_call = trained.steps_per_call
+        record.losses.append(trained.losses)
         tested = session.evaluate() if self.work.test_labels is not None else None
         record.epochs.append(self._row(epoch, trained, tested))
-        bad = np.flatnonzero(~np.isfinite(trained["losses"]))
+        bad = np.flatnonzero(~np.isfinite(trained.losses))
         if len(bad):
-            step = len(record.step_losses) - len(trained["losses"]) + int(bad[0]) + 1
-            value = trained["losses"][bad[0]]
+            step = len(record.step_losses) - len(trained.losses) + int(bad[0]) + 1
+            value = trained.losses[bad[0]]
             raise Diverged(f"its loss became {value} at step {step}; try a smaller --lr")
-        if tested and not np.isfinite(tested["loss"]):
-            words = f"its test loss became {tested['loss']} in epoch {epoch + 1}"
+        if tested and not np.isfinite(tested.loss):
+            words = f"its test loss became {tested.loss} in epoch {epoch + 1}"
             raise Diverged(f"{words}; try a smaller --lr")
         if epoch + 1 == self.work.plan.epochs:
             record.params = final_params(session)
 
-    def _row(
-        self, epoch: int, trained: Mapping[str, Any], tested: Mapping[str, Any] | None
-    ) -> dict[str, Any]:
+    def _row(self, epoch: int, trained: Trained, tested: Evaluated | None) -> dict[str, Any]:
         """One epoch of results.json; losses are sums over examples divided by examples.
 
         Of an entrant that made too many steps, or too few, the mean is over those that it made:
         the verdict will say so.
         """
         size, examples = self.work.plan.batch_size, self.work.examples
-        losses, steps = trained["losses"], -(-examples // size)
+        losses, steps = trained.losses, -(-examples // size)
         seen = examples if len(losses) == steps else len(losses) * size
         classifies = MODELS[self.work.plan.model].classifies
         tests = self.work.summary["test_examples"]
         return {
             "epoch": epoch + 1,
             "train_loss": mean_over_examples(losses, seen, size),
-            "train_accuracy": float(trained["counts"].sum() / seen) if classifies else None,
-            "test_loss": tested["loss"] if tested else None,
-            "test_accuracy": tested["count"] / tests if tested and classifies else None,
-            "train_seconds": trained["seconds"],
-            "data_seconds": trained["data_seconds"],
-            "eval_seconds": tested["seconds"] if tested else None,
+            "train_accuracy": float(trained.counts.sum() / seen) if classifies else None,
+            "test_loss": tested.loss if tested else None,
+            "test_accuracy": tested.count / tests if tested and classifies else None,
+            "train_seconds": trained.seconds,
+            "data_seconds": trained.data_seconds,
+            "eval_seconds": tested.seconds if tested else None,
         }
 
     def _collect(self) -> None:

@@ -25,6 +25,7 @@ from common.contract.plan import Plan
 from common.contract.registry import find
 from common.data import datasets
 from common.entrants.process import WorkerSession
+from common.entrants.session import WarmedUp
 from common.measure.machine import available_cores
 from common.results.record import Record
 from common.running.runner import Runner
@@ -45,9 +46,9 @@ class Kept:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
 
-    def warm_up(self, order: Any) -> dict[str, float]:
+    def warm_up(self, order: Any) -> WarmedUp:
         """Do nothing: no time is measured here."""
-        return {"first_step_seconds": 0.0, "compile_seconds": 0.0}
+        return WarmedUp(first_step_seconds=0.0, compile_seconds=0.0)
 
     def close(self, *, at_once: bool = False) -> None:
         """Stay open."""

@@ -94,7 +94,7 @@ def entrant(backend: str, mode: str, folder: str) -> Callable[[np.ndarray], floa
     session.open(plan.asdict(), choices, {"folder": folder, "limit": None, "initial": start})
     session.warm_up(draws.order(0, 0, 60000, BATCH, False))
     session.load(start)
-    return lambda order: float(session.train(order)["losses"].mean())
+    return lambda order: float(session.train(order).losses.mean())
 
 
 def by_hand(name: str, mode: str) -> Callable[[np.ndarray], float]:
