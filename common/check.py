@@ -134,7 +134,7 @@ def check(
     data = {"train": (images, labels), "initial": cast(params, dtype)}
     work = Work(plan, data, Orders(plan, len(images)), len(images), {}, None)
     session, backend, style = opened_as(port, style, mode)
-    entrant = Entrant("port", "port", session.backend, style, mode, "memory")
+    entrant = Entrant("port", "port", backend.name, style, mode, "memory")
     # A port's functions are its own; only a whole backend follows rules that it declares.
     judged = replace(backend, info=replace(backend.info, declared=()))
     judged = judged if isinstance(port, Port) else backend
@@ -160,13 +160,14 @@ def examine(candidate: Candidate, work: Work, reference: Port | None) -> tuple[D
     session, entrant, backend = candidate.session, candidate.entrant, candidate.backend
     plan = work.plan
     declared = backend.declared(entrant.style, plan)
-    referees: dict[Any, Referee] = {}
+    referees: dict[bool, Referee] = {}
 
     def referee(rule: Rule | None) -> Referee:
         # The diagnosis and the verdict share it: opening a framework twice costs seconds.
-        if rule not in referees:
-            referees[rule] = referee_of(plan, work.data, reference, rule)
-        return referees[rule]
+        follows = rule is not None
+        if follows not in referees:
+            referees[follows] = referee_of(plan, work.data, reference, rule)
+        return referees[follows]
 
     judging = Judging(work, referee)
     ours = referee(backend.rule(declared) if declared else None)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
+from common.entrants.checked import CheckedSession
 from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,8 +21,8 @@ MEGABYTE = 10**6
 OUTPUTS = 10
 
 
-class FakeSession:
-    """The third carrier of `common.entrants.session.Session`: made-up numbers, no framework.
+class FakeSession(CheckedSession):
+    """A carrier of `common.entrants.session.Session`: made-up numbers, no framework.
 
     Args:
         losses: step losses; taken in turn, from the start again after every `load`.
@@ -54,7 +55,7 @@ class FakeSession:
     ) -> None:
         self.losses, self.correct_count = losses, correct
         self.seconds = cycle(seconds)
-        self.tested = {"loss": test_loss, "count": test_count, "seconds": 0.125}
+        self.tested = Evaluated(test_loss, test_count, seconds=0.125)
         self.data_seconds, self.cpu_seconds = data_seconds, cpu_seconds
         self.bias, self.verdict = bias, verdict
         self.classes = np.zeros(5, np.uint8) if classes is None else classes
@@ -63,104 +64,88 @@ class FakeSession:
         self.closed: list[bool] = []
         self.step = 0
 
-    def _called(self, name: str, usual: Any = None) -> Any:
+    def _call(self, name: str, *arguments: Any) -> Any:
         """Note a call; raise if this is the one that was to raise."""
+        usual = getattr(self, f"_{name}")(*arguments)
+        self.called(name)
+        return self.answers.get(name, usual)
+
+    def called(self, name: str) -> None:
+        """Note that something was called, which the fake may have been told to raise at."""
         self.calls.append(name)
         number, error = self.raises.get(name, (0, None))
         if error is not None and self.calls.count(name) == number:
             raise error
-        return self.answers.get(name, usual)
 
-    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Opened:
+    def _open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Opened:
         self.plan, self.data = plan, data
-        opened = {"versions": {"fake": "1.0"}, "settings": {"fake": True}}
-        opened |= {"import_seconds": 0.25, "open_seconds": 0.5}
-        opened["framework_memory_bytes"] = 45 * MEGABYTE
-        return Opened(**self._called("open", opened))
+        return Opened({"fake": "1.0"}, {"fake": True}, 0.25, 0.5, 45 * MEGABYTE)
 
-    def warm_up(self, order: Array) -> WarmedUp:
-        usual = {"first_step_seconds": 0.75, "compile_seconds": 0.125}
-        return WarmedUp(**self._called("warm_up", usual))
+    def _warm_up(self, order: Array) -> WarmedUp:
+        return WarmedUp(first_step_seconds=0.75, compile_seconds=0.125)
 
-    def load(self, params: Arrays, state: Arrays | None = None) -> None:
-        self._called("load")
+    def _load(self, params: Arrays, state: Arrays | None) -> None:
         self.step = 0
 
-    def train(self, order: Array) -> Trained:
+    def _train(self, order: Array) -> Trained:
         steps = -(-len(order) // self.plan["batch_size"])
         losses = list(islice(cycle(self.losses), self.step, self.step + steps))
         self.step += steps
-        trained = {
-            "losses": np.array(losses, self.plan["dtype"]),
-            "counts": np.full(steps, self.correct_count),
-            "seconds": next(self.seconds),
-            "data_seconds": self.data_seconds,
-            "cpu_seconds": self.cpu_seconds,
-            "steps_per_call": 1,
-            "peak_memory_bytes": 123 * MEGABYTE,
-        }
-        return Trained(**self._called("train", trained))
+        return Trained(
+            losses=np.array(losses, self.plan["dtype"]),
+            counts=np.full(steps, self.correct_count),
+            seconds=next(self.seconds),
+            data_seconds=self.data_seconds,
+            cpu_seconds=self.cpu_seconds,
+            steps_per_call=1,
+            peak_memory_bytes=123 * MEGABYTE,
+        )
 
-    def evaluate(self) -> Evaluated:
-        return Evaluated(**self._called("evaluate", self.tested))
+    def _evaluate(self) -> Evaluated:
+        return self.tested
 
-    def params(self) -> Arrays:
-        start = self.data["initial"]
-        params = {name: np.full_like(array, self.bias) for name, array in start.items()}
-        return dict(self._called("params", params))
+    def _params(self) -> Arrays:
+        return {n: np.full_like(array, self.bias) for n, array in self.data["initial"].items()}
 
-    def state(self) -> Arrays:
-        return dict(self._called("state", {}))
+    def _state(self) -> Arrays:
+        return {}
 
-    def fingerprint(self, order: Array) -> str:
-        return str(self._called("fingerprint", SHA256))
+    def _fingerprint(self, order: Array) -> str:
+        return SHA256
 
-    def batch(self, index: Array) -> tuple[Array, Array]:
+    def _batch(self, index: Array) -> tuple[Array, Array]:
         features = len(self.data["initial"]["output.weight"])
         images = np.zeros((len(index), features), self.plan["dtype"])
-        pair: tuple[Array, Array] = self._called("batch", (images, np.zeros(len(index), np.int32)))
-        return pair
+        return images, np.zeros(len(index), np.int32)
 
-    def logits(self, params: Arrays, images: Array, compiled: bool = False) -> Array:
-        logits: Array = self._called("logits", np.zeros((len(images), OUTPUTS), images.dtype))
-        return logits
+    def _logits(self, params: Arrays, images: Array, compiled: bool) -> Array:
+        return np.zeros((len(images), OUTPUTS), images.dtype)
 
-    def gradient(self, logits: Array, labels: Array, compiled: bool = False) -> tuple[Array, Array]:
-        found: tuple[Array, Array] = self._called(
-            "gradient", (np.zeros((), logits.dtype), np.zeros_like(logits))
-        )
-        return found
+    def _gradient(self, logits: Array, labels: Array, compiled: bool) -> tuple[Array, Array]:
+        return np.zeros((), logits.dtype), np.zeros_like(logits)
 
-    def backward(
-        self, params: Arrays, images: Array, dlogits: Array, compiled: bool = False
-    ) -> Arrays:
-        return dict(self._called("backward", {n: np.zeros_like(p) for n, p in params.items()}))
+    def _backward(self, params: Arrays, images: Array, dlogits: Array, compiled: bool) -> Arrays:
+        return {name: np.zeros_like(array) for name, array in params.items()}
 
-    def gradients(
-        self, params: Arrays, images: Array, labels: Array, compiled: bool = False
+    def _gradients(
+        self, params: Arrays, images: Array, labels: Array, compiled: bool
     ) -> tuple[Array, Array, Arrays]:
-        logits = np.zeros((len(images), OUTPUTS), images.dtype)
-        grads = {n: np.zeros_like(p) for n, p in params.items()}
-        found: tuple[Array, Array, Arrays] = self._called(
-            "gradients", (np.zeros((), images.dtype), logits, grads)
-        )
-        return found
+        logits = self._logits(params, images, compiled)
+        return np.zeros((), images.dtype), logits, self._backward(params, images, logits, compiled)
 
-    def update(
-        self, params: Arrays, grads: Arrays, state: Arrays, compiled: bool = False
+    def _update(
+        self, params: Arrays, grads: Arrays, state: Arrays, compiled: bool
     ) -> tuple[Arrays, Arrays]:
-        moved: tuple[Arrays, Arrays] = self._called("update", (params, state))
-        return moved
+        return params, state
 
-    def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
-        return int(self._called("correct", 0))
+    def _correct(self, logits: Array, labels: Array, compiled: bool) -> int:
+        return 0
 
-    def component_seconds(self, index: Array) -> dict[str, float]:
-        return dict(self._called("component_seconds", {"forward": 1e-4, "loss": 2e-4}))
+    def _component_seconds(self, index: Array) -> dict[str, float]:
+        return {"forward": 1e-4, "loss": 2e-4}
 
-    def predict(self) -> Array:
-        classes: Array = self._called("predict", self.classes)
-        return classes
+    def _predict(self) -> Array:
+        return self.classes
 
     def close(self, *, at_once: bool = False) -> None:
         self.closed.append(at_once)

@@ -92,7 +92,7 @@ class FakeBench:
 
 def judged_as_it_says(session: FakeSession, *_: Any, **__: Any) -> Verdict:
     """The verdict the fake asks for."""
-    session._called("judge")
+    session.called("judge")
     first = None
     if session.verdict == "differs":
         first = Difference(2, "update", "output.bias", (4,), 0.5, 0.25)

@@ -19,7 +19,9 @@ from common.contract.labels import MAX_LABEL
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.registry import Backend, find
+from common.entrants.checked import CheckedHere
 from common.entrants.local import LocalSession
+from common.entrants.session import Session
 from common.errors import Refused
 
 
@@ -96,7 +98,7 @@ _NUMBERS = itertools.count(1)
 CLASSIFICATION, REGRESSION = "port", "port of a regression"
 
 
-def opened_as(port: Port | str | Path, style: str, mode: str) -> tuple[LocalSession, Backend, str]:
+def opened_as(port: Port | str | Path, style: str, mode: str) -> tuple[Session, Backend, str]:
     """A session for functions or for a backend, what it is a backend of, and a style it has."""
     folder = None
     if isinstance(port, Port):
@@ -112,10 +114,10 @@ def opened_as(port: Port | str | Path, style: str, mode: str) -> tuple[LocalSess
     if style not in backend.info.styles:
         style = backend.info.styles[0]
     if not isinstance(port, Port):
-        return LocalSession(name, package=imported(backend)), backend, style
+        return CheckedHere(LocalSession(name, package=imported(backend))), backend, style
     if "concise" not in backend.info.styles:
         raise Refused(f"{name} differentiates nobody's functions; name a framework that does")
-    return PortSession(port), backend, style
+    return CheckedHere(PortSession(port)), backend, style
 
 
 def imported(backend: Backend) -> str:

@@ -13,10 +13,9 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
-from common.contract.arrays import Array, Arrays
 from common.contract.root import ROOT
 from common.entrants.channel import Channel
-from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
+from common.entrants.checked import CheckedSession
 from common.errors import ENTRANT_ERRORS, Killed, TimedOut, Unavailable
 
 #: How often a wait looks whether the worker still lives, seconds.
@@ -26,7 +25,7 @@ _LOOK = 0.5
 _GRACE = 2.0
 
 
-class WorkerSession:
+class WorkerSession(CheckedSession):
     """An entrant in a process of its own.
 
     Args:
@@ -126,86 +125,6 @@ class WorkerSession:
         if status < 0:
             how = f"was ended by signal {signal.Signals(-status).name}"
         return f"its process {how}; see {self.log.name}"
-
-    def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Opened:
-        """As `Session.open`."""
-        return Opened(**self._call("open", plan, choices, data))
-
-    def warm_up(self, order: Array) -> WarmedUp:
-        """As `Session.warm_up`."""
-        return WarmedUp(**self._call("warm_up", order))
-
-    def load(self, params: Arrays, state: Arrays | None = None) -> None:
-        """As `Session.load`."""
-        self._call("load", params, state)
-
-    def train(self, order: Array) -> Trained:
-        """As `Session.train`."""
-        return Trained(**self._call("train", order))
-
-    def evaluate(self) -> Evaluated:
-        """As `Session.evaluate`."""
-        return Evaluated(**self._call("evaluate"))
-
-    def params(self) -> Arrays:
-        """As `Session.params`."""
-        return dict(self._call("params"))
-
-    def state(self) -> Arrays:
-        """As `Session.state`."""
-        return dict(self._call("state"))
-
-    def fingerprint(self, order: Array) -> str:
-        """As `Session.fingerprint`."""
-        return str(self._call("fingerprint", order))
-
-    def batch(self, index: Array) -> tuple[Array, Array]:
-        """As `Session.batch`."""
-        images, labels = self._call("batch", index)
-        return images, labels
-
-    def logits(self, params: Arrays, images: Array, compiled: bool = False) -> Array:
-        """As `Session.logits`."""
-        logits: Array = self._call("logits", params, images, compiled)
-        return logits
-
-    def gradient(self, logits: Array, labels: Array, compiled: bool = False) -> tuple[Array, Array]:
-        """As `Session.gradient`."""
-        value, dlogits = self._call("gradient", logits, labels, compiled)
-        return value, dlogits
-
-    def backward(
-        self, params: Arrays, images: Array, dlogits: Array, compiled: bool = False
-    ) -> Arrays:
-        """As `Session.backward`."""
-        return dict(self._call("backward", params, images, dlogits, compiled))
-
-    def gradients(
-        self, params: Arrays, images: Array, labels: Array, compiled: bool = False
-    ) -> tuple[Array, Array, Arrays]:
-        """As `Session.gradients`."""
-        value, logits, grads = self._call("gradients", params, images, labels, compiled)
-        return value, logits, grads
-
-    def update(
-        self, params: Arrays, grads: Arrays, state: Arrays, compiled: bool = False
-    ) -> tuple[Arrays, Arrays]:
-        """As `Session.update`."""
-        moved, memory = self._call("update", params, grads, state, compiled)
-        return moved, memory
-
-    def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
-        """As `Session.correct`."""
-        return int(self._call("correct", logits, labels, compiled))
-
-    def component_seconds(self, index: Array) -> dict[str, float]:
-        """As `Session.component_seconds`."""
-        return dict(self._call("component_seconds", index))
-
-    def predict(self) -> Array:
-        """As `Session.predict`."""
-        classes: Array = self._call("predict")
-        return classes
 
     def close(self, *, at_once: bool = False) -> None:
         """Close the pipe, which ends an idle worker; end a busy one, and its children."""
