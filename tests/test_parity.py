@@ -266,6 +266,16 @@ ROWS = [
 ]
 
 
+def test_momentum_that_forgets_nothing(session_data: Callable[[Plan], dict[str, Any]]) -> None:
+    plan = make_plan("softmax", optimizer="momentum", momentum=1.0, lr=0.01)
+    source = session_data(plan)
+    session = Rows()
+    session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
+    verdict = judged(session, "numpy", plan, source)
+    assert verdict.first_difference is None
+    assert any(check.unit == ROW for check in verdict.components)
+
+
 @pytest.mark.parametrize(("model", "dtype", "optimizer"), ROWS)
 def test_several_steps_in_one_call_are_no_difference(
     model: str, dtype: str, optimizer: str, session_data: Callable[[Plan], dict[str, Any]]

@@ -383,7 +383,7 @@ class Yardstick:
     def _carried(self, steps: int) -> float:
         """How often the errors of single steps count in the end: momentum makes each one again."""
         m = self.plan.momentum
-        return sum((1 - m**made) / (1 - m) for made in range(1, steps + 1))
+        return sum(m**ago for made in range(1, steps + 1) for ago in range(made))
 
     def update(self, params: Arrays) -> dict[str, Expected]:
         """Parameters and state after an update of given parameters by the referee's gradients."""
