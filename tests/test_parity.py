@@ -511,3 +511,22 @@ def test_identical_needs_every_bit() -> None:
     half["b"].verdict = "differs"
     mark_identical(half, {"a": losses, "b": losses}, {"a": params, "b": params})
     assert half["b"].verdict == "differs", "same run, but a component of its own is wrong"
+
+
+W = np.array([1.0, 2.0])
+OTHER_TENSORS = {
+    "one-more": {"w": W, "b": W},
+    "none": {},
+    "another-dtype": {"w": W.view(np.int64)},
+    "another-shape": {"w": W[None]},
+}
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["first", "second"])
+@pytest.mark.parametrize("params", OTHER_TENSORS.values(), ids=OTHER_TENSORS)
+def test_identical_needs_the_same_tensors(params: dict[str, np.ndarray], turned: bool) -> None:
+    """Whichever of the two has what the other has not; the bytes of what both have are the same."""
+    both = [{"w": W}, params][:: -1 if turned else 1]
+    found = {label: Verdict(verdict="rounding") for label in "ab"}
+    mark_identical(found, {"a": W, "b": W}, dict(zip("ab", both, strict=True)))
+    assert (found["b"].verdict, found["b"].identical_to) == ("rounding", None)

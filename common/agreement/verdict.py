@@ -97,14 +97,18 @@ def mark_identical(
     labels = list(verdicts)
     for position, label in enumerate(labels):
         for earlier in labels[:position]:
-            same = losses[label].tobytes() == losses[earlier].tobytes() and all(
-                array.tobytes() == params[earlier][name].tobytes()
-                for name, array in params[label].items()
-            )
-            if same:
+            pair = (label, earlier)
+            if same_bits(*({**params[one], "": losses[one]} for one in pair)):
                 verdicts[label].identical_to = earlier
                 # Two that are wrong alike, or of which one is, do not agree.
-                pair = {verdicts[label].verdict, verdicts[earlier].verdict}
-                if pair <= {"rounding", "identical"}:
+                if {verdicts[one].verdict for one in pair} <= {"rounding", "identical"}:
                     verdicts[label].verdict = "identical"
                 break
+
+
+def same_bits(one: Arrays, other: Arrays) -> bool:
+    """Whether two have the same tensors, of the same shapes and dtypes, bit by bit."""
+    return one.keys() == other.keys() and all(
+        (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
+        for a, b in ((array, other[name]) for name, array in one.items())
+    )
