@@ -16,13 +16,16 @@ import numpy as np
 import pytest
 
 from common.agreement.band import Band
+from common.agreement.bounds import update_bound
 from common.agreement.checks import EVALUATION, ROW, STEP
 from common.agreement.judge import Bench, judge, loss_error
 from common.agreement.referee import Referee, free_run
 from common.agreement.schedule import Schedule
+from common.agreement.slips.rules import rule_of, settings
 from common.agreement.verdict import Verdict, mark_identical, undecided
 from common.contract.entrant import Entrant
 from common.contract.models import MODELS
+from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 from common.contract.root import ROOT
 from common.data import description, draws
@@ -530,3 +533,19 @@ def test_identical_needs_the_same_tensors(params: dict[str, np.ndarray], turned:
     found = {label: Verdict(verdict="rounding") for label in "ab"}
     mark_identical(found, {"a": W, "b": W}, dict(zip("ab", both, strict=True)))
     assert (found["b"].verdict, found["b"].identical_to) == ("rounding", None)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_optimizer_is_known_by_its_fields(
+    optimizer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under another name it has the same rule, bounds and slips."""
+    monkeypatch.setitem(OPTIMIZERS, "renamed", OPTIMIZERS[optimizer])
+    plans = [make_plan(optimizer=name, weight_decay=0.1) for name in (optimizer, "renamed")]
+    assert rule_of(plans[0]) is rule_of(plans[1])
+    assert settings(plans[0]) == settings(plans[1])
+    one, state = {"w": W}, {"w/m": W, "w/v": W, "step": np.array(3)}
+    bounds = [update_bound(plan, one, one, state, one, state, 1e-7) for plan in plans]
+    assert bounds[0].keys() == bounds[1].keys()
+    assert bounds[0]["w"].tobytes() == bounds[1]["w"].tobytes()
+    assert ("w/v" in bounds[0]) == (OPTIMIZERS[optimizer].rule == "adam")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
+from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 
 UPDATE_ROUNDINGS = 6
@@ -42,17 +43,30 @@ def update_bound(
         moved, memory: parameters and state after it.
         unit: one rounding, relative.
     """
+    bound = {"sgd": sgd_bound, "adam": adam_bound}[OPTIMIZERS[plan.optimizer].rule]
     allowed: dict[str, Any] = {"step": 0.0}
     for name in params:
-        if f"{name}/v" in state:
-            allowed |= adam_bound(plan, name, params, grads, state, moved, memory, unit)
-            continue
-        terms = np.abs(grads[name]) + plan.weight_decay * np.abs(params[name])
-        if f"{name}/m" in state:
-            terms = terms + plan.momentum * np.abs(state[f"{name}/m"])
-            result = np.abs(memory[f"{name}/m"])
-            allowed[f"{name}/m"] = unit * (UPDATE_ROUNDINGS * terms + 2 * result)
-        allowed[name] = unit * (UPDATE_ROUNDINGS * plan.lr * terms + 2 * np.abs(moved[name]))
+        allowed |= bound(plan, name, params, grads, state, moved, memory, unit)
+    return allowed
+
+
+def sgd_bound(
+    plan: Plan,
+    name: str,
+    params: Arrays,
+    grads: Arrays,
+    state: Arrays,
+    moved: Arrays,
+    memory: Arrays,
+    unit: float,
+) -> dict[str, Array]:
+    """The same for one parameter of gradient descent, and its momentum if it has one."""
+    allowed: dict[str, Array] = {}
+    terms = np.abs(grads[name]) + plan.weight_decay * np.abs(params[name])
+    if (m := f"{name}/m") in state:
+        terms = terms + plan.momentum * np.abs(state[m])
+        allowed[m] = unit * (UPDATE_ROUNDINGS * terms + 2 * np.abs(memory[m]))
+    allowed[name] = unit * (UPDATE_ROUNDINGS * plan.lr * terms + 2 * np.abs(moved[name]))
     return allowed
 
 
@@ -72,7 +86,7 @@ def adam_bound(
     times more than one rounding, and so is 1 - b2^t in the first steps.
     """
     (b1, b2), eps, t = plan.betas, plan.eps, float(state["step"]) + 1
-    coupled = plan.optimizer == "adam"
+    coupled = OPTIMIZERS[plan.optimizer].decay == "coupled"
     param, grad = np.abs(params[name]), np.abs(grads[name])
     slope = grad + (plan.weight_decay * param if coupled else 0.0)
     m, v = np.abs(memory[f"{name}/m"]), memory[f"{name}/v"]

@@ -34,7 +34,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,16 @@ class Optimizer:
         name: as on the command line.
         function: prefix of its functions in `update.py`.
         told: fields of the plan that these take after `params`, in order.
+        rule: which of the formulas above it follows; what differs but in decay is one rule.
+        decay: added to the gradient (coupled), or taken off the parameter (decoupled).
         momentum: what a run uses unless told otherwise.
     """
 
     name: str
     function: str
     told: tuple[str, ...]
+    rule: Literal["sgd", "adam"]
+    decay: Literal["coupled", "decoupled"]
     momentum: float = 0.0
 
     def settings(self, plan: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -64,9 +68,9 @@ _ADAM = ("lr", "betas", "eps", "weight_decay")
 OPTIMIZERS = {
     optimizer.name: optimizer
     for optimizer in (
-        Optimizer("sgd", "sgd", _SGD),
-        Optimizer("momentum", "sgd", _SGD, momentum=0.9),
-        Optimizer("adam", "adam", _ADAM),
-        Optimizer("adamw", "adamw", _ADAM),
+        Optimizer("sgd", "sgd", _SGD, rule="sgd", decay="coupled"),
+        Optimizer("momentum", "sgd", _SGD, rule="sgd", decay="coupled", momentum=0.9),
+        Optimizer("adam", "adam", _ADAM, rule="adam", decay="coupled"),
+        Optimizer("adamw", "adamw", _ADAM, rule="adam", decay="decoupled"),
     )
 }

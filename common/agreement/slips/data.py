@@ -10,8 +10,6 @@ from common.agreement.expected import Yardstick
 from common.agreement.slips.slip import Slip
 from common.contract.arrays import Array, Arrays
 
-# Data.
-
 
 def data_slips(yard: Yardstick, values: Arrays) -> Iterator[Slip]:
     """What may have happened to pixels and labels."""

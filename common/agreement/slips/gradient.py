@@ -10,8 +10,6 @@ from common.agreement.expected import Yardstick
 from common.agreement.slips.slip import Slip, fitted, has_hidden_layer, ratio_slips, softmax
 from common.contract.arrays import Arrays
 
-# Gradient.
-
 
 def gradient_slips(yard: Yardstick, grads: Arrays, values: Arrays) -> Iterator[Slip]:
     """What may be wrong with gradients: `grads` are the referee's."""

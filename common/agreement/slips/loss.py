@@ -10,8 +10,6 @@ from common.agreement.expected import Yardstick
 from common.agreement.slips.slip import Slip, fitted, ratio_slips, softmax
 from common.contract.arrays import Array, Arrays
 
-# Loss.
-
 
 def loss_slips(yard: Yardstick, right: Arrays, values: Arrays, *, together: bool) -> Iterator[Slip]:
     """What may be wrong with a loss, its gradient in the logits, or both."""

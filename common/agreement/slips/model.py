@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from common.agreement.expected import Yardstick
 from common.agreement.slips.slip import Slip, has_hidden_layer, ratio_slips, softmax
 from common.contract.arrays import Array, Arrays
-
-# Forward.
 
 
 def relu(x: Array) -> Array:
@@ -40,15 +39,30 @@ def leaky(slope: float) -> Callable[[Array], Array]:
     return lambda x: np.where(x > 0, x, slope * x)
 
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "no activation at all": same,
-    "a sigmoid instead of the ReLU": sigmoid,
-    "tanh instead of the ReLU": np.tanh,
-    "GELU (its tanh form) instead of the ReLU": gelu_tanh,
-    "a leaky ReLU of slope 0.01": leaky(0.01),
-    "a leaky ReLU of slope 0.2": leaky(0.2),
-    "a ReLU after every layer, the last one included": relu,
-}
+@dataclass(frozen=True)
+class Activation:
+    """One that the hidden layer may have by mistake.
+
+    Attributes:
+        words: what the model has.
+        function: applied to the hidden layer.
+        last: whether to the last layer, too.
+    """
+
+    words: str
+    function: Callable[[Array], Array]
+    last: bool = False
+
+
+ACTIVATIONS = (
+    Activation("no activation at all", same),
+    Activation("a sigmoid instead of the ReLU", sigmoid),
+    Activation("tanh instead of the ReLU", np.tanh),
+    Activation("GELU (its tanh form) instead of the ReLU", gelu_tanh),
+    Activation("a leaky ReLU of slope 0.01", leaky(0.01)),
+    Activation("a leaky ReLU of slope 0.2", leaky(0.2)),
+    Activation("a ReLU after every layer, the last one included", relu, last=True),
+)
 
 
 def forward_slips(yard: Yardstick, params: Arrays) -> Iterator[Slip]:
@@ -91,10 +105,9 @@ def forward_slips(yard: Yardstick, params: Arrays) -> Iterator[Slip]:
                 "use a hidden width that is not the input's",
             )
     if has_hidden_layer(yard):
-        for words, activation in ACTIVATIONS.items():
-            hidden = activation(images @ params["hidden.weight"] + params["hidden.bias"])
-            wrong = hidden @ params["output.weight"] + params["output.bias"]
-            if words.startswith("a ReLU after"):
-                wrong = relu(wrong)
-            yield Slip({"logits": wrong}, f"the model has {words}", "print its layers in order")
+        for wrong in ACTIVATIONS:
+            hidden = wrong.function(images @ params["hidden.weight"] + params["hidden.bias"])
+            outputs = hidden @ params["output.weight"] + params["output.bias"]
+            predicted = {"logits": wrong.function(outputs) if wrong.last else outputs}
+            yield Slip(predicted, f"the model has {wrong.words}", "print its layers in order")
     yield from ratio_slips(right, "the logits are {:.6g} times the referee's")

@@ -8,28 +8,17 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
+from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 
 Rule = Callable[..., tuple[Arrays, Arrays]]
 
 
-def rule_of(plan: Plan) -> Rule:
-    """The rule below that a plan's update has."""
-    return adam_rule if plan.optimizer.startswith("adam") else sgd_rule
-
-
 def settings(plan: Plan) -> dict[str, Any]:
     """What the rules below are told of a plan."""
-    if plan.optimizer.startswith("adam"):
-        kind = "coupled" if plan.optimizer == "adam" else "decoupled"
-        return {
-            "lr": plan.lr,
-            "betas": tuple(plan.betas),
-            "eps": plan.eps,
-            "decay": plan.weight_decay,
-            "decay_kind": kind,
-        }
-    return {"lr": plan.lr, "momentum": plan.momentum, "decay": plan.weight_decay}
+    optimizer = OPTIMIZERS[plan.optimizer]
+    told = {name: getattr(plan, name) for name in optimizer.told}
+    return {**told, "decay_kind": optimizer.decay}
 
 
 def decayed(
@@ -54,8 +43,8 @@ def sgd_rule(
     *,
     lr: float,
     momentum: float,
-    decay: float,
-    decay_kind: str = "coupled",
+    weight_decay: float,
+    decay_kind: str,
     dampening: bool = False,
     nesterov: bool = False,
     inside: bool = False,
@@ -63,7 +52,7 @@ def sgd_rule(
     """Mini-batch gradient descent with every slip it may have."""
     moved, memory = {}, {}
     for name, param in params.items():
-        step, taken = decayed(name, param, grads[name], lr, decay, decay_kind)
+        step, taken = decayed(name, param, grads[name], lr, weight_decay, decay_kind)
         rate = lr
         if f"{name}/m" in state:
             share = 1 - momentum if dampening else 1.0
@@ -85,21 +74,23 @@ def adam_rule(
     lr: float,
     betas: tuple[float, float],
     eps: float,
-    decay: float,
+    weight_decay: float,
     decay_kind: str,
+    exchanged: bool = False,
     correct_m: bool = True,
     correct_v: bool = True,
     eps_kind: str = "outside",
     late: int = 0,
 ) -> tuple[Arrays, Arrays]:
     """Adam with every slip it may have."""
-    (b1, b2), t = betas, float(state["step"]) + 1 + late
+    b1, b2 = reversed(betas) if exchanged else betas
+    t = float(state["step"]) + 1 + late
     moved: Arrays = {}
     memory: Arrays = {}
     c1 = 1 - b1**t if correct_m and t > 0 else 1.0
     c2 = 1 - b2**t if correct_v and t > 0 else 1.0
     for name, param in params.items():
-        grad, taken = decayed(name, param, grads[name], lr, decay, decay_kind)
+        grad, taken = decayed(name, param, grads[name], lr, weight_decay, decay_kind)
         m = b1 * state[f"{name}/m"] + (1 - b1) * grad
         v = b2 * state[f"{name}/v"] + (1 - b2) * grad**2
         root = {
@@ -111,3 +102,11 @@ def adam_rule(
         memory |= {f"{name}/m": m, f"{name}/v": v}
     memory["step"] = np.asarray(t - late)
     return moved, memory
+
+
+RULES: dict[str, Rule] = {"sgd": sgd_rule, "adam": adam_rule}
+
+
+def rule_of(plan: Plan) -> Rule:
+    """The rule above that a plan's update has."""
+    return RULES[OPTIMIZERS[plan.optimizer].rule]

@@ -13,8 +13,7 @@ from common.agreement.slips.rules import rule_of, settings
 from common.agreement.slips.slip import Slip
 from common.agreement.slips.update import another_length, wrong_updates
 from common.contract.arrays import Arrays
-
-# The whole step, and counts.
+from common.contract.optimizers import OPTIMIZERS
 
 
 def step_slips(yard: Yardstick, right: Arrays, values: Arrays) -> Iterator[Slip]:
@@ -26,10 +25,10 @@ def step_slips(yard: Yardstick, right: Arrays, values: Arrays) -> Iterator[Slip]
     look = "print the loss of the very first step: ln 10 = 2.3026 for ten classes and small weights"
     later = {"loss": np.asarray(value)}
     count = {"correct": np.asarray(exact.correct(logits, yard.labels64), dtype="float64")}
-    words = "are measured after the update"
-    yield Slip({**later, **count}, f"loss and count {words}", look, "loss")
-    yield Slip(later, f"the loss is {words[4:]}", look, "loss")
-    yield Slip(count, f"the count is {words[4:]}", look, "accuracy")
+    words = "measured after the update"
+    yield Slip({**later, **count}, f"loss and count are {words}", look, "loss")
+    yield Slip(later, f"the loss is {words}", look, "loss")
+    yield Slip(count, f"the count is {words}", look, "accuracy")
     yield from accuracy_slips(yard, values)
     # Before the gradients: model and loss as one were right, and where a learning rate and a
     # factor in the gradient come to the same, it is more likely the former.
@@ -44,15 +43,15 @@ def step_slips(yard: Yardstick, right: Arrays, values: Arrays) -> Iterator[Slip]
 
 def implied_gradients(yard: Yardstick, values: Arrays) -> Arrays:
     """The gradients that a step must have had, from what it made of the parameters."""
-    plan, grads = yard.plan, {}
+    plan, optimizer, grads = yard.plan, OPTIMIZERS[yard.plan.optimizer], {}
     b1, share = plan.momentum, 1.0
-    if plan.optimizer.startswith("adam"):
+    if optimizer.rule == "adam":
         b1 = plan.betas[0]
         share = 1 - b1
     for name, param in yard.params.items():
         step = (param - values[name]) / plan.lr
         if (memory := f"{name}/m") in yard.state:
             step = (values[memory] - b1 * yard.state[memory]) / share
-        coupled = plan.optimizer != "adamw"
+        coupled = optimizer.decay == "coupled"
         grads[name] = step - (plan.weight_decay * param if coupled else 0.0)
     return grads

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from common.agreement.expected import Yardstick
-from common.agreement.slips.rules import rule_of, settings, sgd_rule
+from common.agreement.slips.rules import rule_of, settings
 from common.agreement.slips.slip import Slip, as_float64, fitted
 from common.contract.arrays import Arrays
-
-# Update.
+from common.contract.optimizers import OPTIMIZERS
+from common.contract.plan import Plan
 
 
 def update_slips(yard: Yardstick, start: Arrays, values: Arrays) -> Iterator[Slip]:
@@ -26,36 +27,85 @@ def wrong_updates(yard: Yardstick, start: Arrays, grads: Arrays) -> Iterator[Sli
     """Parameters and state as known slips in the update would have them."""
     plan, state = yard.plan, yard.state
     rule, usual = rule_of(plan), settings(plan)
-
-    def slip(words: str, confirm: str, **changes: Any) -> Slip:
-        moved, memory = rule(start, grads, state, **{**usual, **changes})
-        return Slip({**moved, **memory}, words, confirm)
-
     yield Slip(start, "the parameters do not move", "are they those the optimiser was given?")
     for name in start:
         yield Slip({name: start[name]}, f"{name} does not move", "was the optimiser given it?")
-    n, lr = len(yard.labels), plan.lr
-    yield slip(
-        f"the update divides by the batch size, {n}, although the loss is a mean already: "
-        f"the learning rate is {n} times too small",
+    known = [*rates(plan, len(yard.labels)), *rounded(usual)]
+    known += DECAYS if plan.weight_decay else ()
+    known += OF_RULE[OPTIMIZERS[plan.optimizer].rule]
+    for one in known:
+        moved, memory = rule(start, grads, state, **{**usual, **one.changes})
+        yield Slip({**moved, **memory}, one.words, one.confirm)
+    moved, memory = rule(start, grads, state, **usual)
+    moved, memory = rule(moved, grads, memory, **usual)
+    yield Slip({**moved, **memory}, "the update is made twice", "count its calls")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A rule that is told something else than the plan says.
+
+    Attributes:
+        words, confirm: as of a slip.
+        changes: arguments of the rule, and what it is told.
+    """
+
+    words: str
+    confirm: str
+    changes: Mapping[str, Any]
+
+
+def rates(plan: Plan, examples: int) -> Iterator[Change]:
+    """Learning rates that are some factor too large or too small."""
+    yield Change(
+        f"the update divides by the batch size, {examples}, although the loss is a mean already: "
+        f"the learning rate is {examples} times too small",
         "double the batch: the step should hardly change",
-        lr=lr / n,
+        {"lr": plan.lr / examples},
     )
-    yield slip("the update goes up the gradient", "the loss should fall, not rise", lr=-lr)
-    for factor in (0.1, 10.0, 2.0, 0.5, float(n)):
+    yield Change(
+        "the update goes up the gradient", "the loss should fall, not rise", {"lr": -plan.lr}
+    )
+    for factor in (0.1, 10.0, 2.0, 0.5, float(examples)):
         words = f"the learning rate is {factor:g} times lr"
         if factor == 2.0:
             words += ", or the update is made twice"
-        yield slip(words, "print it", lr=factor * lr)
-    rounded = {name: float32(value) for name, value in usual.items() if name in CONSTANTS}
-    for name, value in rounded.items():
-        yield slip(
-            f"{WORDS[name]} is rounded to float32",
+        yield Change(words, "print it", {"lr": factor * plan.lr})
+
+
+#: what an update is told, and what it is called
+CONSTANTS = {
+    "lr": "the learning rate",
+    "momentum": "the momentum",
+    "weight_decay": "the weight decay",
+    "betas": "beta 1 and 2",
+}
+
+
+def rounded(usual: Mapping[str, Any]) -> Iterator[Change]:
+    """Constants as float32 has them: each alone, then all."""
+    every = {name: float32(value) for name, value in usual.items() if name in CONSTANTS}
+    for name, value in every.items():
+        yield Change(
+            f"{CONSTANTS[name]} is rounded to float32",
             "subtract the number from what the optimiser holds: it should be 0, not 1e-9",
-            **{name: value},
+            {name: value},
         )
-    yield slip("the constants are rounded to float32", "print them with 17 digits", **rounded)
-    decays = {
+    yield Change("the constants are rounded to float32", "print them with 17 digits", every)
+
+
+def float32(value: Any) -> Any:
+    """One number, or a pair of them, as float32 has it."""
+    if isinstance(value, (tuple, list)):
+        return tuple(float32(one) for one in value)
+    return float(np.float32(value))
+
+
+DECAYS = tuple(
+    Change(
+        words, "make one step with a gradient of zero and look what remains", {"decay_kind": kind}
+    )
+    for kind, words in {
         "none": "weight decay is left out",
         "coupled": "weight decay is coupled: added to the gradient, not to the step",
         "decoupled": "weight decay is decoupled: taken off the parameters, not added to the "
@@ -63,37 +113,47 @@ def wrong_updates(yard: Yardstick, start: Arrays, grads: Arrays) -> Iterator[Sli
         "weights": "weight decay spares the biases",
         "unscaled": "weight decay is not multiplied by the learning rate",
         "twice": "weight decay is applied twice",
-    }
-    if plan.weight_decay:
-        look = "make one step with a gradient of zero and look what remains"
-        for kind, words in decays.items():
-            yield slip(words, look, decay_kind=kind)
-    if rule is sgd_rule:
-        look = "make three steps with a gradient of one and compare with 1, 1 + m, 1 + m + m²"
-        yield slip(
-            "momentum has dampening: m = momentum · m + (1 - momentum) · g", look, dampening=True
-        )
-        yield slip("Nesterov momentum", look, nesterov=True)
-        yield slip("there is no momentum", look, momentum=0.0)
-        yield slip("the learning rate is inside the momentum buffer", look, inside=True)
-    else:
-        look = "make one step with a gradient of 1e-6 and compare with lr · g / (|g| + eps)"
-        yield slip("the bias correction is left out", look, correct_m=False, correct_v=False)
-        yield slip("the mean is not bias-corrected", look, correct_m=False)
-        yield slip("the mean square is not bias-corrected", look, correct_v=False)
-        yield slip("eps is inside the square root", look, eps_kind="inside")
-        yield slip(
+    }.items()
+)
+
+_THREE_STEPS = "make three steps with a gradient of one and compare with 1, 1 + m, 1 + m + m²"
+
+_SMALL_STEP = "make one step with a gradient of 1e-6 and compare with lr · g / (|g| + eps)"
+
+_COUNT = "print it at the first step"
+
+#: rule -> what may be wrong with it alone
+OF_RULE = {
+    "sgd": (
+        Change(
+            "momentum has dampening: m = momentum · m + (1 - momentum) · g",
+            _THREE_STEPS,
+            {"dampening": True},
+        ),
+        Change("Nesterov momentum", _THREE_STEPS, {"nesterov": True}),
+        Change("there is no momentum", _THREE_STEPS, {"momentum": 0.0}),
+        Change("the learning rate is inside the momentum buffer", _THREE_STEPS, {"inside": True}),
+    ),
+    "adam": (
+        Change(
+            "the bias correction is left out",
+            _SMALL_STEP,
+            {"correct_m": False, "correct_v": False},
+        ),
+        Change("the mean is not bias-corrected", _SMALL_STEP, {"correct_m": False}),
+        Change("the mean square is not bias-corrected", _SMALL_STEP, {"correct_v": False}),
+        Change("eps is inside the square root", _SMALL_STEP, {"eps_kind": "inside"}),
+        Change(
             "eps is not scaled by the bias correction: lr · sqrt(1 - b2^t) / (1 - b1^t) · "
             "m / (sqrt(v) + eps)",
-            look,
-            eps_kind="unscaled",
-        )
-        yield slip("the two betas are exchanged", look, betas=tuple(reversed(plan.betas)))
-        yield slip("the step count is one behind", "print it at the first step", late=-1)
-        yield slip("the step count is one ahead", "print it at the first step", late=1)
-    moved, memory = rule(start, grads, state, **usual)
-    moved, memory = rule(moved, grads, memory, **usual)
-    yield Slip({**moved, **memory}, "the update is made twice", "count its calls")
+            _SMALL_STEP,
+            {"eps_kind": "unscaled"},
+        ),
+        Change("the two betas are exchanged", _SMALL_STEP, {"exchanged": True}),
+        Change("the step count is one behind", _COUNT, {"late": -1}),
+        Change("the step count is one ahead", _COUNT, {"late": 1}),
+    ),
+}
 
 
 def another_length(yard: Yardstick, start: Arrays, grads: Arrays, values: Arrays) -> Iterator[Slip]:
@@ -108,21 +168,3 @@ def another_length(yard: Yardstick, start: Arrays, grads: Arrays, values: Arrays
             f"a learning rate of {factor * yard.plan.lr:.7g}",
             "print the learning rate that the optimiser holds",
         )
-
-
-def float32(value: Any) -> Any:
-    """One number, or a pair of them, as float32 has it."""
-    if isinstance(value, (tuple, list)):
-        return tuple(float32(one) for one in value)
-    return float(np.float32(value))
-
-
-#: what an update is told, and what it is called
-WORDS = {
-    "lr": "the learning rate",
-    "momentum": "the momentum",
-    "decay": "the weight decay",
-    "betas": "beta 1 and 2",
-}
-
-CONSTANTS = set(WORDS)
