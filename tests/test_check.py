@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import backends
-from common.agreement.expected import Yardstick
+from common.agreement.expectations import expected_at
 from common.agreement.referee import Referee, State
 from common.check import Report, check
 from common.contract.registry import find
@@ -125,8 +125,8 @@ def test_no_bound_is_narrower_for_images_below_zero(model: str) -> None:
     images = (data["images"] - 2).astype("float32")
     referee = Referee(plan, {"train": (images, data["labels"]), "initial": start})
     index = np.arange(32, dtype=np.int32)
-    yard = Yardstick(referee, State(1, start, {}, index, index))
-    for expected in (yard.gradients, yard.step):
+    expectations = expected_at(referee, State(1, start, {}, index, index))
+    for expected in (expectations.gradients, expectations.step):
         for name in start:
             assert (np.asarray(expected[name].exp_reach) >= 0).all(), name
             assert np.any(expected[name].exp_reach), name
@@ -139,8 +139,8 @@ def test_no_bound_asks_for_subnormal_numbers() -> None:
     images = (data["images"] * 1e-45).astype("float64")
     referee = Referee(plan, {"train": (images, data["labels"]), "initial": start})
     index = np.arange(32, dtype=np.int32)
-    yard = Yardstick(referee, State(1, start, {}, index, index))
-    for _, expected in yard.updates:
+    expectations = expected_at(referee, State(1, start, {}, index, index))
+    for _, expected in expectations.updates:
         for name in start:
             assert (np.asarray(expected[name].allowed) >= np.finfo("float32").tiny).all(), name
 

@@ -545,7 +545,7 @@ def test_an_optimizer_is_known_by_its_fields(
     assert rule_of(plans[0]) is rule_of(plans[1])
     assert settings(plans[0]) == settings(plans[1])
     one, state = {"w": W}, {"w/m": W, "w/v": W, "step": np.array(3)}
-    bounds = [update_bound(plan, one, one, state, one, state, 1e-7) for plan in plans]
+    bounds = [update_bound(plan, one, one, state, one, state) for plan in plans]
     assert bounds[0].keys() == bounds[1].keys()
     assert bounds[0]["w"].tobytes() == bounds[1]["w"].tobytes()
     assert ("w/v" in bounds[0]) == (OPTIMIZERS[optimizer].rule == "adam")

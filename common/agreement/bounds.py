@@ -33,7 +33,6 @@ def update_bound(
     state: Arrays,
     moved: Arrays,
     memory: Arrays,
-    unit: float,
 ) -> dict[str, Any]:
     """How far rounding may lead an update, element by element.
 
@@ -41,13 +40,16 @@ def update_bound(
         plan: of the run.
         params, grads, state: before it, float64.
         moved, memory: parameters and state after it.
-        unit: one rounding, relative.
     """
-    bound = {"sgd": sgd_bound, "adam": adam_bound}[OPTIMIZERS[plan.optimizer].rule]
+    # Half a unit in the last place; in a float64 run the referee rounds as much again.
+    unit = float(np.finfo(plan.dtype).eps) / (1 if plan.dtype == "float64" else 2)
+    # What is smaller may be zero: some frameworks have no subnormal numbers.
+    least = float(np.finfo(plan.dtype).tiny)
+    bound_of = {"sgd": sgd_bound, "adam": adam_bound}[OPTIMIZERS[plan.optimizer].rule]
     allowed: dict[str, Any] = {"step": 0.0}
     for name in params:
-        allowed |= bound(plan, name, params, grads, state, moved, memory, unit)
-    return allowed
+        allowed |= bound_of(plan, name, params, grads, state, moved, memory, unit)
+    return {name: bound + least for name, bound in allowed.items()}
 
 
 def sgd_bound(
@@ -95,7 +97,7 @@ def adam_bound(
     v_terms = b2 * state[f"{name}/v"] + (1 - b2) * slope**2
     v_error = unit * (2 * UPDATE_ROUNDINGS * v_terms + b2 * slope**2 + 2 * v)
     # What is smaller than any normal number may be taken for zero.
-    v_error = v_error + float(np.finfo("float32" if unit > 1e-10 else "float64").tiny)
+    v_error = v_error + float(np.finfo(plan.dtype).tiny)
     c1, c2 = 1 - b1**t, 1 - b2**t
     c1_error = unit * ((2 * t + 4) * b1**t / c1 + 1)
     c2_error = unit * ((2 * t + 4) * b2**t / c2 + 1)

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from common.agreement.expected import Expected, Row, Yardstick
+from common.agreement.expectations import Expectations
+from common.agreement.expected import Expected
+from common.agreement.expected_row import Row
+from common.agreement.inputs import Inputs
 from common.agreement.units import evaluation_of, gradients_of, one_step, several_steps
 from common.contract.arrays import Array, Arrays, ulp
 from common.contract.info import Info
@@ -87,48 +90,52 @@ class Outcome:
     Attributes:
         check: of one tensor.
         values: every tensor of the unit, as the entrant has it.
+        expected: the same of the referee.
         start: of model or update alone, the parameters it started from.
     """
 
     check: Check
     values: Arrays
+    expected: Mapping[str, Expected]
     start: Arrays | None = None
 
 
 def checks(
-    session: Session, yard: Yardstick, info: Info, *, compiled: bool, whole: bool = True
+    session: Session, expectations: Expectations, info: Info, *, compiled: bool, whole: bool = True
 ) -> Iterator[Outcome]:
     """Check everything at one state, in the order in which a step needs it.
 
     Args:
         session: the entrant; left on another state than it had.
-        yard: what is expected.
+        expectations: what is expected.
         info: of its backend.
         compiled: whether each component is checked compiled, too.
         whole: whether the step as it runs and the evaluation are checked, too.
     """
-    at = yard.at
-    exp_error = info.exp_error if yard.dtype == "float32" else 0.0
-    compare = partial(compared, yard, exp_error)
-    yield from batch_checks(session, yard)
+    at = expectations.at
+    exp_error = info.exp_error if expectations.dtype == "float32" else 0.0
+    compare = partial(compared, expectations, exp_error)
+    yield from batch_checks(session, expectations)
     for c in (False, True) if compiled else (False,):
-        for params, expected in yard.forwards:
-            values = {"logits": session.logits(params, yard.images, c)}
+        for params, expected in expectations.forwards:
+            values = {"logits": session.logits(params, expectations.images, c)}
             yield from compare("forward", ALONE, c, values, expected, params)
-        value, dlogits = session.gradient(yard.logits, yard.labels, c)
+        value, dlogits = session.gradient(expectations.logits, expectations.labels, c)
         values = {"loss": np.asarray(value), "dlogits": dlogits}
-        yield from compare("loss", ALONE, c, values, yard.loss)
-        values = {"correct": np.asarray(session.correct(yard.logits, yard.labels, c))}
-        if yard.model.classifies:
-            values["ties"] = np.asarray(session.correct(yard.ties, yard.labels, c))
-        yield from compare("accuracy", ALONE, c, values, yard.accuracy)
-        values = session.backward(at.params, yard.images, yard.dlogits, c)
-        yield from compare("gradient", ALONE, c, values, yard.gradient)
-        values = gradients_of(session, at.params, yard.images, yard.labels, c)
-        yield from compare("", TOGETHER, c, values, yard.gradients)
-        for params, expected in yard.updates:
-            moved, memory = session.update(params, yard.grads, at.state, c)
-            unit = FROM_ZERO if params is yard.zeros else ALONE
+        yield from compare("loss", ALONE, c, values, expectations.loss)
+        values = {
+            "correct": np.asarray(session.correct(expectations.logits, expectations.labels, c))
+        }
+        if expectations.ties is not None:
+            values["ties"] = np.asarray(session.correct(expectations.ties, expectations.labels, c))
+        yield from compare("accuracy", ALONE, c, values, expectations.accuracy)
+        values = session.backward(at.params, expectations.images, expectations.dlogits, c)
+        yield from compare("gradient", ALONE, c, values, expectations.gradient)
+        values = gradients_of(session, at.params, expectations.images, expectations.labels, c)
+        yield from compare("", TOGETHER, c, values, expectations.gradients)
+        for params, expected in expectations.updates:
+            moved, memory = session.update(params, expectations.grads, at.state, c)
+            unit = FROM_ZERO if params is expectations.zeros else ALONE
             yield from compare("update", unit, c, {**moved, **memory}, expected, params)
     if not whole:
         return
@@ -137,28 +144,31 @@ def checks(
     session.load(at.params, at.state)
     session.train(at.other)
     values = one_step(session, at.params, at.state, at.index)
-    yield from compare("", STEP, False, values, yard.step)
-    if at.last and yard.referee.exact.has_test_set():
+    yield from compare("", STEP, False, values, expectations.step)
+    if expectations.evaluation:
         values = evaluation_of(session, at.params)
-        yield from compare("evaluation", EVALUATION, False, values, yard.evaluation)
+        yield from compare("evaluation", EVALUATION, False, values, expectations.evaluation)
 
 
-def row_checks(session: Session, yard: Yardstick, info: Info, row: Row) -> Iterator[Outcome]:
-    """Check a call that holds several steps, from the state of a yardstick."""
-    exp_error = info.exp_error if yard.dtype == "float32" else 0.0
-    values = several_steps(session, yard.at.params, yard.at.state, row.order)
-    yield from compared(yard, exp_error, "", ROW, False, values, row.expected)
+def row_checks(
+    session: Session, expectations: Expectations, info: Info, row: Row
+) -> Iterator[Outcome]:
+    """Check a call that holds several steps, from an expected state."""
+    exp_error = info.exp_error if expectations.dtype == "float32" else 0.0
+    values = several_steps(session, expectations.at.params, expectations.at.state, row.order)
+    yield from compared(expectations, exp_error, "", ROW, False, values, row.expected)
 
 
-def batch_checks(session: Session, yard: Yardstick) -> Iterator[Outcome]:
+def batch_checks(session: Session, inputs: Inputs) -> Iterator[Outcome]:
     """Check every bit of the batch."""
-    images, labels = session.batch(yard.at.index)
+    images, labels = session.batch(inputs.at.index)
     values = {"images": images, "labels": labels}
-    yield from compared(yard, 0.0, "data", ALONE, False, values, yard.batch)
+    expected = {"images": Expected(inputs.images), "labels": Expected(inputs.labels)}
+    yield from compared(inputs, 0.0, "data", ALONE, False, values, expected)
 
 
 def compared(
-    yard: Yardstick,
+    inputs: Inputs,
     exp_error: float,
     stage: str,
     unit: str,
@@ -170,9 +180,9 @@ def compared(
     """Hold every tensor of a unit against the referee's, in the order they are computed."""
     for name, wanted in expected.items():
         where = stage or STAGES.get(name, "gradient" if unit == TOGETHER else "update")
-        value, step = values.get(name), yard.at.step
+        value, step = values.get(name), inputs.at.step
         found = check(value, wanted, name, step, where, unit, compiled, exp_error)
-        yield Outcome(found, values, start)
+        yield Outcome(found, values, expected, start)
 
 
 ALONE, FROM_ZERO, TOGETHER = "alone", "from zero", "model and loss"

@@ -19,7 +19,7 @@ import numpy as np
 
 from common.agreement.checks import STEP, Check, checks, compared
 from common.agreement.differences import batches_differ, difference, missing_step
-from common.agreement.expected import Yardstick
+from common.agreement.expectations import Expectations, expected_at
 from common.agreement.track import FACTOR, Track, off_by
 from common.agreement.units import one_step
 from common.agreement.verdict import Difference
@@ -99,10 +99,10 @@ def differences(patient: Patient, track: Track, found: Diagnosis) -> Iterator[Di
     session, schedule = patient.session, track.schedule
     if session.fingerprint(schedule.orders[0]) != track.fingerprint:
         yield batches_differ(session, track.referee, schedule)
-    yield from wrong_components(patient, track.yard(1), found.checks)
-    start = track.yard(1).at
+    yield from wrong_components(patient, track.expected(1), found.checks)
+    start = track.expected(1).at
     values = one_step(session, start.params, start.state, start.index)
-    yield from wrong_step(patient, track.yard(1), values, found.checks)
+    yield from wrong_step(patient, track.expected(1), values, found.checks)
     for first, stop in track.parts[1:]:
         found.steps = stop - 1
         off = track.off(session, first, stop, track.states[first].params)
@@ -124,52 +124,54 @@ def differences(patient: Patient, track: Track, found: Diagnosis) -> Iterator[Di
     # What depends on the size of the batch, or shows only in a trained network.
     good = 1
     for step in (schedule.per_epoch, schedule.total):
-        for late in wrong_components(patient, track.yard(step), []):
+        for late in wrong_components(patient, track.expected(step), []):
             yield from earliest(patient, track, good, late, found)
         good = step
-    outcomes = checks(session, track.yard(schedule.total), patient.info, compiled=False)
+    outcomes = checks(session, track.expected(schedule.total), patient.info, compiled=False)
     for outcome in outcomes:
         if not outcome.check.right:
-            yield difference(track.yard(schedule.total), outcome)
+            yield difference(track.expected(schedule.total), outcome)
 
 
-def wrong_components(patient: Patient, yard: Yardstick, found: list[Check]) -> Iterator[Difference]:
+def wrong_components(
+    patient: Patient, expectations: Expectations, found: list[Check]
+) -> Iterator[Difference]:
     """The components that are wrong at one step; nothing is trained for it."""
-    compiled = patient.entrant.mode != "eager" and yard.at.step == 1
-    outcomes = checks(patient.session, yard, patient.info, compiled=compiled, whole=False)
+    compiled = patient.entrant.mode != "eager" and expectations.at.step == 1
+    outcomes = checks(patient.session, expectations, patient.info, compiled=compiled, whole=False)
     for outcome in outcomes:
         found.append(outcome.check)
         if not outcome.check.right:
-            yield difference(yard, outcome)
+            yield difference(expectations, outcome)
 
 
 def wrong_step(
-    patient: Patient, yard: Yardstick, values: Arrays, found: list[Check]
+    patient: Patient, expectations: Expectations, values: Arrays, found: list[Check]
 ) -> Iterator[Difference]:
     """What is wrong with one whole step from the referee's state.
 
     Args:
         patient: who; opened anew if anything is.
-        yard: what is expected.
+        expectations: what is expected.
         values: what the step made: made once more, it may be another.
         found: every check is added to it.
     """
-    session, at = patient.session, yard.at
-    exp_error = patient.info.exp_error if yard.dtype == "float32" else 0.0
-    compare = partial(compared, yard, exp_error, "", STEP, False)
-    outcomes = list(compare(values, yard.step))
+    session, at = patient.session, expectations.at
+    exp_error = patient.info.exp_error if expectations.dtype == "float32" else 0.0
+    compare = partial(compared, expectations, exp_error, "", STEP, False)
+    outcomes = list(compare(values, expectations.step))
     found += [outcome.check for outcome in outcomes]
     wrong = [outcome for outcome in outcomes if not outcome.check.right]
     if not wrong:
         return
-    yield from wrong_components(patient, yard, [])
+    yield from wrong_components(patient, expectations, [])
     # Once more after a batch that is known, for the causes that remember one.
     patient.reopen()
     session.load(at.params, at.state)
     session.train(at.other)
-    outcomes = list(compare(one_step(session, at.params, at.state, at.index), yard.step))
+    outcomes = list(compare(one_step(session, at.params, at.state, at.index), expectations.step))
     again = [outcome for outcome in outcomes if not outcome.check.right]
-    yield difference(yard, (again or wrong)[0])
+    yield difference(expectations, (again or wrong)[0])
 
 
 def wrong_steps(patient: Patient, track: Track, first: int, stop: int) -> Iterator[Difference]:
@@ -184,7 +186,7 @@ def wrong_steps(patient: Patient, track: Track, first: int, stop: int) -> Iterat
             own, off = (off_by(step["loss"], step, right["loss"], wanted) for step in found)
             if track.within(off, own):
                 continue
-        yield from wrong_step(patient, Yardstick(track.referee, at), found[1], [])
+        yield from wrong_step(patient, expected_at(track.referee, at), found[1], [])
 
 
 def lead(patient: Patient, track: Track, first: int) -> None:
@@ -236,7 +238,7 @@ def earliest(
     first, bad = late, late.step
     while bad - good > 1:
         middle = (good + bad) // 2
-        wrong = next(wrong_components(patient, track.yard(middle), []), None)
+        wrong = next(wrong_components(patient, track.expected(middle), []), None)
         if wrong is None:
             good = middle
         else:
@@ -247,7 +249,7 @@ def earliest(
 
 def growth(session: Session, track: Track, step: int) -> list[tuple[int, float]]:
     """Let the entrant run on by itself from the referee's state: how far it gets, when."""
-    schedule, at = track.schedule, track.yard(step).at
+    schedule, at = track.schedule, track.expected(step).at
     session.load(at.params, at.state)
     losses = [
         session.train(schedule.part(first, stop)).losses

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from common.agreement.checks import ROW, Outcome, batch_checks
-from common.agreement.expected import Yardstick
+from common.agreement.expectations import Expectations, expected_at
+from common.agreement.inputs import inputs_at
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
 from common.agreement.slips.causes import likely_cause
@@ -36,10 +37,10 @@ def missing_step(losses: Sequence[Array], schedule: Schedule) -> Difference | No
     return None
 
 
-def difference(yard: Yardstick, outcome: Outcome) -> Difference:
+def difference(expectations: Expectations, outcome: Outcome) -> Difference:
     """What a failed check says, and what may be the cause."""
     check = outcome.check
-    slip = likely_cause(yard, check, outcome.values, outcome.start)
+    slip = likely_cause(expectations, outcome)
     words, stage = None, check.stage
     if slip is not None:
         words = f"likely {slip.words}; to confirm, {slip.confirm}"
@@ -58,10 +59,10 @@ def difference(yard: Yardstick, outcome: Outcome) -> Difference:
 def batches_differ(session: Session, referee: Referee, schedule: Schedule) -> Difference:
     """Find the first batch of epoch 1 whose bytes are not the referee's."""
     for step in range(1, schedule.per_epoch + 1):
-        yard = Yardstick(referee, referee.state(schedule, step))
-        for outcome in batch_checks(session, yard):
+        at = referee.state(schedule, step)
+        for outcome in batch_checks(session, inputs_at(referee, at)):
             if not outcome.check.right:
-                return difference(yard, outcome)
+                return difference(expected_at(referee, at), outcome)
     nan = float("nan")
     words = (
         "likely the batches come in another order or size: each by itself is right; to confirm, "

@@ -25,7 +25,8 @@ import numpy as np
 from common.agreement.checks import Check, checks, row_checks
 from common.agreement.differences import batches_differ, difference, missing_step
 from common.agreement.drift import free_limit
-from common.agreement.expected import Yardstick
+from common.agreement.expectations import expected_at
+from common.agreement.expected_row import Row, expected_row
 from common.agreement.referee import Path, Referee
 from common.agreement.schedule import Schedule
 from common.agreement.verdict import Difference, Verdict, undecided
@@ -51,11 +52,17 @@ class Bench:
     def __init__(self, referee: Referee, schedule: Schedule) -> None:
         self.referee, self.schedule = referee, schedule
         self.path: Path = referee.path(schedule)
-        self.yards = [Yardstick(referee, state) for state in self.path.states]
+        self.expected = [expected_at(referee, state) for state in self.path.states]
         self.dtype = referee.plan.dtype
         self.asking = threading.Lock()
-        for yard in self.yards:
-            yard.prepare()
+        self._rows: dict[int, Row] = {}
+
+    def row(self, steps: int) -> Row:
+        """Several steps in one call, from the first state; made once."""
+        with self.asking:
+            if steps not in self._rows:
+                self._rows[steps] = expected_row(self.expected[0], steps)
+            return self._rows[steps]
 
 
 def judge(
@@ -73,7 +80,7 @@ def judge(
         session, entrant, info: who; the session is left on another state than it had.
         losses: the step losses of its free run, epoch by epoch.
         fingerprint: of epoch 1's batches as the framework held them.
-        bench: the yardsticks.
+        bench: what it is held against.
         steps_per_call: how many steps one compiled call holds.
 
     Returns:
@@ -115,21 +122,20 @@ def first_component_difference(
     found: list[Check],
 ) -> Difference | None:
     """Check the components at every state that was kept; every check is added to `found`."""
-    for yard in bench.yards:
+    for expectations in bench.expected:
         # Compiled alone only once: each shape of batch would be compiled anew.
-        compiled = entrant.mode != "eager" and yard is bench.yards[0]
-        outcomes = checks(session, yard, info, compiled=compiled)
-        if steps_per_call > 1 and yard is bench.yards[0]:
+        compiled = entrant.mode != "eager" and expectations is bench.expected[0]
+        outcomes = checks(session, expectations, info, compiled=compiled)
+        if steps_per_call > 1 and expectations is bench.expected[0]:
             full = len(bench.schedule.orders[0]) // bench.schedule.batch_size
             whole = steps_per_call >= full
-            with bench.asking:
-                row = yard.row(min(steps_per_call, MOST_IN_A_ROW) if whole else steps_per_call)
-            outcomes = itertools.chain(outcomes, row_checks(session, yard, info, row))
+            row = bench.row(min(steps_per_call, MOST_IN_A_ROW) if whole else steps_per_call)
+            outcomes = itertools.chain(outcomes, row_checks(session, expectations, info, row))
         for outcome in outcomes:
             found.append(outcome.check)
             if not outcome.check.right:
                 with bench.asking:
-                    return difference(yard, outcome)
+                    return difference(expectations, outcome)
     return None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.agreement.drift import spacing
-from common.agreement.expected import Yardstick
+from common.agreement.expectations import Expectations, expected_at
 from common.agreement.referee import Referee, State, nudged
 from common.agreement.schedule import Schedule
 from common.contract.arrays import Array, Arrays, cast, ulp
@@ -88,7 +88,7 @@ class Track:
         for first, stop in self.parts[1::SAMPLED]:
             self.own |= self.off(referee.plain, first, stop, self.states[first].params)
         self.fingerprint = referee.plain.fingerprint(schedule.orders[0])
-        self._yards: dict[int, Yardstick] = {}
+        self._expected: dict[int, Expectations] = {}
 
     def follow(self, session: Session, first: int, stop: int, params: Arrays) -> Array:
         """Put a session on the referee's state, train it along some steps; the step losses."""
@@ -137,9 +137,9 @@ class Track:
             exact.train(self.schedule.batch(step))
             params, state = exact.params(), exact.state()
 
-    def yard(self, step: int) -> Yardstick:
+    def expected(self, step: int) -> Expectations:
         """What the referee expects at any step; kept, for the next entrant will ask for it."""
-        if step not in self._yards:
+        if step not in self._expected:
             first = max(one for one in self.states if one <= step)
             at = self.states[first]
             if step > first:
@@ -147,8 +147,8 @@ class Track:
                 exact.load(cast(kept.params, "float64"), cast(kept.state, "float64"))
                 exact.train(self.schedule.part(first, step))
                 at = self.referee.state(self.schedule, step)
-            self._yards[step] = Yardstick(self.referee, at)
-        return self._yards[step]
+            self._expected[step] = expected_at(self.referee, at)
+        return self._expected[step]
 
 
 def off_by(losses: Array, found: Arrays, right: Array, wanted: Arrays) -> Off:

@@ -6,23 +6,23 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.agreement.expected import Yardstick
+from common.agreement.expectations import Expectations
 from common.agreement.slips.slip import Slip
 from common.contract.arrays import Arrays
 
 
-def accuracy_slips(yard: Yardstick, values: Arrays) -> Iterator[Slip]:
+def accuracy_slips(expectations: Expectations, values: Arrays) -> Iterator[Slip]:
     """What may be wrong with a count of correct rows."""
-    if "correct" not in values or not yard.model.classifies:
+    if "correct" not in values or expectations.ties is None:
         return
-    labels, logits = yard.labels, yard.logits
+    labels, logits = expectations.labels, expectations.logits
     n, counted = len(labels), float(values["correct"])
     right = float((logits.argmax(axis=1) == labels).sum())
 
     def slip(count: float, words: str, confirm: str, tensor: str = "correct") -> Slip:
         return Slip({tensor: np.asarray(count)}, words, confirm, "accuracy")
 
-    last = logits.shape[1] - 1 - yard.ties[:, ::-1].argmax(axis=1)
+    last = logits.shape[1] - 1 - expectations.ties[:, ::-1].argmax(axis=1)
     yield slip(
         float((last == labels).sum()),
         "ties go to the highest index",

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from common.agreement.checks import ROW, STEP, TOGETHER, Check
-from common.agreement.expected import Expected, Yardstick
+from common.agreement.checks import ROW, STEP, TOGETHER, Outcome
+from common.agreement.expectations import Expectations
+from common.agreement.expected import Expected
 from common.agreement.slips.accuracy import accuracy_slips
 from common.agreement.slips.data import data_slips
 from common.agreement.slips.gradient import gradient_slips
@@ -32,54 +33,29 @@ UNEXPLAINED = 1e-3
 EXP_ERROR = 1e-5
 
 
-def likely_cause(
-    yard: Yardstick, first: Check, values: Arrays, start: Arrays | None = None
-) -> Slip | None:
+def likely_cause(expectations: Expectations, outcome: Outcome) -> Slip | None:
     """Name the slip that explains what an entrant computed.
 
     Of those that explain all but a thousandth, the one listed first, for the general ones
     (a factor without a name) are listed last; else the one that leaves least.
 
     Args:
-        yard: what the referee expects at this state.
-        first: the check that failed.
-        values: all tensors of the unit that failed, as the entrant has them.
-        start: the parameters it started from, if not the state's.
+        expectations: what the referee expects at this state.
+        outcome: the check that failed, and all of its unit.
     """
-    expected = rights(yard, first, start)
+    first, values, expected = outcome.check, outcome.values, outcome.expected
     right = {name: e.right.astype("float64") for name, e in expected.items()}
     shapes = {name: array.shape for name, array in values.items()}
-    if (
-        first.unit == ROW
-        or first.tensor not in right
-        or any(shapes.get(n) != a.shape for n, a in right.items())
-    ):
+    if first.unit == ROW or any(shapes.get(n) != a.shape for n, a in right.items()):
         return None
     best, least = None, np.inf
-    for slip in slips(yard, first, right, values, start):
+    for slip in slips(expectations, outcome, right):
         left = unexplained(slip, first.tensor, values, expected)
         if left is not None and left < least:
             best, least = slip, left
         if least <= UNEXPLAINED:
             break
     return best
-
-
-def rights(yard: Yardstick, first: Check, start: Arrays | None) -> Mapping[str, Expected]:
-    """What the referee has for the unit that failed."""
-    if first.unit == STEP:
-        return yard.step
-    if first.unit == TOGETHER:
-        return yard.gradients
-    if start is not None:
-        return yard.update(start) if first.stage == "update" else yard.logits_of(start)
-    return {
-        "data": yard.batch,
-        "forward": yard.forward,
-        "loss": yard.loss,
-        "accuracy": yard.accuracy,
-        "gradient": yard.gradient,
-    }.get(first.stage, {})
 
 
 def unexplained(
@@ -113,23 +89,24 @@ def kind_of(value: Array) -> Any:
     return value.dtype if value.dtype.kind == "f" else np.dtype("float64")
 
 
-def slips(
-    yard: Yardstick, first: Check, right: Arrays, values: Arrays, start: Arrays | None
-) -> Iterator[Slip]:
+def slips(expectations: Expectations, outcome: Outcome, right: Arrays) -> Iterator[Slip]:
     """Every known slip that could show where this check failed."""
+    first, values, start = outcome.check, outcome.values, outcome.start
     with np.errstate(all="ignore"):
         if first.unit == STEP:
-            yield from step_slips(yard, right, values)
+            yield from step_slips(expectations, right, values)
         elif first.stage == "data":
-            yield from data_slips(yard, values)
+            yield from data_slips(expectations, values)
         elif first.stage == "forward":
-            yield from forward_slips(yard, as_float64(start) if start else yard.params)
+            params = as_float64(start) if start else expectations.params
+            yield from forward_slips(expectations, params)
         elif first.stage == "loss":
-            yield from loss_slips(yard, right, values, together=first.unit == TOGETHER)
+            together = first.unit == TOGETHER
+            yield from loss_slips(expectations, right, values, together=together)
         elif first.stage == "accuracy":
-            yield from accuracy_slips(yard, values)
+            yield from accuracy_slips(expectations, values)
         elif first.stage == "gradient":
-            grads = {name: right[name] for name in yard.params}
-            yield from gradient_slips(yard, grads, values)
+            grads = {name: right[name] for name in expectations.params}
+            yield from gradient_slips(expectations, grads, values)
         elif first.stage == "update" and start is not None:
-            yield from update_slips(yard, start, values)
+            yield from update_slips(expectations, start, values)

@@ -6,19 +6,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.agreement.expected import Yardstick
+from common.agreement.expectations import Expectations
 from common.agreement.slips.slip import Slip
 from common.contract.arrays import Array, Arrays
 
 
-def data_slips(yard: Yardstick, values: Arrays) -> Iterator[Slip]:
+def data_slips(expectations: Expectations, values: Arrays) -> Iterator[Slip]:
     """What may have happened to pixels and labels."""
-    images, labels = yard.images64, yard.labels
+    images, labels = expectations.images64, expectations.labels
     look = "print the smallest and largest pixel of a batch: they should be 0 and 1"
     yield Slip({"images": images / 255}, "the pixels are divided by 255 twice", look)
     yield Slip({"images": images * 255}, "the pixels are not divided by 255", look)
     product = (np.rint(images * 255) * np.float32(1 / 255)).astype("float32")
-    multiplied = product.astype(yard.dtype).astype("float64")
+    multiplied = product.astype(expectations.dtype).astype("float64")
     yield Slip(
         {"images": multiplied},
         "the pixels are multiplied by 1/255 instead of divided by 255, which rounds 126 of the "
@@ -39,8 +39,8 @@ def data_slips(yard: Yardstick, values: Arrays) -> Iterator[Slip]:
             f"the pixels are standardised: {slope:.4g} x + {offset:.4g}",
             "look for a mean and a standard deviation in the transforms",
         )
-    if yard.model.classifies:
-        classes = yard.logits.shape[1]
+    if expectations.model.classifies:
+        classes = expectations.logits.shape[1]
         for shift in (1, -1):
             for moved in (labels + shift, (labels + shift) % classes):
                 yield Slip(
@@ -48,19 +48,19 @@ def data_slips(yard: Yardstick, values: Arrays) -> Iterator[Slip]:
                     f"the labels are shifted by {shift:+d}",
                     "compare the names of the first ten labels with their pictures",
                 )
-    yield from other_order(yard, values)
+    yield from other_order(expectations, values)
 
 
-def other_order(yard: Yardstick, values: Arrays) -> Iterator[Slip]:
+def other_order(expectations: Expectations, values: Arrays) -> Iterator[Slip]:
     """The right examples, but in another order, or images and labels that went apart."""
     look = "take labels and images by one and the same index"
-    for name, ours in (("labels", yard.labels), ("images", yard.images64)):
+    for name, ours in (("labels", expectations.labels), ("images", expectations.images64)):
         theirs = values[name]
         mine, other = rows_sorted(ours), rows_sorted(theirs)
         if np.array_equal(mine, other):
             words = f"the {name} are those of the batch in another order"
             yield Slip({name: theirs.astype("float64")}, words, look)
-    before = yard.referee.exact.batch(yard.at.other)
+    before = expectations.referee.exact.batch(expectations.at.other)
     words = "this is another step's batch"
     for name, array in (("images", before[0]), ("labels", before[1])):
         yield Slip({name: array.astype("float64")}, f"{words}: its {name}", look)

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.agreement.expected import Yardstick
+from common.agreement.expectations import Expectations
 from common.agreement.slips.slip import Slip, fitted, has_hidden_layer, ratio_slips, softmax
 from common.contract.arrays import Arrays
 
 
-def gradient_slips(yard: Yardstick, grads: Arrays, values: Arrays) -> Iterator[Slip]:
+def gradient_slips(expectations: Expectations, grads: Arrays, values: Arrays) -> Iterator[Slip]:
     """What may be wrong with gradients: `grads` are the referee's."""
-    yield from wrong_gradients(yard, grads)
+    yield from wrong_gradients(expectations, grads)
     theirs = {name: values[name].astype("float64") for name in grads}
     yield from clipped(grads, theirs)
     factor = fitted(theirs, grads)
@@ -22,18 +22,18 @@ def gradient_slips(yard: Yardstick, grads: Arrays, values: Arrays) -> Iterator[S
         f"every gradient is {factor:.7g} times the referee's, in all tensors alike",
         "look for that number among the constants",
     )
-    shrink = fitted({n: theirs[n] - grads[n] for n in grads}, yard.params)
+    shrink = fitted({n: theirs[n] - grads[n] for n in grads}, expectations.params)
     if shrink:
         yield Slip(
-            {n: grads[n] + shrink * yard.params[n] for n in grads},
+            {n: grads[n] + shrink * expectations.params[n] for n in grads},
             f"a weight decay of {shrink:.3g} is in the gradient",
             "look for a penalty on the weights in the loss",
         )
 
 
-def wrong_gradients(yard: Yardstick, grads: Arrays) -> Iterator[Slip]:
+def wrong_gradients(expectations: Expectations, grads: Arrays) -> Iterator[Slip]:
     """Gradients as known slips would have them; in a whole step they go on to the update."""
-    yield from ratio_slips(grads, "every gradient is {:.6g} times the referee's", yard)
+    yield from ratio_slips(grads, "every gradient is {:.6g} times the referee's", expectations)
     for name, array in grads.items():
         yield Slip(
             {name: np.zeros_like(array)},
@@ -41,7 +41,7 @@ def wrong_gradients(yard: Yardstick, grads: Arrays) -> Iterator[Slip]:
             "look for a detach, a stop_gradient, or a parameter the optimiser was not given",
         )
         yield from ratio_slips(
-            {name: array}, f"the gradient of {name} is {{:.6g}} times the referee's", yard
+            {name: array}, f"the gradient of {name} is {{:.6g}} times the referee's", expectations
         )
         if array.ndim == 2 and array.shape[0] == array.shape[1]:
             yield Slip(
@@ -49,8 +49,8 @@ def wrong_gradients(yard: Yardstick, grads: Arrays) -> Iterator[Slip]:
                 f"the gradient of {name} is transposed, which its square shape hides",
                 "use a hidden width that is not the input's",
             )
-    exact, params = yard.referee.exact, yard.params
-    other_images, other_labels = exact.batch(yard.at.other)
+    exact, params = expectations.referee.exact, expectations.params
+    other_images, other_labels = exact.batch(expectations.at.other)
     _, _, before = exact.gradients(params, other_images, other_labels)
     yield Slip(
         before,
@@ -62,24 +62,24 @@ def wrong_gradients(yard: Yardstick, grads: Arrays) -> Iterator[Slip]:
         "gradients add up from step to step: they are not set to zero",
         "print a gradient before and after the step; look for zero_grad()",
     )
-    if has_hidden_layer(yard):
-        yield from no_mask(yard, grads)
-    if yard.model.classifies:
-        logits = exact.logits(params, yard.images64)
+    if has_hidden_layer(expectations):
+        yield from no_mask(expectations, grads)
+    if expectations.model.classifies:
+        logits = exact.logits(params, expectations.images64)
         chances = softmax(logits)
-        _, slope = exact.gradient(chances, yard.labels64)
+        _, slope = exact.gradient(chances, expectations.labels64)
         through = chances * (slope - (slope * chances).sum(axis=1, keepdims=True))
         yield Slip(
-            exact.backward(params, yard.images64, through),
+            exact.backward(params, expectations.images64, through),
             "softmax is applied twice before the loss",
             "print a row of what the loss is given: logits need not sum to 1",
         )
 
 
-def no_mask(yard: Yardstick, grads: Arrays) -> Iterator[Slip]:
+def no_mask(expectations: Expectations, grads: Arrays) -> Iterator[Slip]:
     """A ReLU that passes every gradient back."""
-    params, images = yard.params, yard.images64
-    dhidden = yard.dlogits.astype("float64") @ params["output.weight"].T
+    params, images = expectations.params, expectations.images64
+    dhidden = expectations.dlogits.astype("float64") @ params["output.weight"].T
     predicted = {"hidden.weight": images.T @ dhidden, "hidden.bias": dhidden.sum(axis=0)}
     rest = {name: grads[name] for name in grads if name not in predicted}
     yield Slip(

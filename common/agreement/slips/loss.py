@@ -6,24 +6,26 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.agreement.expected import Yardstick
+from common.agreement.expectations import Expectations
 from common.agreement.slips.slip import Slip, fitted, ratio_slips, softmax
 from common.contract.arrays import Array, Arrays
 
 
-def loss_slips(yard: Yardstick, right: Arrays, values: Arrays, *, together: bool) -> Iterator[Slip]:
+def loss_slips(
+    expectations: Expectations, right: Arrays, values: Arrays, *, together: bool
+) -> Iterator[Slip]:
     """What may be wrong with a loss, its gradient in the logits, or both."""
-    logits, labels = yard.logits.astype("float64"), yard.labels64
+    logits, labels = expectations.logits.astype("float64"), expectations.labels64
     names = ("loss",) if together else ("loss", "dlogits")
     parts = {name: right[name] for name in names}
-    exact = yard.referee.exact
+    exact = expectations.referee.exact
 
     def loss_at(logits: Array, labels: Array) -> Arrays:
         value, dlogits = exact.gradient(logits, labels)
         both = {"loss": np.asarray(value), "dlogits": dlogits}
         return {name: both[name] for name in names}
 
-    if yard.model.classifies:
+    if expectations.model.classifies:
         chances = softmax(logits)
         value, slope = exact.gradient(chances, labels)
         through = chances * (slope - (slope * chances).sum(axis=1, keepdims=True))
@@ -48,9 +50,9 @@ def loss_slips(yard: Yardstick, right: Arrays, values: Arrays, *, together: bool
         )
         if not together:
             yield smoothed(chances, labels, right["dlogits"], values["dlogits"])
-    yield from ratio_slips(parts, "the loss is {:.6g} times the mean", yard)
+    yield from ratio_slips(parts, "the loss is {:.6g} times the mean", expectations)
     for name in names:
-        yield from ratio_slips({name: right[name]}, f"{name} alone is {{:.6g}} times", yard)
+        yield from ratio_slips({name: right[name]}, f"{name} alone is {{:.6g}} times", expectations)
 
 
 def smoothed(chances: Array, labels: Array, right: Array, theirs: Array) -> Slip:

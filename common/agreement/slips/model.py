@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.agreement.expected import Yardstick
+from common.agreement.expectations import Expectations
 from common.agreement.slips.slip import Slip, has_hidden_layer, ratio_slips, softmax
 from common.contract.arrays import Array, Arrays
 
@@ -65,19 +65,19 @@ ACTIVATIONS = (
 )
 
 
-def forward_slips(yard: Yardstick, params: Arrays) -> Iterator[Slip]:
+def forward_slips(expectations: Expectations, params: Arrays) -> Iterator[Slip]:
     """What may be wrong with a model."""
-    images = yard.images64
+    images = expectations.images64
 
     def logits_of(params: Arrays, images: Array = images) -> Arrays:
-        return {"logits": yard.referee.exact.logits(params, images)}
+        return {"logits": expectations.referee.exact.logits(params, images)}
 
     def biases(factor: float) -> Arrays:
         return {name: factor * p if p.ndim == 1 else p for name, p in params.items()}
 
     right = logits_of(params)
     logits = right["logits"]
-    if yard.model.classifies:
+    if expectations.model.classifies:
         look = "print a row of the logits: they need not lie in [0, 1], nor sum to 1"
         yield Slip(
             {"logits": softmax(logits)},
@@ -89,7 +89,7 @@ def forward_slips(yard: Yardstick, params: Arrays) -> Iterator[Slip]:
     look = "set the weights to 0 and the biases to 1"
     yield Slip(logits_of(biases(0.0)), "no bias is added", look)
     yield Slip(logits_of(biases(2.0)), "the bias is added twice", look)
-    if yard.images.dtype.kind == "f":  # somebody's own network may take words
+    if expectations.images.dtype.kind == "f":  # somebody's own network may take words
         inputs = {
             "softmax is applied to the pixels instead of the logits": softmax(images),
             "the pixels are divided by 255 once more in the model": images / 255,
@@ -104,7 +104,7 @@ def forward_slips(yard: Yardstick, params: Arrays) -> Iterator[Slip]:
                 f"{name} is transposed, which its square shape hides",
                 "use a hidden width that is not the input's",
             )
-    if has_hidden_layer(yard):
+    if has_hidden_layer(expectations):
         for wrong in ACTIVATIONS:
             hidden = wrong.function(images @ params["hidden.weight"] + params["hidden.bias"])
             outputs = hidden @ params["output.weight"] + params["output.bias"]

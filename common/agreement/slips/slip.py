@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.agreement.expected import Yardstick
+from common.agreement.expectations import Expectations
 from common.contract.arrays import Array, Arrays
 
 
@@ -35,21 +35,21 @@ def softmax(logits: Array) -> Array:
     return chances
 
 
-def has_hidden_layer(yard: Yardstick) -> bool:
+def has_hidden_layer(expectations: Expectations) -> bool:
     """Whether the model is the one with a hidden layer and a ReLU; not one of somebody's own."""
-    return "hidden.weight" in yard.model.shapes
+    return "hidden.weight" in expectations.model.shapes
 
 
-def factors(yard: Yardstick | None) -> dict[float, tuple[str, str]]:
+def factors(expectations: Expectations | None) -> dict[float, tuple[str, str]]:
     """Ratios that have a name: what they mean, and how to confirm it."""
     known: dict[float, tuple[str, str]] = {
         -1.0: ("the sign is turned round", "the loss should fall, not rise"),
         1 / np.log(2): ("the logarithm is to base 2", "the loss at the start should be ln 10"),
     }
-    if yard is not None:
-        n, classes = len(yard.labels), yard.logits.shape[1]
+    if expectations is not None:
+        n, classes = len(expectations.labels), expectations.logits.shape[1]
         batch = "double the batch: it should hardly change"
-        if not yard.model.classifies:
+        if not expectations.model.classifies:
             half = "the 1/2 of the squared error"
             known[2.0] = (f"{half} is missing", "differentiate (y - t)²/2 by hand")
             known[0.5] = (f"{half} is there twice", "differentiate (y - t)²/2 by hand")
@@ -67,10 +67,10 @@ def factors(yard: Yardstick | None) -> dict[float, tuple[str, str]]:
 
 
 def ratio_slips(
-    parts: Mapping[str, Array], words: str, yard: Yardstick | None = None
+    parts: Mapping[str, Array], words: str, expectations: Expectations | None = None
 ) -> Iterator[Slip]:
     """All of some tensors multiplied by one number that has a name."""
-    for factor, (meaning, confirm) in factors(yard).items():
+    for factor, (meaning, confirm) in factors(expectations).items():
         predicted = {name: factor * array for name, array in parts.items()}
         yield Slip(predicted, f"{words.format(factor)}: {meaning}", confirm)
 

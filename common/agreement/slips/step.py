@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from common.agreement.expected import Yardstick
+from common.agreement.expectations import Expectations
 from common.agreement.slips.accuracy import accuracy_slips
 from common.agreement.slips.gradient import clipped, wrong_gradients
 from common.agreement.slips.rules import rule_of, settings
@@ -16,42 +16,47 @@ from common.contract.arrays import Arrays
 from common.contract.optimizers import OPTIMIZERS
 
 
-def step_slips(yard: Yardstick, right: Arrays, values: Arrays) -> Iterator[Slip]:
+def step_slips(expectations: Expectations, right: Arrays, values: Arrays) -> Iterator[Slip]:
     """What may be wrong only where the components meet: what a step remembers, and when."""
-    exact, plan = yard.referee.exact, yard.plan
-    grads = {name: yard.gradients[name].right for name in yard.params}
-    after = {name: right[name] for name in yard.params}
-    value, logits, _ = exact.gradients(after, yard.images64, yard.labels64)
+    exact, plan = expectations.referee.exact, expectations.plan
+    grads = {name: expectations.gradients[name].right for name in expectations.params}
+    after = {name: right[name] for name in expectations.params}
+    value, logits, _ = exact.gradients(after, expectations.images64, expectations.labels64)
     look = "print the loss of the very first step: ln 10 = 2.3026 for ten classes and small weights"
     later = {"loss": np.asarray(value)}
-    count = {"correct": np.asarray(exact.correct(logits, yard.labels64), dtype="float64")}
+    count = {"correct": np.asarray(exact.correct(logits, expectations.labels64), dtype="float64")}
     words = "measured after the update"
     yield Slip({**later, **count}, f"loss and count are {words}", look, "loss")
     yield Slip(later, f"the loss is {words}", look, "loss")
     yield Slip(count, f"the count is {words}", look, "accuracy")
-    yield from accuracy_slips(yard, values)
+    yield from accuracy_slips(expectations, values)
     # Before the gradients: model and loss as one were right, and where a learning rate and a
     # factor in the gradient come to the same, it is more likely the former.
-    yield from wrong_updates(yard, yard.params, grads)
-    wrongs = [*wrong_gradients(yard, grads), *clipped(grads, implied_gradients(yard, values))]
+    yield from wrong_updates(expectations, expectations.params, grads)
+    wrongs = [
+        *wrong_gradients(expectations, grads),
+        *clipped(grads, implied_gradients(expectations, values)),
+    ]
     for slip in wrongs:
         wrong = {**grads, **slip.predicted}
-        moved, memory = rule_of(plan)(yard.params, wrong, yard.state, **settings(plan))
+        moved, memory = rule_of(plan)(
+            expectations.params, wrong, expectations.state, **settings(plan)
+        )
         yield Slip({**moved, **memory}, slip.words, slip.confirm, "gradient")
-    yield from another_length(yard, yard.params, grads, values)
+    yield from another_length(expectations, expectations.params, grads, values)
 
 
-def implied_gradients(yard: Yardstick, values: Arrays) -> Arrays:
+def implied_gradients(expectations: Expectations, values: Arrays) -> Arrays:
     """The gradients that a step must have had, from what it made of the parameters."""
-    plan, optimizer, grads = yard.plan, OPTIMIZERS[yard.plan.optimizer], {}
+    plan, optimizer, grads = expectations.plan, OPTIMIZERS[expectations.plan.optimizer], {}
     b1, share = plan.momentum, 1.0
     if optimizer.rule == "adam":
         b1 = plan.betas[0]
         share = 1 - b1
-    for name, param in yard.params.items():
+    for name, param in expectations.params.items():
         step = (param - values[name]) / plan.lr
-        if (memory := f"{name}/m") in yard.state:
-            step = (values[memory] - b1 * yard.state[memory]) / share
+        if (memory := f"{name}/m") in expectations.state:
+            step = (values[memory] - b1 * expectations.state[memory]) / share
         coupled = optimizer.decay == "coupled"
         grads[name] = step - (plan.weight_decay * param if coupled else 0.0)
     return grads

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from common.agreement.expected import Yardstick
+from common.agreement.expectations import Expectations
 from common.agreement.slips.rules import rule_of, settings
 from common.agreement.slips.slip import Slip, as_float64, fitted
 from common.contract.arrays import Arrays
@@ -16,21 +16,21 @@ from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 
 
-def update_slips(yard: Yardstick, start: Arrays, values: Arrays) -> Iterator[Slip]:
+def update_slips(expectations: Expectations, start: Arrays, values: Arrays) -> Iterator[Slip]:
     """What may be wrong with an update by the referee's gradients."""
-    grads, params = as_float64(yard.grads), as_float64(start)
-    yield from wrong_updates(yard, params, grads)
-    yield from another_length(yard, params, grads, values)
+    grads, params = as_float64(expectations.grads), as_float64(start)
+    yield from wrong_updates(expectations, params, grads)
+    yield from another_length(expectations, params, grads, values)
 
 
-def wrong_updates(yard: Yardstick, start: Arrays, grads: Arrays) -> Iterator[Slip]:
+def wrong_updates(expectations: Expectations, start: Arrays, grads: Arrays) -> Iterator[Slip]:
     """Parameters and state as known slips in the update would have them."""
-    plan, state = yard.plan, yard.state
+    plan, state = expectations.plan, expectations.state
     rule, usual = rule_of(plan), settings(plan)
     yield Slip(start, "the parameters do not move", "are they those the optimiser was given?")
     for name in start:
         yield Slip({name: start[name]}, f"{name} does not move", "was the optimiser given it?")
-    known = [*rates(plan, len(yard.labels)), *rounded(usual)]
+    known = [*rates(plan, len(expectations.labels)), *rounded(usual)]
     known += DECAYS if plan.weight_decay else ()
     known += OF_RULE[OPTIMIZERS[plan.optimizer].rule]
     for one in known:
@@ -156,15 +156,19 @@ OF_RULE = {
 }
 
 
-def another_length(yard: Yardstick, start: Arrays, grads: Arrays, values: Arrays) -> Iterator[Slip]:
+def another_length(
+    expectations: Expectations, start: Arrays, grads: Arrays, values: Arrays
+) -> Iterator[Slip]:
     """All parameters moved too far, or not far enough, by a factor without a name."""
-    moved, _ = rule_of(yard.plan)(start, grads, yard.state, **settings(yard.plan))
+    moved, _ = rule_of(expectations.plan)(
+        start, grads, expectations.state, **settings(expectations.plan)
+    )
     theirs = {n: values[n].astype("float64") - start[n] for n in start}
     ours = {n: moved[n] - start[n] for n in start}
     if factor := fitted(theirs, ours):
         yield Slip(
             {n: start[n] + factor * ours[n] for n in ours},
             f"every parameter moves {factor:.7g} times as far as it should: "
-            f"a learning rate of {factor * yard.plan.lr:.7g}",
+            f"a learning rate of {factor * expectations.plan.lr:.7g}",
             "print the learning rate that the optimiser holds",
         )

@@ -1,0 +1,63 @@
+"""What every component is given at one state: equal for all, and exact for the referee."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from common.agreement.referee import Referee, State
+from common.contract.arrays import Array, Arrays, cast
+from common.contract.models import Model
+from common.contract.plan import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """One state and its batch, in the run's dtype and widened.
+
+    Attributes:
+        referee: exact and plain.
+        at: the state.
+        images, labels: of its batch, in the run's dtype.
+        images64, labels64: widened; classes stay whole numbers.
+        params, state: of `at`, widened.
+    """
+
+    referee: Referee
+    at: State
+    images: Array
+    labels: Array
+    images64: Array
+    labels64: Array
+    params: Arrays
+    state: Arrays
+
+    @property
+    def plan(self) -> Plan:
+        """Of the run."""
+        return self.referee.plan
+
+    @property
+    def dtype(self) -> str:
+        """Of the run."""
+        return self.referee.plan.dtype
+
+    @property
+    def model(self) -> Model:
+        """What is trained."""
+        return self.referee.described
+
+
+def inputs_at(referee: Referee, at: State) -> Inputs:
+    """The batch and the parameters of a state, as they are and widened."""
+    images, labels = referee.plain.batch(at.index)
+    labels64 = labels if referee.described.classifies else labels.astype("float64")
+    return Inputs(
+        referee,
+        at,
+        images,
+        labels,
+        images.astype("float64"),
+        labels64,
+        cast(at.params, "float64"),
+        cast(at.state, "float64"),
+    )
