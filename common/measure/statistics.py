@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,22 @@ CLEAR = 0.05
 LEAST = 3
 
 
-def interval(readings: Sequence[float]) -> tuple[float | None, float | None]:
-    """95 % percentile-bootstrap interval of the median; (None, None) under three readings.
+#: How often readings are drawn again.
+RESAMPLES = 2000
+
+
+def bootstrapped(
+    samples: Sequence[Sequence[float]], statistic: Callable[..., Any]
+) -> tuple[float | None, float | None]:
+    """95 % percentile-bootstrap interval of a statistic; (None, None) under three readings.
+
+    Args:
+        samples: readings of one thing, or of several, each drawn again by itself.
+        statistic: of as many arrays; with an argument `axis`, of many draws at once.
 
     See: https://docs.scipy.org/doc/scipy/reference/generated/scipy.stats.bootstrap.html
     """
-    if len(readings) < LEAST:
+    if min(map(len, samples)) < LEAST:
         return None, None
     from scipy.stats import bootstrap
 
@@ -28,9 +38,18 @@ def interval(readings: Sequence[float]) -> tuple[float | None, float | None]:
         # Equal readings have an interval of no width, which scipy warns of.
         warnings.simplefilter("ignore")
         found = bootstrap(
-            (np.asarray(readings),), np.median, method="percentile", n_resamples=2000, rng=0
+            [np.asarray(readings) for readings in samples],
+            statistic,
+            method="percentile",
+            n_resamples=RESAMPLES,
+            rng=0,
         ).confidence_interval
     return float(found.low), float(found.high)
+
+
+def interval(readings: Sequence[float]) -> tuple[float | None, float | None]:
+    """95 % interval of the median; (None, None) under three readings."""
+    return bootstrapped([readings], np.median)
 
 
 def summary(readings: Sequence[float]) -> dict[str, Any]:

@@ -15,13 +15,11 @@ import numpy as np
 
 from common.contract.info import MIXED
 from common.measure.limit import work
-from common.measure.statistics import LEAST
+from common.measure.statistics import bootstrapped
 from common.results.record import AGREE, Results
 
 #: What is varied -> what the line is fitted to; more threads do not make more work.
 UNITS = {"batch-size": "step", "hidden": "step", "limit": "epoch"}
-
-RESAMPLES = 500
 
 
 @dataclass(frozen=True)
@@ -111,18 +109,18 @@ def line(found: Sequence[Point]) -> Line | None:
     overhead, inverse = _fitted(operations, medians)
     off = np.abs(overhead + inverse * operations - medians) / medians
     straight = float(off.max()) if len(medians) > 2 else None
-    if min(len(point.seconds) for point in found) < LEAST:
-        return Line(overhead, None, None, _inverse(inverse), None, None, straight)
-    draw = np.random.default_rng(0)
-    drawn = []
-    for _ in range(RESAMPLES):
-        again = [np.median(draw.choice(point.seconds, len(point.seconds))) for point in found]
-        drawn.append(_fitted(operations, np.array(again)))
-    overheads, inverses = np.percentile(drawn, [2.5, 97.5], axis=0).T
+    samples = [point.seconds for point in found]
+
+    def overhead_of(*seconds: Any) -> float:
+        return _fitted(operations, np.array([np.median(one) for one in seconds]))[0]
+
+    def inverse_of(*seconds: Any) -> float:
+        return _fitted(operations, np.array([np.median(one) for one in seconds]))[1]
+
+    inverses = bootstrapped(samples, inverse_of)
     return Line(
         overhead,
-        float(overheads[0]),
-        float(overheads[1]),
+        *bootstrapped(samples, overhead_of),
         _inverse(inverse),
         _inverse(inverses[1]),
         _inverse(inverses[0]),
@@ -155,5 +153,5 @@ def _fitted(operations: Any, seconds: Any) -> tuple[float, float]:
     return float(overhead), float(slope / scale)
 
 
-def _inverse(value: float) -> float | None:
-    return float(1 / value) if value > 0 else None
+def _inverse(value: float | None) -> float | None:
+    return float(1 / value) if value else None
