@@ -30,7 +30,7 @@ from common.data import datasets, description, draws, idx
 from common.entrants.local import LocalSession
 from common.entrants.process import WorkerSession
 from common.measure.machine import available_cores
-from common.results.folder import SCHEMA
+from common.results.schema import SCHEMA
 
 BACKENDS = registry.find()
 FRAMEWORKS = [name for name in BACKENDS if name != "numpy"]

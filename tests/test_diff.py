@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from rich.console import Console
 
 from common.errors import Refused
 from common.results import diff
+from common.results.document import Document
 from common.results.folder import read_results
 from common.shown.diff import print_diff, speed_words
 from tests.conftest import Command
@@ -40,7 +42,10 @@ def saved(real: dict[str, Any]) -> Callable[..., dict[str, Any]]:
             verdicts[label] = verdicts.pop(entrant["label"])
             entrant["label"] = label
             seconds = (STEADY * (scale if label == "a" else 1)).tolist()
-            entrant["timing"]["epoch_seconds"] |= {"all": seconds, "median": np.median(seconds)}
+            entrant["timing"]["epoch_seconds"] |= {
+                "all": seconds,
+                "median": float(np.median(seconds)),
+            }
             entrant["epochs"][-1]["test_accuracy"] = accuracy if label == "a" else 0.8
             entrant["versions"] = {"fake": "1.0"}
         return results
@@ -51,8 +56,22 @@ def saved(real: dict[str, Any]) -> Callable[..., dict[str, Any]]:
 Saved = Callable[..., dict[str, Any]]
 
 
+def document(plain: dict[str, Any]) -> Document:
+    """As it is read from a file."""
+    return msgspec.convert(plain, Document)
+
+
 def changes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, diff.Change]:
-    return {one.label: one for one in diff.changes(old, new)}
+    return {one.label: one for one in diff.changes(document(old), document(new))}
+
+
+def unlike(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    return diff.unlike(document(old), document(new))
+
+
+def judged(old: dict[str, Any], new: dict[str, Any], bound: float) -> diff.Judged:
+    before, after = document(old), document(new)
+    return diff.above(diff.changes(before, after), before, after, bound)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +160,7 @@ def test_the_environment_that_changed(saved: Saved) -> None:
     new = saved()
     new["environment"]["python"] = "3.99"
     new["environment"]["packages"]["numpy"] = "9.9"
-    assert set(diff.environment(saved(), new)) == {"python", "numpy"}
+    assert set(diff.environment(document(saved()), document(new))) == {"python", "numpy"}
 
 
 @pytest.mark.parametrize(
@@ -158,39 +177,87 @@ def test_the_environment_that_changed(saved: Saved) -> None:
 )
 def test_unlike(where: tuple[str, str], value: Any, words: str, saved: Saved) -> None:
     old, new = saved(), saved()
-    assert diff.unlike(old, new) == []
+    assert unlike(old, new) == []
     new[where[0]][where[1]] = value
-    (reason,) = diff.unlike(old, new)
+    (reason,) = unlike(old, new)
     assert reason.startswith(words)
 
 
 def test_rounds_do_not_make_another_work(saved: Saved) -> None:
     old, new = saved(), saved()
     new["plan"]["rounds"] = 3
-    assert diff.unlike(old, new) == []
+    assert unlike(old, new) == []
 
 
 def test_above_is_the_whole_interval(saved: Saved) -> None:
-    def above(new: dict[str, Any], bound: float) -> list[str]:
-        return diff.above(diff.changes(saved(), new), saved(), new, bound)
-
-    assert above(saved(1.2), 0.05) == ["a is slower by more than 5 %"]
-    assert above(saved(1.2), 0.3) == []
-    assert above(saved(0.5), 0.0) == []
+    slow = "a is slower by more than 5 %"
+    assert judged(saved(), saved(1.2), 0.05) == diff.Judged(worse=(slow,))
+    assert judged(saved(), saved(1.2), 0.3) == diff.Judged()
+    assert judged(saved(), saved(0.5), 0.0) == diff.Judged()
 
 
 def test_who_has_no_time_any_more_is_above_every_bound(saved: Saved) -> None:
-    def above(new: dict[str, Any]) -> list[str]:
-        return diff.above(diff.changes(saved(), new), saved(), new, 10.0)
-
     killed, wrong, gone = saved(), saved(), saved()
     killed["entrants"][0]["status"] = "killed"
-    assert above(killed) == ["a did not finish: killed"]
+    assert judged(saved(), killed, 10.0).worse == ("a did not finish: killed",)
     assert changes(saved(), killed)["a"].accuracy == "not compared"
     wrong["parity"]["entrants"]["a"]["verdict"] = "differs"
-    assert above(wrong) == ["a does not agree any more: differs"]
+    assert judged(saved(), wrong, 10.0).worse == ("a does not agree any more: differs",)
     del gone["entrants"][0]
-    assert above(gone) == ["a is not in the new run"]
+    assert judged(saved(), gone, 10.0).worse == ("a is not in the new run",)
+
+
+def of_few_epochs(results: dict[str, Any], count: int) -> None:
+    summary = results["entrants"][0]["timing"]["epoch_seconds"]
+    summary |= {"all": summary["all"][:count], "low": None, "high": None}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        pytest.param(lambda r: of_few_epochs(r, 2), "2 steady epochs then and 9 now", id="two"),
+        pytest.param(lambda r: of_few_epochs(r, 0), "0 steady epochs then and 9 now", id="none"),
+        pytest.param(
+            lambda r: r["entrants"][0].update(status="timeout", reason="x"),
+            "it did not finish in the old run: timeout",
+            id="unfinished",
+        ),
+        pytest.param(
+            lambda r: r["parity"]["entrants"]["a"].update(verdict="differs"),
+            "it does not agree with the referee in the old run: differs",
+            id="differs",
+        ),
+        pytest.param(
+            lambda r: r["entrants"][0]["timing"]["epoch_seconds"].update(all=[0.0] * 9),
+            "its epochs took no time in the old run",
+            id="no-time",
+        ),
+    ],
+)
+def test_what_cannot_be_judged_does_not_pass(
+    spoil: Callable[[dict[str, Any]], Any], words: str, saved: Saved
+) -> None:
+    old = saved()
+    spoil(old)
+    found = judged(old, saved(2.0), 0.05)
+    (line,) = found.undecided
+    assert line.startswith(f"a could not be judged: {words}")
+    assert (found.worse, found.exit_code()) == ((), 4)
+
+
+def test_worse_counts_more_than_undecided(saved: Saved) -> None:
+    old, new = saved(), saved()
+    of_few_epochs(new, 2)
+    new["entrants"][1].update(status="failed", reason="x")
+    found = judged(old, new, 0.05)
+    assert (len(found.worse), len(found.undecided), found.exit_code()) == (1, 1, 1)
+
+
+def test_the_times_of_a_mixed_entrant_are_not_judged(saved: Saved) -> None:
+    old, new = saved(), saved(3.0)
+    for results in (old, new):
+        results["entrants"][0]["backend"] = "mix"
+    assert judged(old, new, 0.05) == diff.Judged()
 
 
 @pytest.mark.parametrize(
@@ -221,8 +288,9 @@ def test_a_mixed_entrant_has_no_speed(saved: Saved) -> None:
 @pytest.mark.parametrize("name", ["backend", "style", "mode", "data"])
 def test_an_entrant_of_another_kind_is_another_work(name: str, saved: Saved) -> None:
     new = saved()
-    new["entrants"][0][name] = "another"
-    (reason,) = diff.unlike(saved(), new)
+    other = {"backend": "another", "style": "concise", "mode": "fused", "data": "loader"}
+    new["entrants"][0][name] = other[name]
+    (reason,) = unlike(saved(), new)
     assert reason.startswith(f"a: {name} ")
 
 
@@ -232,19 +300,44 @@ def test_results_of_before_the_limit_can_be_read(saved: Saved) -> None:
     for entrant in old["entrants"]:
         del entrant["framework_memory_bytes"], entrant["timing"]["times_limit"]
     out = io.StringIO()
-    print_diff(diff.changes(old, saved()), old, saved(), [], [], Console(file=out, width=160))
+    before, after = document(old), document(saved())
+    found, console = diff.changes(before, after), Console(file=out, width=160)
+    print_diff(found, before, after, [], diff.Judged(), console)
     assert "s/epoch" in out.getvalue()
+
+
+def printed(old: dict[str, Any], new: dict[str, Any]) -> str:
+    out, before, after = io.StringIO(), document(old), document(new)
+    found = diff.changes(before, after)
+    judged = diff.above(found, before, after, 0.05)
+    print_diff(found, before, after, [], judged, Console(file=out, width=160))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("field", ["label", "backend", "versions", "settings", "cpu"])
+def test_no_control_character_reaches_the_terminal(field: str, saved: Saved) -> None:
+    old, new, hostile = saved(), saved(), "\x1b]0;title\x07[red]"
+    for results in (old, new):
+        entrant = results["entrants"][0]
+        if field == "label":
+            results["parity"]["entrants"][hostile] = results["parity"]["entrants"].pop("a")
+            entrant["label"] = hostile
+    if field in ("versions", "settings"):
+        new["entrants"][0][field] = {hostile: hostile}
+    elif field == "backend":
+        new["entrants"][0]["backend"] = hostile
+    elif field == "cpu":
+        new["environment"]["cpu"] = hostile
+    text = printed(old, new)
+    assert not {"\x1b", "\x07"} & set(text)
 
 
 def test_what_is_printed(saved: Saved) -> None:
     old, new = saved(), saved(1.5)
     new["entrants"][0]["versions"] = {"fake": "2.0"}
     new["entrants"][1]["label"] = "c"
-    out = io.StringIO()
-    found = diff.changes(old, new)
-    worse = diff.above(found, old, new, 0.05)
-    print_diff(found, old, new, [], worse, Console(file=out, width=160))
-    text = out.getvalue()
+    new["parity"]["entrants"]["c"] = new["parity"]["entrants"].pop("b")
+    text = printed(old, new)
     assert "a: fake 1.0 → 2.0" in text
     assert "1.000 → 1.500" in text
     assert "a: slower; accuracy: no clear difference" in text
@@ -258,7 +351,7 @@ def test_what_is_printed(saved: Saved) -> None:
     [
         (None, "has no results"),
         ("{", "is not JSON"),
-        ("[]", "None"),
+        ("[]", "Expected `object`, got `array`"),
         ('{"schema_version": 7}', "7"),
     ],
 )
@@ -277,7 +370,15 @@ def folders(tmp_path: Path, saved: Saved) -> dict[str, Path]:
     old = saved()
     unlike = copy.deepcopy(old)
     unlike["plan"]["lr"] = 3.0
-    made = {"old": old, "same": copy.deepcopy(old), "slow": saved(1.3), "unlike": unlike}
+    few = saved()
+    of_few_epochs(few, 2)
+    made = {
+        "old": old,
+        "few": few,
+        "same": copy.deepcopy(old),
+        "slow": saved(1.3),
+        "unlike": unlike,
+    }
     for name, results in made.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "results.json").write_text(json.dumps(results), encoding="utf-8")
@@ -293,6 +394,8 @@ def folders(tmp_path: Path, saved: Saved) -> dict[str, Path]:
         ("slow", ["--fail-above", "5%"], 1),
         ("slow", ["--fail-above", "0.05"], 1),
         ("slow", ["--fail-above", "50%"], 0),
+        ("few", ["--fail-above", "5%"], 4),
+        ("few", [], 0),
         ("unlike", [], 2),
         ("unlike", ["--anyway"], 0),
         ("none", [], 2),

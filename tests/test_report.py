@@ -27,7 +27,8 @@ from common.entrants.session import Trained
 from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unavailable
 from common.measure import machine, statistics, turns
 from common.measure.limit import NotMeasured
-from common.results.folder import OURS, SCHEMA, as_json, prepare, whole, write_orders
+from common.results import schema
+from common.results.folder import OURS, as_json, prepare, whole, write_orders
 from common.results.record import Record, Results
 from common.running.runner import Runner
 from common.running.starting import new_records
@@ -44,7 +45,7 @@ EXAMPLES, BATCH, TESTS, FEATURES = 7, 3, 5, 36
 STEPS = 3  # two full batches and a short one of 1
 #: Of the made-up referee: how clearly it prefers a class, for each test image.
 MARGINS = np.array([0.5, 0.001, 3.0, 0.25, 0.125])
-SCHEMA_TEXT = json.loads(SCHEMA.read_text(encoding="utf-8"))
+SCHEMA_TEXT = json.loads(schema.SCHEMA.read_text(encoding="utf-8"))
 WIDTHS = (40, 60, 80, 100, 160)
 ESCAPE = "\x1b"
 HOSTILE = [
@@ -162,7 +163,7 @@ def as_read(results: Results) -> dict[str, Any]:
     def refuse(word: str) -> NoReturn:
         raise AssertionError(f"{word} is not JSON")
 
-    read: dict[str, Any] = json.loads(as_json(results.asdict()), parse_constant=refuse)
+    read: dict[str, Any] = json.loads(as_json(results.document()), parse_constant=refuse)
     validator = jsonschema.Draft202012Validator(SCHEMA_TEXT)
     assert [f"{list(e.path)}: {e.message}" for e in validator.iter_errors(read)] == []
     return read
@@ -1213,7 +1214,7 @@ def test_results_are_made_in_time() -> None:
     """A long run's page must not be what takes long: 30,000 losses in well under 5 s."""
     plan = small_plan(epochs=10_000)
     started = time.perf_counter()
-    as_json(run({"a": FakeSession()}, plan).asdict())
+    as_json(run({"a": FakeSession()}, plan).document())
     assert time.perf_counter() - started < 20
 
 

@@ -51,7 +51,9 @@ def test_intervals_hold_what_is_true_under_noise() -> None:
     assert found.rate_low is not None
     assert found.rate_high is not None
     assert found.rate_low < RATE < found.rate_high
-    assert 0.01 < found.overhead_high / found.overhead_low - 1 < 1
+    # A median of 9 is off by 1.253 * 10 % / sqrt(9) of the smallest step's 0.6 ms: 25 us of the
+    # overhead, and 95 % are 3.92 times as wide.
+    assert 0.5e-4 < found.overhead_high - found.overhead_low < 2e-4
 
 
 def test_what_is_no_line_is_said_to_be_off() -> None:

@@ -242,7 +242,7 @@ def sweep(asked: argparse.Namespace) -> int:
 
 def diff(asked: argparse.Namespace) -> int:
     """`diff`: two result folders, and what changed between them."""
-    from common.results.diff import above, changes, unlike
+    from common.results.diff import Judged, above, changes, unlike
     from common.results.folder import as_json, read_results, write_json
     from common.shown.diff import print_diff
 
@@ -257,16 +257,23 @@ def diff(asked: argparse.Namespace) -> int:
     found = changes(old, new)
     if not found:
         raise Refused(f"{asked.old} and {asked.new} have no entrant in common")
-    worse = above(found, old, new, asked.fail_above) if asked.fail_above is not None else []
-    answer = {"unlike": reasons, "entrants": [one.asdict() for one in found], "worse": worse}
+    judged = Judged()
+    if asked.fail_above is not None:
+        judged = above(found, old, new, asked.fail_above)
+    answer = {
+        "unlike": reasons,
+        "entrants": [one.asdict() for one in found],
+        "worse": judged.worse,
+        "undecided": judged.undecided,
+    }
     if asked.json and asked.json != "-":
         write_json(Path(asked.json), answer)
     with suppress(BrokenPipeError):
         if asked.json == "-":
             print(as_json(answer), end="", flush=True)
         console = _console(to_stderr=asked.json == "-")
-        print_diff(found, old, new, reasons, worse, console)
-    return int(bool(worse))
+        print_diff(found, old, new, reasons, judged, console)
+    return judged.exit_code()
 
 
 def diagnose(asked: argparse.Namespace) -> int:

@@ -141,7 +141,8 @@ def parser() -> Parser:
         "--fail-above",
         type=share,
         metavar="5%",
-        help="exit 1 if an entrant is slower by more, its whole interval, or has no time any more",
+        help="exit 1 if an entrant is slower by more, its whole interval, or has no time any more; "
+        "exit 4 if that cannot be said",
     )
     diff.add_argument(
         "--anyway", action="store_true", help="compare other work, or other machines, too"

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from common.data.description import Dataset
     from common.entrants.mixed import Mix
     from common.entrants.session import Session
+    from common.results.document import Document, Options
     from common.results.record import Record, Results
     from common.running.observer import Observer
 
@@ -142,7 +143,7 @@ def read_request(asked: argparse.Namespace, *, nested: bool = False) -> Request:
 
 def train(
     asked: argparse.Namespace, request: Request, folder: Path, progress: Observer
-) -> tuple[Results, dict[str, Any], Arrays]:
+) -> tuple[Results, Document, Arrays]:
     """Train and judge everybody, and save it; the results, as saved, the initial parameters."""
     from common.measure.limit import limit
     from common.results.source import copy_source
@@ -168,6 +169,7 @@ def train(
             meanwhile=import_what_comes_last,
             interruption=interruption,
         ).run()
+        results.options = options_of(asked, request)
         progress.phase("saving")
         found, lost = save(results, work, folder, request.dataset, draw_page)
     for words in lost:
@@ -178,6 +180,23 @@ def train(
 def draw_page(folder: Path) -> object:
     """Write report.html of a result folder."""
     return import_what_comes_last().write(folder)
+
+
+def options_of(asked: argparse.Namespace, request: Request) -> Options:
+    """What was asked for besides the plan and the entrants, as results.json keeps it."""
+    from common.results.document import Options
+
+    folder = asked.data_dir or os.environ.get("COMPARE_DATA_DIR")
+    return Options(
+        style=asked.style,
+        backend_path=str(asked.backend_path.absolute()) if asked.backend_path else None,
+        python=request.pythons,
+        timeout=asked.timeout,
+        no_band=asked.no_band,
+        check_float64=getattr(asked, "check_float64", False),
+        data_dir=str(Path(folder).absolute()) if folder and request.dataset else None,
+        custom_data=asked.custom_data,
+    )
 
 
 def import_what_comes_last() -> Any:

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from common.contract.info import MIXED
-from common.measure.statistics import CLEAR, LEAST
+from common.measure.statistics import CLEAR, LEAST, bootstrapped
+from common.results.document import Document, EntrantResult
 from common.results.record import AGREE
 
 #: What makes two machines the same; a new kernel does not make another one.
@@ -19,7 +21,8 @@ MACHINE = ("cpu", "cores")
 CHOICES = ("backend", "style", "mode", "data")
 #: What of a plan does not change the work.
 FREE = ("rounds",)
-RESAMPLES = 2000
+#: What of the environment is no version.
+ASIDE = ("packages", "commit", "memory_bytes")
 
 
 @dataclass(frozen=True)
@@ -62,40 +65,36 @@ class Change:
         return asdict(self)
 
 
-def unlike(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def unlike(old: Document, new: Document) -> list[str]:
     """Why two runs cannot be compared: other work, or another machine; empty if they can."""
-    reasons = []
-    plans = old["plan"], new["plan"]
-    for name in sorted(plans[0].keys() | plans[1].keys()):
-        then, now = (plan.get(name) for plan in plans)
-        if name not in FREE and then != now:
-            reasons.append(f"{name} {then} and {now}")
-    if old["data"]["sha256"] != new["data"]["sha256"]:
+    reasons = [
+        f"{name} {then} and {now}"
+        for name, (then, now) in moved(old.plan.asdict(), new.plan.asdict()).items()
+        if name not in FREE
+    ]
+    if old.data.sha256 != new.data.sha256:
         reasons.append("other data")
-    for name in MACHINE:
-        then, now = (one["environment"].get(name) for one in (old, new))
+    pairs: list[tuple[str, str, Any, Any]]
+    pairs = [("", name, old.environment, new.environment) for name in MACHINE]
+    after = new.by_label()
+    pairs += [
+        (f"{label}: ", name, entrant, after.get(label, entrant))
+        for label, entrant in old.by_label().items()
+        for name in CHOICES
+    ]
+    for whose, name, before, behind in pairs:
+        then, now = getattr(before, name), getattr(behind, name)
         if then != now:
-            reasons.append(f"{name} {then} and {now}")
-    after = by_label(new)
-    for label, entrant in by_label(old).items():
-        for name in CHOICES:
-            then, now = (one.get(name) for one in (entrant, after.get(label, entrant)))
-            if then != now:
-                reasons.append(f"{label}: {name} {then} and {now}")
+            reasons.append(f"{whose}{name} {then} and {now}")
     return reasons
 
 
-def by_label(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The entrants of a run."""
-    return {entrant["label"]: entrant for entrant in results["entrants"]}
-
-
-def environment(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def environment(old: Document, new: Document) -> dict[str, tuple[Any, Any]]:
     """What changed around the entrants: Python, the system, the parent's packages."""
-    flat = [{**one["environment"], **one["environment"].get("packages", {})} for one in (old, new)]
-    for one in flat:
-        for name in ("packages", "commit", "memory_bytes"):
-            one.pop(name, None)
+    flat = []
+    for one in (old.environment, new.environment):
+        plain = {**msgspec.to_builtins(one), **one.packages}
+        flat.append({name: value for name, value in plain.items() if name not in ASIDE})
     return moved(*flat)
 
 
@@ -105,74 +104,78 @@ def moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any
     return {n: (old.get(n), new.get(n)) for n in names if old.get(n) != new.get(n)}
 
 
-def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Change]:
+def changes(old: Document, new: Document) -> list[Change]:
     """Every entrant that both runs have."""
-    before, after = by_label(old), by_label(new)
-    return [
-        change(label, before[label], after[label], old, new) for label in before if label in after
-    ]
+    before, after = old.by_label(), new.by_label()
+    return [change(old, before[label], new, after[label]) for label in before if label in after]
 
 
-def change(
-    label: str,
-    then: Mapping[str, Any],
-    now: Mapping[str, Any],
-    old: Mapping[str, Any],
-    new: Mapping[str, Any],
-) -> Change:
+def change(old: Document, then: EntrantResult, new: Document, now: EntrantResult) -> Change:
     """Compare one entrant's two results."""
-    verdicts = [run["parity"]["entrants"][label]["verdict"] for run in (old, new)]
-    seconds = [one["timing"]["epoch_seconds"] for one in (then, now)]
-    finished = all(one["status"] == "ok" for one in (then, now))
-    agree = finished and all(verdict in AGREE for verdict in verdicts)
-    ratio, low, high = (None, None, None)
+    verdicts = old.verdict(then).verdict, new.verdict(now).verdict
+    seconds = then.timing.epoch_seconds, now.timing.epoch_seconds
+    finished = then.status == now.status == "ok"
+    ratio, low, high = None, None, None
     # The seconds of a mixed entrant are the harness's.
-    if agree and then["backend"] != MIXED and all(one["all"] for one in seconds):
-        ratio, low, high = ratio_of_medians(seconds[1]["all"], seconds[0]["all"])
-    speed = "not compared"
-    if ratio is not None:
-        speed = "no clear difference"
-        if low is not None and high is not None:
-            speed = "slower" if low > 1 + CLEAR else "faster" if high < 1 - CLEAR else speed
+    if finished and set(verdicts) <= set(AGREE) and then.backend != MIXED:
+        ratio, low, high = ratio_of_medians(seconds[1].all, seconds[0].all)
     accuracies = [
-        one["epochs"][-1]["test_accuracy"] if finished and one["epochs"] else None
-        for one in (then, now)
+        one.epochs[-1].test_accuracy if finished and one.epochs else None for one in (then, now)
     ]
-    changed = moved(then["versions"], now["versions"]) | moved(then["settings"], now["settings"])
-    if then["source_sha256"] != now["source_sha256"]:
-        changed["its code"] = (then["source_sha256"][:12], now["source_sha256"][:12])
     return Change(
-        label,
-        changed=changed,
-        old_seconds=seconds[0]["median"],
-        new_seconds=seconds[1]["median"],
+        then.label,
+        changed=changed(then, now),
+        old_seconds=seconds[0].median,
+        new_seconds=seconds[1].median,
         ratio=ratio,
         low=low,
         high=high,
-        speed=speed,
+        speed=speed(ratio, low, high),
         old_accuracy=accuracies[0],
         new_accuracy=accuracies[1],
-        accuracy=compared_accuracy(accuracies[0], accuracies[1], new["data"]["test_examples"]),
-        old_status=then["status"],
-        new_status=now["status"],
+        accuracy=compared_accuracy(accuracies[0], accuracies[1], new.data.test_examples),
+        old_status=then.status,
+        new_status=now.status,
         old_verdict=verdicts[0],
         new_verdict=verdicts[1],
-        old_memory=then["peak_memory_bytes"],
-        new_memory=now["peak_memory_bytes"],
+        old_memory=then.peak_memory_bytes,
+        new_memory=now.peak_memory_bytes,
     )
+
+
+def changed(then: EntrantResult, now: EntrantResult) -> dict[str, tuple[Any, Any]]:
+    """Versions and settings that are not the same, and whether the code is another."""
+    found = moved(then.versions, now.versions) | moved(then.settings, now.settings)
+    if then.source_sha256 != now.source_sha256:
+        digests = [one.source_sha256 or "" for one in (then, now)]
+        found["its code"] = (digests[0][:12], digests[1][:12])
+    return found
+
+
+def speed(ratio: float | None, low: float | None, high: float | None) -> str:
+    """What a ratio says: a difference only where its whole interval is clear."""
+    if ratio is None:
+        return "not compared"
+    if low is None or high is None:
+        return "no clear difference"
+    return "slower" if low > 1 + CLEAR else "faster" if high < 1 - CLEAR else "no clear difference"
 
 
 def ratio_of_medians(
     new: Sequence[float], old: Sequence[float]
-) -> tuple[float, float | None, float | None]:
-    """New median over old, with a 95 % bootstrap interval; the runs' epochs are no pairs."""
-    ratio = float(np.median(new) / np.median(old))
-    if min(len(new), len(old)) < LEAST:
-        return ratio, None, None
-    draw = np.random.default_rng(0)
-    medians = [np.median(draw.choice(one, (RESAMPLES, len(one))), axis=1) for one in (new, old)]
-    low, high = np.percentile(medians[0] / medians[1], [2.5, 97.5])
-    return ratio, float(low), float(high)
+) -> tuple[float | None, float | None, float | None]:
+    """New median over old, with a 95 % interval; the runs' epochs are no pairs.
+
+    None where there is nothing to divide, or to divide by.
+    """
+    if not new or not old or not np.median(old):
+        return None, None, None
+    low, high = bootstrapped((new, old), _ratio)
+    return float(_ratio(new, old)), low, high
+
+
+def _ratio(new: Any, old: Any, axis: int = -1) -> Any:
+    return np.median(new, axis=axis) / np.median(old, axis=axis)
 
 
 def compared_accuracy(old: float | None, new: float | None, examples: int) -> str:
@@ -185,22 +188,64 @@ def compared_accuracy(old: float | None, new: float | None, examples: int) -> st
     return "better" if new > old else "worse"
 
 
-def above(
-    found: Sequence[Change], old: Mapping[str, Any], new: Mapping[str, Any], bound: float
-) -> list[str]:
-    """Who does not keep to a bound, and why, a line each.
+@dataclass(frozen=True)
+class Judged:
+    """Entrants held against a bound, a line for each that does not keep to it.
 
-    Slower by more, with its whole interval; or it had a time in the old run and has none that
-    counts in the new one.
+    Attributes:
+        worse: who is slower by more, or has no time any more that counts.
+        undecided: of whom that cannot be said, and why.
     """
-    lines = []
-    for one in found:
-        if one.low is not None and one.low > 1 + bound:
-            lines.append(f"{one.label} is slower by more than {100 * bound:g} %")
-        elif one.ratio is None and one.old_status == "ok" and one.old_verdict in AGREE:
-            if one.new_status != "ok":
-                lines.append(f"{one.label} did not finish: {one.new_status}")
-            elif one.new_verdict not in AGREE:
-                lines.append(f"{one.label} does not agree any more: {one.new_verdict}")
-    gone = by_label(old).keys() - by_label(new).keys()
-    return lines + [f"{label} is not in the new run" for label in sorted(gone)]
+
+    worse: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+
+    def exit_code(self) -> int:
+        """0 all keep to it, 1 some do not, 4 of some it cannot be said."""
+        return 1 if self.worse else 4 if self.undecided else 0
+
+
+def above(found: Sequence[Change], old: Document, new: Document, bound: float) -> Judged:
+    """Who does not keep to a bound: slower by more, with the whole interval, or gone."""
+    worse = [line for one in found if (line := exceeds(one, bound))]
+    gone = old.by_label().keys() - new.by_label().keys()
+    worse += [f"{label} is not in the new run" for label in sorted(gone)]
+    epochs = {
+        label: [len(run.by_label()[label].timing.epoch_seconds.all) for run in (old, new)]
+        for label in (one.label for one in found)
+    }
+    mixed = {label for label, entrant in old.by_label().items() if entrant.backend == MIXED}
+    undecided = [
+        f"{one.label} could not be judged: {line}"
+        for one in found
+        # The seconds of a mixed entrant are the harness's, and are never judged.
+        if one.label not in mixed and not exceeds(one, bound)
+        if (line := undecidable(one, *epochs[one.label]))
+    ]
+    return Judged(tuple(worse), tuple(undecided))
+
+
+def exceeds(one: Change, bound: float) -> str | None:
+    """That an entrant is slower by more, or had a time that counts and has none now."""
+    if one.low is not None and one.low > 1 + bound:
+        return f"{one.label} is slower by more than {100 * bound:g} %"
+    if one.old_status == "ok" and one.old_verdict in AGREE:
+        if one.new_status != "ok":
+            return f"{one.label} did not finish: {one.new_status}"
+        if one.new_verdict not in AGREE:
+            return f"{one.label} does not agree any more: {one.new_verdict}"
+    return None
+
+
+def undecidable(one: Change, old_epochs: int, new_epochs: int) -> str | None:
+    """Why nothing can be said of an entrant's time against a bound, if so."""
+    if one.low is not None:
+        return None
+    if one.old_status != "ok":
+        return f"it did not finish in the old run: {one.old_status}"
+    if one.old_verdict not in AGREE:
+        return f"it does not agree with the referee in the old run: {one.old_verdict}"
+    if min(old_epochs, new_epochs) < LEAST:
+        had = f"{old_epochs} steady epochs then and {new_epochs} now"
+        return f"{had}, and an interval takes {LEAST}; train with more --epochs or --rounds"
+    return "its epochs took no time in the old run"

@@ -6,25 +6,25 @@ import os
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
 
 from common.contract.registry import version
 from common.contract.root import ROOT
 from common.measure.machine import available_cores
+from common.results.document import Environment
 
 
-def environment() -> dict[str, Any]:
+def environment() -> Environment:
     """Say where this ran; `packages` are the parent's own."""
     packages = ("numpy", "scipy", "rich", "safetensors", "pooch", "pillow")
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpu": _cpu(),
-        "cores": available_cores(),
-        "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
-        "packages": {name: found for name in packages if (found := version(name))},
-        "commit": _commit(),
-    }
+    return Environment(
+        python=platform.python_version(),
+        platform=platform.platform(),
+        cpu=_cpu(),
+        cores=available_cores(),
+        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        packages={name: found for name in packages if (found := version(name))},
+        commit=_commit(),
+    )
 
 
 def _cpu() -> str:
@@ -37,7 +37,6 @@ def _cpu() -> str:
 
 
 def _commit() -> str | None:
-
     try:
         found = subprocess.run(
             ["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5

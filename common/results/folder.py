@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from safetensors.numpy import save
 
 from common.contract.arrays import Array, Arrays
 from common.errors import Refused
-from common.results.record import SCHEMA_VERSION, Record, Results
-
-#: What `results.json` must have to be read.
-NEEDED = ("plan", "environment", "data", "entrants", "parity")
+from common.results.document import SCHEMA_VERSION, Document
+from common.results.record import Record, Results
 
 #: So many test images of a kind are kept for the page.
 PICTURES = 12
-
-SCHEMA = Path(__file__).with_name("results.schema.json")
 
 #: What `--force` may replace in an existing result folder, and nothing else.
 OURS = (
@@ -88,47 +83,52 @@ def _umask() -> int:
     return mask
 
 
-def write_json(path: Path, results: Mapping[str, Any]) -> None:
+def write_json(path: Path, found: Any) -> None:
     """Write strict JSON: NaN and infinities as null."""
     with whole(path) as temporary:
-        temporary.write_text(as_json(results), encoding="utf-8")
+        temporary.write_text(as_json(found), encoding="utf-8")
 
 
-def as_json(value: Mapping[str, Any]) -> str:
-    """Strict JSON text."""
-    return json.dumps(finite(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+def as_json(found: Any) -> str:
+    """Strict JSON text of plain values, or of what msgspec knows to take apart."""
+    text = msgspec.json.encode(found, enc_hook=_of_numpy)
+    return msgspec.json.format(text, indent=1).decode() + "\n"
 
 
-def read_results(folder: Path) -> dict[str, Any]:
+def _of_numpy(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+class Head(msgspec.Struct):
+    """What is read of a file before it is known to be ours."""
+
+    schema_version: Any = None
+
+
+def read_results(folder: Path) -> Document:
     """Read the results of a run.
 
     Raises:
-        Refused: there are none, or not such as this version writes.
+        Refused: there are none, or not such as this version writes: where in the file, and what
+            was expected there.
     """
     path = folder / "results.json" if folder.is_dir() else folder
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_bytes()
     except OSError as cause:
         raise Refused(f"{folder} has no results: {path.name}: {cause.strerror}") from cause
-    except ValueError as cause:
+    try:
+        version = msgspec.json.decode(text, type=Head).schema_version
+        if version != SCHEMA_VERSION:
+            found = repr(version)[:40]
+            raise Refused(f"{path} has schema_version {found}; this program reads {SCHEMA_VERSION}")
+        return msgspec.json.decode(text, type=Document)
+    except msgspec.ValidationError as cause:
+        raise Refused(f"{path} is no results.json: {cause}") from cause
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
         raise Refused(f"{path} is not JSON: {cause}") from cause
-    version = found.get("schema_version") if isinstance(found, dict) else None
-    if version != SCHEMA_VERSION:
-        raise Refused(f"{path} has schema_version {version}; this is {SCHEMA_VERSION}")
-    if lacking := [name for name in NEEDED if name not in found]:
-        raise Refused(f"{path} is no results.json: it has no {', '.join(lacking)}")
-    return dict(found)
-
-
-def finite(value: Any) -> Any:
-    """Replace what JSON has no number for by None."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def write_orders(path: Path, orders: Iterable[Array], shape: tuple[int, int]) -> None:

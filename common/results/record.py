@@ -15,9 +15,24 @@ from common.contract.info import REFEREE
 from common.contract.plan import Plan
 from common.contract.registry import Backend
 from common.measure import statistics
+from common.results.document import (
+    SCHEMA_VERSION,
+    ComponentCheck,
+    Data,
+    Document,
+    EntrantResult,
+    Epoch,
+    EpochSeconds,
+    FirstDifference,
+    Limit,
+    Line,
+    Options,
+    Pair,
+    Parity,
+    Timing,
+    VerdictResult,
+)
 from common.results.environment import environment
-
-SCHEMA_VERSION = 1
 
 AGREE = ("identical", "rounding", "declared")
 
@@ -109,6 +124,8 @@ class Results:
     limit: dict[str, float] | None = None
     #: of this project's own, that ended the run before its time
     error: Exception | None = None
+    #: what was asked for besides the plan and the entrants
+    options: Options = field(default_factory=Options)
     _seconds: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     def exit_code(self) -> int:
@@ -119,30 +136,29 @@ class Results:
             return 3
         return 1 if any(v.verdict == "differs" for v in self.verdicts.values()) else 0
 
-    def asdict(self) -> dict[str, Any]:
+    def document(self) -> Document:
         """As results.json."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "plan": self.plan.asdict(),
-            "environment": environment(),
-            "data": self.data,
-            "entrants": [self._entrant(record) for record in self.records],
-            "parity": {
-                "referee": f"{REFEREE} float64",
-                "seconds": self.check_seconds,
-                "referee_losses": []
-                if self.referee_losses is None
-                else self.referee_losses.tolist(),
-                "entrants": {label: v.asdict() for label, v in self.verdicts.items()},
-            },
-            "comparisons": self.comparisons,
-            "limit": self.limit,
-            "interrupted": self.interrupted,
-        }
+        losses = [] if self.referee_losses is None else self.referee_losses.tolist()
+        return Document(
+            schema_version=SCHEMA_VERSION,
+            plan=self.plan,
+            environment=environment(),
+            data=Data(**{**self.data, **{name: self._line(name) for name in LINES}}),
+            entrants=[self._entrant(record) for record in self.records],
+            parity=Parity(
+                referee=f"{REFEREE} float64",
+                seconds=self.check_seconds,
+                referee_losses=losses,
+                entrants={label: verdict_result(v) for label, v in self.verdicts.items()},
+            ),
+            comparisons=[Pair(**pair) for pair in self.comparisons],
+            limit=Limit(**self.limit) if self.limit else None,
+            interrupted=self.interrupted,
+            options=self.options,
+        )
 
-    def _referee_losses(self) -> list[float]:
-        found: list[float] = [] if self.referee_losses is None else self.referee_losses.tolist()
-        return found
+    def _line(self, name: str) -> Line | None:
+        return line_of(self.data.get(name))
 
     def epoch_seconds(self, record: Record) -> dict[str, Any]:
         """Median, interval, minimum of an entrant's steady epochs; made once."""
@@ -157,41 +173,62 @@ class Results:
         median = self.epoch_seconds(record)["median"]
         return median / self.limit["seconds"] if median and self.limit else None
 
-    def _entrant(self, record: Record) -> dict[str, Any]:
-        entrant, seconds = record.entrant, self.epoch_seconds(record)
-        rate = self.examples / seconds["median"] if seconds["median"] else None
-        return {
-            "label": entrant.label,
-            "slug": entrant.slug,
-            "backend": entrant.backend,
-            "style": entrant.style,
-            "mode": entrant.mode,
-            "data": entrant.data,
-            "notes": record.notes,
-            "status": record.status,
-            "reason": record.reason,
-            "versions": record.versions,
-            "device": self.plan.device,
-            "threads": self.plan.threads,
-            "settings": record.settings,
-            "steps_per_call": record.steps_per_call,
-            "batches_sha256": record.batches_sha256,
-            "source_sha256": record.source_sha256,
-            "epochs": record.epochs,
-            "step_losses": record.step_losses.tolist(),
-            "timing": {
-                "import_seconds": record.import_seconds,
-                "open_seconds": record.open_seconds,
-                "compile_seconds": record.compile_seconds,
-                "first_step_seconds": record.first_step_seconds,
-                "epoch_seconds": seconds,
-                "times_limit": self.times_limit(record),
-                "cores_used": record.cores_used,
-                "examples_per_second": rate,
-                "component_seconds": record.component_seconds,
-            },
-            "peak_memory_bytes": record.peak_memory_bytes,
-            "framework_memory_bytes": record.framework_memory_bytes,
-            "learnt": record.learnt,
-            "true": self.data.get("true"),
-        }
+    def _entrant(self, record: Record) -> EntrantResult:
+        entrant = record.entrant
+        return EntrantResult(
+            label=entrant.label,
+            slug=entrant.slug,
+            backend=entrant.backend,
+            style=entrant.style,
+            mode=entrant.mode,
+            data=entrant.data,
+            notes=record.notes,
+            status=record.status,
+            reason=record.reason,
+            versions=record.versions,
+            device=self.plan.device,
+            threads=self.plan.threads,
+            settings=record.settings,
+            steps_per_call=record.steps_per_call,
+            batches_sha256=record.batches_sha256,
+            source_sha256=record.source_sha256,
+            epochs=[Epoch(**row) for row in record.epochs],
+            step_losses=record.step_losses.tolist(),
+            timing=self._timing(record),
+            peak_memory_bytes=record.peak_memory_bytes,
+            framework_memory_bytes=record.framework_memory_bytes,
+            learnt=line_of(record.learnt),
+            true=self._line("true"),
+        )
+
+    def _timing(self, record: Record) -> Timing:
+        seconds = self.epoch_seconds(record)
+        return Timing(
+            import_seconds=record.import_seconds,
+            open_seconds=record.open_seconds,
+            compile_seconds=record.compile_seconds,
+            first_step_seconds=record.first_step_seconds,
+            epoch_seconds=EpochSeconds(**seconds),
+            times_limit=self.times_limit(record),
+            cores_used=record.cores_used,
+            examples_per_second=self.examples / seconds["median"] if seconds["median"] else None,
+            component_seconds=record.component_seconds,
+        )
+
+
+#: What `linear` has in `data`: what is true, and what the exact solution is.
+LINES = ("true", "least_squares")
+
+
+def line_of(found: dict[str, Any] | None) -> Line | None:
+    """A weight and a bias, where there are."""
+    return Line(**found) if found else None
+
+
+def verdict_result(verdict: Verdict) -> VerdictResult:
+    """A verdict as in results.json."""
+    plain = verdict.asdict()
+    first = plain["first_difference"]
+    plain["first_difference"] = FirstDifference(**first) if first else None
+    plain["components"] = [ComponentCheck(**check) for check in plain["components"]]
+    return VerdictResult(**plain)

@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from common.data.description import Dataset
 from common.errors import one_line
+from common.results.document import Document
 from common.results.folder import write_arrays, write_json, write_pictures, write_predictions
 from common.results.record import Results
 from common.running.work import Work
@@ -21,7 +21,7 @@ def save(
     folder: Path,
     dataset: Dataset | None,
     draw: Callable[[Path], object],
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[Document, list[str]]:
     """Write the result folder.
 
     Args:
@@ -34,7 +34,7 @@ def save(
     Returns:
         results.json as written, and what could not be written, in words.
     """
-    found = results.asdict()
+    found = results.document()
     folder, lost = _save_results(found, folder)
 
     def attempt(name: str, write: Callable[[], object], remedy: str = "") -> None:
@@ -58,7 +58,7 @@ def save(
     return found, lost
 
 
-def _save_results(found: dict[str, Any], folder: Path) -> tuple[Path, list[str]]:
+def _save_results(found: Document, folder: Path) -> tuple[Path, list[str]]:
     """Write results.json, elsewhere if that is the only way; where, and what was amiss."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,81 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
 
-from common.results.diff import Change, environment
+from common.results.diff import Change, Judged, environment
+from common.results.document import Document
 from common.results.record import AGREE
-from common.shown.table import fitted
+from common.shown.table import Column, fitted
 from common.shown.words import DASH, megabytes, percent, plain, three_digits
 
 
 def print_diff(
     found: Sequence[Change],
-    old: Mapping[str, Any],
-    new: Mapping[str, Any],
+    old: Document,
+    new: Document,
     reasons: Sequence[str],
-    worse: Sequence[str],
+    judged: Judged,
     console: Console,
 ) -> None:
     """Print what changed between two runs, entrant by entrant."""
     if reasons:
         words = f"not the same work on the same machine: {'; '.join(reasons)}"
         console.print(plain(words, style="yellow"), soft_wrap=True)
-    columns = [
-        ("entrant", "left", 0),
-        ("s/epoch", "right", 2),
-        ("new / old", "right", 1),
-        ("test acc", "right", 3),
-        ("peak memory", "right", 4),
-        ("verdict", "left", 0),
-    ]
-    rows = [_change_row(one) for one in found]
-    console.print(fitted(columns, rows, console.width, [one.label for one in found]))
-    for name, (then, now) in environment(old, new).items():
-        console.print(plain(f"{name} {then or DASH} → {now or DASH}"), soft_wrap=True)
-    for one in found:
-        for name, (then, now) in one.changed.items():
-            line = f"{one.label}: {name} {then or DASH} → {now or DASH}"
-            console.print(plain(line), soft_wrap=True)
-        line = f"{one.label}: {speed_words(one)}"
-        if one.accuracy != "not compared":
-            line += f"; accuracy: {one.accuracy}"
+    console.print(fitted(COLUMNS, found, console.width))
+    for line in change_lines(found, old, new):
         console.print(plain(line), soft_wrap=True)
-    then, now = ((run.get("limit") or {}).get("flops_per_second") for run in (old, new))
-    if then and now:
-        words = f"the machine did {then / 1e9:.3g} GFLOP/s then and {now / 1e9:.3g} now"
-        console.print(plain(words), soft_wrap=True)
-    gone = {e["label"] for e in old["entrants"]} ^ {e["label"] for e in new["entrants"]}
-    if gone:
-        console.print(plain(f"only in one of them: {', '.join(sorted(gone))}"), soft_wrap=True)
-    for line in worse:
+    for line in judged.worse:
         console.print(plain(line, style="red"), soft_wrap=True)
+    for line in judged.undecided:
+        console.print(plain(line, style="yellow"), soft_wrap=True)
 
 
-def _change_row(one: Change) -> list[str | Text]:
-    ratio = DASH if one.ratio is None else f"{one.ratio:.2f}"
-    if one.low is not None:
-        ratio += f" ({one.low:.2f} to {one.high:.2f})"
-    return [
-        plain(one.label),
-        moved(three_digits(one.old_seconds), three_digits(one.new_seconds)),
-        ratio,
-        moved(percent(one.old_accuracy), percent(one.new_accuracy)),
-        moved(megabytes(one.old_memory), megabytes(one.new_memory)),
-        moved(
-            one.old_verdict if one.old_status == "ok" else one.old_status,
-            one.new_verdict if one.new_status == "ok" else one.new_status,
-        ),
+def change_lines(found: Sequence[Change], old: Document, new: Document) -> list[str]:
+    """What else changed, around the entrants and of each."""
+    lines = [
+        f"{name} {then or DASH} → {now or DASH}"
+        for name, (then, now) in environment(old, new).items()
     ]
+    for one in found:
+        lines += [
+            f"{one.label}: {name} {then or DASH} → {now or DASH}"
+            for name, (then, now) in one.changed.items()
+        ]
+        accuracy = "" if one.accuracy == "not compared" else f"; accuracy: {one.accuracy}"
+        lines.append(f"{one.label}: {speed_words(one)}{accuracy}")
+    if old.limit and new.limit:
+        rates = [run.limit.flops_per_second / 1e9 for run in (old, new) if run.limit]
+        lines.append(f"the machine did {rates[0]:.3g} GFLOP/s then and {rates[1]:.3g} now")
+    if gone := old.by_label().keys() ^ new.by_label().keys():
+        lines.append(f"only in one of them: {', '.join(sorted(gone))}")
+    return lines
+
+
+def ratio_cell(one: Change) -> str:
+    """A ratio with its interval."""
+    if one.ratio is None:
+        return DASH
+    span = "" if one.low is None else f" ({one.low:.2f} to {one.high:.2f})"
+    return f"{one.ratio:.2f}{span}"
 
 
 def moved(old: str, new: str) -> Text:
     """What changed, or what did not."""
     return plain(old if old == new else f"{old} → {new}")
+
+
+#: The table's columns.
+COLUMNS: list[Column[Change]] = [
+    Column("entrant", "left", 0, lambda one: plain(one.label)),
+    Column(
+        "s/epoch", "right", 2,
+        lambda one: moved(three_digits(one.old_seconds), three_digits(one.new_seconds)),
+    ),
+    Column("new / old", "right", 1, ratio_cell),
+    Column(
+        "test acc", "right", 3,
+        lambda one: moved(percent(one.old_accuracy), percent(one.new_accuracy)),
+    ),
+    Column(
+        "peak memory", "right", 4,
+        lambda one: moved(megabytes(one.old_memory), megabytes(one.new_memory)),
+    ),
+    Column(
+        "verdict", "left", 0,
+        lambda one: moved(
+            one.old_verdict if one.old_status == "ok" else one.old_status,
+            one.new_verdict if one.new_status == "ok" else one.new_status,
+        ),
+    ),
+]  # fmt: skip
 
 
 def speed_words(one: Change) -> str:

@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from common.contract.arrays import Array
+from common.results.document import Document
 
 #: Units of an MLP that are shown, those with the largest weights to the output.
 UNITS = 10
@@ -31,24 +32,24 @@ def arrays(path: Path) -> dict[str, Array]:
         return {name: file[name] for name in file.files}
 
 
-def choices(found: Mapping[str, Any], predictions: Mapping[str, Array]) -> dict[str, Array]:
+def choices(found: Document, predictions: Mapping[str, Array]) -> dict[str, Array]:
     """The classes chosen, once for all entrants that choose the same: their labels -> classes."""
     groups: list[tuple[list[str], Array]] = []
-    for entrant in found["entrants"]:
-        chosen = predictions.get(entrant["slug"])
+    for entrant in found.entrants:
+        chosen = predictions.get(entrant.slug)
         if chosen is None:
             continue
         for labels, classes in groups:
             if np.array_equal(chosen, classes):
-                labels.append(entrant["label"])
+                labels.append(entrant.label)
                 break
         else:
-            groups.append(([entrant["label"]], chosen))
+            groups.append(([entrant.label], chosen))
     return {", ".join(labels): classes for labels, classes in groups}
 
 
 def grids(
-    found: Mapping[str, Any],
+    found: Document,
     predictions: Mapping[str, Array],
     pictures: Mapping[str, Array],
     names: Sequence[str],
@@ -57,9 +58,9 @@ def grids(
     if "labels" not in predictions:
         return {}
     chosen = {
-        entrant["label"]: predictions[entrant["slug"]]
-        for entrant in found["entrants"]
-        if entrant["slug"] in predictions
+        entrant.label: predictions[entrant.slug]
+        for entrant in found.entrants
+        if entrant.slug in predictions
     }
     return {
         kind: [
@@ -104,11 +105,11 @@ def data_uri(image: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def weights(folder: Path, found: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+def weights(folder: Path, found: Document) -> Iterable[dict[str, Any]]:
     """Pictures of what every entrant's first layer looks for; of an MLP the same units in all."""
     chosen: list[int] | None = None
-    for entrant in found["entrants"]:
-        path = folder / f"params-{entrant['slug']}.safetensors"
+    for entrant in found.entrants:
+        path = folder / f"params-{entrant.slug}.safetensors"
         if not path.is_file():
             continue
         params = load_file(path)
@@ -125,7 +126,7 @@ def weights(folder: Path, found: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
                 chosen = [int(unit) for unit in np.argsort(-sizes, kind="stable")[:UNITS]]
             units = chosen
         yield {
-            "label": entrant["label"],
+            "label": entrant.label,
             "hidden": "hidden.weight" in params,
             "images": [(unit, diverging(first[:, unit].reshape(side, side))) for unit in units],
         }

@@ -8,7 +8,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from common.shown.words import DASH, megabytes, percent, seconds
+from common.shown.words import digits, megabytes, percent, seconds
 
 #: Pygments' styles for the two schemes.
 LIGHT, DARK = "friendly", "github-dark"
@@ -26,11 +26,6 @@ def template(name: str) -> Template:
     environment.filters.update(seconds=seconds, percent=percent, megabytes=megabytes, digits=digits)
     found: Template = environment.get_template(f"{name}.jinja")
     return found
-
-
-def digits(value: float | None, how: str) -> str:
-    """A number in a format, or a dash."""
-    return DASH if value is None else format(value, how)
 
 
 def coloured(code: str, *, noclasses: bool = False) -> Markup:

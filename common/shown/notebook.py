@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from common.errors import Refused
 from common.results.folder import read_results
 from common.results.record import Record
@@ -30,8 +32,9 @@ class Comparison:
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        self.results = read_results(self.folder)
-        right = self.results["parity"].get("referee_losses", [])
+        self._found = read_results(self.folder)
+        self.results: dict[str, Any] = msgspec.to_builtins(self._found)
+        right = self._found.parity.referee_losses
         self.epochs: list[dict[str, Any]] = [
             {"entrant": entrant["label"], **row}
             for entrant in self.results["entrants"]
@@ -48,7 +51,7 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """What came out, in a sentence."""
-        return sentence(self.results)
+        return sentence(self._found)
 
     def frame(self, rows: str = "epochs") -> Any:
         """`epochs`, `steps` or `comparisons` as a data frame of pandas.
@@ -72,17 +75,17 @@ class Comparison:
         """
         if what not in charts.NAMES:
             raise Refused(f"there is no chart {what!r}; there are {', '.join(charts.NAMES)}")
-        chart = charts.named(self.results, what)
+        chart = charts.named(self._found, what)
         if chart is None:
             raise Refused(f"this run has nothing to draw as {what}")
         return chart.properties(width=480)
 
     def show(self, component: str) -> Source:
         """The code of a component that ran, side by side."""
-        return Source(columns_of(self.folder, self.results, component))
+        return Source(columns_of(self.folder, self._found, component))
 
     def _repr_html_(self) -> str:
-        entrants = [Shown(entrant, self.results) for entrant in self.results["entrants"]]
+        entrants = [Shown(entrant, self._found) for entrant in self._found.entrants]
         return template("notebook.html").render(
             sentence=self.verdict, entrants=entrants, folder=self.folder
         )
@@ -149,10 +152,15 @@ class Curves(Silent):
             self._shown.update(picture)
 
     def _svg(self) -> str:
-        found = {
-            "entrants": [{"label": r.entrant.label, "epochs": r.epochs} for r in self._records]
-        }
-        return charts.growing(found)
+        return charts.growing(
+            {
+                measure: {
+                    r.entrant.label: {row["epoch"]: row[measure] for row in r.epochs}
+                    for r in self._records
+                }
+                for measure in charts.CURVES
+            }
+        )
 
 
 def in_notebook() -> bool:

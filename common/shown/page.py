@@ -19,13 +19,16 @@ from markupsafe import Markup
 from common.contract.arrays import Array
 from common.contract.info import COMPONENTS, MIXED
 from common.errors import Refused
+from common.results.document import Document, EntrantResult, Line
 from common.results.folder import read_results, whole
 from common.results.record import AGREE
 from common.results.source import source_files
 from common.shown import charts
+from common.shown.drawing import specification
 from common.shown.gallery import arrays, choices, grids, weights
 from common.shown.html import coloured, script_safe, styles, template
 from common.shown.repeat import command
+from common.shown.vega import vega
 from common.shown.words import disturbed_line, said
 
 REPORT = "report.html"
@@ -62,7 +65,7 @@ def write(folder: Path) -> Path:
 
 def render(folder: Path) -> str:
     """The text of the page."""
-    found = completed(read_results(folder))
+    found = read_results(folder)
     drawn = {name: charts.named(found, name) for name in charts.NAMES}
     predictions = arrays(folder / "predictions.npz")
     pictures = arrays(folder / "pictures.npz")
@@ -72,20 +75,21 @@ def render(folder: Path) -> str:
         confusions[who] = f"confusion {len(confusions)}"
         drawn[confusions[who]] = charts.confusion(chosen, predictions["labels"], names)
     specifications = {
-        name: charts.specification(chart) for name, chart in drawn.items() if chart is not None
+        name: specification(chart) for name, chart in drawn.items() if chart is not None
     }
     text: str = template("report.html").render(
         found=found,
-        entrants=[Shown(entrant, found) for entrant in found["entrants"]],
+        entrants=[Shown(entrant, found) for entrant in found.entrants],
         sentence=sentence(found),
         charts=specifications,
-        vega=Markup(script_safe(charts.vega())) if specifications else "",
+        vega=Markup(script_safe(vega())) if specifications else "",
         grids=grids(found, predictions, pictures, names),
         disagreements=int(pictures.get("disagreements", 0)),
         weights=list(weights(folder, found)),
         names=names,
         confusions=confusions,
-        predicted=sum(entrant["slug"] in predictions for entrant in found["entrants"]),
+        learnt=learnt(found),
+        predicted=sum(entrant.slug in predictions for entrant in found.entrants),
         disturbed=disturbed_words(found),
         components=[component(folder, found, name) for name in COMPONENTS],
         verified=verified(folder, found),
@@ -105,58 +109,47 @@ def source_page(what: str, columns: Sequence[tuple[str, str]]) -> str:
     return text
 
 
-def completed(found: dict[str, Any]) -> dict[str, Any]:
-    """Results with None where an earlier version did not write what there is now."""
-    found.setdefault("limit", None)
-    found.setdefault("interrupted", False)
-    for entrant in found["entrants"]:
-        entrant.setdefault("framework_memory_bytes", None)
-        for name in ("times_limit", "cores_used"):
-            entrant["timing"].setdefault(name, None)
-        entrant["timing"].setdefault("component_seconds", {})
-    for verdict in found["parity"]["entrants"].values():
-        verdict.setdefault("reason", None)
-    return found
-
-
 class Shown:
     """An entrant of results.json with what the page needs besides."""
 
-    def __init__(self, entrant: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    def __init__(self, entrant: EntrantResult, found: Document) -> None:
         self.entrant = entrant
-        self.verdict = found["parity"]["entrants"][entrant["label"]]
-        self.last = entrant["epochs"][-1] if entrant["epochs"] else None
-        self.timing = entrant["timing"]
-        self.word = self.verdict["verdict"] if entrant["status"] == "ok" else entrant["status"]
+        self.verdict = found.verdict(entrant)
+        self.last = entrant.epochs[-1] if entrant.epochs else None
+        self.timing = entrant.timing
+        self.word = self.verdict.verdict if entrant.status == "ok" else entrant.status
         self.right = self.word in AGREE
-        self.pair = (entrant["label"], entrant["learnt"])
 
 
-def sentence(found: Mapping[str, Any]) -> str:
+def sentence(found: Document) -> str:
     """The verdict of a run in one sentence."""
-    statuses = {entrant["label"]: entrant["status"] for entrant in found["entrants"]}
-    verdicts = {label: one["verdict"] for label, one in found["parity"]["entrants"].items()}
-    return said(statuses, verdicts, interrupted=found.get("interrupted", False))
+    statuses = {entrant.label: entrant.status for entrant in found.entrants}
+    verdicts = {label: one.verdict for label, one in found.parity.entrants.items()}
+    return said(statuses, verdicts, interrupted=found.interrupted)
+
+
+def learnt(found: Document) -> list[tuple[str, Line]]:
+    """What `linear` was to learn, and who learnt what."""
+    rows = [("true", found.data.true), ("least squares", found.data.least_squares)]
+    rows += [(entrant.label, entrant.learnt) for entrant in found.entrants]
+    return [(label, line) for label, line in rows if line is not None]
 
 
 def _classes(predictions: Mapping[str, Array]) -> int:
     return 1 + max((int(array.max()) for array in predictions.values() if len(array)), default=-1)
 
 
-def disturbed_words(found: Mapping[str, Any]) -> str:
+def disturbed_words(found: Document) -> str:
     """Whose epochs others disturbed; empty if nobody's."""
     return disturbed_line(
-        {
-            entrant["label"]: entrant["timing"]["epoch_seconds"].get("disturbed") or []
-            for entrant in found["entrants"]
-        }
+        {entrant.label: entrant.timing.epoch_seconds.disturbed for entrant in found.entrants}
     )
 
 
 # ---- source --------------------------------------------------------------------------------
 
 
-def component(folder: Path, found: Mapping[str, Any], name: str) -> dict[str, Any]:
+def component(folder: Path, found: Document, name: str) -> dict[str, Any]:
     """One component's files, a column for each backend, and what it took there."""
     columns = [
         {
@@ -169,7 +162,7 @@ def component(folder: Path, found: Mapping[str, Any], name: str) -> dict[str, An
     return {"name": name, "columns": columns}
 
 
-def columns_of(folder: Path, found: Mapping[str, Any], name: str) -> list[dict[str, str]]:
+def columns_of(folder: Path, found: Document, name: str) -> list[dict[str, str]]:
     """A component's file as each backend of a result folder ran it.
 
     Raises:
@@ -177,43 +170,50 @@ def columns_of(folder: Path, found: Mapping[str, Any], name: str) -> list[dict[s
     """
     if name not in COMPONENTS:
         raise Refused(f"unknown component {name!r}; there are {', '.join(COMPONENTS)}")
-    columns = []
-    order = dict.fromkeys(entrant["backend"] for entrant in found["entrants"])
-    files = (folder / "source").glob(f"*/{name}.py")
+    order = list(dict.fromkeys(entrant.backend for entrant in found.entrants))
     place = {backend: number for number, backend in enumerate(order)}
+    files = [file for file in (folder / "source").glob(f"*/{name}.py") if inside(file, folder)]
+    columns = []
     for file in sorted(files, key=lambda file: (place.get(file.parent.name, len(place)), file)):
         raw = file.read_bytes()
-        text = raw.decode(tokenize.detect_encoding(io.BytesIO(raw).readline)[0])
         backend = file.parent.name
         columns.append(
             {
                 "backend": backend,
                 "title": f"{backend}/{name}.py",
-                "text": text,
+                "text": raw.decode(tokenize.detect_encoding(io.BytesIO(raw).readline)[0]),
             }
         )
     return columns
 
 
+def inside(file: Path, folder: Path) -> bool:
+    """Whether a file is where it seems to be: a link may show what is none of the run's."""
+    if not file.is_relative_to(folder):
+        return False
+    return file.resolve() == folder.resolve() / file.relative_to(folder)
+
+
 def component_times(
-    found: Mapping[str, Any], backend: str, name: str
+    found: Document, backend: str, name: str
 ) -> Iterable[tuple[str, list[tuple[str, float]]]]:
     """What a component took in each entrant of a backend."""
-    for entrant in found["entrants"]:
-        took = entrant["timing"]["component_seconds"]
+    for entrant in found.entrants:
+        took = entrant.timing.component_seconds
         parts = [(words, took[key]) for key, words in TIMED[name] if key in took]
-        if entrant["backend"] == backend and parts:
-            yield entrant["label"], parts
+        if entrant.backend == backend and parts:
+            yield entrant.label, parts
 
 
-def verified(folder: Path, found: Mapping[str, Any]) -> dict[str, bool]:
+def verified(folder: Path, found: Document) -> dict[str, bool]:
     """Whether the source that is shown is, byte for byte, what results.json says ran."""
-    said = {}
-    for entrant in found["entrants"]:
-        if entrant["backend"] == MIXED or entrant["source_sha256"] is None:
+    right = {}
+    for entrant in found.entrants:
+        if entrant.backend == MIXED or entrant.source_sha256 is None:
             continue
         sha = hashlib.sha256()
-        for path in source_files(folder / "source" / entrant["backend"]):
-            sha.update(path.read_bytes())
-        said[entrant["backend"]] = sha.hexdigest() == entrant["source_sha256"]
-    return said
+        for path in source_files(folder / "source" / entrant.backend):
+            if inside(path, folder):
+                sha.update(path.read_bytes())
+        right[entrant.backend] = sha.hexdigest() == entrant.source_sha256
+    return right

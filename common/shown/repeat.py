@@ -2,53 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import shlex
 
 from common.contract.entrant import STOCK
 from common.contract.info import MIXED
-
-# ---- the rest ------------------------------------------------------------------------------
-
-
-def command(found: Mapping[str, Any]) -> str:
-    """The command line that makes this run again."""
-    plan = found["plan"]
-    words = ["python compare.py --backends"]
-    words += [in_full(entrant) for entrant in found["entrants"] if entrant["backend"] != MIXED]
-    for entrant in found["entrants"]:
-        if entrant["backend"] == MIXED:
-            words.append(f"--mix {entrant['label'].removeprefix('mix(').removesuffix(')')}")
-            words.append(f"--style {entrant['style']}")
-    for name in (
-        "model", "epochs", "batch_size", "lr", "optimizer", "seed", "dtype", "device", "threads",
-        "rounds",
-    ):  # fmt: skip
-        words.append(f"--{name.replace('_', '-')} {plan[name]}")
-    if plan["optimizer"] == "momentum" or plan["momentum"]:
-        words.append(f"--momentum {plan['momentum']}")
-    if plan["optimizer"].startswith("adam"):
-        words.append(f"--betas {plan['betas'][0]} {plan['betas'][1]} --eps {plan['eps']}")
-    if plan["weight_decay"]:
-        words.append(f"--weight-decay {plan['weight_decay']}")
-    if plan["model"] == "mlp":
-        words.append(f"--hidden {plan['hidden']}")
-    for name in ("limit", "resize"):
-        if plan[name] is not None:
-            words.append(f"--{name} {plan[name]}")
-    if plan["drop_last"]:
-        words.append("--drop-last")
-    if plan["workers"]:
-        words.append(f"--workers {plan['workers']}")
-    if found["data"]["name"] == "custom":
-        words.append("--custom-data --data-dir FOLDER")
-    if any(one.get("float64_drift") is not None for one in found["parity"]["entrants"].values()):
-        words.append("--check-float64")
-    return " ".join(words)
+from common.contract.optimizers import OPTIMIZERS
+from common.contract.plan import Plan
+from common.results.document import Document, EntrantResult
 
 
-def in_full(entrant: Mapping[str, Any]) -> str:
+def command(found: Document) -> str:
+    """The command line that makes this run again, as a shell takes it."""
+    return shlex.join(
+        ["python", "compare.py", *who(found), *trained(found.plan), *how(found), *data(found)]
+    )
+
+
+def who(found: Document) -> list[str]:
+    """The options that name the entrants."""
+    mixed = [entrant for entrant in found.entrants if entrant.backend == MIXED]
+    words = ["--backends"]
+    words += [in_full(entrant) for entrant in found.entrants if entrant not in mixed]
+    for entrant in mixed:
+        words += ["--mix", entrant.label.removeprefix("mix(").removesuffix(")")]
+    if mixed:
+        words += ["--style", found.options.style]
+    if found.options.backend_path is not None:
+        words += ["--backend-path", found.options.backend_path]
+    for backend, path in found.options.python.items():
+        words += ["--python", f"{backend}={path}"]
+    return words
+
+
+def in_full(entrant: EntrantResult) -> str:
     """An entrant with every choice that was made for it, whatever its label leaves out."""
-    choices = [entrant["style"], entrant["mode"], entrant["data"]]
-    asked = entrant["label"].partition("#")[0].partition(":")[2].split(",")
-    return f"{entrant['backend']}:{','.join(choices + [w for w in asked if w == STOCK])}"
+    choices = [entrant.style, entrant.mode, entrant.data]
+    asked = entrant.label.partition("#")[0].partition(":")[2].split(",")
+    return f"{entrant.backend}:{','.join(choices + [w for w in asked if w == STOCK])}"
+
+
+def trained(plan: Plan) -> list[str]:
+    """The options that make the plan."""
+    always = (
+        "model", "epochs", "batch_size", "optimizer", "hidden", "seed", "dtype", "device",
+        "threads", "workers", "rounds",
+    )  # fmt: skip
+    told = OPTIMIZERS[plan.optimizer].told if plan.optimizer in OPTIMIZERS else ()
+    given = [name for name in ("limit", "resize") if getattr(plan, name) is not None]
+    words = []
+    for name in [*always, *told, *given]:
+        value = getattr(plan, name)
+        values = value if isinstance(value, tuple) else (value,)
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return [*words, *(["--drop-last"] if plan.drop_last else [])]
+
+
+def how(found: Document) -> list[str]:
+    """The options that say what is checked, and how long a call may take."""
+    options = found.options
+    drifts = [verdict.float64_drift for verdict in found.parity.entrants.values()]
+    words = ["--timeout", f"{options.timeout:g}"]
+    if options.no_band:
+        words.append("--no-band")
+    # Earlier results do not say what was asked for; a drift says it all the same.
+    if options.check_float64 or any(drift is not None for drift in drifts):
+        words.append("--check-float64")
+    return words
+
+
+def data(found: Document) -> list[str]:
+    """The options that say where the data are."""
+    options = found.options
+    custom = options.custom_data or found.data.name == "custom"
+    folder = options.data_dir or ("FOLDER" if custom else None)
+    words = ["--custom-data"] if custom else []
+    return words + (["--data-dir", folder] if folder else [])

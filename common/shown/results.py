@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from rich import box
@@ -15,9 +17,10 @@ from common.agreement.verdict import Difference, Verdict
 from common.data.description import Dataset
 from common.results.record import Record, Results
 from common.shown.pictures import print_agreement
-from common.shown.table import fitted
+from common.shown.table import Column, fitted
 from common.shown.words import (
     DASH,
+    digits,
     disturbed_line,
     megabytes,
     percent,
@@ -67,91 +70,94 @@ def sentence(results: Results) -> str:
     return said(statuses, verdicts, interrupted=results.interrupted)
 
 
+@dataclass(frozen=True)
+class Row:
+    """An entrant with what the cells of its row are made of."""
+
+    record: Record
+    results: Results
+
+    @property
+    def label(self) -> Text:
+        """As it was asked for."""
+        return plain(self.record.entrant.label)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is said of it."""
+        return self.results.verdicts[self.record.entrant.label]
+
+    @property
+    def last(self) -> Mapping[str, Any]:
+        """Its last epoch; empty if there was none."""
+        return self.record.epochs[-1] if self.record.epochs else {}
+
+    @property
+    def epoch(self) -> Mapping[str, Any]:
+        """Its steady epochs' summary."""
+        return self.results.epoch_seconds(self.record)
+
+    def median(self, name: str) -> str:
+        """The middle of one of the seconds of its epochs."""
+        known = [row[name] for row in self.record.epochs if row[name] is not None]
+        return seconds(float(np.median(known)) if known else None)
+
+
+#: What came out.
+OUTCOME: list[Column[Row]] = [
+    Column("entrant", "left", 0, lambda row: row.label),
+    Column(
+        "version", "left", 5, lambda row: plain(next(iter(row.record.versions.values()), DASH))
+    ),
+    Column(
+        "mode", "left", 6, lambda row: f"{row.record.entrant.mode} {row.record.entrant.style}"
+    ),
+    Column("train loss", "right", 2, lambda row: digits(row.last.get("train_loss"), ".4f")),
+    Column("train acc", "right", 4, lambda row: percent(row.last.get("train_accuracy"))),
+    Column("test acc", "right", 0, lambda row: percent(row.last.get("test_accuracy"))),
+    Column("s/epoch", "right", 1, lambda row: three_digits(row.epoch["median"])),
+    Column(
+        "95 % interval", "right", 7,
+        lambda row: DASH
+        if row.epoch["low"] is None
+        else f"{row.epoch['low']:.3f}–{row.epoch['high']:.3f}",
+    ),
+    Column(
+        "max Δ loss", "right", 3,
+        lambda row: digits(row.verdict.max_abs_loss_difference, ".1e"),
+    ),
+    Column("verdict", "left", 0, lambda row: _verdict_cell(row.record, row.verdict)),
+]  # fmt: skip
+
+#: What it took: each phase by itself.
+TIMES: list[Column[Row]] = [
+    Column("entrant", "left", 0, lambda row: row.label),
+    Column("import", "right", 6, lambda row: seconds(row.record.import_seconds)),
+    Column("open", "right", 8, lambda row: seconds(row.record.open_seconds)),
+    Column("compile", "right", 4, lambda row: seconds(row.record.compile_seconds)),
+    Column("first step", "right", 5, lambda row: seconds(row.record.first_step_seconds)),
+    Column("s/epoch", "right", 0, lambda row: three_digits(row.epoch["median"])),
+    Column("least", "right", 3, lambda row: three_digits(row.epoch["min"])),
+    Column("× limit", "right", 1, lambda row: digits(row.results.times_limit(row.record), ".1f")),
+    Column("waiting for data", "right", 11, lambda row: row.median("data_seconds")),
+    Column("evaluation", "right", 9, lambda row: row.median("eval_seconds")),
+    Column("cores used", "right", 7, lambda row: digits(row.record.cores_used, ".2f")),
+    Column("peak memory", "right", 2, lambda row: megabytes(row.record.peak_memory_bytes)),
+    Column(
+        "framework's", "right", 10, lambda row: megabytes(row.record.framework_memory_bytes)
+    ),
+]  # fmt: skip
+
+
 def entrants_table(results: Results, width: int) -> Table:
     """What came out: one row per entrant."""
-    columns = [
-        ("entrant", "left", 0),
-        ("version", "left", 5),
-        ("mode", "left", 6),
-        ("train loss", "right", 2),
-        ("train acc", "right", 4),
-        ("test acc", "right", 0),
-        ("s/epoch", "right", 1),
-        ("95 % interval", "right", 7),
-        ("max Δ loss", "right", 3),
-        ("verdict", "left", 0),
-    ]
-    rows = [_row(record, results) for record in results.records]
-    return fitted(columns, rows, width, [r.entrant.label for r in results.records])
+    return fitted(OUTCOME, [Row(record, results) for record in results.records], width)
 
 
 def times_table(results: Results, width: int) -> Table:
-    """What it took: each phase by itself, one row per entrant."""
-    columns = [
-        ("entrant", "left", 0),
-        ("import", "right", 6),
-        ("open", "right", 8),
-        ("compile", "right", 4),
-        ("first step", "right", 5),
-        ("s/epoch", "right", 0),
-        ("least", "right", 3),
-        ("× limit", "right", 1),
-        ("waiting for data", "right", 11),
-        ("evaluation", "right", 9),
-        ("cores used", "right", 7),
-        ("peak memory", "right", 2),
-        ("framework's", "right", 10),
-    ]
+    """What it took: one row per entrant that got as far as importing."""
     records = [record for record in results.records if record.import_seconds is not None]
-    rows = [_times_row(record, results) for record in records]
-    return fitted(columns, rows, width, [record.entrant.label for record in records])
-
-
-def _row(record: Record, results: Results) -> list[str | Text]:
-    entrant, verdict = record.entrant, results.verdicts[record.entrant.label]
-    last = record.epochs[-1] if record.epochs else None
-    summary = results.epoch_seconds(record)
-    interval = DASH
-    if summary["low"] is not None:
-        interval = f"{summary['low']:.3f}–{summary['high']:.3f}"
-    loss = verdict.max_abs_loss_difference
-    return [
-        plain(entrant.label),
-        plain(next(iter(record.versions.values()), DASH)),
-        f"{entrant.mode} {entrant.style}",
-        DASH if last is None else f"{last['train_loss']:.4f}",
-        percent(last["train_accuracy"] if last else None),
-        percent(last["test_accuracy"] if last else None),
-        three_digits(summary["median"]),
-        interval,
-        DASH if loss is None else f"{loss:.1e}",
-        _verdict_cell(record, verdict),
-    ]
-
-
-def _times_row(record: Record, results: Results) -> list[str | Text]:
-    summary, limit = results.epoch_seconds(record), results.times_limit(record)
-    cores = record.cores_used
-    return [
-        plain(record.entrant.label),
-        seconds(record.import_seconds),
-        seconds(record.open_seconds),
-        seconds(record.compile_seconds),
-        seconds(record.first_step_seconds),
-        three_digits(summary["median"]),
-        three_digits(summary["min"]),
-        DASH if limit is None else f"{limit:.1f}",
-        seconds(_median([epoch["data_seconds"] for epoch in record.epochs])),
-        seconds(_median([epoch["eval_seconds"] for epoch in record.epochs])),
-        DASH if cores is None else f"{cores:.2f}",
-        megabytes(record.peak_memory_bytes),
-        megabytes(record.framework_memory_bytes),
-    ]
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.median(known)) if known else None
+    return fitted(TIMES, [Row(record, results) for record in records], width)
 
 
 def _verdict_cell(record: Record, verdict: Verdict) -> Text:

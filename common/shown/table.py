@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
 
 from rich import box
 from rich.cells import cell_len
@@ -12,42 +14,55 @@ from rich.text import Text
 #: What a table's edge and padding take from each column.
 GAP = 3
 
-#: A column of a table of entrants: name, side, what goes first as the terminal gets narrower
-#: (0: never).
-Column = tuple[str, str, int]
+Row = TypeVar("Row")
 
 
-def fitted(
-    columns: Sequence[Column],
-    rows: Sequence[Sequence[str | Text]],
-    width: int,
-    labels: Sequence[str],
-) -> Table:
-    """A table of entrants; on a narrow terminal the less important columns go."""
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    """A column of a table of entrants.
+
+    Attributes:
+        name: at its head.
+        side: left or right.
+        rank: what goes first as the terminal gets narrower, the largest; 0 never goes.
+        cell: what it says of a row.
+    """
+
+    name: str
+    side: Literal["left", "right"]
+    rank: int
+    cell: Callable[[Row], str | Text]
+
+
+def fitted(columns: Sequence[Column[Row]], rows: Sequence[Row], width: int) -> Table:
+    """A table of entrants, their labels first; on a narrow terminal the less important go."""
+    cells = [[column.cell(row) for row in rows] for column in columns]
     # Labels and verdicts may be folded; the rest is shown whole or not at all.
     folded = {"entrant": 9, "verdict": len("interrupted")}
     needed = [
-        min(folded.get(name, width), max(map(cell_len, map(str, (name, *cells)))))
-        for (name, *_), *cells in zip(columns, *rows, strict=True)
+        min(folded.get(column.name, width), max(map(cell_len, map(str, (column.name, *of_column)))))
+        for column, of_column in zip(columns, cells, strict=True)
     ]
     shown: list[int] = []
     spare = width
-    for place in sorted(range(len(columns)), key=lambda place: columns[place][2]):
-        if columns[place][2] and spare < needed[place] + GAP:
+    for place in sorted(range(len(columns)), key=lambda place: columns[place].rank):
+        if columns[place].rank and spare < needed[place] + GAP:
             break
         shown.append(place)
         spare -= needed[place] + GAP
+    shown.sort()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for place in sorted(shown):
-        name, side, rank = columns[place]
-        wanted = needed[place] + (max(0, spare // 2) if name == "entrant" else 0)
+    for place in shown:
+        column, wanted = columns[place], needed[place]
+        if column.name == "entrant":
+            wanted = min(wanted + max(0, spare // 2), max(map(len, map(str, cells[place]))))
         table.add_column(
-            name,
-            justify=side,  # type: ignore[arg-type]
-            no_wrap=rank > 0,
-            min_width=min(wanted, max(map(len, labels))) if name == "entrant" else wanted,
+            column.name,
+            justify=column.side,
+            no_wrap=column.rank > 0,
+            min_width=wanted,
             overflow="fold",
         )
-    for cells in rows:
-        table.add_row(*(cells[place] for place in sorted(shown)))
+    for row in zip(*(cells[place] for place in shown), strict=True):
+        table.add_row(*row)
     return table

@@ -82,6 +82,11 @@ def agreeing(subjects: Sequence[str], one: str, many: str) -> str:
     return one if len(subjects) == 1 else many
 
 
+def digits(value: float | None, how: str) -> str:
+    """A number in a format, or a dash."""
+    return DASH if value is None else format(value, how)
+
+
 def three_digits(value: float | None) -> str:
     """Seconds, three digits after the point."""
     return DASH if value is None else f"{value:.3f}"

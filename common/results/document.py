@@ -1,0 +1,319 @@
+"""results.json as types: written through them, read through them, its schema made of them.
+
+Within a `schema_version` fields may be added, and get a default here so that older files are read;
+unknown ones are passed over. Renaming or removing one needs a new version. Numbers that JSON has no
+place for, NaN and infinities, are written as null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Final, Literal
+
+from msgspec import Meta, Struct, field
+
+from common.contract.info import DATA_CHOICES, DTYPES, MODES, STYLES
+from common.contract.plan import Plan
+
+SCHEMA_VERSION: Final = 1
+
+Words = Annotated[str, Meta(min_length=1)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="hexadecimal, lower case")]
+Commit = Annotated[str, Meta(pattern="^[0-9a-f]{40}([0-9a-f]{24})?$")]
+#: Part of a file's name, so that no path can leave the result folder.
+Slug = Annotated[str, Meta(pattern="^[A-Za-z0-9.-]+$")]
+Count = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1, description="0 to 1")]
+
+
+def one_of(words: Iterable[str]) -> Meta:
+    """That a string is one of these words."""
+    return Meta(pattern=f"^({'|'.join(words)})$")
+
+
+Style = Annotated[str, one_of(STYLES)]
+Mode = Annotated[str, one_of(MODES)]
+DataChoice = Annotated[str, one_of(DATA_CHOICES)]
+Status = Annotated[
+    str,
+    one_of(("ok", "unavailable", "failed", "killed", "timeout", "diverged", "interrupted")),
+]
+VerdictWord = Annotated[
+    str, one_of(("identical", "rounding", "declared", "differs", "not checked"))
+]
+SpeedWord = Annotated[
+    str, one_of(("a is faster", "b is faster", "no clear difference", "not compared"))
+]
+
+
+def implies(
+    premise: dict[str, Any], then: dict[str, Any], otherwise: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """A condition among an object's fields, for the schema only."""
+    rule: dict[str, Any] = {"if": {"properties": premise}, "then": {"properties": then}}
+    return rule | ({"else": {"properties": otherwise}} if otherwise else {})
+
+
+NULL, NUMBER, TEXT = {"type": "null"}, {"type": "number"}, {"type": "string"}
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """What `linear` is to learn, or learnt."""
+
+    weight: Annotated[list[float], Meta(min_length=1)]
+    bias: float
+
+
+class Environment(Struct, frozen=True, kw_only=True):
+    """Where a run took place; `packages` are the parent's own."""
+
+    python: Words
+    platform: Words
+    cpu: str
+    cores: Count
+    memory_bytes: Count
+    packages: dict[str, Words]
+    commit: Commit | None
+
+
+class Data(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was trained on; `sha256` has each file's digest, of the uncompressed bytes."""
+
+    name: Words
+    source: Words
+    train_examples: Count
+    test_examples: Natural
+    sha256: dict[str, Sha256]
+    order_sha256: Sha256
+    initial_sha256: Sha256
+    true: Line | None = None
+    least_squares: Line | None = None
+
+
+class Epoch(Struct, frozen=True, kw_only=True):
+    """One epoch of an entrant's first round."""
+
+    epoch: Count
+    train_loss: float | None
+    train_accuracy: Share | None
+    test_loss: float | None
+    test_accuracy: Share | None
+    train_seconds: NotNegative
+    data_seconds: NotNegative | None
+    eval_seconds: NotNegative | None
+
+
+class EpochSeconds(Struct, frozen=True, kw_only=True):
+    """Steady epochs of all rounds, and which of them something else disturbed."""
+
+    median: NotNegative | None
+    low: NotNegative | None
+    high: NotNegative | None
+    min: NotNegative | None
+    all: list[NotNegative]
+    disturbed: list[bool] = []
+
+
+#: Without epochs there is no median, and under three no interval.
+SUMMARY = {
+    "allOf": [
+        implies(
+            {"all": {"maxItems": 0}},
+            dict.fromkeys(("median", "low", "high", "min"), NULL),
+            dict.fromkeys(("median", "min"), NUMBER),
+        ),
+        implies(
+            {"all": {"maxItems": 2}},
+            dict.fromkeys(("low", "high"), NULL),
+            dict.fromkeys(("low", "high"), NUMBER),
+        ),
+    ]
+}
+
+
+class Timing(Struct, frozen=True, kw_only=True):
+    """What an entrant took; `times_limit` is its median over the machine's least time."""
+
+    import_seconds: NotNegative | None
+    open_seconds: NotNegative | None
+    compile_seconds: NotNegative | None
+    first_step_seconds: NotNegative | None
+    epoch_seconds: Annotated[EpochSeconds, Meta(extra_json_schema=SUMMARY)]
+    examples_per_second: NotNegative | None
+    component_seconds: dict[str, NotNegative] = {}
+    times_limit: NotNegative | None = None
+    cores_used: NotNegative | None = None
+
+
+class EntrantResult(Struct, frozen=True, kw_only=True):
+    """One row of a run."""
+
+    label: Words
+    slug: Slug
+    backend: Words
+    style: Style
+    mode: Mode
+    data: DataChoice
+    notes: list[Words]
+    status: Status
+    reason: Words | None
+    versions: dict[str, Words]
+    device: Words
+    threads: Count
+    settings: dict[str, Any]
+    steps_per_call: Count
+    batches_sha256: Sha256 | None
+    source_sha256: Sha256 | None
+    epochs: list[Epoch]
+    step_losses: list[float | None]
+    timing: Timing
+    peak_memory_bytes: Count | None
+    learnt: Line | None
+    true: Line | None
+    framework_memory_bytes: Count | None = None
+
+
+class FirstDifference(Struct, frozen=True, kw_only=True):
+    """The first value that no rounding explains; `unit` is what was run."""
+
+    step: Count
+    stage: Words
+    tensor: Words
+    index: list[Natural]
+    value: float | None
+    referee: float | None
+    likely_cause: Words | None
+    unit: Words | None = None
+
+
+class ComponentCheck(Struct, frozen=True, kw_only=True):
+    """One tensor of a component, from equal inputs.
+
+    `error` is the largest |entrant - referee|, `ulps` the same in units in the last place of the
+    tensor's largest value, `relative` over that value; `own_...` are of the run's own arithmetic.
+    """
+
+    step: Count
+    stage: Words
+    unit: Words
+    compiled: bool
+    tensor: Words
+    error: NotNegative | None
+    ulps: NotNegative | None
+    relative: NotNegative | None
+    own_error: NotNegative | None
+    own_ulps: NotNegative | None
+    right: bool
+
+
+class VerdictResult(Struct, frozen=True, kw_only=True):
+    """What is said of one entrant; `seconds` is what checking its components took."""
+
+    verdict: VerdictWord
+    identical_to: Words | None
+    max_abs_loss_difference: NotNegative | None
+    noise_band: NotNegative | None
+    criterion: Words
+    prediction_agreement: Share | None
+    first_difference: FirstDifference | None
+    reason: Words | None = None
+    exp_error: NotNegative = 0.0
+    float64_drift: NotNegative | None = None
+    float64_failed: Words | None = None
+    components: list[ComponentCheck] = []
+    seconds: NotNegative = 0.0
+
+
+IDENTICAL = implies({"verdict": {"const": "identical"}}, {"identical_to": TEXT})
+
+
+class Parity(Struct, frozen=True, kw_only=True):
+    """The referee, its loss at every step, what each kind of check took, and what was found."""
+
+    referee: Words
+    entrants: dict[str, Annotated[VerdictResult, Meta(extra_json_schema=IDENTICAL)]]
+    referee_losses: list[float | None] = []
+    seconds: dict[str, NotNegative] = {}
+
+
+class Pair(Struct, frozen=True, kw_only=True):
+    """Two entrants' times compared: a's over b's, with a 95 % interval."""
+
+    a: Words
+    b: Words
+    ratio: NotNegative | None
+    low: NotNegative | None
+    high: NotNegative | None
+    prediction_agreement: Share | None
+    verdict: SpeedWord
+
+
+class Limit(Struct, frozen=True, kw_only=True):
+    """What the machine could do on an epoch at best."""
+
+    flops: Positive
+    bytes: Positive
+    flops_per_second: Positive
+    bytes_per_second: Positive
+    seconds: Positive
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """What the command line asked for besides the plan and the entrants' own choices.
+
+    `style` is of the mixed entrants' components that do not say; `python` has the interpreters of
+    backends that do not run in this one.
+    """
+
+    style: Style = "concise"
+    backend_path: str | None = None
+    python: dict[str, str] = {}
+    timeout: Positive = 600.0
+    no_band: bool = False
+    check_float64: bool = False
+    data_dir: str | None = None
+    custom_data: bool = False
+
+
+UNFINISHED = implies({"status": {"const": "ok"}}, {}, {"reason": TEXT})
+NOT_COMPARED = implies(
+    {"verdict": {"const": "not compared"}},
+    dict.fromkeys(("ratio", "low", "high"), NULL),
+    {"ratio": NUMBER},
+)
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """results.json."""
+
+    schema_version: Literal[1]
+    plan: Plan
+    environment: Environment
+    data: Data
+    entrants: list[Annotated[EntrantResult, Meta(extra_json_schema=UNFINISHED)]]
+    parity: Parity
+    comparisons: list[Annotated[Pair, Meta(extra_json_schema=NOT_COMPARED)]]
+    limit: Limit | None = None
+    interrupted: bool = False
+    options: Options = field(default_factory=Options)
+
+    def __post_init__(self) -> None:
+        """Hold together what is told of one entrant in two places."""
+        labels = [entrant.label for entrant in self.entrants]
+        if len(set(labels)) < len(labels):
+            raise ValueError("two entrants have one label")
+        if lacking := [label for label in labels if label not in self.parity.entrants]:
+            raise ValueError(f"entrant {lacking[0]!r} has no verdict in parity.entrants")
+        if self.plan.dtype not in DTYPES:
+            raise ValueError(f"plan.dtype is {self.plan.dtype!r}, not {' or '.join(DTYPES)}")
+
+    def by_label(self) -> dict[str, EntrantResult]:
+        """The entrants."""
+        return {entrant.label: entrant for entrant in self.entrants}
+
+    def verdict(self, entrant: EntrantResult) -> VerdictResult:
+        """What is said of an entrant."""
+        return self.parity.entrants[entrant.label]
