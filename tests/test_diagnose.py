@@ -222,7 +222,7 @@ def test_what_is_missing_is_named(compare: Diagnose, tmp_path: Path) -> None:
     done = compare(*compare.arguments(*where))
     assert done.returncode == 1, done.stderr
     assert "empty differs at step 1, stage gradient, tensor output.weight (alone)\n" in done.stdout
-    (row,) = re.findall(r"(?m)^ gradient +alone +output.weight +([\d.]+) +missing", done.stdout)
+    (row,) = re.findall(r"(?m)^ gradient +alone +output.weight +([\d.]+) +is missing", done.stdout)
     assert float(row) > 0, "the run's own arithmetic does not depend on who is first"
 
 

@@ -240,6 +240,82 @@ def test_each_check_catches_its_error(
         assert verdict.first_difference.likely_cause is None, "one element alone has no known cause"
 
 
+def with_one_more(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {**arrays, "extra": np.zeros(3, np.float32)}
+
+
+def in_float64(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {**arrays, "output.weight": arrays["output.weight"].astype("float64")}
+
+
+def reshaped(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {**arrays, "output.bias": arrays["output.bias"][None]}
+
+
+#: what an entrant does -> stage, tensor, and what is said of that
+FAULTS = {
+    "one-more-gradient": (
+        {"backward": with_one_more},
+        ("gradient", "extra", "extra is not expected"),
+    ),
+    "one-more-parameter": (
+        {"params": with_one_more},
+        ("update", "extra", "extra is not expected"),
+    ),
+    "one-less": (
+        {"backward": lambda g: {"output.weight": g["output.weight"]}},
+        ("gradient", "output.bias", "output.bias is missing"),
+    ),
+    "another-shape": (
+        {"backward": reshaped},
+        ("gradient", "output.bias", "output.bias has shape (1, 10), expected (10,)"),
+    ),
+    "float64-logits": (
+        {"logits": lambda o: o.astype("float64")},
+        ("forward", "logits", "logits has dtype float64, expected float32"),
+    ),
+    "float64-gradients": (
+        {"backward": in_float64},
+        ("gradient", "output.weight", "output.weight has dtype float64, expected float32"),
+    ),
+    "float64-update": (
+        {"update": lambda pair: (in_float64(pair[0]), pair[1])},
+        ("update", "output.weight", "output.weight has dtype float64, expected float32"),
+    ),
+    "complex-gradients": (
+        {"backward": lambda g: {**g, "output.bias": g["output.bias"] + 0j}},
+        ("gradient", "output.bias", "output.bias has dtype complex64, expected numbers"),
+    ),
+    "float64-parameters": (
+        {"params": in_float64},
+        ("update", "output.weight", "output.weight has dtype float64, expected float32"),
+    ),
+    "float64-losses": (
+        {"train": lambda t: {**t, "losses": t["losses"].astype("float64")}},
+        ("loss", "loss", "loss has dtype float64, expected float32"),
+    ),
+    "half-of-a-count": (
+        {"train": lambda t: {**t, "counts": t["counts"].astype("float32")}},
+        ("accuracy", "correct", "correct has dtype float32, expected whole numbers"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("wrong", "place"), FAULTS.values(), ids=FAULTS)
+def test_another_tensor_than_expected_is_a_difference(
+    wrong: dict[str, Callable[..., Any]],
+    place: tuple[str, str, str],
+    session_data: Callable[[Plan], dict[str, Any]],
+) -> None:
+    plan = make_plan("softmax")
+    source = session_data(plan)
+    session = Wrong(**wrong)
+    session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
+    first = judged(session, "numpy", plan, source).first_difference
+    assert first is not None
+    assert (first.stage, first.tensor, first.likely_cause) == place
+
+
 class Rows(LocalSession):
     """NumPy, whose calls hold two steps, and err in those as a test wants."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class Check:
         unit_in_last_place: of that magnitude.
         index, value, referee: the worst element; beyond what is allowed, unless `right`.
         right: whether all elements are within what is allowed.
+        fault: in words, what is wrong with it other than its numbers.
     """
 
     step: int
@@ -50,6 +51,7 @@ class Check:
     value: float
     referee: float
     right: bool
+    fault: str | None = None
 
     @property
     def ulps(self) -> float:
@@ -177,11 +179,16 @@ def compared(
     expected: Mapping[str, Expected],
     start: Arrays | None = None,
 ) -> Iterator[Outcome]:
-    """Hold every tensor of a unit against the referee's, in the order they are computed."""
-    for name, wanted in expected.items():
+    """Hold every tensor of a unit against the referee's, in the order they are computed.
+
+    Whatever the referee has not comes last: it is a difference, too.
+    """
+    # A loss that was evaluated is a number of Python's.
+    dtype = "float64" if unit == EVALUATION else inputs.dtype
+    for name in dict.fromkeys((*expected, *values)):
         where = stage or STAGES.get(name, "gradient" if unit == TOGETHER else "update")
-        value, step = values.get(name), inputs.at.step
-        found = check(value, wanted, name, step, where, unit, compiled, exp_error)
+        place = Place(inputs.at.step, where, unit, compiled, name)
+        found = check(place, values.get(name), expected.get(name), dtype, exp_error)
         yield Outcome(found, values, expected, start)
 
 
@@ -193,38 +200,67 @@ STEP, ROW, EVALUATION = "whole step", "steps in one call", "test set"
 STAGES = {"logits": "forward", "loss": "loss", "correct": "accuracy"}
 
 
+class Place(NamedTuple):
+    """Where a check belongs: the first fields of `Check`."""
+
+    step: int
+    stage: str
+    unit: str
+    compiled: bool
+    tensor: str
+
+
 def check(
-    value: Array | None,
-    expected: Expected,
-    tensor: str,
-    step: int,
-    stage: str,
-    unit: str,
-    compiled: bool,
-    exp_error: float,
+    place: Place, value: Array | None, expected: Expected | None, dtype: str, exp_error: float
 ) -> Check:
-    """Hold one tensor against the referee's."""
-    right = expected.right
-    dtype = "float64" if value is None or value.dtype.kind != "f" else str(value.dtype)
+    """Hold one tensor against the referee's.
+
+    Args:
+        place: where it belongs.
+        value: the entrant's; None if it has none.
+        expected: the referee's; None if that has none.
+        dtype: which the entrant's must have, if it is real.
+        exp_error: of the entrant's exp, relative.
+    """
+    nan = float("nan")
+    right = np.zeros(0) if expected is None else expected.right
+    own = nan if expected is None else expected.own
     largest = float(np.max(np.abs(right), initial=0.0))
     space = ulp(largest, dtype)
-
-    def made(
-        error: float, index: tuple[int, ...], value: float, referee: float, right: bool
-    ) -> Check:
-        where = (step, stage, unit, compiled, tensor)
-        return Check(*where, error, expected.own, largest, space, index, value, referee, right)
-
-    if value is None or value.shape != right.shape:
-        nan = float("nan")
-        return made(nan, (), nan, nan, right=False)
+    words = absence(value, expected)
+    if words or value is None or expected is None:
+        return Check(*place, nan, own, largest, space, (), nan, nan, right=False, fault=words)
     error = np.abs(value.astype("float64") - right)
     limit = np.asarray(expected.allowed + exp_error * expected.exp_reach, dtype="float64")
     with np.errstate(divide="ignore", invalid="ignore"):
         beyond = np.where(error <= limit, 0.0, error / limit)
     beyond = np.where(np.isnan(error), np.inf, beyond)
     is_right = not beyond.any()
+    # Of wrong numbers it is the smaller sorrow that they are of another dtype, too.
+    words = another_dtype(value, right, dtype) if is_right else None
     worst = error if is_right else beyond
     index = tuple(int(i) for i in np.unravel_index(worst.argmax(), worst.shape))
     most = float(error.max(initial=0.0))
-    return made(most, index, float(value[index]), float(right[index]), is_right)
+    pair = float(value[index]), float(right[index])
+    is_right = is_right and words is None
+    return Check(*place, most, own, largest, space, index, *pair, right=is_right, fault=words)
+
+
+def absence(value: Array | None, expected: Expected | None) -> str | None:
+    """Why there are no numbers to compare, if there are none."""
+    if value is None:
+        return "is missing"
+    if expected is None:
+        return "is not expected"
+    if value.shape != expected.right.shape:
+        return f"has shape {value.shape}, expected {expected.right.shape}"
+    return None if value.dtype.kind in "fiu" else f"has dtype {value.dtype}, expected numbers"
+
+
+def another_dtype(value: Array, right: Array, dtype: str) -> str | None:
+    """What is wrong with a dtype, if anything is; whole numbers may have any size."""
+    if right.dtype.kind == "f" and value.dtype != dtype:
+        return f"has dtype {value.dtype}, expected {dtype}"
+    if right.dtype.kind in "iu" and value.dtype.kind not in "iu":
+        return f"has dtype {value.dtype}, expected whole numbers"
+    return None

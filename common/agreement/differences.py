@@ -42,7 +42,9 @@ def difference(expectations: Expectations, outcome: Outcome) -> Difference:
     check = outcome.check
     slip = likely_cause(expectations, outcome)
     words, stage = None, check.stage
-    if slip is not None:
+    if check.fault is not None:
+        words = f"{check.tensor} {check.fault}"
+    elif slip is not None:
         words = f"likely {slip.words}; to confirm, {slip.confirm}"
         stage = slip.stage or stage
     elif check.unit == ROW:

@@ -27,8 +27,8 @@ def one_step(session: Session, params: Arrays, state: Arrays, index: Array) -> A
     session.load(params, state)
     trained = session.train(index)
     values = {"loss": trained.losses, "correct": trained.counts}
-    # One number each; of an entrant that made no step, or two, none.
-    scalars = {name: np.asarray(v[0]) for name, v in values.items() if len(v) == 1}
+    # One number each; of an entrant that made no step, or two, as many.
+    scalars = {name: np.asarray(v[0]) if len(v) == 1 else v for name, v in values.items()}
     return {**scalars, **session.params(), **session.state()}
 
 

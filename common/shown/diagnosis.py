@@ -94,6 +94,4 @@ def _ulps_cell(check: Check | None) -> Text:
     if check is None:
         return Text(DASH)
     words = f"{check.ulps:.1f}" if check.ulps < 1e4 else f"{check.ulps:.0e}"
-    return Text(
-        words if check.error == check.error else "missing", style="" if check.right else "red"
-    )
+    return plain(check.fault or words, style="" if check.right else "red")
