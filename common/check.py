@@ -116,8 +116,9 @@ def check(
     started = time.perf_counter()
     refuse_words(reference, model, optimizer, dtype, mode)
     classifies = MODELS[model].classifies if model else labels.dtype.kind in "iu"
+    classes = 1 + int(labels.max(initial=0)) if classifies else 0
     if classifies:
-        check_classes(labels, len(images))
+        check_classes(labels, len(images), classes)
     else:
         check_targets(labels, len(images))
     kind = CLASSIFICATION if classifies else REGRESSION
@@ -131,7 +132,7 @@ def check(
         images = images.astype(dtype)
     if kind == REGRESSION:
         labels = labels.astype(dtype)
-    data = {"train": (images, labels), "initial": cast(params, dtype)}
+    data = {"train": (images, labels), "initial": cast(params, dtype), "classes": classes}
     work = Work(plan, data, Orders(plan, len(images)), len(images), {}, None)
     session, backend, style = opened_as(port, style, mode)
     entrant = Entrant("port", "port", backend.name, style, mode, "memory")
@@ -196,7 +197,7 @@ def referee_of(
     """NumPy, or what is ported, in float64."""
     if reference is None:
         return Referee(plan, data, rule)
-    described = Model(plan.model, {}, "", 0, plan.model == CLASSIFICATION, 0, 0, 0.0)
+    described = Model(plan.model, {}, "", plan.model == CLASSIFICATION, 0, 0, 0.0)
     referee = Referee(plan, data, model=described, make=lambda: PortSession(reference))
     first = data["train"][0][:1].astype("float64")
     logits = referee.exact.logits(cast(data["initial"], "float64"), first)

@@ -36,7 +36,7 @@ BACKENDS = registry.find()
 FRAMEWORKS = [name for name in BACKENDS if name != "numpy"]
 #: 70 examples in batches of 32: a short last batch of 6.
 EXAMPLES, BATCH = 70, 32
-FEATURES = 36
+FEATURES, CLASSES = 36, 10
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 Done = subprocess.CompletedProcess[str]
 
@@ -74,7 +74,7 @@ def write_images(folder: Path) -> None:
     for images, labels in (idx.TRAIN, idx.TEST):
         pixels = draw.integers(0, 256, (EXAMPLES, FEATURES), dtype=np.uint8)
         pixels.flat[:256] = np.arange(256)
-        idx.write_images(folder / images, [pixels], EXAMPLES, 6)
+        idx.write_images(folder / images, [pixels], EXAMPLES, 6, 6)
         idx.write_labels(folder / labels, draw.integers(0, 10, EXAMPLES, dtype=np.uint8))
 
 
@@ -113,10 +113,12 @@ def session_data(small: description.Dataset) -> Callable[[Plan], dict[str, Any]]
     def make(plan: Plan) -> dict[str, Any]:
         model = MODELS[plan.model]
         if model.classifies:
-            start = draws.parameters(model, FEATURES, plan.hidden, plan.seed, plan.dtype)
-            return {"folder": str(small.folder), "limit": plan.limit, "initial": start}
-        start = draws.parameters(model, 2, plan.hidden, plan.seed, plan.dtype)
-        return {"train": draws.synthetic(plan.seed, plan.dtype), "initial": start}
+            start = draws.parameters(model, FEATURES, plan.hidden, CLASSES, plan.seed, plan.dtype)
+            inputs = small.inputs.asdict()
+            data = {"folder": str(small.folder), "limit": plan.limit, "inputs": inputs}
+            return {**data, "classes": CLASSES, "initial": start}
+        start = draws.parameters(model, 2, plan.hidden, 0, plan.seed, plan.dtype)
+        return {"train": draws.synthetic(plan.seed, plan.dtype), "classes": 0, "initial": start}
 
     return make
 

@@ -38,7 +38,7 @@ from common.contract.root import ROOT
 from common.data import draws
 from common.entrants.local import LocalSession, extend_path
 from common.measure.machine import available_cores
-from tests.conftest import BACKENDS, EXAMPLES, FEATURES, make_plan, write_images
+from tests.conftest import BACKENDS, CLASSES, EXAMPLES, FEATURES, make_plan, write_images
 
 Edits = Mapping[str, tuple[str, str]]
 
@@ -719,10 +719,13 @@ class Ward:
         if plan not in self.tracks:
             model = MODELS[plan.model]
             features, examples = (FEATURES, EXAMPLES) if model.classifies else (2, 1000)
-            start = draws.parameters(model, features, plan.hidden, plan.seed, plan.dtype)
-            data: dict[str, Any] = {"folder": str(self.data), "limit": None, "initial": start}
-            if not model.classifies:
-                data = {"train": draws.synthetic(plan.seed, plan.dtype), "initial": start}
+            start = draws.parameters(model, features, plan.hidden, CLASSES, plan.seed, plan.dtype)
+            data: dict[str, Any] = {"initial": start, "classes": CLASSES}
+            if model.classifies:
+                inputs = {"kind": "image", "shape": [6, 6, 1]}
+                data |= {"folder": str(self.data), "limit": None, "inputs": inputs}
+            else:
+                data["train"] = draws.synthetic(plan.seed, plan.dtype)
             orders = [
                 draws.order(plan.seed, epoch, examples, plan.batch_size, plan.drop_last)
                 for epoch in range(plan.epochs)

@@ -123,7 +123,7 @@ def test_no_bound_is_narrower_for_images_below_zero(model: str) -> None:
     plan = make_plan(model, hidden=16)
     start = {name: array.astype("float32") for name, array in data["params"].items()}
     images = (data["images"] - 2).astype("float32")
-    referee = Referee(plan, {"train": (images, data["labels"]), "initial": start})
+    referee = Referee(plan, {"train": (images, data["labels"]), "initial": start, "classes": 10})
     index = np.arange(32, dtype=np.int32)
     expectations = expected_at(referee, State(1, start, {}, index, index))
     for expected in (expectations.gradients, expectations.step):
@@ -137,7 +137,7 @@ def test_no_bound_asks_for_subnormal_numbers() -> None:
     data, plan = given(), make_plan("softmax")
     start = {name: array.astype("float32") for name, array in data["params"].items()}
     images = (data["images"] * 1e-45).astype("float64")
-    referee = Referee(plan, {"train": (images, data["labels"]), "initial": start})
+    referee = Referee(plan, {"train": (images, data["labels"]), "initial": start, "classes": 10})
     index = np.arange(32, dtype=np.int32)
     expectations = expected_at(referee, State(1, start, {}, index, index))
     for _, expected in expectations.updates:

@@ -147,7 +147,7 @@ def test_order_and_initial_values(full: Full) -> None:
     assert all(sorted(row) == list(range(EXAMPLES)) for row in order.tolist())
     assert read["data"]["order_sha256"] == hashlib.sha256(order.tobytes()).hexdigest()
     found = load_file(command.folder / "out" / "initial.safetensors")
-    drawn = draws.parameters(MODELS["softmax"], FEATURES, 256, 0, "float32")
+    drawn = draws.parameters(MODELS["softmax"], FEATURES, 256, 10, 0, "float32")
     assert {name: array.tobytes() for name, array in found.items()} == {
         name: array.tobytes() for name, array in drawn.items()
     }
@@ -812,8 +812,8 @@ def damaged(folder: Path, name: str, change: Callable[[bytes], bytes]) -> None:
         pytest.param(
             idx.TRAIN_IMAGES,
             lambda b: b[:8] + struct.pack(">2I", 4, 9) + b[16:],
-            "only square",
-            id="not-square",
+            "those for training have 4 x 9",
+            id="other-shape",
         ),
         pytest.param(
             idx.TEST_IMAGES,
@@ -821,7 +821,7 @@ def damaged(folder: Path, name: str, change: Callable[[bytes], bytes]) -> None:
             "images",
             id="other-number-of-images",
         ),
-        pytest.param(idx.TRAIN_LABELS, lambda b: b[:-1] + b"\x0a", "label 10", id="label-10"),
+        pytest.param(idx.TEST_LABELS, lambda b: b[:-1] + b"\x0a", "label 10", id="label-10"),
     ],
 )
 def test_bad_data_is_refused(

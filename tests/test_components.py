@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from common.contract.models import MODELS
-from tests.conftest import BACKENDS, FRAMEWORKS, make_plan
+from tests.conftest import BACKENDS, CLASSES, FEATURES, FRAMEWORKS, make_plan
 
 #: Relative error allowed in float64: a few hundred roundings.
 EXACT = 1e-13
@@ -30,7 +30,7 @@ def close(values: Any, right: Any, what: str = "") -> None:
 def moved_params(model: str, hidden: int, features: int) -> dict[str, np.ndarray]:
     """Parameters far from zero, so that every term counts."""
     draw = np.random.default_rng(11)
-    sizes = MODELS[model].sizes(features, hidden)
+    sizes = MODELS[model].sizes(features, hidden, CLASSES)
     return {name: draw.normal(0, 0.5, shape) for name, shape in sizes.items()}
 
 
@@ -177,15 +177,13 @@ def test_compiled_alone_is_the_same(
         call = getattr(session, name)
         return call(*arguments, compiled=True), call(*arguments)
 
-    classes = MODELS[model].outputs
+    classes = CLASSES if MODELS[model].classifies else 1
+    sizes = MODELS[model].sizes(FEATURES if MODELS[model].classifies else 2, 16, CLASSES)
     for seed in (0, 1):
         draw = np.random.default_rng(seed)
         images, labels = referee(plan).batch(np.arange(32 * seed, 32 * seed + 32, dtype=np.int32))
         params, grads = (
-            {
-                name: draw.normal(0, 0.5, shape).astype(dtype)
-                for name, shape in MODELS[model].sizes(images.shape[1], plan.hidden).items()
-            }
+            {name: draw.normal(0, 0.5, shape).astype(dtype) for name, shape in sizes.items()}
             for _ in range(2)
         )
         state = {f"{n}/m": draw.normal(0, 1, p.shape).astype(dtype) for n, p in params.items()}

@@ -28,6 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from common.contract.inputs import Inputs
 from common.data import cache as caching
 from common.data import datasets, description, files, idx, sources
 from common.errors import Refused
@@ -48,8 +49,10 @@ def make(
     draw = np.random.default_rng(seed)
     for (images, labels), count in ((idx.TRAIN, train), (idx.TEST, test)):
         pixels = draw.integers(0, 256, (count, side * side), np.uint8)
-        idx.write_images(folder / images, pixels, count, side)
-        idx.write_labels(folder / labels, draw.integers(0, 10, count, np.uint8))
+        idx.write_images(folder / images, pixels, count, side, side)
+        classes = draw.integers(0, 10, count, np.uint8)
+        classes[:1] = 9
+        idx.write_labels(folder / labels, classes)
     return folder
 
 
@@ -176,22 +179,28 @@ def closed_port() -> int:
 
 
 @settings(max_examples=30, deadline=None)
-@given(count=st.integers(1, 8), side=st.integers(1, 9), seed=st.integers(0, 2**32 - 1))
-def test_round_trip(tmp_path_factory: Any, count: int, side: int, seed: int) -> None:
+@given(
+    count=st.integers(1, 8),
+    rows=st.integers(1, 9),
+    columns=st.integers(1, 9),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_round_trip(tmp_path_factory: Any, count: int, rows: int, columns: int, seed: int) -> None:
     folder = tmp_path_factory.mktemp("round-trip")
     draw = np.random.default_rng(seed)
-    images = draw.integers(0, 256, (count, side * side), np.uint8)
-    labels = draw.integers(0, 10, count, np.uint8)
-    idx.write_images(folder / "images", images, count, side)
+    images = draw.integers(0, 256, (count, rows * columns), np.uint8)
+    labels = draw.integers(0, 256, count, np.uint8)
+    idx.write_images(folder / "images", images, count, rows, columns)
     idx.write_labels(folder / "labels", labels)
     np.testing.assert_array_equal(idx.read_images(folder / "images"), images)
     np.testing.assert_array_equal(idx.read_labels(folder / "labels"), labels)
-    assert idx.scan(folder / "images", idx.IMAGES_MAGIC).shape == (count, side, side)
-    assert idx.scan(folder / "labels", idx.LABELS_MAGIC).shape == (count,)
+    assert idx.scan(folder / "images", idx.IMAGES_MAGIC).shape == (count, rows, columns)
+    found = idx.scan(folder / "labels", idx.LABELS_MAGIC)
+    assert (found.shape, found.classes) == ((count,), int(labels.max()) + 1)
 
 
 def test_bytes_of_the_format(tmp_path: Path) -> None:
-    idx.write_images(tmp_path / "images", np.array([[1, 2, 3, 255]], np.uint8), 1, 2)
+    idx.write_images(tmp_path / "images", np.array([[1, 2, 3, 255]], np.uint8), 1, 2, 2)
     idx.write_labels(tmp_path / "labels", np.array([9, 0], np.uint8))
     header = bytes([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2])
     assert (tmp_path / "images").read_bytes() == header + bytes([1, 2, 3, 255])
@@ -211,7 +220,7 @@ def test_arrays_are_mapped_and_read_only(tmp_path: Path) -> None:
 
 def test_images_may_come_one_by_one(tmp_path: Path) -> None:
     pixels = np.arange(48, dtype=np.uint8).reshape(3, 16)
-    idx.write_images(tmp_path / "images", (image.reshape(4, 4) for image in pixels), 3, 4)
+    idx.write_images(tmp_path / "images", (image.reshape(4, 4) for image in pixels), 3, 4, 4)
     np.testing.assert_array_equal(idx.read_images(tmp_path / "images"), pixels)
 
 
@@ -221,9 +230,6 @@ def test_reading_checks_too(tmp_path: Path) -> None:
         idx.read_images(tmp_path / idx.TRAIN_LABELS)
     with pytest.raises(Refused, match="cannot be read"):
         idx.read_images(tmp_path / "absent")
-    idx.write_labels(tmp_path / "labels", np.array([1, 10], np.uint8))
-    with pytest.raises(Refused, match="label 10"):
-        idx.read_labels(tmp_path / "labels")
     with (tmp_path / idx.TEST_IMAGES).open("ab") as file:
         file.write(b"x")
     with pytest.raises(Refused, match="too long"):
@@ -261,7 +267,8 @@ def test_given_folder(tmp_path: Path, pretend: Path, cache: Path, packed: bool, 
     assert dataset.raw == cache / "fashion-mnist/FashionMNIST/raw"
     assert contents(dataset.raw) == original
     assert dataset.sha256 == datasets.SHA256
-    assert (dataset.side, dataset.train_examples, dataset.test_examples) == (SIDE, TRAIN, TEST)
+    assert dataset.inputs == Inputs("image", (SIDE, SIDE, 1))
+    assert (dataset.train_examples, dataset.test_examples) == (TRAIN, TEST)
     assert [array.shape for array in dataset.train()] == [(TRAIN, SIDE * SIDE), (TRAIN,)]
     assert [array.shape for array in dataset.test()] == [(TEST, SIDE * SIDE), (TEST,)]
     assert tree(cache) == {f"fashion-mnist/FashionMNIST/raw/{name}" for name in idx.FILES}
@@ -295,7 +302,7 @@ def test_custom_folder_that_is_genuine(pretend: Path, cache: Path) -> None:
 def test_all_256_values_survive(tmp_path: Path) -> None:
     folder = make(tmp_path / "mine", side=16)
     pixels = np.arange(256, dtype=np.uint8)
-    idx.write_images(folder / idx.TRAIN_IMAGES, np.tile(pixels, (TRAIN, 1)), TRAIN, 16)
+    idx.write_images(folder / idx.TRAIN_IMAGES, np.tile(pixels, (TRAIN, 1)), TRAIN, 16, 16)
     images, _ = datasets.load(pack(folder), custom=True, say=quiet).train()
     np.testing.assert_array_equal(images, np.tile(pixels, (TRAIN, 1)))
 
@@ -369,12 +376,18 @@ DAMAGES = {
     ),
     "empty": (rewrite(idx.TEST_IMAGES, test=0), "empty, its header says 0 x 6 x 6"),
     "empty-labels": (rewrite(idx.TEST_LABELS, test=0), "empty, its header says 0"),
-    "not-square": (patch(idx.TRAIN_IMAGES, 11, bytes([3, 0, 0, 0, 12])), "images of 3 x 12 pixels"),
+    "shapes": (
+        patch(idx.TRAIN_IMAGES, 11, bytes([3, 0, 0, 0, 12])),
+        "images of 6 x 6 pixels, but those for training have 3 x 12",
+    ),
     "counts": (rewrite(idx.TRAIN_LABELS, train=19), "20 images, but 19 labels in train-labels"),
     "counts-test": (rewrite(idx.TEST_IMAGES, test=11), "11 images, but 10 labels in t10k-labels"),
     "sides": (rewrite(idx.TEST_IMAGES, side=5), "images of 5 x 5 pixels, but those for training"),
-    "label": (patch(idx.TRAIN_LABELS, 11, b"\n"), "label 10; labels must lie between 0 and 9"),
-    "label-test": (patch(idx.TEST_LABELS, 17, b"\xff"), "label 255"),
+    "label": (
+        patch(idx.TEST_LABELS, 11, b"\n"),
+        "label 10, but those for training end at 9; give files that belong together",
+    ),
+    "label-byte": (patch(idx.TEST_LABELS, 17, b"\xff"), "label 255"),
     "missing": (
         lambda folder: (folder / idx.TEST_LABELS).unlink(),
         "lacks t10k-labels-idx1-ubyte (plain or .gz)",
@@ -804,7 +817,7 @@ def test_resize_is_pillows(pretend: Path, cache: Path, side: int) -> None:
     said: list[str] = []
     resized = datasets.load(pretend, resize=side, say=said.append)
     assert said == [f"resizing the images to {side} x {side}"]
-    assert resized.side == side
+    assert resized.inputs == Inputs("image", (side, side, 1))
     assert resized.folder == cache / f"fashion-mnist-{side}"
     assert resized.sha256 == original.sha256
     for before, after in ((original.train(), resized.train()), (original.test(), resized.test())):
@@ -847,7 +860,9 @@ def test_sums_can_be_checked_by_others(pretend: Path) -> None:
 def test_genuine(genuine: description.Dataset) -> None:
     assert genuine.name == "Fashion-MNIST"
     assert genuine.sha256 == files.SHA256
-    assert (genuine.side, genuine.train_examples, genuine.test_examples) == (28, 60000, 10000)
+    assert genuine.inputs == Inputs("image", (28, 28, 1))
+    assert genuine.classes == description.CLASSES
+    assert (genuine.train_examples, genuine.test_examples) == (60000, 10000)
     images, labels = genuine.train()
     assert images.shape == (60000, 784)
     assert labels[:10].tolist() == [9, 0, 0, 3, 0, 2, 7, 2, 5, 5]

@@ -14,7 +14,7 @@ from common.contract.arrays import Array
 from common.contract.labels import check_classes, check_labels, check_targets
 from common.data import idx
 from common.entrants.process import WorkerSession
-from common.errors import BadLabel, Failed
+from common.errors import BadLabel
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, make_plan
 
 INTEGERS = "classes are the integers 0 to 9"
@@ -56,10 +56,11 @@ Data = Callable[[Any], dict[str, Any]]
 
 
 def place(session: WorkerSession, model: str, labels: Array, session_data: Data) -> None:
-    """Open a session whose arrays hold these labels: what `place` is given."""
+    """Open a session whose arrays hold these labels."""
     plan = make_plan(model, dtype="float64")
     images = np.zeros((4, FEATURES), np.uint8) if model == "softmax" else np.zeros((4, 2))
-    data = {"train": (images, labels), "initial": session_data(plan)["initial"]}
+    data = {**session_data(plan), "train": (images, labels)}
+    data.pop("folder", None)
     session.open(plan.asdict(), MEMORY, data)
 
 
@@ -110,7 +111,7 @@ def files(folder: Path, labels: Array, train_images: int = EXAMPLES) -> Path:
     raw = folder / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     for (images, classes), n in ((idx.TRAIN, train_images), (idx.TEST, EXAMPLES)):
-        idx.write_images(raw / images, [np.zeros((n, FEATURES), np.uint8)], n, 6)
+        idx.write_images(raw / images, [np.zeros((n, FEATURES), np.uint8)], n, 6, 6)
         idx.write_labels(raw / classes, np.zeros(EXAMPLES, np.uint8))
     idx.write_labels(raw / idx.TRAIN_LABELS, labels)
     return folder
@@ -128,10 +129,9 @@ def test_files(backend: str, choice: str, workers: Any, session_data: Data, tmp_
     labels[50] = 10
     wrong = files(tmp_path / "wrong", labels)
     data = {**session_data(plan), "folder": str(wrong)}
-    with pytest.raises(Failed) as refused:
+    with pytest.raises(BadLabel) as refused:
         workers(backend).open(plan.asdict(), choices, data)
-    path = wrong / "FashionMNIST" / "raw" / idx.TRAIN_LABELS
-    assert str(refused.value) == f"Refused: {path}: label 10; labels must lie between 0 and 9"
+    assert str(refused.value) == "label 10 of example 50: classes are the integers 0 to 9"
 
     data["folder"] = str(files(tmp_path / "fewer", np.zeros(60, np.uint8)))
     with pytest.raises(BadLabel) as differ:
@@ -142,14 +142,14 @@ def test_files(backend: str, choice: str, workers: Any, session_data: Data, tmp_
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32, np.int64, ">i2"])
 def test_every_class_is_taken(dtype: Any) -> None:
     labels = np.arange(10).astype(dtype)
-    check_classes(labels, 10)
-    check_labels(np.zeros((10, 4), np.uint8), labels)
-    check_labels(np.zeros((10, 4), np.float32), labels)
+    check_classes(labels, 10, 10)
+    check_labels(np.zeros((10, 4), np.uint8), labels, 10)
+    check_labels(np.zeros((10, 4), np.float32), labels, 10)
 
 
 def test_one_class_and_no_example() -> None:
     check_classes(np.zeros(3, np.int32), 3, classes=1)
-    check_classes(np.zeros(0, np.int32), 0)
+    check_classes(np.zeros(0, np.int32), 0, 10)
     check_targets(np.zeros((0, 1)), 0)
     with pytest.raises(BadLabel, match=r"integers 0 to 0$"):
         check_classes(np.ones(1, np.int32), 1, classes=1)
@@ -160,12 +160,12 @@ def test_every_finite_target_is_taken(dtype: Any) -> None:
     limits = np.finfo(dtype)
     targets = np.array([[limits.max], [limits.min], [0], [limits.smallest_subnormal]], dtype)
     check_targets(targets, 4)
-    check_labels(np.zeros((4, 2), dtype), targets)
+    check_labels(np.zeros((4, 2), dtype), targets, 0)
 
 
 def test_pixels_have_no_targets() -> None:
     with pytest.raises(BadLabel, match=r"^labels of dtype float64: classes"):
-        check_labels(np.zeros((4, 9), np.uint8), np.zeros((4, 1)))
+        check_labels(np.zeros((4, 9), np.uint8), np.zeros((4, 1)), 10)
 
 
 def test_is_a_value_error_and_ends_one_entrant() -> None:

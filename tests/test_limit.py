@@ -31,7 +31,7 @@ def test_work(
 ) -> None:
     monkeypatch.setattr(limit, "machine", lambda dtype, threads: RATES)
     plan = make_plan(model, dtype=dtype)
-    start = draws.parameters(MODELS[model], 784, plan.hidden, 0, dtype)
+    start = draws.parameters(MODELS[model], 784, plan.hidden, 10, 0, dtype)
     found = limit.limit(plan, start, 1000)
     assert found is not None
     assert (found["flops"], found["bytes"]) == (1000 * flops, 1000 * read)

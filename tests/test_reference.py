@@ -30,7 +30,7 @@ def numerical(function: Any, array: np.ndarray) -> np.ndarray:
 
 def inputs(model: str) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     draw = np.random.default_rng(3)
-    sizes = MODELS[model].sizes(features=5, hidden=4)
+    sizes = MODELS[model].sizes(features=5, hidden=4, classes=10)
     params = {name: draw.normal(0, 1, shape) for name, shape in sizes.items()}
     images = draw.random((7, 5))
     if MODELS[model].classifies:
@@ -125,8 +125,8 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
 
 def test_initial_values_are_drawn_in_float64_and_rounded_once() -> None:
     mlp = MODELS["mlp"]
-    wide = draws.parameters(mlp, 784, 256, 0, "float64")
-    narrow = draws.parameters(mlp, 784, 256, 0, "float32")
+    wide = draws.parameters(mlp, 784, 256, 10, 0, "float64")
+    narrow = draws.parameters(mlp, 784, 256, 10, 0, "float32")
     for name, array in wide.items():
         np.testing.assert_array_equal(narrow[name], array.astype(np.float32))
         if name.endswith("bias"):

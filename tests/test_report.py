@@ -7,7 +7,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -19,6 +19,7 @@ from rich.console import Console
 
 from common.agreement.verdict import Difference, Verdict
 from common.contract.entrant import Entrant
+from common.contract.inputs import Inputs
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import description, draws
@@ -130,7 +131,7 @@ def work_of(plan: Plan) -> Work:
         "order_sha256": SHA256,
         "initial_sha256": SHA256,
     }
-    start = draws.parameters(model, FEATURES, plan.hidden, 0, plan.dtype)
+    start = draws.parameters(model, FEATURES, plan.hidden, 10, 0, plan.dtype)
     labels = np.zeros(TESTS, np.uint8) if model.classifies else None
     return Work(plan, {"initial": start}, orders, EXAMPLES, summary, labels)
 
@@ -755,14 +756,16 @@ def test_their_time_is_not_the_trainings() -> None:
 def pictured(
     chosen: Mapping[str, list[int]],
     width: int = 160,
-    name: str = description.FASHION_MNIST,
+    names: Sequence[str] = description.CLASSES,
     margins: np.ndarray | None = MARGINS,
     side: int = 28,
 ) -> str:
     """What is printed of five test images, all of class 3, and what entrants took them for."""
     pixels = np.arange(TESTS * side * side).reshape(TESTS, -1).astype(np.uint8)
     dataset: Any = SimpleNamespace(
-        test=lambda: (pixels, np.full(TESTS, 3, np.uint8)), classes=description.names_of(name)
+        test=lambda: (pixels, np.full(TESTS, 3, np.uint8)),
+        classes=names,
+        inputs=Inputs("image", (side, side, 1)),
     )
     results = run(
         {n: other(i, classes=np.array(c, np.uint8)) for i, (n, c) in enumerate(chosen.items())}
@@ -832,7 +835,7 @@ def test_a_long_label_never_costs_the_class(width: int) -> None:
 
 
 def test_classes_of_other_data_are_numbers() -> None:
-    text = pictured({"a": [3, 3, 3, 3, 3], "b": [3, 3, 7, 3, 3]}, name="custom")
+    text = pictured({"a": [3, 3, 3, 3, 3], "b": [3, 3, 7, 3, 3]}, names="0123456789")
     assert "test image 2: 3" in text
     assert "b: 7" in text
     assert "dress" not in text
@@ -853,7 +856,9 @@ def test_hostile_words_beside_a_picture(words: str) -> None:
 
 def test_agreement_is_part_of_what_is_printed() -> None:
     dataset: Any = SimpleNamespace(
-        name="custom", test=lambda: (np.zeros((TESTS, 36), np.uint8), np.zeros(TESTS, np.uint8))
+        test=lambda: (np.zeros((TESTS, 36), np.uint8), np.zeros(TESTS, np.uint8)),
+        classes=description.CLASSES,
+        inputs=Inputs("image", (6, 6, 1)),
     )
     results = run({"a": FakeSession(), "b": other()})
     out = io.StringIO()
@@ -866,7 +871,7 @@ def test_agreement_is_part_of_what_is_printed() -> None:
     ("side", "lines", "width"), [(28, 14, 28), (6, 3, 6), (1, 0, 0), (29, 7, 15), (56, 14, 28)]
 )
 def test_drawn(side: int, lines: int, width: int) -> None:
-    text = drawn(np.zeros(side * side, np.uint8))
+    text = drawn(np.zeros((side, side), np.uint8))
     rows = text.splitlines()
     assert len(rows) == lines
     assert all(len(row) == width for row in rows)
@@ -875,9 +880,14 @@ def test_drawn(side: int, lines: int, width: int) -> None:
 def test_drawn_is_the_picture() -> None:
     """Dark above, light below, and half of each where a line holds both."""
     pixels = np.repeat([0, 0, 0, 255, 255, 255], 6).astype(np.uint8)
-    assert drawn(pixels) == "      \n======\n@@@@@@"
+    assert drawn(pixels.reshape(6, 6)) == "      \n======\n@@@@@@"
     columns = np.tile([0, 255, 0, 255, 0, 255], 6).astype(np.uint8)
-    assert drawn(columns) == "\n".join([" @ @ @"] * 3)
+    assert drawn(columns.reshape(6, 6)) == "\n".join([" @ @ @"] * 3)
+
+
+def test_drawn_in_its_own_shape() -> None:
+    assert drawn(np.zeros((4, 9), np.uint8)) == "\n".join([" " * 9] * 2)
+    assert drawn(np.zeros((57, 3), np.uint8)).count("\n") + 1 == 9
 
 
 # ---- the schema ----------------------------------------------------------------------------

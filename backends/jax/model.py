@@ -1,35 +1,51 @@
 """Models: parameters in, a forward function out, in JAX."""
 
 import jax.numpy as jnp
+from common.contract.axes import from_layout, to_layout
 
 import jax
-import numpy as np
 
 from .data import to_array, to_tensor
 
+#: A tensor's axes in the neutral order, and the order it is held in here.
+LAYOUT = {
+    ("in", "out"): ("out", "in"),  # X Wᵀ: quicker than X W for ten columns
+    ("length", "in", "out"): ("length", "in", "out"),
+    ("height", "width", "in", "out"): ("height", "width", "in", "out"),
+}
 
-def load(arrays, device):
-    """Place the initial values; weights are held as (out, in).
 
-    Differs: by choice: X Wᵀ is quicker than X W for ten columns.
+def load(arrays, axes, device):
+    """Place the initial values, every tensor in the order LAYOUT says.
+
+    Args:
+        arrays: the values, under neutral names, their axes in neutral order.
+        axes: parameter -> its axes' names; one that has none stays as it is.
+        device: "cpu" or "cuda".
+
+    Returns:
+        params, under the same names.
     """
-    return {n: to_tensor(array.T, device) for n, array in arrays.items()}
+    arrays = to_layout(arrays, axes, LAYOUT)
+    return {name: to_tensor(array, device) for name, array in arrays.items()}
 
 
-def assign(params, arrays):
+def assign(params, arrays, axes):
     """Set the parameters' values.
 
     Differs: arrays are immutable, so the result is a new dict.
     """
+    arrays = to_layout(arrays, axes, LAYOUT)
     return {
-        n: jax.device_put(np.array(arrays[n].T), p.sharding)
-        for n, p in params.items()
+        name: jax.device_put(arrays[name], param.sharding)
+        for name, param in params.items()
     }
 
 
-def dump(params):
-    """Hand the values back: neutral names, (in, out), contiguous."""
-    return {name: to_array(param).T.copy() for name, param in params.items()}
+def dump(params, axes):
+    """Hand the values back: neutral names and order, contiguous."""
+    arrays = {name: to_array(param) for name, param in params.items()}
+    return from_layout(arrays, axes, LAYOUT)
 
 
 def linear_scratch(params):

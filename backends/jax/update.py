@@ -2,12 +2,13 @@
 
 import jax.numpy as jnp
 import optax
+from common.contract.axes import from_layout, to_layout
 from optax import tree_utils
 
 import jax
-import numpy as np
 
 from .data import to_array
+from .model import LAYOUT
 
 FIELDS = {"trace": "m", "mu": "m", "nu": "v"}  # optax's names, and ours
 
@@ -188,7 +189,7 @@ def adamw_concise(params, lr, betas, eps, decay):
     return optimizer.init(params), update
 
 
-def assign_state(state, arrays):
+def assign_state(state, arrays, axes):
     """Set the optimiser's state.
 
     Differs: arrays are immutable, so the result is a new state; optax keeps
@@ -197,9 +198,10 @@ def assign_state(state, arrays):
 
     See: https://optax.readthedocs.io/en/latest/api/utilities.html
     """
+    arrays = to_layout(arrays, axes, LAYOUT)
 
     def put(name, buffer):
-        return jax.device_put(np.array(arrays[name].T), buffer.sharding)
+        return jax.device_put(arrays[name], buffer.sharding)
 
     if isinstance(state, dict):
         return {name: put(name, buffer) for name, buffer in state.items()}
@@ -215,11 +217,12 @@ def assign_state(state, arrays):
     return tree_utils.tree_set(state, **found)
 
 
-def dump_state(state):
-    """Hand the state back: "<parameter>/m", (in, out), contiguous."""
+def dump_state(state, axes):
+    """Hand the state back: "<parameter>/m", its parameter's order, contiguous."""
     if not isinstance(state, dict):
         state = named(state)
-    return {name: to_array(buffer).T.copy() for name, buffer in state.items()}
+    arrays = {name: to_array(buffer) for name, buffer in state.items()}
+    return from_layout(arrays, axes, LAYOUT)
 
 
 def named(state):

@@ -2,36 +2,57 @@
 
 from collections import OrderedDict
 
+from common.contract.axes import from_layout, to_layout
+
 import mindspore
 from mindspore import Parameter, nn, ops
 
 from .data import to_array, to_tensor
 
+#: A tensor's axes in the neutral order, and the order it is held in here.
+LAYOUT = {
+    ("in", "out"): ("out", "in"),  # nn.Dense
+    ("length", "in", "out"): ("out", "in", "length"),  # nn.Conv1d
+    ("height", "width", "in", "out"): ("out", "in", "height", "width"),
+}
 
-def load(arrays, device):
-    """Place the initial values; weights are held as (out, in).
 
-    Differs: as nn.Dense holds them; every Parameter has a name.
+def load(arrays, axes, device):
+    """Place the initial values, every tensor in the order LAYOUT says.
+
+    Args:
+        arrays: the values, under neutral names, their axes in neutral order.
+        axes: parameter -> its axes' names; one that has none stays as it is.
+        device: "cpu".
+
+    Returns:
+        params, under the same names.
+
+    Differs: every Parameter has a name, and contiguous memory: a transposed
+    view would never be trained.
     """
+    arrays = to_layout(arrays, axes, LAYOUT)
     return {
-        n: Parameter(to_tensor(array.T, device), name=n)
-        for n, array in arrays.items()
+        name: Parameter(to_tensor(array, device), name=name)
+        for name, array in arrays.items()
     }
 
 
-def assign(params, arrays):
+def assign(params, arrays, axes):
     """Set the parameters' values, in the memory they already have.
 
     Differs: `Parameter.set_data` would not be seen by a compiled function.
     """
+    arrays = to_layout(arrays, axes, LAYOUT)
     for name, param in params.items():
-        ops.assign(param, to_tensor(arrays[name].T, "cpu"))
+        ops.assign(param, to_tensor(arrays[name], "cpu"))
     return params
 
 
-def dump(params):
-    """Hand the values back: neutral names, (in, out), contiguous."""
-    return {name: to_array(param).T.copy() for name, param in params.items()}
+def dump(params, axes):
+    """Hand the values back: neutral names and order, contiguous."""
+    arrays = {name: to_array(param) for name, param in params.items()}
+    return from_layout(arrays, axes, LAYOUT)
 
 
 def linear_scratch(params):

@@ -1,11 +1,13 @@
 """Updates: gradients in, moved parameters out, in MindSpore."""
 
+from common.contract.axes import from_layout, to_layout
 from mindspore.experimental.optim import AdamW
 
 import mindspore
 from mindspore import Parameter, Tensor, nn, ops
 
 from .data import to_array, to_tensor
+from .model import LAYOUT
 
 
 def sgd_scratch(params, lr, momentum, decay):
@@ -242,13 +244,15 @@ def adamw_concise(params, lr, betas, eps, decay):
     return state, update
 
 
-def assign_state(state, arrays):
+def assign_state(state, arrays, axes):
     """Set the optimiser's state, in the memory it already has.
 
-    Differs: nn.Adam's state has the powers of b1 and b2, too: they follow t.
+    Differs: nn.Adam's state has the powers of b1 and b2, too: they follow t,
+    whose shape is (1,).
     """
+    arrays = to_layout(arrays, axes, LAYOUT)
     for name, buffer in neutral(state).items():
-        array = arrays[name].T.reshape(buffer.shape)
+        array = arrays[name].reshape(buffer.shape)
         ops.assign(buffer, to_tensor(array, "cpu"))
     for beta in ("beta1", "beta2"):
         if beta in state:
@@ -257,13 +261,12 @@ def assign_state(state, arrays):
     return state
 
 
-def dump_state(state):
-    """Hand the state back: "<parameter>/m", (in, out), contiguous."""
-    buffers = neutral(state)
-    arrays = {n: to_array(b).T.copy() for n, b in buffers.items()}
+def dump_state(state, axes):
+    """Hand the state back: "<parameter>/m", its parameter's order, contiguous."""
+    arrays = {n: to_array(buffer) for n, buffer in neutral(state).items()}
     if "step" in arrays:
         arrays["step"] = arrays["step"].reshape(())  # nn.Adam's is (1,)
-    return arrays
+    return from_layout(arrays, axes, LAYOUT)
 
 
 def neutral(state):

@@ -2,30 +2,48 @@
 
 from collections import OrderedDict
 
+from common.contract.axes import from_layout, to_layout
+
 import torch
 from torch import nn
 
 from .data import to_array, to_tensor
 
+#: A tensor's axes in the neutral order, and the order it is held in here.
+LAYOUT = {
+    ("in", "out"): ("out", "in"),  # nn.Linear
+    ("length", "in", "out"): ("out", "in", "length"),  # nn.Conv1d
+    ("height", "width", "in", "out"): ("out", "in", "height", "width"),
+}
 
-def load(arrays, device):
-    """Place the initial values; weights are held as (out, in).
 
-    Differs: as nn.Linear holds them.
+def load(arrays, axes, device):
+    """Place the initial values, every tensor in the order LAYOUT says.
+
+    Args:
+        arrays: the values, under neutral names, their axes in neutral order.
+        axes: parameter -> its axes' names; one that has none stays as it is.
+        device: "cpu" or "cuda".
+
+    Returns:
+        params, under the same names.
     """
-    return {n: to_tensor(array.T, device) for n, array in arrays.items()}
+    arrays = to_layout(arrays, axes, LAYOUT)
+    return {name: to_tensor(array, device) for name, array in arrays.items()}
 
 
-def assign(params, arrays):
+def assign(params, arrays, axes):
     """Set the parameters' values, in the memory they already have."""
+    arrays = to_layout(arrays, axes, LAYOUT)
     for name, param in params.items():
-        param.copy_(to_tensor(arrays[name].T, param.device))
+        param.copy_(to_tensor(arrays[name], param.device))
     return params
 
 
-def dump(params):
-    """Hand the values back: neutral names, (in, out), contiguous."""
-    return {name: to_array(param).T.copy() for name, param in params.items()}
+def dump(params, axes):
+    """Hand the values back: neutral names and order, contiguous."""
+    arrays = {name: to_array(param) for name, param in params.items()}
+    return from_layout(arrays, axes, LAYOUT)
 
 
 def linear_scratch(params):

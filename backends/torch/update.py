@@ -1,5 +1,6 @@
 """Updates: gradients in, moved parameters out, in PyTorch."""
 
+from common.contract.axes import from_layout, to_layout
 from torch.compiler import is_compiling
 from torch.optim.adam import adam
 from torch.optim.adamw import adamw
@@ -8,6 +9,7 @@ from torch.optim.sgd import sgd
 import torch
 
 from .data import to_array, to_tensor
+from .model import LAYOUT
 
 
 def sgd_scratch(params, lr, momentum, decay):
@@ -232,16 +234,18 @@ def adamw_concise(params, lr, betas, eps, decay):
     return state, update
 
 
-def assign_state(state, arrays):
+def assign_state(state, arrays, axes):
     """Set the optimiser's state, in the memory it already has."""
+    arrays = to_layout(arrays, axes, LAYOUT)
     for name, buffer in state.items():
-        buffer.copy_(to_tensor(arrays[name].T, buffer.device))
+        buffer.copy_(to_tensor(arrays[name], buffer.device))
     return state
 
 
-def dump_state(state):
-    """Hand the state back: "<parameter>/m", (in, out), contiguous."""
-    return {name: to_array(buffer).T.copy() for name, buffer in state.items()}
+def dump_state(state, axes):
+    """Hand the state back: "<parameter>/m", its parameter's order, contiguous."""
+    arrays = {name: to_array(buffer) for name, buffer in state.items()}
+    return from_layout(arrays, axes, LAYOUT)
 
 
 def adam_state(params):

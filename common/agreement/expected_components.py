@@ -48,7 +48,7 @@ def expected_logits(inputs: Inputs, params: Arrays) -> dict[str, Expected]:
         return {"logits": plain.logits(params, images[order])[np.argsort(order)]}
 
     right, own = logits_of(params64), {"logits": plain.logits(params, images)}
-    if inputs.model.shapes:
+    if inputs.model.parameters:
         return expect(inputs.dtype, right, own, rearranged)
     # Nobody knows which parameters take the features of a network of somebody's own.
     near = Neighbours(moved(params64, inputs.dtype), []).through(logits_of)
@@ -58,7 +58,7 @@ def expected_logits(inputs: Inputs, params: Arrays) -> dict[str, Expected]:
 def rows_permuted(params: Arrays, columns: Array, model: Model) -> Arrays:
     """Permute the rows of every weight that takes the features, to go with the images."""
     return {
-        name: array[columns] if model.shapes[name][0] == "features" else array
+        name: array[columns] if model.parameters[name].get("in") == "features" else array
         for name, array in params.items()
     }
 

@@ -76,7 +76,7 @@ def on_edges(inputs: Inputs) -> list[list[Arrays]]:
     Whatever unit that switches on or off is on its edge.
     """
     hidden = "hidden.weight", "hidden.bias"
-    if not set(hidden) <= set(inputs.model.shapes):
+    if not set(hidden) <= set(inputs.model.parameters):
         return []
     terms = (np.abs(inputs.images64) @ np.abs(inputs.params[hidden[0]])).max(axis=0)
     unit = NUDGE_ULPS * float(np.finfo(inputs.dtype).eps) / 2

@@ -211,7 +211,7 @@ def import_what_comes_last() -> Any:
 def sweep_requests(asked: argparse.Namespace) -> dict[int, Request]:
     """Read one request for each value; all that cannot be is refused before the first runs."""
     name, values = asked.vary
-    if name == "hidden" and "hidden" not in str(MODELS[asked.model].shapes):
+    if name == "hidden" and "hidden" not in str(MODELS[asked.model].parameters):
         raise Refused(f"--vary hidden: {asked.model} has no hidden layer; try --model mlp")
     if asked.epochs == 1 and asked.rounds == 1:
         raise Refused("--epochs 1 with one round has no steady epoch to time; use two or more")

@@ -36,9 +36,9 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
         "loader": ("folder", "dtype", "device", "batch_size", "workers"),
     },
     "model.py": {
-        "load": ("arrays", "device"),
-        "assign": ("params", "arrays"),
-        "dump": ("params",),
+        "load": ("arrays", "axes", "device"),
+        "assign": ("params", "arrays", "axes"),
+        "dump": ("params", "axes"),
         "linear_scratch": ("params",),
         "linear_concise": ("params",),
         "softmax_scratch": ("params",),
@@ -61,8 +61,8 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
         "adam_concise": ("params", "lr", "betas", "eps", "decay"),
         "adamw_scratch": ("params", "lr", "betas", "eps", "decay"),
         "adamw_concise": ("params", "lr", "betas", "eps", "decay"),
-        "assign_state": ("state", "arrays"),
-        "dump_state": ("state",),
+        "assign_state": ("state", "arrays", "axes"),
+        "dump_state": ("state", "axes"),
     },
     "accuracy.py": {
         "correct": ("logits", "labels"),

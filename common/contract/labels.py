@@ -19,15 +19,13 @@ from common.errors import BadLabel
 Array = NDArray[Any]
 
 
-MAX_LABEL = 9
-
-
-def check_labels(images: Array, labels: Array) -> None:
+def check_labels(images: Array, labels: Array, classes: int) -> None:
     """Refuse labels that do not go with these images: classes with pixels, else either kind.
 
     Args:
         images: (n, features), uint8 pixels or other numbers.
         labels: (n,) classes, or, where images are no pixels, (n, 1) targets.
+        classes: how many there are; of no consequence to targets.
 
     Raises:
         BadLabel: as `check_classes` or `check_targets`.
@@ -35,10 +33,10 @@ def check_labels(images: Array, labels: Array) -> None:
     if images.dtype != np.uint8 and labels.dtype.kind == "f":
         check_targets(labels, len(images))
     else:
-        check_classes(labels, len(images))
+        check_classes(labels, len(images), classes)
 
 
-def check_classes(labels: Array, examples: int, classes: int = MAX_LABEL + 1) -> None:
+def check_classes(labels: Array, examples: int, classes: int) -> None:
     """Refuse labels that are not one class for each example.
 
     Args:

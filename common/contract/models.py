@@ -1,4 +1,4 @@
-"""The models: what each one's parameters are called, their shapes, and its usual settings.
+"""The models: their parameters, whose axes have names and sizes, and their usual settings.
 
 A new model is one entry in `MODELS` and one function per style in each backend's
 `model.py`, called `<name>_scratch` and `<name>_concise`.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from common.contract.axes import Names
+
 
 @dataclass(frozen=True)
 class Model:
@@ -15,54 +17,73 @@ class Model:
 
     Attributes:
         name: as on the command line, and the prefix of its functions in `model.py`.
-        shapes: parameter -> shape, `(in, out)` for weights; the words `features`,
-            `hidden` and `outputs` are filled in by `Model.sizes`.
+        parameters: parameter -> axis -> size, in the neutral order: a weight has "in" and "out",
+            a convolution's "height", "width", "in" and "out", a bias "out". A size is a number
+            or a word: `features` (numbers in one example), `hidden` or `classes`.
         loss: prefix of its functions in `loss.py`.
-        outputs: columns of the logits.
         classifies: whether labels are classes, so that there is an accuracy.
         epochs, batch_size, lr: what a run uses unless told otherwise.
         adam_lr: the same for the optimisers that divide by a gradient's size.
     """
 
     name: str
-    shapes: dict[str, tuple[str, ...]]
+    parameters: dict[str, dict[str, str | int]]
     loss: str
-    outputs: int
     classifies: bool
     epochs: int
     batch_size: int
     lr: float
     adam_lr: float = 0.001
 
-    def sizes(self, features: int, hidden: int) -> dict[str, tuple[int, ...]]:
-        """Parameter -> shape in numbers."""
-        size = {"features": features, "hidden": hidden, "outputs": self.outputs}
-        return {name: tuple(size[word] for word in shape) for name, shape in self.shapes.items()}
+    @property
+    def axes(self) -> dict[str, Names]:
+        """Parameter -> its axes' names, in the neutral order."""
+        return {name: tuple(sizes) for name, sizes in self.parameters.items()}
+
+    def sizes(self, features: int, hidden: int, classes: int) -> dict[str, tuple[int, ...]]:
+        """Parameter -> shape in numbers, in the neutral order."""
+        words = {"features": features, "hidden": hidden, "classes": classes}
+        return {
+            name: tuple(words[size] if isinstance(size, str) else size for size in sizes.values())
+            for name, sizes in self.parameters.items()
+        }
 
 
-_ONE_LAYER = {"output.weight": ("features", "outputs"), "output.bias": ("outputs",)}
-_TWO_LAYERS = {
-    "hidden.weight": ("features", "hidden"),
-    "hidden.bias": ("hidden",),
-    "output.weight": ("hidden", "outputs"),
-    "output.bias": ("outputs",),
-}
+def _dense(name: str, inputs: str, outputs: str | int) -> dict[str, dict[str, str | int]]:
+    """The parameters of a dense layer."""
+    return {f"{name}.weight": {"in": inputs, "out": outputs}, f"{name}.bias": {"out": outputs}}
+
 
 MODELS = {
     model.name: model
     for model in (
         Model(
             "linear",
-            _ONE_LAYER,
+            _dense("output", "features", 1),
             "squared_error",
-            outputs=1,
             classifies=False,
             epochs=10,
             batch_size=10,
             lr=0.03,
             adam_lr=0.03,
         ),
-        Model("softmax", _ONE_LAYER, "cross_entropy", 10, True, epochs=10, batch_size=256, lr=0.1),
-        Model("mlp", _TWO_LAYERS, "cross_entropy", 10, True, epochs=10, batch_size=256, lr=0.1),
+        Model(
+            "softmax",
+            _dense("output", "features", "classes"),
+            "cross_entropy",
+            classifies=True,
+            epochs=10,
+            batch_size=256,
+            lr=0.1,
+        ),
+        Model(
+            "mlp",
+            _dense("hidden", "features", "hidden") | _dense("output", "hidden", "classes"),
+            "cross_entropy",
+            classifies=True,
+            epochs=10,
+            batch_size=256,
+            lr=0.1,
+        ),
     )
 }

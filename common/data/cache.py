@@ -15,6 +15,7 @@ import platformdirs
 from numpy.typing import NDArray
 from PIL import Image
 
+from common.contract.inputs import Inputs
 from common.data import idx
 from common.data.description import Dataset
 from common.data.files import RAW, Digests, digests_of, plain_files, scan_files
@@ -68,17 +69,17 @@ def _resized(dataset: Dataset, side: int, say: Say) -> Dataset:
                 (idx.TRAIN, dataset.train()),
                 (idx.TEST, dataset.test()),
             ):
-                pixels = (_resize(image, dataset.side, side) for image in images)
-                idx.write_images(files[names[0]], pixels, len(images), side)
+                pixels = (_resize(image, dataset.inputs, side) for image in images)
+                idx.write_images(files[names[0]], pixels, len(images), side, side)
                 idx.write_labels(files[names[1]], labels)
             _write_sums(new, digests_of(scan_files(files)))
-    return replace(dataset, folder=entry, side=side)
+    return replace(dataset, folder=entry, inputs=Inputs("image", (side, side, 1)))
 
 
-def _resize(image: NDArray[np.uint8], old: int, new: int) -> NDArray[np.uint8]:
-    """Resize one image: uint8 (old²,) to (new, new), by Pillow's bilinear filter."""
-    picture = Image.fromarray(image.reshape(old, old))
-    return np.asarray(picture.resize((new, new), Image.Resampling.BILINEAR))
+def _resize(image: NDArray[np.uint8], inputs: Inputs, side: int) -> NDArray[np.uint8]:
+    """Resize one grey image: flat uint8 to (side, side), by Pillow's bilinear filter."""
+    picture = Image.fromarray(image.reshape(inputs.shape[:2]))
+    return np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR))
 
 
 def _write_sums(entry: Path, digests: Digests) -> None:

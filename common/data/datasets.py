@@ -25,9 +25,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from common.contract.inputs import Inputs
 from common.data import idx
 from common.data.cache import _resized, cache_folder, keep, usable
-from common.data.description import FASHION_MNIST, Dataset
+from common.data.description import CLASSES, FASHION_MNIST, Dataset
 from common.data.files import FACTS, SHA256, Digests, difference, digests_of, find_files, scan_files
 from common.data.sources import Say, sources
 from common.errors import Refused
@@ -68,7 +69,9 @@ def load(
         raise Refused("--custom-data needs files of your own; name their folder with --data-dir")
     else:
         dataset = _genuine(cache, say)
-    return dataset if resize in (None, dataset.side) else _resized(dataset, resize, say)
+    if resize is None or dataset.inputs.shape == (resize, resize, 1):
+        return dataset
+    return _resized(dataset, resize, say)
 
 
 # ---- where from --------------------------------------------------------------------------
@@ -118,9 +121,12 @@ def _genuine(cache: Path, say: Say) -> Dataset:
 
 
 def _dataset(name: str, source: str, entry: Path, facts: Mapping[str, idx.Facts]) -> Dataset:
-    train, side, _ = facts[idx.TRAIN_IMAGES].shape
+    train, rows, columns = facts[idx.TRAIN_IMAGES].shape
     test, _, _ = facts[idx.TEST_IMAGES].shape
-    return Dataset(name, source, entry, digests_of(facts), side, train, test)
+    inputs = Inputs("image", (rows, columns, 1))
+    numbered = tuple(str(k) for k in range(facts[idx.TRAIN_LABELS].classes))
+    classes = CLASSES if name == FASHION_MNIST else numbered
+    return Dataset(name, source, entry, digests_of(facts), inputs, classes, train, test)
 
 
 def _digest_of(digests: Digests) -> str:

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from common.contract.inputs import Inputs
 from common.data import idx
 from common.data.files import RAW, Digests
 
 FASHION_MNIST = "Fashion-MNIST"
 
+#: Fashion-MNIST's.
 CLASSES = (
     "t-shirt",
     "trouser",
@@ -35,9 +37,10 @@ class Dataset:
         name: "Fashion-MNIST" or "custom".
         source: what served the files, in words.
         folder: holds FashionMNIST/raw/ with the four plain IDX files, so it is torchvision's
-            `root`; `raw` is what MindSpore's `FashionMnistDataset` takes (if side is 28).
+            `root`; `raw` is what MindSpore's `FashionMnistDataset` takes (of 28 x 28 pixels).
         sha256: file name -> digest of the original file's unpacked bytes, before any resize.
-        side: rows, and columns, of the images in `folder`.
+        inputs: what one image in `folder` is.
+        classes: their names; numbers for custom data, as many as its training labels need.
         train_examples, test_examples: how many there are.
     """
 
@@ -45,14 +48,10 @@ class Dataset:
     source: str
     folder: Path
     sha256: Digests
-    side: int
+    inputs: Inputs
+    classes: tuple[str, ...]
     train_examples: int
     test_examples: int
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The classes' names; none are known of custom data."""
-        return names_of(self.name)
 
     @property
     def raw(self) -> Path:
@@ -60,18 +59,13 @@ class Dataset:
         return self.folder / RAW
 
     def train(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Training images (N, side²) and labels (N,): uint8, mapped into memory, read-only."""
+        """Training images (N, features) and labels (N,): uint8, mapped into memory, read-only."""
         return self._pair(idx.TRAIN)
 
     def test(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Test images (N, side²) and labels (N,): uint8, mapped into memory, read-only."""
+        """Test images (N, features) and labels (N,): uint8, mapped into memory, read-only."""
         return self._pair(idx.TEST)
 
     def _pair(self, names: tuple[str, str]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         images, labels = names
         return idx.read_images(self.raw / images), idx.read_labels(self.raw / labels)
-
-
-def names_of(dataset: str) -> tuple[str, ...]:
-    """The classes' names of a data set by its name; none are known of custom data."""
-    return CLASSES if dataset == FASHION_MNIST else ()

@@ -23,14 +23,16 @@ SYNTHETIC_EXAMPLES = 1000
 SYNTHETIC_NOISE = 0.01
 
 
-def parameters(model: Model, features: int, hidden: int, seed: int, dtype: str) -> Arrays:
+def parameters(
+    model: Model, features: int, hidden: int, classes: int, seed: int, dtype: str
+) -> Arrays:
     """Draw the initial parameters: weights N(0, 0.01²) in float64, biases zero.
 
-    Rounded once to `dtype`. Weights are `(in, out)`, names neutral.
+    Rounded once to `dtype`; names and axes are neutral.
     """
     draw = np.random.default_rng([seed, _WEIGHTS])
     arrays = {}
-    for name, shape in model.sizes(features, hidden).items():
+    for name, shape in model.sizes(features, hidden, classes).items():
         values = draw.normal(0.0, 0.01, shape) if name.endswith(".weight") else np.zeros(shape)
         arrays[name] = values.astype(dtype)
     return arrays

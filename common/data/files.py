@@ -17,12 +17,12 @@ SHA256 = {
     idx.TEST_LABELS: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
 
-#: The same digests with the shapes that belong to them.
+#: The same digests with the shapes and the number of classes that belong to them.
 FACTS = {
     idx.TRAIN_IMAGES: idx.Facts((60000, 28, 28), SHA256[idx.TRAIN_IMAGES]),
-    idx.TRAIN_LABELS: idx.Facts((60000,), SHA256[idx.TRAIN_LABELS]),
+    idx.TRAIN_LABELS: idx.Facts((60000,), SHA256[idx.TRAIN_LABELS], classes=10),
     idx.TEST_IMAGES: idx.Facts((10000, 28, 28), SHA256[idx.TEST_IMAGES]),
-    idx.TEST_LABELS: idx.Facts((10000,), SHA256[idx.TEST_LABELS]),
+    idx.TEST_LABELS: idx.Facts((10000,), SHA256[idx.TEST_LABELS], classes=10),
 }
 
 RAW = Path("FashionMNIST", "raw")
@@ -65,11 +65,17 @@ def scan_files(files: Mapping[str, Path]) -> dict[str, idx.Facts]:
         facts = {name: scan.result() for name, scan in scans.items()}
     for images, labels in (idx.TRAIN, idx.TEST):
         idx.check_pair(facts[images].shape, facts[labels].shape, (files[images], files[labels]))
-    train, test = (facts[name].shape[1] for name in (idx.TRAIN_IMAGES, idx.TEST_IMAGES))
+    train, test = (facts[name].shape[1:] for name in (idx.TRAIN_IMAGES, idx.TEST_IMAGES))
     if train != test:
         raise Refused(
-            f"{files[idx.TEST_IMAGES]}: images of {test} x {test} pixels, but those for training "
-            f"have {train} x {train}; give files that belong together"
+            f"{files[idx.TEST_IMAGES]}: images of {idx.words(test)} pixels, but those for training "
+            f"have {idx.words(train)}; give files that belong together"
+        )
+    learnt, asked = (facts[name].classes for name in (idx.TRAIN_LABELS, idx.TEST_LABELS))
+    if asked > learnt:
+        raise Refused(
+            f"{files[idx.TEST_LABELS]}: label {asked - 1}, but those for training end at "
+            f"{learnt - 1}; give files that belong together"
         )
     return facts
 

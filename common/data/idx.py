@@ -1,7 +1,7 @@
 """The IDX format of MNIST and Fashion-MNIST: big-endian header, then one byte per value.
 
     images   2051, count, rows, columns   then count * rows * columns pixels, row by row
-    labels   2049, count                  then count labels, 0 to 9
+    labels   2049, count                  then count labels, 0 to 255
 
 Imports only the standard library and NumPy: worker processes in other interpreters use it.
 Whatever is wrong with a file is raised as `Refused`, in one line that starts with its path.
@@ -24,7 +24,6 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from common.contract.labels import MAX_LABEL
 from common.errors import Refused
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -61,10 +60,17 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Facts:
-    """What `scan` found in one file: its shape, and the SHA-256 of its unpacked bytes."""
+    """What `scan` found in one file.
+
+    Attributes:
+        shape: as `check_header` returns it.
+        sha256: of the unpacked bytes.
+        classes: one more than the largest label; 0 for images.
+    """
 
     shape: Shape
     sha256: str
+    classes: int = 0
 
 
 def header_bytes(magic: int) -> int:
@@ -81,10 +87,10 @@ def check_header(start: bytes, magic: int, path: Path) -> Shape:
         path: the file, for messages.
 
     Returns:
-        (count, side, side) for images, (count,) for labels.
+        (count, rows, columns) for images, (count,) for labels.
 
     Raises:
-        Refused: too short for a header, another magic number, no examples, images not square.
+        Refused: too short for a header, another magic number, no examples.
     """
     if len(start) < header_bytes(magic):
         raise Refused(f"{path}: truncated, {len(start)} bytes hold no header; fetch it again")
@@ -94,9 +100,7 @@ def check_header(start: bytes, magic: int, path: Path) -> Shape:
         kind = "images" if magic == IMAGES_MAGIC else "labels"
         raise Refused(f"{path}: magic number {found}, IDX {kind} have {magic}; give another file")
     if 0 in shape:
-        raise Refused(f"{path}: empty, its header says {_words(shape)}; give a file with examples")
-    if len(set(shape[1:])) > 1:
-        raise Refused(f"{path}: images of {_words(shape[1:])} pixels; only square ones can be used")
+        raise Refused(f"{path}: empty, its header says {words(shape)}; give a file with examples")
     return shape
 
 
@@ -106,12 +110,6 @@ def check_size(size: int, shape: Shape, path: Path) -> None:
     if size != expected:
         wrong = f"truncated, {size} bytes instead of" if size < expected else "too long, more than"
         raise Refused(f"{path}: {wrong} the {expected} bytes of its header; fetch it again")
-
-
-def check_labels(labels: NDArray[np.uint8], path: Path) -> None:
-    """Refuse labels above 9: frameworks disagree on what such a label means."""
-    if labels.max() > MAX_LABEL:
-        raise Refused(f"{path}: label {labels.max()}; labels must lie between 0 and {MAX_LABEL}")
 
 
 def check_pair(images: Shape, labels: Shape, paths: tuple[Path, Path]) -> None:
@@ -134,7 +132,7 @@ def scan(path: Path, magic: int) -> Facts:
     Raises:
         Refused: unreadable, damaged gzip data, or anything the checks above refuse.
     """
-    sha = hashlib.sha256()
+    sha, classes = hashlib.sha256(), 0
     try:
         with open_unpacked(path) as file:
             start = file.read(header_bytes(magic))
@@ -145,13 +143,13 @@ def scan(path: Path, magic: int) -> Facts:
                 sha.update(chunk)
                 size += len(chunk)
                 if magic == LABELS_MAGIC:
-                    check_labels(np.frombuffer(chunk, np.uint8), path)
+                    classes = max(classes, 1 + max(chunk))
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Refused(f"{path}: damaged gzip file ({error}); fetch it again") from error
     except OSError as error:
         raise Refused(f"{path}: cannot be read ({error.strerror or error})") from error
     check_size(size, shape, path)
-    return Facts(shape, sha.hexdigest())
+    return Facts(shape, sha.hexdigest(), classes)
 
 
 def read_images(path: Path) -> NDArray[np.uint8]:
@@ -165,29 +163,29 @@ def read_images(path: Path) -> NDArray[np.uint8]:
 
 
 def read_labels(path: Path) -> NDArray[np.uint8]:
-    """Map the labels of a plain file into memory: uint8 (N,), each 0 to 9, read-only.
+    """Map the labels of a plain file into memory: uint8 (N,), read-only.
 
     Raises:
-        Refused: as `check_header`, `check_size` and `check_labels`.
+        Refused: as `check_header` and `check_size`.
     """
     shape = _check_plain(path, LABELS_MAGIC)
-    labels = np.memmap(path, np.uint8, "r", header_bytes(LABELS_MAGIC), shape)
-    check_labels(labels, path)
-    return labels
+    return np.memmap(path, np.uint8, "r", header_bytes(LABELS_MAGIC), shape)
 
 
-def write_images(path: Path, images: Iterable[NDArray[np.uint8]], count: int, side: int) -> None:
+def write_images(
+    path: Path, images: Iterable[NDArray[np.uint8]], count: int, rows: int, columns: int
+) -> None:
     """Write images to a plain file.
 
     Args:
         path: written anew.
-        images: `count` uint8 arrays of side² pixels each: an array (N, side²), or any
+        images: `count` uint8 arrays of rows * columns pixels each: one array of them, or any
             iterable, so that images which are made one by one never lie in memory together.
         count: N.
-        side: rows, and columns.
+        rows, columns: of each image.
     """
     with path.open("wb") as file:
-        file.write(struct.pack(">4I", IMAGES_MAGIC, count, side, side))
+        file.write(struct.pack(">4I", IMAGES_MAGIC, count, rows, columns))
         for image in images:
             file.write(image.tobytes())
 
@@ -208,5 +206,6 @@ def _check_plain(path: Path, magic: int) -> Shape:
     return shape
 
 
-def _words(shape: Shape) -> str:
+def words(shape: Shape) -> str:
+    """A shape in words: 28 x 28."""
     return " x ".join(map(str, shape))

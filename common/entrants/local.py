@@ -65,7 +65,7 @@ class LocalSession:
             plan: `Plan.asdict()`.
             choices: {"style", "mode", "data"}.
             data: {"folder", "limit"} of IDX files, or {"train", "test": pairs of arrays};
-                "initial": the parameters.
+                "initial": the parameters; "classes": how many there are, 0 for targets.
 
         Raises:
             Unavailable: the framework cannot be imported, or the device is not there.
@@ -117,17 +117,19 @@ class LocalSession:
         """Put the components together for one plan."""
         self._plan, self._choices = plan, choices
         self._parts: dict[tuple[str, bool], tuple[Any, Any]] = {}
+        self._classes = data["classes"]
         self._choose(plan, choices)
         self._names = tuple(data["initial"])  # a compiled function may return another order
         mode = choices["mode"]
         train, self._test = read(data)
+        for images, labels in filter(None, (train, self._test)):
+            check_labels(images, labels, self._classes)
         place = self._data.place
         if choices["data"] == "loader":  # the loader reads the files; one example tells the types
-            check_labels(*train)
             train = (train[0][:1], train[1][:1])
         self._held = place(*train, plan["dtype"], plan["device"])
         self._labels_dtype = "<i4" if self._classifies else np.dtype(plan["dtype"])
-        self._params = self._model.load(data["initial"], plan["device"])
+        self._params = self._model.load(data["initial"], self._axes, plan["device"])
         forward = self._make_forward(self._params)
         self._state, update = self._new_update(self._params)
         gradients = self._train.gradients(forward, self._loss_of, mode)
@@ -150,7 +152,7 @@ class LocalSession:
     def _choose(self, plan: dict[str, Any], choices: dict[str, Any]) -> None:
         """Choose the backend's functions for a plan."""
         model, style = MODELS[plan["model"]], choices["style"]
-        self._classifies, self._outputs = model.classifies, model.outputs
+        self._classifies, self._axes = model.classifies, model.axes
         self._make_forward = getattr(self._model, f"{model.name}_{style}")
         self._loss_of = getattr(self._loss, f"{model.loss}_{style}")
         update_name = f"{OPTIMIZERS[plan['optimizer']].function}_{style}"
@@ -217,10 +219,10 @@ class LocalSession:
 
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """Set parameters and optimiser state (None: zeros, as before the first step)."""
-        self._params = self._model.assign(self._params, params)
+        self._params = self._model.assign(self._params, params, self._axes)
         if state is None:
             state = {name: np.zeros_like(array) for name, array in self.state().items()}
-        self._state = self._update.assign_state(self._state, state)
+        self._state = self._update.assign_state(self._state, state, self._axes)
 
     def _run(self, order: Array) -> tuple[Array, Array]:
         self._params, self._state, losses, counts = self._epoch(self._params, self._state, order)
@@ -255,11 +257,11 @@ class LocalSession:
 
     def params(self) -> Arrays:
         """Fetch the parameters."""
-        return dict(self._model.dump(self._params))
+        return dict(self._model.dump(self._params, self._axes))
 
     def state(self) -> Arrays:
         """Fetch the optimiser's state."""
-        return dict(self._update.dump_state(self._state))
+        return dict(self._update.dump_state(self._state, self._axes))
 
     def fingerprint(self, order: Array) -> str:
         """SHA-256 of every batch's images, then labels, as the framework holds them."""
@@ -321,14 +323,13 @@ class LocalSession:
     ) -> tuple[Array, Array, Arrays]:
         """Model and loss differentiated as one."""
         held, differentiate = self._component("gradients", compiled, params)
-        classes = self._outputs
-        labels = self._labels(labels, len(images), classes)
+        labels = self._labels(labels, len(images), self._classes)
         value, logits, *grads = differentiate(held, self._tensor(images), labels)
         to_array = self._data.to_array
         return to_array(value), to_array(logits), self._named(params, grads)
 
     def _named(self, params: Arrays, grads: Sequence[Any]) -> Arrays:
-        return dict(self._model.dump(dict(zip(self._names, grads, strict=True))))
+        return dict(self._model.dump(dict(zip(self._names, grads, strict=True)), self._axes))
 
     def update(
         self, params: Arrays, grads: Arrays, state: Arrays, compiled: bool = False
@@ -336,12 +337,13 @@ class LocalSession:
         """Component `update`."""
         held, update = self._component("update", compiled, params, state)
         # Under names of their own: a graph refuses two parameters of one name.
-        slopes = {f"gradient of {name}": grads[name] for name in self._names}
-        slopes = self._model.load(slopes, self._plan["device"])
+        slopes = {f"{name}/gradient": grads[name] for name in self._names}
+        slopes = self._model.load(slopes, self._axes, self._plan["device"])
         moved = update(held, *slopes.values())
         self._parts["update", compiled] = moved, update
         params, state = moved
-        return self._model.dump(params), self._update.dump_state(state)
+        axes = self._axes
+        return self._model.dump(params, axes), self._update.dump_state(state, axes)
 
     def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
         """Component `accuracy`."""
@@ -368,7 +370,7 @@ class LocalSession:
         logits = self.logits(params, images, compiled)
         _, dlogits = self.gradient(logits, labels, compiled)
         grads = self.backward(params, images, dlogits, compiled)
-        slopes = {f"gradient of {name}": grads[name] for name in self._names}
+        slopes = {f"{name}/gradient": grads[name] for name in self._names}
         scores, classes = self._tensor(logits), self._labels(labels, *logits.shape)
         inputs, backed = self._tensor(images), self._tensor(dlogits)
         calls: dict[str, tuple[tuple[Any, Any], tuple[Any, ...]]] = {
@@ -377,7 +379,7 @@ class LocalSession:
             "backward": (self._component("backward", compiled, params), (inputs, backed)),
             "update": (
                 self._component("update", compiled, params, self.state()),
-                tuple(self._model.load(slopes, self._plan["device"]).values()),
+                tuple(self._model.load(slopes, self._axes, self._plan["device"]).values()),
             ),
         }
         if self._classifies:
@@ -417,16 +419,18 @@ class LocalSession:
         parameters.
         """
         if (name, compiled) not in self._parts:
-            held = self._model.load(params, self._plan["device"]) if params else {}
+            held: Any = {}
+            if params:
+                held = self._model.load(params, self._axes, self._plan["device"])
             function, held = self._make_component(name, held, compiled)
             function = self._train.compiled(function, name == "update") if compiled else function
             self._parts[name, compiled] = held, function
         held, function = self._parts[name, compiled]
         if state is not None:
-            memory = self._update.assign_state(held[1], state)
-            held = (self._model.assign(held[0], params), memory)
+            memory = self._update.assign_state(held[1], state, self._axes)
+            held = (self._model.assign(held[0], params, self._axes), memory)
         elif params:
-            held = self._model.assign(held, params)
+            held = self._model.assign(held, params, self._axes)
         return held, function
 
     def _make_component(self, name: str, held: Any, compiled: bool) -> tuple[Any, Any]:

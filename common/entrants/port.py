@@ -8,14 +8,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
-from common.contract.arrays import Arrays
+from common.contract.axes import Names
 from common.contract.entrant import why_absent
-from common.contract.labels import MAX_LABEL
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.registry import Backend, find
@@ -60,36 +56,19 @@ class PortSession(LocalSession):
         own = getattr(update, f"{OPTIMIZERS[plan['optimizer']].function}_scratch")
         registered = MODELS.get(plan["model"])
         self._classifies = registered.classifies if registered else plan["model"] != REGRESSION
-        self._outputs = MAX_LABEL + 1
+        self._axes: dict[str, Names] = {}  # nobody knows: its arrays stay as they are
         accuracy = backend("accuracy")
         self._make_forward = lambda params: port.forward
         self._loss_of = port.loss
         self._make_update = port.update or own
         counts = port.correct or accuracy.correct
         self._count = counts if self._classifies else accuracy.uncounted
-        # A backend turns (in, out) into its own layout and back; a port has its own already.
-        model = backend("model")
-        self._model = SimpleNamespace(
-            load=lambda arrays, device: model.load(turned(arrays), device),
-            assign=lambda params, arrays: model.assign(params, turned(arrays)),
-            dump=lambda params: turned(model.dump(params)),
-            backward=model.backward,
-        )
-        self._update = SimpleNamespace(
-            assign_state=lambda state, arrays: update.assign_state(state, turned(arrays)),
-            dump_state=lambda state: turned(update.dump_state(state)),
-        )
 
     def close(self, *, at_once: bool = False) -> None:
         """As `LocalSession.close`."""
         port = self._port
         super().close(at_once=at_once)
         self._port = port
-
-
-def turned(arrays: Arrays) -> Arrays:
-    """Every matrix transposed, in memory of its own."""
-    return {name: np.array(array.T, order="C") for name, array in arrays.items()}
 
 
 _NUMBERS = itertools.count(1)

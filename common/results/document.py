@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct, field
 
 from common.contract.info import DATA_CHOICES, DTYPES, MODES, STYLES
+from common.contract.inputs import Inputs
 from common.contract.plan import Plan
 
 SCHEMA_VERSION: Final = 1
@@ -91,6 +92,8 @@ class Data(Struct, frozen=True, kw_only=True, omit_defaults=True):
     initial_sha256: Sha256
     true: Line | None = None
     least_squares: Line | None = None
+    inputs: Inputs | None = None
+    classes: list[Words] = []
 
 
 class Epoch(Struct, frozen=True, kw_only=True):

@@ -51,9 +51,10 @@ def save(
         name = "predictions.npz"
         attempt(name, partial(write_predictions, folder / name, results.records, labels))
     if dataset is not None:
-        test, classes = dataset.test(), dataset.classes
-        pictures = folder / "pictures.npz"
-        attempt("pictures.npz", lambda: write_pictures(pictures, results, *test, classes))
+        images, truth = dataset.test()
+        images = images.reshape(-1, *dataset.inputs.shape)
+        pictures = partial(write_pictures, folder / "pictures.npz", results, images, truth)
+        attempt("pictures.npz", lambda: pictures(dataset.classes))
     attempt("report.html", lambda: draw(folder), "; compare.py report tries again")
     return found, lost
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from common.contract.arrays import Array, Arrays, cast, cast_one, digest
+from common.contract.inputs import Inputs
 from common.contract.models import MODELS
 from common.contract.plan import Plan
 from common.data import draws
@@ -102,7 +103,8 @@ def draw_work(plan: Plan, dataset: Dataset | None) -> Work:
     if dataset is None:
         features, targets = draws.synthetic(plan.seed, plan.dtype)
         weight, bias = draws.least_squares(features, targets)
-        inputs, examples, test_labels = features.shape[1], len(features), None
+        inputs, classes = Inputs("vector", features.shape[1:]), 0
+        examples, test_labels = len(features), None
         data: dict[str, Any] = {"train": (features, targets)}
         summary = {
             "name": "synthetic linear regression",
@@ -115,7 +117,8 @@ def draw_work(plan: Plan, dataset: Dataset | None) -> Work:
         }
     else:
         examples = min(plan.limit or dataset.train_examples, dataset.train_examples)
-        inputs, test_labels = dataset.side**2, dataset.test()[1]
+        inputs, classes = dataset.inputs, len(dataset.classes)
+        test_labels = dataset.test()[1]
         data = {"folder": str(dataset.folder), "limit": plan.limit}
         summary = {
             "name": dataset.name,
@@ -123,10 +126,13 @@ def draw_work(plan: Plan, dataset: Dataset | None) -> Work:
             "train_examples": examples,
             "test_examples": dataset.test_examples,
             "sha256": dataset.sha256,
+            "classes": list(dataset.classes),
         }
-    data["initial"] = draws.parameters(model, inputs, plan.hidden, plan.seed, plan.dtype)
+    summary["inputs"] = inputs
+    start = draws.parameters(model, inputs.features, plan.hidden, classes, plan.seed, plan.dtype)
+    data |= {"initial": start, "classes": classes, "inputs": inputs.asdict()}
     orders = Orders(plan, examples)
-    summary["initial_sha256"] = digest(data["initial"])
+    summary["initial_sha256"] = digest(start)
     summary["order_sha256"] = orders.digest()
     return Work(plan, data, orders, len(orders[0]), summary, test_labels)
 

@@ -18,7 +18,7 @@ from common.results.document import Document
 #: Units of an MLP that are shown, those with the largest weights to the output.
 UNITS = 10
 
-#: Side of a picture, in pixels.
+#: Longer side of a picture, in pixels.
 LARGEST = 84
 
 # ---- pictures ------------------------------------------------------------------------------
@@ -55,7 +55,7 @@ def grids(
     names: Sequence[str],
 ) -> dict[str, list[dict[str, Any]]]:
     """Test images with what they are and what they are taken for, kind by kind."""
-    if "labels" not in predictions:
+    if "labels" not in predictions or found.data.inputs is None:
         return {}
     chosen = {
         entrant.label: predictions[entrant.slug]
@@ -93,9 +93,8 @@ def said_of(
 
 
 def picture(pixels: Array) -> str:
-    """A square grey picture as a data URI: dark on light, as ink on paper."""
-    side = round(len(pixels) ** 0.5)
-    return data_uri(small(Image.fromarray(255 - pixels.reshape(side, side), mode="L")))
+    """A grey picture, (height, width, 1), as a data URI: dark on light, as ink on paper."""
+    return data_uri(small(Image.fromarray(255 - pixels[..., 0], mode="L")))
 
 
 def data_uri(image: Image.Image) -> str:
@@ -107,6 +106,10 @@ def data_uri(image: Image.Image) -> str:
 
 def weights(folder: Path, found: Document) -> Iterable[dict[str, Any]]:
     """Pictures of what every entrant's first layer looks for; of an MLP the same units in all."""
+    inputs = found.data.inputs
+    if inputs is None or inputs.kind != "image" or min(inputs.shape[:2]) < 2:
+        return
+    shape = inputs.shape[:2]
     chosen: list[int] | None = None
     for entrant in found.entrants:
         path = folder / f"params-{entrant.slug}.safetensors"
@@ -115,9 +118,6 @@ def weights(folder: Path, found: Document) -> Iterable[dict[str, Any]]:
         params = load_file(path)
         first = params.get("hidden.weight", params.get("output.weight"))
         if first is None:  # a backend that handed over something else has failed, and says so
-            continue
-        side = round(len(first) ** 0.5)
-        if side * side != len(first) or side < 2:
             continue
         units: Sequence[int] = range(first.shape[1])
         if "hidden.weight" in params:
@@ -128,7 +128,7 @@ def weights(folder: Path, found: Document) -> Iterable[dict[str, Any]]:
         yield {
             "label": entrant.label,
             "hidden": "hidden.weight" in params,
-            "images": [(unit, diverging(first[:, unit].reshape(side, side))) for unit in units],
+            "images": [(unit, diverging(first[:, unit].reshape(shape))) for unit in units],
         }
 
 
@@ -143,4 +143,7 @@ def diverging(values: Array) -> str:
 
 def small(image: Image.Image) -> Image.Image:
     """As large as it is shown, at most."""
-    return image.resize((LARGEST, LARGEST)) if image.width > LARGEST else image
+    share = LARGEST / max(image.size)
+    if share >= 1:
+        return image
+    return image.resize((max(1, round(image.width * share)), max(1, round(image.height * share))))

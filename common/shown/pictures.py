@@ -49,7 +49,7 @@ def pictures(
     """Test images side by side, their true class, and what each entrant takes them for."""
     table = Table(box=None, pad_edge=False, show_header=False)
     images, labels = dataset.test()
-    names = dataset.classes
+    names, shape = dataset.classes, dataset.inputs.shape[:2]
 
     def named(number: int) -> str:
         return names[number] if number < len(names) else str(number)
@@ -64,7 +64,7 @@ def pictures(
             lines.append(f"margin of the logits {results.margins[image]:.1e}")
         notes.append(plain("\n".join(lines)))
     table.add_row(*titles)
-    table.add_row(*(picture(images[image]) for image in which))
+    table.add_row(*(picture(images[image].reshape(shape)) for image in which))
     table.add_row(*notes)
     return table
 
@@ -75,11 +75,13 @@ def picture(pixels: Array) -> Text:
 
 
 def drawn(pixels: Array) -> str:
-    """A picture in characters, 28 wide at most, each as tall as two are wide."""
-    side = round(len(pixels) ** 0.5)
-    step = -(-side // 28)
-    square = pixels.reshape(side, side)[::step, ::step].astype("float64")
-    square = square[: len(square) // 2 * 2]
-    pairs = (square[0::2] + square[1::2]) / 2
+    """A grey picture, (height, width), in characters, 28 wide or tall at most.
+
+    A character is as tall as two are wide.
+    """
+    step = -(-max(pixels.shape) // 28)
+    rows = pixels[::step, ::step].astype("float64")
+    rows = rows[: len(rows) // 2 * 2]
+    pairs = (rows[0::2] + rows[1::2]) / 2
     shades = np.minimum(pairs / 256 * len(SHADES), len(SHADES) - 1).astype(int)
     return "\n".join("".join(SHADES[shade] for shade in row) for row in shades)

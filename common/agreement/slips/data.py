@@ -27,9 +27,9 @@ def data_slips(expectations: Expectations, values: Arrays) -> Iterator[Slip]:
     )
     yield Slip({"images": 1 - images}, "the pixels are inverted, 1 - x", look)
     yield Slip({"images": 2 * images - 1}, "the pixels are scaled to [-1, 1]", look)
-    side = round(images.shape[1] ** 0.5)
-    if side * side == images.shape[1]:
-        turned = images.reshape(-1, side, side).transpose(0, 2, 1).reshape(images.shape)
+    inputs = expectations.referee.data.get("inputs")  # of a port nobody knows
+    if inputs is not None and inputs["kind"] == "image":
+        turned = images.reshape(-1, *inputs["shape"]).swapaxes(1, 2).reshape(images.shape)
         yield Slip({"images": turned}, "rows and columns of the images are exchanged", "show one")
     theirs = values["images"].astype("float64")
     if images.std() > 0 and theirs.std() > 0:

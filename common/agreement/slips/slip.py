@@ -37,7 +37,7 @@ def softmax(logits: Array) -> Array:
 
 def has_hidden_layer(expectations: Expectations) -> bool:
     """Whether the model is the one with a hidden layer and a ReLU; not one of somebody's own."""
-    return "hidden.weight" in expectations.model.shapes
+    return "hidden.weight" in expectations.model.parameters
 
 
 def factors(expectations: Expectations | None) -> dict[float, tuple[str, str]]:
