@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from rich.console import Console
 from common.errors import Refused
 from common.results import diff
 from common.results.document import Document
-from common.results.folder import read_results
+from common.results.folder import read_results, write_json
+from common.shown import repeat
 from common.shown.diff import print_diff, speed_words
+from common.shown.notebook import Comparison
 from tests.conftest import Command
 
 STEADY = np.linspace(0.98, 1.02, 9)
@@ -360,6 +362,130 @@ def test_what_cannot_be_read_is_refused(content: str | None, words: str, tmp_pat
         (tmp_path / "results.json").write_text(content, encoding="utf-8")
     with pytest.raises(Refused, match=words):
         read_results(tmp_path)
+
+
+ODD: tuple[Any, ...] = (None, "x\x1b", -1, 0, 1e308, [None], {})
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place of a document, of lists the first item only."""
+    yield path
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from places(item, (*path, name))
+    elif isinstance(value, list) and value:
+        yield from places(value[0], (*path, 0))
+
+
+def spoilt(plain: dict[str, Any], path: tuple[Any, ...], change: Callable[[Any, Any], Any]) -> Any:
+    """A copy of which one place is changed."""
+    copied = copy.deepcopy(plain)
+    inner = copied
+    for step in path[:-1]:
+        inner = inner[step]
+    change(inner, path[-1])
+    return copied
+
+
+def refusal(folder: Path) -> str | None:
+    """Why a result folder cannot be read, if so."""
+    try:
+        read_results(folder)
+    except Refused as error:
+        return str(error)
+    return None
+
+
+def show(folder: Path, right: Document) -> None:
+    """Compare what can be read with what is right, and show it."""
+    found = read_results(folder)
+    for pair in ((right, found), (found, right)):
+        diff.unlike(*pair)
+        changed = diff.changes(*pair)
+        judged = diff.above(changed, *pair, 0.05)
+        print_diff(changed, *pair, [], judged, Console(file=io.StringIO(), width=100))
+    repr(Comparison(folder)._repr_html_())
+    repeat.command(found)
+
+
+def test_whatever_stands_in_a_file_there_is_no_traceback(
+    real: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.measure.statistics.RESAMPLES", 20)
+    plain = copy.deepcopy(real)
+    for verdict in plain["parity"]["entrants"].values():
+        del verdict["components"][1:]
+    right, refused, read = document(plain), 0, 0
+    for path in places(plain):
+        changes: list[Callable[[Any, Any], Any]]
+        changes = [lambda inner, name, odd=odd: inner.__setitem__(name, odd) for odd in ODD]
+        for change in [*changes, lambda inner, name: inner.__delitem__(name)] if path else ():
+            text = json.dumps(spoilt(plain, path, change))
+            (tmp_path / "results.json").write_text(text, encoding="utf-8")
+            if words := refusal(tmp_path):
+                assert words.isprintable()
+                assert words.startswith(str(tmp_path))
+                refused += 1
+            else:
+                show(tmp_path, right)
+                read += 1
+    assert refused > 2 * read > 100
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("plan", "lr"), "0.1", r"Expected `float`, got `str` - at `\$.plan.lr`"),
+        (("entrants", 0, "status"), "fine", r"at `\$.entrants\[0\].status`"),
+        (("entrants", 0, "slug"), "../x", r"at `\$.entrants\[0\].slug`"),
+        (("entrants", 1, "label"), "numpy#1", "two entrants have one label"),
+        (("parity", "entrants"), {}, "entrant 'numpy#1' has no verdict in parity.entrants"),
+        (("plan", "dtype"), "float8", "plan.dtype is 'float8', not float32 or float64"),
+        (("schema_version",), 2, "has schema_version 2; this program reads 1"),
+    ],
+    ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else None,
+)
+def test_a_wrong_file_is_told_where(
+    path: tuple[Any, ...], value: Any, words: str, real: dict[str, Any], tmp_path: Path
+) -> None:
+    wrong = spoilt(real, path, lambda inner, name: inner.__setitem__(name, value))
+    (tmp_path / "results.json").write_text(json.dumps(wrong), encoding="utf-8")
+    with pytest.raises(Refused, match=words):
+        read_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"schema_version": 1e999}',
+        "\ufeff{}",
+        b"\xff\xfe{}",
+        '{"schema_version": NaN}',
+    ],
+    ids=["deep", "too-large", "byte-order-mark", "no-utf-8", "nan"],
+)
+def test_what_is_no_json_is_refused(text: str | bytes, tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(Refused, match=r"results\.json is no") as found:
+        read_results(tmp_path)
+    assert len(str(found.value).splitlines()) == 1
+
+
+def test_numbers_that_are_none_go_round(real: dict[str, Any], tmp_path: Path) -> None:
+    """As null, in a loss and in a difference's value."""
+    plain = copy.deepcopy(real)
+    plain["entrants"][0]["step_losses"][0] = None
+    plain["entrants"][0]["epochs"][0]["train_loss"] = None
+    before = document(plain)
+    losses = [float("nan"), float("inf"), np.float64(1.5)]
+    entrant = msgspec.structs.replace(before.entrants[1], step_losses=losses)
+    written = msgspec.structs.replace(before, entrants=[before.entrants[0], entrant])
+    write_json(tmp_path / "results.json", written)
+    after = read_results(tmp_path)
+    assert after.entrants[0] == before.entrants[0]
+    assert after.entrants[1].step_losses == [None, None, 1.5]
 
 
 # ---- the command ---------------------------------------------------------------------------

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
+import shlex
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from common.cli import options, request
 from common.contract.info import COMPONENTS
+from common.contract.plan import Plan
+from common.contract.registry import version
 from common.errors import Refused
+from common.results.document import Document
 from common.results.folder import read_results
-from common.shown import charts, gallery, page, repeat
+from common.shown import charts, gallery, page, repeat, vega
 from common.shown.notebook import Comparison
-from tests.conftest import BATCH, EXAMPLES, Command
+from tests.conftest import BATCH, EXAMPLES, Command, checked, make_plan
+from tests.fakes import copy_backend
 
 SECTIONS = (
     "verdict", "table", "curves", "drift", "timing", "predictions", "confusion", "weights",
@@ -107,6 +116,46 @@ def test_the_source_is_the_one_that_ran(copy: Path) -> None:
     assert "not what results.json says ran" in page.render(copy)
 
 
+def document(plan: Plan, *entrants: dict[str, Any], **more: Any) -> Document:
+    """Results of which only the named things matter."""
+    sha = "0" * 64
+    nothing: dict[str, Any] = {
+        "notes": [], "status": "ok", "reason": None, "versions": {}, "device": "cpu", "threads": 1,
+        "settings": {}, "steps_per_call": 1, "batches_sha256": sha, "source_sha256": sha,
+        "epochs": [], "step_losses": [], "peak_memory_bytes": None, "learnt": None, "true": None,
+        "timing": {
+            "import_seconds": None, "open_seconds": None, "compile_seconds": None,
+            "first_step_seconds": None, "examples_per_second": None,
+            "epoch_seconds": {"median": None, "low": None, "high": None, "min": None, "all": []},
+        },
+    }  # fmt: skip
+    verdict = {
+        "verdict": "rounding", "identical_to": None, "max_abs_loss_difference": None,
+        "noise_band": None, "criterion": "x", "prediction_agreement": None,
+        "first_difference": None,
+    }  # fmt: skip
+    plain: dict[str, Any] = {
+        "schema_version": 1,
+        "plan": plan.asdict(),
+        "environment": {
+            "python": "3", "platform": "x", "cpu": "x", "cores": 1, "memory_bytes": 1,
+            "packages": {}, "commit": None,
+        },
+        "data": {
+            "name": "x", "source": "x", "train_examples": 1, "test_examples": 0, "sha256": {},
+            "order_sha256": sha, "initial_sha256": sha,
+        },
+        "entrants": [
+            {**nothing, "slug": f"s{n}", "style": "scratch", "mode": "jit", "data": "memory", **one}
+            for n, one in enumerate(entrants)
+        ],
+        "parity": {"referee": "x", "entrants": {one["label"]: verdict for one in entrants}},
+        "comparisons": [],
+        **more,
+    }  # fmt: skip
+    return msgspec.convert(plain, Document)
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -119,22 +168,66 @@ def test_the_source_is_the_one_that_ran(copy: Path) -> None:
 )
 def test_the_command_that_repeats_a_run_asks_for_the_same(words: str) -> None:
     asked = options.parser().parse_args(["run", *words.split()])
-    plan = request.make_plan(asked).asdict()
-    how = {"style": "scratch", "mode": "jit", "data": "memory"}
-    entrants = [
-        {"label": "torch#1", "backend": "torch", **how},
-        {"label": "torch:stock,loader", "backend": "torch", **how, "data": "loader"},
-        {"label": "mix(loss=torch,model=jax)", "backend": "mix", **how},
-    ]
-    found = {"plan": plan, "entrants": entrants, "data": {"name": "custom"}}
-    found["parity"] = {"entrants": {"torch#1": {"float64_drift": 0.0}}}
-    command = repeat.command(found).split()
+    plan = request.make_plan(asked)
+    given = {
+        "style": "scratch", "backend_path": "/a folder/x", "python": {"jax": "/o'dd/python"},
+        "timeout": 7.5, "no_band": True, "check_float64": True, "data_dir": "/da ta;",
+        "custom_data": True,
+    }  # fmt: skip
+    found = document(
+        plan,
+        {"label": "torch#1", "backend": "torch"},
+        {"label": "torch:stock,loader", "backend": "torch", "data": "loader"},
+        {"label": "mix(loss=torch,model=jax)", "backend": "mix", "style": "concise"},
+        options=given,
+    )
+    command = shlex.split(repeat.command(found))
     assert command[:2] == ["python", "compare.py"]
     again = options.parser().parse_args(["run", *command[2:]])
-    assert request.make_plan(again).asdict() == plan
+    assert request.make_plan(again) == plan
     assert again.backends == ["torch:scratch,jit,memory", "torch:scratch,jit,loader,stock"]
     assert again.mix == ["loss=torch,model=jax"]
-    assert (again.style, again.custom_data, again.check_float64) == ("scratch", True, True)
+    assert again.python == ["jax=/o'dd/python"]
+    assert {name: getattr(again, name) for name in given if name != "python"} == {
+        **{name: value for name, value in given.items() if name != "python"},
+        "backend_path": Path("/a folder/x"),
+        "data_dir": Path("/da ta;"),
+    }
+
+
+def test_the_command_that_repeats_an_earlier_run_asks_for_its_data(copy: Path) -> None:
+    """Where they were was not kept."""
+    found = json.loads((copy / "results.json").read_text(encoding="utf-8"))
+    del found["options"]
+    found["data"]["name"] = "custom"
+    words = shlex.split(repeat.command(msgspec.convert(found, Document)))
+    assert words[-3:] == ["--custom-data", "--data-dir", "FOLDER"]
+
+
+def test_the_printed_command_repeats_the_run(compare: Command) -> None:
+    """In folders whose names need quotes, with a backend from elsewhere and a mixed entrant."""
+    backends = compare.folder / "my backends"
+    copy_backend(backends, "own")
+    compare.data = Path(shutil.copytree(compare.data, compare.folder / "the 'data'"))
+    asked = [
+        "--backends", "own", "numpy:stock", "--backend-path", "my backends", "--mix", "loss=own",
+        "--style", "scratch", "--no-band", "--check-float64", "--timeout", "50", "--limit", "50",
+        "--python", f"own={sys.executable}", "--optimizer", "momentum",
+    ]  # fmt: skip
+    first = compare.run(*asked)
+    text = (compare.folder / "out" / "report.html").read_text(encoding="utf-8")
+    (printed,) = re.findall(r'<pre class="command">(.*?)</pre>', text)
+    words = shlex.split(html.unescape(printed))
+    assert words[:2] == ["python", "compare.py"]
+    done = compare(*words[2:], "--out", "again")
+    assert done.returncode == 0, done.stderr
+    again = checked((compare.folder / "again" / "results.json").read_text(encoding="utf-8"))
+    assert again["plan"] == first["plan"]
+    assert again["options"] == first["options"]
+    kept = ("backend", "style", "mode", "data", "settings", "step_losses")
+    assert [[one[name] for name in kept] for one in again["entrants"]] == [
+        [one[name] for name in kept] for one in first["entrants"]
+    ]
 
 
 def test_pictures_are_those_that_tell_something(ran: Path) -> None:
@@ -165,7 +258,8 @@ def test_entrants_that_disagree_are_named_at_the_picture() -> None:
 
 
 def test_entrants_that_choose_alike_share_a_matrix() -> None:
-    found = {"entrants": [{"label": name, "slug": name} for name in "abcd"]}
+    entrants = [{"label": name, "slug": name, "backend": "x"} for name in "abcd"]
+    found = document(make_plan(), *entrants)
     same, other = np.array([1, 2]), np.array([1, 0])
     chosen = gallery.choices(found, {"a": same, "b": other, "d": same.copy(), "labels": other})
     assert list(chosen) == ["a, d", "b"], "c left no predictions"
@@ -223,7 +317,7 @@ def test_pages_of_earlier_results_are_drawn(copy: Path) -> None:
     """What was added since is left out."""
 
     def earlier(found: dict[str, Any]) -> None:
-        for name in ("limit", "interrupted"):
+        for name in ("limit", "interrupted", "options"):
             found.pop(name)
         for name in ("inputs", "classes"):
             found["data"].pop(name)
@@ -245,6 +339,57 @@ def test_a_page_stays_small_whatever_the_pictures(copy: Path) -> None:
         pictures[f"{kind}/images"] = draw.integers(0, 256, (count, 256, 256, 1), dtype=np.uint8)
     np.savez(copy / "pictures.npz", **pictures)
     assert page.write(copy).stat().st_size < 6e6
+
+
+def test_no_link_shows_what_is_not_the_runs(copy: Path) -> None:
+    secret = copy.parent / "loss.py"
+    secret.write_text("SECRET = 1\n")
+    shown = copy / "source" / "jax" / "loss.py"
+    shown.unlink()
+    shown.symlink_to(secret)
+    (copy / "source" / "elsewhere").symlink_to(copy.parent)
+    text = page.render(copy)
+    assert "SECRET" not in text
+    assert "not what results.json says ran" in text
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the charts' script is kept, by a vl-convert that takes no time."""
+    monkeypatch.setenv("COMPARE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(vega, "made", lambda: "the script")
+    digest = vega.digest("the script")
+    monkeypatch.setattr(vega, "DIGESTS", {version("vl-convert-python"): digest})
+    return tmp_path / f"vega-{digest}.js"
+
+
+def test_the_charts_script_is_the_pinned_one() -> None:
+    assert vega.digest(vega.made()) == vega.DIGESTS[str(version("vl-convert-python"))]
+
+
+@pytest.mark.parametrize("before", [None, b"alert(1)", b"\xff", b"the script\r\n"], ids=[
+    "nothing", "another", "no-text", "nearly",
+])  # fmt: skip
+def test_a_kept_script_is_not_believed(before: bytes | None, kept: Path) -> None:
+    if before is not None:
+        kept.write_bytes(before)
+    assert vega.vega() == "the script"
+    assert kept.read_bytes() == b"the script"
+
+
+def test_a_kept_script_is_not_made_again(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vega.vega()
+    monkeypatch.setattr(vega, "made", lambda: pytest.fail("it is kept"))
+    assert vega.vega() == "the script"
+
+
+def test_the_script_of_an_unknown_version_is_never_taken_from_the_cache(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vega, "DIGESTS", {})
+    for name in (kept.name, f"vega-{version('vl-convert-python')}.js"):
+        (kept.parent / name).write_text("alert(1)")
+    assert vega.vega() == "the script"
 
 
 def test_show_as_a_page(compare: Command) -> None:

@@ -950,6 +950,11 @@ def test_schema_refuses(change: Callable[[dict[str, Any]], Any]) -> None:
     assert list(validator.iter_errors(spoilt(change)))
 
 
+def test_the_schema_is_that_of_the_types() -> None:
+    text = schema.SCHEMA.read_text(encoding="utf-8")
+    assert text == schema.text(), "python -m common.results.schema writes it anew"
+
+
 def test_schema_lets_fields_be_added() -> None:
     def add(read: dict[str, Any]) -> None:
         places = (read, read["plan"], read["entrants"][0], read["entrants"][0]["epochs"][0])

@@ -170,12 +170,15 @@ def ratio_of_medians(
     """
     if not new or not old or not np.median(old):
         return None, None, None
-    low, high = bootstrapped((new, old), _ratio)
-    return float(_ratio(new, old)), low, high
+    ratio = float(_ratio(new, old))
+    if not math.isfinite(ratio):
+        return None, None, None
+    return ratio, *bootstrapped((new, old), _ratio)
 
 
 def _ratio(new: Any, old: Any, axis: int = -1) -> Any:
-    return np.median(new, axis=axis) / np.median(old, axis=axis)
+    with np.errstate(over="ignore"):
+        return np.median(new, axis=axis) / np.median(old, axis=axis)
 
 
 def compared_accuracy(old: float | None, new: float | None, examples: int) -> str:

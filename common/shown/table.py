@@ -55,7 +55,9 @@ def fitted(columns: Sequence[Column[Row]], rows: Sequence[Row], width: int) -> T
     for place in shown:
         column, wanted = columns[place], needed[place]
         if column.name == "entrant":
-            wanted = min(wanted + max(0, spare // 2), max(map(len, map(str, cells[place]))))
+            wanted = min(
+                wanted + max(0, spare // 2), max(map(len, map(str, cells[place])), default=0)
+            )
         table.add_column(
             column.name,
             justify=column.side,
