@@ -1,0 +1,76 @@
+"""Step losses stay what they were: bit for bit on the machine and versions they were recorded on.
+
+`step_losses.json` holds the losses of 27 steps (three epochs of 70 examples in batches of 8, one
+thread) of each cell; elsewhere sums may be rounded in another order, and 16 units in the last
+place of the loss are allowed.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.data import draws
+from common.entrants.process import WorkerSession
+from common.results.environment import environment
+from tests.conftest import BACKENDS, EXAMPLES, make_plan
+
+RECORDED = json.loads(Path(__file__).with_name("step_losses.json").read_text(encoding="utf-8"))
+BATCH, EPOCHS, ULP = 8, 3, 16
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One worker of one thread for each backend."""
+    started: dict[str, WorkerSession] = {}
+    folder = tmp_path_factory.mktemp("logs")
+
+    def worker(backend: str) -> WorkerSession:
+        if backend not in started:
+            environment = BACKENDS[backend].info.variables(1, "cpu")
+            log = folder / f"{backend}.log"
+            started[backend] = WorkerSession(
+                backend, log=log, environment=environment, threads=1, timeout=240
+            )
+        return started[backend]
+
+    yield worker
+    for session in started.values():
+        session.close()
+
+
+def as_recorded(backend: str) -> bool:
+    """Whether this is the processor, and these are the versions, of the record."""
+    packages = {"numpy", *BACKENDS[backend].info.packages}
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    recorded = RECORDED["versions"]
+    return environment()["cpu"] == RECORDED["cpu"] and all(
+        recorded[n] == v for n, v in versions.items()
+    )
+
+
+@pytest.mark.parametrize("cell", RECORDED["losses"])
+def test_step_losses_are_what_they_were(cell: str, single: Any, session_data: Any) -> None:
+    backend, mode, style, model, seed = cell.split("-")
+    plan = make_plan(model, seed=int(seed), threads=1, epochs=EPOCHS, batch_size=BATCH, lr=0.03)
+    data = session_data(plan)
+    if "train" in data:
+        data["train"] = tuple(array[:EXAMPLES] for array in data["train"])
+    session = single(backend)
+    session.open(plan.asdict(), {"style": style, "mode": mode, "data": "memory"}, data)
+    session.load(data["initial"])
+    orders = [draws.order(plan.seed, epoch, EXAMPLES, BATCH, False) for epoch in range(EPOCHS)]
+    losses = np.concatenate([session.train(order)["losses"] for order in orders])
+    recorded = np.array(RECORDED["losses"][cell], np.float32)
+    assert losses.dtype == np.float32
+    if as_recorded(backend):
+        np.testing.assert_array_equal(losses, recorded)
+    else:
+        apart = np.abs(losses - recorded) / np.spacing(recorded)
+        assert apart.max() <= ULP, "another processor or version: 16 ulp of the loss are allowed"
