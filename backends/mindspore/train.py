@@ -119,66 +119,24 @@ def epoch(step, data, mode, batch_size):
     Returns:
         (params, state, order) -> params, state, losses (steps,), counts;
         its `steps_per_call` says how many full batches one call holds.
-
-    Differs: a compiled function holds the Parameters it changes; it is made
-    in the first call, which sees them first. Data sinking, its own way to
-    make many steps in one call, does not exist on a CPU. In float64 a call
-    holds one step: a graph of several rounds the parameters of its first
-    steps to float32 (2.10.0).
-
-    See: https://www.mindspore.cn/docs/en/master/api_python/mindspore/mindspore.jit.html
     """
-    compiled = []
-    fused = mode == "fused" and data[0].dtype == mindspore.float32
-
-    def slices(order):
-        for first in range(0, len(order), batch_size):
-            yield (Tensor(order[first : first + batch_size]),)
-
-    def bound(params, state):
-        def gather_and_step(index):
-            images, labels = take(data, index)
-            return step(params, state, images, labels)[2:]
-
-        def only_step(images, labels):
-            return step(params, state, images, labels)[2:]
-
-        def many(order):
-            values, counts = [], []
-            for k in range(STEPS):
-                value, count = gather_and_step(order[k])
-                values.append(value)
-                counts.append(count)
-            return ops.stack(values), ops.stack(counts)
-
-        one = only_step if callable(data) else gather_and_step
-        if mode == "eager":
-            return one, None
-        jit = partial(mindspore.jit, fullgraph=True)
-        return jit(one), jit(many)
-
-    batches = data if callable(data) else slices
+    if callable(data):
+        return epoch_of_loader(step, data, mode)
+    if mode != "eager":
+        return epoch_of_calls(step, data, mode, batch_size)
 
     def run(params, state, order):
-        if not compiled:
-            compiled.extend(bound(params, state))
-        one, many = compiled
-        values, counts, start = [], [], 0
-        if fused:
-            start = len(order) - len(order) % (STEPS * batch_size)
-            for rows in order[:start].reshape(-1, STEPS, batch_size):
-                value, count = many(Tensor(rows))
-                values.append(value)
-                counts.append(count)
-        for batch in batches(order[start:]):
-            value, count = one(*batch)
+        values, counts = [], []
+        for start in range(0, len(order), batch_size):
+            index = Tensor(order[start : start + batch_size])
+            images, labels = take(data, index)
+            params, state, value, count = step(params, state, images, labels)
             values.append(value)
             counts.append(count)
-        for param in params.values():
-            param.asnumpy()  # waits; runtime.synchronize does not on a CPU
+        wait(params)
         return params, state, fetch(values), fetch(counts)
 
-    run.steps_per_call = STEPS if fused else 1
+    run.steps_per_call = 1
     return run
 
 
@@ -211,6 +169,94 @@ def evaluate(forward, loss, correct, data, mode, batch_size):
         return fetch(values), fetch(counts)
 
     return run
+
+
+def epoch_of_loader(step, batches, mode):
+    """One pass over the batches that a loader hands out."""
+
+    def bound(params, state):
+        def one(images, labels):
+            return step(params, state, images, labels)[2:]
+
+        one = one if mode == "eager" else mindspore.jit(one, fullgraph=True)
+
+        def calls(order):
+            for images, labels in batches(order):
+                yield one, images, labels
+
+        return calls
+
+    return epoch_along(bound, steps_per_call=1)
+
+
+def epoch_of_calls(step, data, mode, batch_size):
+    """One pass by compiled calls of one step, or of STEPS full batches.
+
+    Differs: data sinking, its own way to make many steps in one call, does
+    not exist on a CPU. In float64 a call holds one step: a graph of several
+    rounds the parameters of its first steps to float32 (2.10.0).
+
+    See: https://www.mindspore.cn/docs/en/master/api_python/mindspore/mindspore.jit.html
+    """
+    fused = mode == "fused" and data[0].dtype == mindspore.float32
+    jit = partial(mindspore.jit, fullgraph=True)
+
+    def bound(params, state):
+        def gather_and_step(index):
+            images, labels = take(data, index)
+            return step(params, state, images, labels)[2:]
+
+        def row_of_steps(order):
+            values, counts = [], []
+            for k in range(STEPS):
+                value, count = gather_and_step(order[k])
+                values.append(value)
+                counts.append(count)
+            return ops.stack(values), ops.stack(counts)
+
+        one, many = jit(gather_and_step), jit(row_of_steps)
+
+        def calls(order):
+            start = 0
+            if fused:
+                start = len(order) - len(order) % (STEPS * batch_size)
+                for rows in order[:start].reshape(-1, STEPS, batch_size):
+                    yield many, Tensor(rows)
+            for first in range(start, len(order), batch_size):
+                yield one, Tensor(order[first : first + batch_size])
+
+        return calls
+
+    return epoch_along(bound, STEPS if fused else 1)
+
+
+def epoch_along(bound, steps_per_call):
+    """One pass along calls(order) -> iterator of (function, *tensors).
+
+    Differs: a compiled function holds the Parameters it changes; it is made
+    in the first pass, which sees them first.
+    """
+    made = []
+
+    def run(params, state, order):
+        if not made:
+            made.append(bound(params, state))
+        values, counts = [], []
+        for call, *tensors in made[0](order):
+            value, count = call(*tensors)
+            values.append(value)
+            counts.append(count)
+        wait(params)
+        return params, state, fetch(values), fetch(counts)
+
+    run.steps_per_call = steps_per_call
+    return run
+
+
+def wait(params):
+    """Wait for the last update; `runtime.synchronize` does not on a CPU."""
+    for param in params.values():
+        param.asnumpy()
 
 
 def fetch(results):

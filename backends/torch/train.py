@@ -121,48 +121,23 @@ def epoch(step, data, mode, batch_size):
     Returns:
         (params, state, order) -> params, state, losses (steps,), counts;
         its `steps_per_call` says how many full batches one call holds.
-
-    Differs: a loop has no compiled form, so that its steps are laid out in a
-    row; more of them compile longer and save nothing any more.
-
-    See: https://docs.pytorch.org/docs/stable/generated/torch.compile.html
     """
-
-    def gather_and_step(params, state, data, index):
-        return step(params, state, *take(data, index))
-
-    def slices(order):
-        for first in range(0, len(order), batch_size):
-            yield data, order[first : first + batch_size]
-
-    one, batches = gather_and_step, slices
     if callable(data):
-        one, batches = step, data
+        return epoch_of_loader(step, data, mode)
     if mode != "eager":
-        one = compiled(one, updates=True)
-    if mode == "fused":
-        many = compiled(row_of(step), updates=True)
+        return epoch_of_calls(step, data, mode, batch_size)
 
     def run(params, state, order):
-        values, counts, start = [], [], 0
-        if not callable(data):
-            order = torch.from_numpy(order.astype(np.int64)).to(
-                data[1].device
-            )
-        if mode == "fused":
-            start = len(order) - len(order) % (STEPS * batch_size)
-            for rows in order[:start].view(-1, STEPS, batch_size):
-                params, state, value, count = many(params, state, data, rows)
-                values.append(value)
-                counts.append(count)
-        for batch in batches(order[start:]):
-            params, state, value, count = one(params, state, *batch)
+        values, counts, order = [], [], placed(order, data)
+        for start in range(0, len(order), batch_size):
+            images, labels = take(data, order[start : start + batch_size])
+            params, state, value, count = step(params, state, images, labels)
             values.append(value)
             counts.append(count)
         wait(params)
         return params, state, fetch(values), fetch(counts)
 
-    run.steps_per_call = STEPS if mode == "fused" else 1
+    run.steps_per_call = 1
     return run
 
 
@@ -188,6 +163,65 @@ def evaluate(forward, loss, correct, data, mode, batch_size):
         return fetch(values), fetch(counts)
 
     return run
+
+
+def epoch_of_loader(step, batches, mode):
+    """One pass over the batches that a loader hands out."""
+    one = step if mode == "eager" else compiled(step, updates=True)
+
+    def calls(order):
+        for images, labels in batches(order):
+            yield one, images, labels
+
+    return epoch_along(calls, steps_per_call=1)
+
+
+def epoch_of_calls(step, data, mode, batch_size):
+    """One pass by compiled calls of one step, or of STEPS full batches.
+
+    Differs: a loop has no compiled form, so that its steps are laid out in a
+    row; more of them compile longer and save nothing any more.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.compile.html
+    """
+
+    def gather_and_step(params, state, data, index):
+        return step(params, state, *take(data, index))
+
+    one = compiled(gather_and_step, updates=True)
+    many = compiled(row_of(step), updates=True)
+
+    def calls(order):
+        order, start = placed(order, data), 0
+        if mode == "fused":
+            start = len(order) - len(order) % (STEPS * batch_size)
+            for rows in order[:start].view(-1, STEPS, batch_size):
+                yield many, data, rows
+        for first in range(start, len(order), batch_size):
+            yield one, data, order[first : first + batch_size]
+
+    return epoch_along(calls, STEPS if mode == "fused" else 1)
+
+
+def epoch_along(calls, steps_per_call):
+    """One pass along calls(order) -> iterator of (function, *tensors)."""
+
+    def run(params, state, order):
+        values, counts = [], []
+        for call, *tensors in calls(order):
+            params, state, value, count = call(params, state, *tensors)
+            values.append(value)
+            counts.append(count)
+        wait(params)
+        return params, state, fetch(values), fetch(counts)
+
+    run.steps_per_call = steps_per_call
+    return run
+
+
+def placed(order, data):
+    """An order as positions on the data's device."""
+    return torch.from_numpy(order.astype(np.int64)).to(data[1].device)
 
 
 def row_of(step):
