@@ -2,31 +2,41 @@
 
     python compare.py --backends torch jax mindspore numpy
 
-and in a notebook
+and from Python, a notebook for instance
 
-    from compare import compare
+    from compare import Port, check, compare
     compare(backends=["torch", "jax"])
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from common.cli.commands import main
-
 if TYPE_CHECKING:
-    from common.shown.notebook import Comparison
+    from common.check import check
+    from common.compare import compare
+    from common.entrants.port import Port
+
+__all__ = ["Port", "check", "compare"]
+
+_HOMES = {"Port": "common.entrants.port", "check": "common.check", "compare": "common.compare"}
 
 
-def compare(backends: Sequence[str] | None = None, **settings: Any) -> Comparison:
-    """Train one model in several frameworks; see `common.compare.compare`."""
-    # Only here: the command line answers in a tenth of a second, without the charts.
-    from common import compare
-
-    return compare.compare(backends, **settings)
+def __getattr__(name: str) -> Any:
+    # Imported when asked for: the command line answers in a tenth of a second, without NumPy.
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from common.cli.commands import main
+
+        code = main()
+    except KeyboardInterrupt:  # while that is imported
+        print("compare.py: interrupted before there was anything to save", file=sys.stderr)
+        code = 130
+    sys.exit(code)

@@ -3,24 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from contextlib import nullcontext
+from pathlib import Path
 
-from common.cli.options import parser
-from common.cli.request import default_folder, read_request, train
-from common.errors import Refused
-from common.results.folder import prepare
+from common.ask.request import read_request
+from common.ask.run import Watching, run
+from common.ask.settings import Settings, several
 from common.shown.notebook import Comparison, Curves
+from common.shown.progress import Silent
 
 
-def compare(backends: Sequence[str] | None = None, **settings: Any) -> Comparison:
+def compare(
+    backends: str | Sequence[str] | None = None,
+    *,
+    backend_path: str | Path | None = None,
+    style: str = "concise",
+    mix: str | Sequence[str] = (),
+    model: str = "softmax",
+    mode: str | None = None,
+    data: str = "memory",
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    optimizer: str = "sgd",
+    momentum: float | None = None,
+    weight_decay: float = 0.0,
+    betas: tuple[float, float] | None = None,
+    eps: float | None = None,
+    hidden: int = 256,
+    seed: int = 0,
+    dtype: str = "float32",
+    data_dir: str | Path | None = None,
+    custom_data: bool = False,
+    resize: int | None = None,
+    limit: int | None = None,
+    drop_last: bool = False,
+    device: str = "cpu",
+    threads: int | None = None,
+    workers: int = 0,
+    timeout: float = 600.0,
+    python: str | Sequence[str] = (),
+    no_band: bool = False,
+    check_float64: bool = False,
+    rounds: int = 1,
+    out: str | Path | None = None,
+    force: bool = False,
+    quiet: bool = False,
+    no_progress: bool = False,
+) -> Comparison:
     """Train one model in several frameworks, on the same batches from the same weights.
 
     In a notebook the curves grow while it runs.
 
     Args:
         backends: entrants as on the command line: `["torch", "jax:fused"]`; None for all there are.
-        settings: the command line's options by name, underscores for hyphens: `model="mlp"`,
-            `epochs=3`, `batch_size=64`, `drop_last=True`, `mix=["loss=torch"]`.
+        backend_path: folder with further backends.
+        style, mode, data: for entrants that do not say: "concise" or "scratch"; "eager", "jit" or
+            "fused", None for each framework's usual one; "memory" or "loader".
+        mix: one more entrant each, of components of several frameworks: `["loss=torch"]`.
+        model: "softmax", "mlp" or "linear".
+        epochs, batch_size, lr: None for the model's usual ones.
+        optimizer, momentum, weight_decay, betas, eps: "sgd", "momentum", "adam" or "adamw"; None
+            for its usual settings.
+        hidden: width of the MLP.
+        seed: of the initial weights and the orders.
+        dtype: "float32" or "float64".
+        data_dir: folder with the four IDX files; with `custom_data` other than Fashion-MNIST's.
+        resize, limit: side in pixels; the first examples only.
+        drop_last: leave the short batch out.
+        device, threads, workers: "cpu" or "cuda"; cores for each entrant, None for all; loader
+            workers.
+        timeout: seconds one call may take.
+        python: another interpreter each: `["jax=/opt/jax/bin/python"]`.
+        no_band: skip the nudged runs.
+        check_float64: train everybody once more in float64.
+        rounds: how often the whole training is repeated.
+        out: the result folder; None for a new one in `runs/`.
+        force: replace an old run's files in `out`.
+        quiet, no_progress: show no curves while it runs.
 
     Returns:
         what came out; the same is in its `folder`.
@@ -28,25 +88,23 @@ def compare(backends: Sequence[str] | None = None, **settings: Any) -> Compariso
     Raises:
         Refused: the request cannot be run as it stands.
     """
-    words = ["run", "--no-progress"]
-    if backends is not None:
-        words += ["--backends", *backends]
-    for name, value in settings.items():
-        option = f"--{name.replace('_', '-')}"
-        if value is True:
-            words.append(option)
-        elif name in ("mix", "python") and not isinstance(value, str):
-            words += [word for one in value for word in (option, one)]
-        elif isinstance(value, (list, tuple)):
-            words += [option, *map(str, value)]
-        elif value is not None and value is not False:
-            words += [option, str(value)]
-    asked = parser().parse_args(words)
-    if asked.json:
-        raise Refused("compare() returns the results; leave json out")
-    request = read_request(asked)
-    folder = asked.out or default_folder(request.plan.model)
-    prepare(folder, force=asked.force)
-    with Curves(request.records) as curves:
-        train(asked, request, folder, curves)
-    return Comparison(folder)
+    settings = Settings(
+        backends=None if backends is None else several(backends),
+        backend_path=_path(backend_path), style=style, mix=several(mix), model=model, mode=mode,
+        data=data, epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer,
+        momentum=momentum, weight_decay=weight_decay, betas=betas, eps=eps, hidden=hidden,
+        seed=seed, dtype=dtype, data_dir=_path(data_dir), custom_data=custom_data, resize=resize,
+        limit=limit, drop_last=drop_last, device=device, threads=threads, workers=workers,
+        timeout=timeout, python=several(python), no_band=no_band, check_float64=check_float64,
+        rounds=rounds, out=_path(out), force=force, quiet=quiet, no_progress=no_progress,
+    )  # fmt: skip
+    request = read_request(settings)
+    watching: Watching = nullcontext(Silent()) if settings.silent else Curves(request.records)
+    outcome = run(request, watching)
+    if outcome.results.error is not None:
+        raise outcome.results.error  # what was trained is saved
+    return Comparison(outcome.folder)
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from common.cli import commands, request
+from common.ask import request
+from common.cli import commands
 from common.contract.models import MODELS
 from common.data import draws, idx
 from tests.conftest import BACKENDS, EXAMPLES, FEATURES, VALIDATOR, Command, Done, checked

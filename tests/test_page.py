@@ -17,7 +17,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from common.cli import options, request
+from common.ask.request import make_plan as make_plan_of
+from common.cli import options
 from common.contract.info import COMPONENTS
 from common.contract.plan import Plan
 from common.contract.registry import version
@@ -168,7 +169,7 @@ def document(plan: Plan, *entrants: dict[str, Any], **more: Any) -> Document:
 )
 def test_the_command_that_repeats_a_run_asks_for_the_same(words: str) -> None:
     asked = options.parser().parse_args(["run", *words.split()])
-    plan = request.make_plan(asked)
+    plan = make_plan_of(options.settings(asked))
     given = {
         "style": "scratch", "backend_path": "/a folder/x", "python": {"jax": "/o'dd/python"},
         "timeout": 7.5, "no_band": True, "check_float64": True, "data_dir": "/da ta;",
@@ -184,7 +185,7 @@ def test_the_command_that_repeats_a_run_asks_for_the_same(words: str) -> None:
     command = shlex.split(repeat.command(found))
     assert command[:2] == ["python", "compare.py"]
     again = options.parser().parse_args(["run", *command[2:]])
-    assert request.make_plan(again) == plan
+    assert make_plan_of(options.settings(again)) == plan
     assert again.backends == ["torch:scratch,jit,memory", "torch:scratch,jit,loader,stock"]
     assert again.mix == ["loss=torch,model=jax"]
     assert again.python == ["jax=/o'dd/python"]

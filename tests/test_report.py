@@ -29,7 +29,7 @@ from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unav
 from common.measure import machine, statistics, turns
 from common.measure.limit import NotMeasured
 from common.results import schema
-from common.results.folder import OURS, as_json, prepare, whole, write_orders
+from common.results.folder import as_json, whole, write_orders
 from common.results.record import Record, Results
 from common.running.runner import Runner
 from common.running.starting import new_records
@@ -1181,48 +1181,6 @@ def test_orders_are_streamed(tmp_path: Path) -> None:
     write_orders(tmp_path / "order.npy", iter(rows), (2, 4))
     found = np.load(tmp_path / "order.npy")
     assert (found.dtype, found.tolist()) == (np.int32, [[0, 1, 2, 3], [3, 2, 1, 0]])
-
-
-def test_force_replaces_only_our_files(tmp_path: Path) -> None:
-    ours = [
-        "results.json",
-        "report.html",
-        "initial.safetensors",
-        "order.npy",
-        "params-a.safetensors",
-        "predictions.npz",
-        "pictures.npz",
-        "worker-a.log",
-    ]
-    theirs = [
-        "notes.txt",
-        "params.txt",
-        "my-results.json",
-        "order.npy.bak",
-        "worker.log",
-        ".hidden",
-    ]
-    for name in ours + theirs:
-        (tmp_path / name).write_text("x")
-    (tmp_path / "source" / "numpy").mkdir(parents=True)
-    (tmp_path / "source" / "numpy" / "loss.py").write_text("x")
-    (tmp_path / "mine").mkdir()
-    prepare(tmp_path, force=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*theirs, "mine"])
-    assert len(OURS) == 9
-
-
-def test_force_does_not_follow_a_link(tmp_path: Path) -> None:
-    """`source` may be somebody's link to their working copy."""
-    precious = tmp_path / "precious"
-    precious.mkdir()
-    (precious / "thesis.tex").write_text("x")
-    folder = tmp_path / "out"
-    folder.mkdir()
-    (folder / "source").symlink_to(precious)
-    prepare(folder, force=True)
-    assert (precious / "thesis.tex").exists()
-    assert not (folder / "source").is_symlink()
 
 
 def test_results_are_made_in_time() -> None:

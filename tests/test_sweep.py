@@ -165,6 +165,9 @@ def test_force_leaves_what_is_not_a_sweeps(compare: Command) -> None:
     words = ["sweep", "--vary", "limit=30,70", *SMALL, "--data-dir", compare.data, "--out", folder]
     refused = compare(*words, "--backends", "numpy")
     assert (refused.returncode, "is not empty" in refused.stderr) == (2, True)
+    refused = compare(*words, "--backends", "numpy", "--force")
+    assert (refused.returncode, "is not a run's" in refused.stderr) == (2, True)
+    (folder / "sweep.json").write_text('{"vary": "limit"}')
     done = compare(*words, "--backends", "numpy", "--force")
     assert done.returncode == 0, done.stderr
     assert {"results.json", "notes.txt", "sweep.json"} <= {p.name for p in folder.iterdir()}

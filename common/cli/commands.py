@@ -5,33 +5,33 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from common.cli.options import parser
-from common.cli.request import (
-    Terminal,
-    default_folder,
-    read_request,
-    refuse_json_target,
-    sweep_requests,
-    train,
-    uninterrupted,
-)
+from common.cli.options import parser, settings
+from common.cli.streams import lasting
 from common.contract.entrant import parse
 from common.contract.info import STYLES
 from common.contract.registry import Backend, find, version
 from common.errors import Refused
 
+if TYPE_CHECKING:
+    from common.ask.request import Request
+    from common.results.document import Document
+    from common.shown.progress import Progress
+
 EXIT_REFUSED = 2
 
 EXIT_UNFINISHED = 3
+
+#: An error of this program's own.
+EXIT_ERROR = 70
 
 EXIT_INTERRUPTED = 130
 
@@ -42,33 +42,27 @@ GRAVER = (0, 1, EXIT_UNFINISHED, EXIT_INTERRUPTED)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    commands: dict[str, Callable[[argparse.Namespace], int]]
-    commands = {
-        "run": run,
-        "diagnose": diagnose,
-        "sweep": sweep,
-        "diff": diff,
-        "list": list_backends,
-        "show": show_source,
-        "report": write_report,
-        "lessons": lessons,
-    }
     # `run` may be left out; a first word that is no option must be a command.
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
         words.insert(0, "run")
-    try:
-        asked = parser().parse_args(words)
-        return commands[asked.command](asked)
-    except Refused as error:
-        print(f"compare.py: {error}", file=sys.stderr)
-        return EXIT_REFUSED
-    except KeyboardInterrupt:
-        print("compare.py: interrupted before there was anything to save", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has enough of it (`compare.py show loss | head`).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    with lasting():
+        try:
+            asked = parser().parse_args(words)
+            return COMMANDS[asked.command](asked)
+        except Refused as error:
+            print(f"compare.py: {error}", file=sys.stderr)
+            return EXIT_REFUSED
+        except KeyboardInterrupt:
+            print("compare.py: interrupted before there was anything to save", file=sys.stderr)
+            return EXIT_INTERRUPTED
+        except Exception:
+            traceback.print_exc()
+            print(
+                "compare.py: this is an error of compare.py itself; please report it, with the "
+                "lines above and the command",
+                file=sys.stderr,
+            )
+            return EXIT_ERROR
 
 
 def list_backends(asked: argparse.Namespace) -> int:
@@ -157,96 +151,62 @@ def lessons(asked: argparse.Namespace) -> int:
 def run(asked: argparse.Namespace) -> int:
     """`run`: train, judge, report, save."""
     # Only here: the other commands answer in a tenth of a second, without NumPy.
-    from common.results.folder import as_json, prepare, write_json
-    from common.shown.progress import Progress
+    from common.ask import run as running
+    from common.ask.request import read_request
+    from common.results.target import refuse_target
     from common.shown.results import print_results
 
-    request = read_request(asked)
-    folder = asked.out or default_folder(request.plan.model)
-    prepare(folder, force=asked.force)
-    with Progress(
-        request.errors, request.records, request.plan.epochs, request.plan.rounds, request.silent
-    ) as progress:
-        results, found, _ = train(asked, request, folder, progress)
-    if asked.json and asked.json != "-":
-        with uninterrupted():
-            write_json(Path(asked.json), found)
-    # What is printed changes nothing any more: a reader that has enough does not, either.
-    with suppress(BrokenPipeError):
-        if asked.json == "-":
-            print(as_json(found), end="", flush=True)
-        if not asked.quiet:
-            console = _console(to_stderr=asked.json == "-")
-            print_results(results, str(folder), console, request.dataset)
-    return results.exit_code()
+    refuse_target(asked.json)
+    request = read_request(settings(asked), say)
+    outcome = running.run(request, progress(request), say)
+    results = outcome.results
+
+    def table(console: Console) -> None:
+        print_results(results, str(outcome.folder), console, request.dataset)
+
+    tell(outcome.document, asked.json, None if asked.quiet else table)
+    if results.error is not None:
+        raise results.error
+    return running.exit_code(results, strict=asked.strict)
 
 
 def sweep(asked: argparse.Namespace) -> int:
     """`sweep`: one run for each value, then a line through the times."""
-    from common.results.folder import as_json, prepare, refuse_folder, whole, write_json
-    from common.running import sweep as sweeping
-    from common.shown import charts
-    from common.shown.progress import Progress
+    from common.ask import sweep as sweeping
+    from common.ask.run import exit_code
+    from common.results.target import refuse_target
     from common.shown.sweep import print_sweep
     from common.shown.words import plain
 
+    refuse_target(asked.json)
     name, values = asked.vary
-    requests = sweep_requests(asked)
-    folder = asked.out or default_folder(f"{asked.model}-{name}")
-    refuse_folder(folder, force=asked.force)
-    folders = {value: folder / f"{name}-{value}" for value in values}
-    for inner in folders.values():
-        prepare(inner, force=asked.force)
-    drawing = folder / "sweep.svg"
-    drawing.unlink(missing_ok=True)
-    runs, starts = {}, {}
-    interrupted = False
-    try:
-        for value, request in requests.items():
-            plan = request.plan
-            with Progress(
-                request.errors, request.records, plan.epochs, plan.rounds, request.silent,
-                f"{name} {value}: ",
-            ) as progress:  # fmt: skip
-                runs[value], _, starts[value] = train(asked, request, folders[value], progress)
-            if runs[value].interrupted:
-                break
-    except KeyboardInterrupt:
-        interrupted = True  # between two runs; what there is is saved
-    unit = sweeping.UNITS.get(name)
-    found = sweeping.points(runs, starts, unit or "step")
-    lines = {label: sweeping.line(sweeping.usable(of)) for label, of in found.items() if unit}
-    answer = {
-        "vary": name,
-        "unit": unit or "step",
-        "entrants": sweeping.as_plain(found, lines),
-    }
-    with uninterrupted():
-        write_json(folder / "sweep.json", answer)
-        if any(sweeping.usable(of_label) for of_label in found.values()):
-            with whole(drawing) as path:
-                charts.chart(found, name, unit or "step").save(path, format="svg")
-        if asked.json and asked.json != "-":
-            write_json(Path(asked.json), answer)
-    with suppress(BrokenPipeError):
-        if asked.json == "-":
-            print(as_json(answer), end="", flush=True)
-        if not asked.quiet:
-            console = _console(to_stderr=asked.json == "-")
-            print_sweep(found, lines, name, unit or "step", console)
-            drawn = ", drawn in sweep.svg" if drawing.exists() else ""
-            console.print(plain(f"results in {folder}{drawn}"), soft_wrap=True)
-    codes = [results.exit_code() for results in runs.values()]
-    return max([*codes, *[EXIT_INTERRUPTED] * interrupted], key=GRAVER.index)
+
+    def watching(value: int, request: Request) -> Progress:
+        return progress(request, f"{name} {value}: ")
+
+    swept = sweeping.sweep(settings(asked), name, values, watching, say)
+
+    def table(console: Console) -> None:
+        print_sweep(swept.points, swept.lines, name, swept.unit, console)
+        drawn = ", drawn in sweep.svg" if swept.drawn else ""
+        console.print(plain(f"results in {swept.folder}{drawn}"), soft_wrap=True)
+
+    tell(swept.document, asked.json, None if asked.quiet else table)
+    for error in (results.error for results in swept.runs.values()):
+        if error is not None:
+            raise error
+    codes = [exit_code(results, strict=asked.strict) for results in swept.runs.values()]
+    return max([*codes, EXIT_INTERRUPTED if swept.interrupted else 0], key=GRAVER.index)
 
 
 def diff(asked: argparse.Namespace) -> int:
     """`diff`: two result folders, and what changed between them."""
     from common.results.diff import Judged, above, changes, unlike
-    from common.results.folder import as_json, read_results, write_json
+    from common.results.folder import read_results
+    from common.results.target import refuse_target
     from common.shown.diff import print_diff
 
-    refuse_json_target(asked.json)
+    refuse_target(asked.json)
     old, new = read_results(asked.old), read_results(asked.new)
     reasons = unlike(old, new)
     if reasons and not asked.anyway:
@@ -266,61 +226,90 @@ def diff(asked: argparse.Namespace) -> int:
         "worse": judged.worse,
         "undecided": judged.undecided,
     }
-    if asked.json and asked.json != "-":
-        write_json(Path(asked.json), answer)
-    with suppress(BrokenPipeError):
-        if asked.json == "-":
-            print(as_json(answer), end="", flush=True)
-        console = _console(to_stderr=asked.json == "-")
-        print_diff(found, old, new, reasons, judged, console)
+    tell(answer, asked.json, lambda c: print_diff(found, old, new, reasons, judged, c))
     return judged.exit_code()
 
 
 def diagnose(asked: argparse.Namespace) -> int:
     """`diagnose`: find where entrants leave the referee's path; nothing is kept."""
-    from common.results.folder import as_json, write_json
-    from common.running.diagnosing import Diagnoser
-    from common.running.work import draw_work
+    from common.ask import diagnosis
+    from common.ask.request import read_request
+    from common.results.target import refuse_target
     from common.shown.diagnosis import print_diagnoses
-    from common.shown.progress import Progress
     from common.shown.words import plain
 
-    request = read_request(asked)
-    with tempfile.TemporaryDirectory(prefix="compare-") as name:
-        folder = Path(name)
-        work = draw_work(request.plan, request.dataset)
-        records = request.records
-        connect = request.connect(folder, asked.timeout)
-        plan = request.plan
-        with Progress(request.errors, records, plan.epochs, 1, request.silent) as progress:
-            found = Diagnoser(work, records, connect, progress).run()
-    answer = {
-        "plan": plan.asdict(),
-        "entrants": [
-            {"label": r.entrant.label, "status": r.status, "reason": r.reason,
-             **(found[r.entrant.label].asdict() if r.entrant.label in found else {})}
-            for r in records
-        ],
-    }  # fmt: skip
-    if asked.json and asked.json != "-":
-        write_json(Path(asked.json), answer)
-    with suppress(BrokenPipeError):
-        if asked.json == "-":
-            print(as_json(answer), end="", flush=True)
-        if not asked.quiet:
-            console = _console(to_stderr=asked.json == "-")
-            print_diagnoses(found, console)
-            for record in records:
-                if record.reason:
-                    line = f"{record.entrant.label}: {record.status}: {record.reason}"
-                    console.print(plain(line), soft_wrap=True)
-    if any(record.status != "ok" for record in records):
+    refuse_target(asked.json)
+    request = read_request(settings(asked), say)
+    diagnosed = diagnosis.diagnose(request, progress(request))
+
+    def table(console: Console) -> None:
+        print_diagnoses(diagnosed.found, console)
+        for record in diagnosed.records:
+            if record.reason:
+                line = f"{record.entrant.label}: {record.status}: {record.reason}"
+                console.print(plain(line), soft_wrap=True)
+
+    tell(diagnosed.document, asked.json, None if asked.quiet else table)
+    if any(record.status != "ok" for record in diagnosed.records):
         return EXIT_UNFINISHED
-    return int(any(one.difference is not None for one in found.values()))
+    return int(any(one.difference is not None for one in diagnosed.found.values()))
 
 
-def _console(*, to_stderr: bool = False, otherwise: int = 160) -> Terminal:
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": run,
+    "diagnose": diagnose,
+    "sweep": sweep,
+    "diff": diff,
+    "list": list_backends,
+    "show": show_source,
+    "report": write_report,
+    "lessons": lessons,
+}
+
+
+def progress(request: Request, before: str = "") -> Progress:
+    """Tell of a run on standard error while it goes on."""
+    from common.shown.progress import Progress
+
+    plan, silent = request.plan, request.settings.silent
+    console = Console(stderr=True)
+    return Progress(console, request.records, plan.epochs, plan.rounds, silent, before)
+
+
+def tell(
+    answer: Document | Mapping[str, Any],
+    target: str | None,
+    table: Callable[[Console], None] | None,
+) -> None:
+    """Give the answer: as JSON where that was asked for, and as a table.
+
+    Args:
+        answer: as results.json has it, or plain values.
+        target: of `--json`; "-" for standard output, and the table goes to standard error.
+        table: prints it; None to print none.
+    """
+    from common.results.folder import as_json
+    from common.results.target import write_target
+
+    if target == "-":
+        print(as_json(answer), end="", flush=True)
+    elif target is not None:
+        try:
+            write_target(target, answer)
+        except OSError as error:
+            print(f"compare.py: --json {target}: {error.strerror}", file=sys.stderr)
+    if table is not None:
+        table(_console(to_stderr=target == "-"))
+
+
+def say(words: str) -> None:
+    """Say something on standard error, as it is."""
+    console = Console(stderr=True)
+    console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+
+def _console(*, to_stderr: bool = False, otherwise: int = 160) -> Console:
     """As wide as the terminal, or as COLUMNS says; else wide enough for every column."""
     stream = sys.stderr if to_stderr else sys.stdout
     known = stream.isatty() or "COLUMNS" in os.environ
-    return Terminal(stderr=to_stderr, width=None if known else otherwise)
+    return Console(stderr=to_stderr, width=None if known else otherwise)

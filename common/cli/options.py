@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from common.contract.info import COMPONENTS, DATA_CHOICES, DEVICES, DTYPES, MIXABLE, MODES, STYLES
-from common.contract.models import MODELS
-from common.contract.optimizers import OPTIMIZERS
+from common.ask.settings import (
+    CHOICES,
+    COUNT,
+    DEFAULTS,
+    NOT_NEGATIVE,
+    NUMBERS,
+    VARIED,
+    Range,
+    Settings,
+)
+from common.contract.info import COMPONENTS, MIXABLE
 from common.errors import Refused
 
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
@@ -20,47 +26,88 @@ DESCRIPTION = "Train one model in several frameworks and prove whether they agre
 class Parser(argparse.ArgumentParser):
     """Refuses in one line instead of a usage text."""
 
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **named})
+
     def error(self, message: str) -> NoReturn:
         """Turn argparse's complaint into ours."""
         raise Refused(f"{message}; see {self.prog} --help")
 
 
-#: No count is larger; what is would only fail later.
-LARGEST = 10**9
+def settings(asked: argparse.Namespace) -> Settings:
+    """What a run is asked, of all that was read."""
+    return Settings(**{name: getattr(asked, name) for name in DEFAULTS if name in asked})
 
 
-def number(
-    kind: Callable[[str], Any], least: float, words: str, most: float | None = None
-) -> Callable[[str], Any]:
-    """Make an argparse type: a finite number of at least `least`, and at most `most`."""
-    if most is None:
-        most = LARGEST if kind is int else sys.float_info.max
+def parser() -> Parser:
+    """Describe the whole command line."""
+    top = Parser(prog="compare.py", description=DESCRIPTION)
+    commands = top.add_subparsers(dest="command", required=True, parser_class=Parser)
+    training, repeated = [entrants(), trained()], [entrants(), trained(), rounds()]
+    run = commands.add_parser(
+        "run",
+        help="train in several frameworks and compare (the default)",
+        parents=[*repeated, output("results.json there, too; - for stdout")],
+    )
+    add(run, "check_float64", "train once more in float64: to 1e-12")
+    commands.add_parser(
+        "diagnose",
+        help="first step, stage and tensor at which an entrant leaves the referee's path",
+        parents=[*training, output("what was found; - for stdout")],
+    )
+    sweep = commands.add_parser(
+        "sweep",
+        help="one run for each value of a setting: a step's overhead, and the rate beyond",
+        parents=[*repeated, output("sweep.json there, too; - for stdout")],
+    )
+    sweep.add_argument(
+        "--vary",
+        required=True,
+        type=varied,
+        metavar="SETTING=VALUE,...",
+        help=f"one of {', '.join(VARIED)}",
+    )
+    add_diff(commands.add_parser("diff", help="two result folders: what changed, beyond noise"))
+    listing = commands.add_parser("list", help="backends: versions, what each can do")
+    add(listing, "backend_path", "folder with further backends")
+    add_show(commands.add_parser("show", help="source of a component side by side"))
+    page = commands.add_parser(
+        "report", help="write report.html of a result folder again, from what is in it"
+    )
+    page.add_argument("folder", type=Path, metavar="FOLDER")
+    add_lessons(
+        commands.add_parser(
+            "lessons", help="differences between the frameworks: list them, or run one"
+        )
+    )
+    return top
 
-    def convert(text: str) -> Any:
-        complaint = argparse.ArgumentTypeError(f"{text[:40]!r} is not {words}")
+
+def add(group: argparse._ActionsContainer, name: str, words: str, **more: Any) -> None:
+    """Add an option as `Settings` has it: its default, and the values it takes."""
+    default = DEFAULTS[name]
+    if default is False:
+        more["action"] = "store_true"
+    elif name in NUMBERS:
+        more["type"] = number(NUMBERS[name])
+    elif name in CHOICES:
+        more["choices"] = CHOICES[name]
+    elif name in ("backend_path", "data_dir", "out"):
+        more["type"] = Path
+    option = f"--{name.replace('_', '-')}"
+    group.add_argument(option, **{"default": default, "help": words, **more})
+
+
+def number(numbers: Range) -> Callable[[str], Any]:
+    """Make an argparse type of a range."""
+
+    def read(text: str) -> Any:
         try:
-            value = kind(text)
-            if not least <= value <= most:
-                raise complaint
-        except (ValueError, OverflowError):
-            raise complaint from None
-        return value
+            return numbers.read(text)
+        except Refused as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
 
-    return convert
-
-
-COUNT = number(int, 1, "a whole number of at least 1")
-
-NATURAL = number(int, 0, "a whole number of at least 0")
-
-NOT_NEGATIVE = number(float, 0.0, "a finite number of at least 0")
-
-POSITIVE = number(float, math.ulp(0.0), "a finite number above 0")
-
-BELOW_1 = number(float, 0.0, "a number of at least 0 and below 1", math.nextafter(1.0, 0.0))
-
-#: What `sweep` can vary -> its option's name in the parsed arguments.
-VARIED = {"batch-size": "batch_size", "hidden": "hidden", "limit": "limit", "threads": "threads"}
+    return read
 
 
 def varied(text: str) -> tuple[str, list[int]]:
@@ -70,7 +117,7 @@ def varied(text: str) -> tuple[str, list[int]]:
         raise argparse.ArgumentTypeError(
             f"{text[:40]!r} is not SETTING=VALUE,... with one of {', '.join(VARIED)}"
         )
-    found = [COUNT(value) for value in values.split(",")]
+    found = [number(COUNT)(value) for value in values.split(",")]
     if len(found) < 2 or len(set(found)) < len(found):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} has not two or more different values")
     return name, found
@@ -79,62 +126,83 @@ def varied(text: str) -> tuple[str, list[int]]:
 def share(text: str) -> float:
     """Read a percentage, as 0.05 or 5%."""
     number_, percent = (text[:-1].strip(), 100.0) if text.endswith("%") else (text, 1.0)
-    return float(NOT_NEGATIVE(number_)) / percent
+    return float(number(NOT_NEGATIVE)(number_)) / percent
 
 
-def parser() -> Parser:
-    """Describe the whole command line."""
-    top = Parser(prog="compare.py", allow_abbrev=False, description=DESCRIPTION)
-    commands = top.add_subparsers(dest="command", required=True, parser_class=Parser)
-    run = commands.add_parser(
-        "run", help="train in several frameworks and compare (the default)", allow_abbrev=False
-    )
-    add_entrants(run, style="concise")
-    add_training(run)
-    checks = run.add_argument_group("what is checked")
-    checks.add_argument("--no-band", action="store_true", help="skip the nudged runs")
+def entrants() -> Parser:
+    """Who takes part."""
+    found = Parser(add_help=False)
+    add(found, "backends", "BACKEND[:WORD,...]", nargs="+", metavar="ENTRANT")
+    add(found, "backend_path", "folder with further backends")
+    add(found, "style", "for who does not say")
+    return found
+
+
+def trained() -> Parser:
+    """What is trained, on which data, where and how."""
+    found = Parser(add_help=False)
+    mixable = f"one more entrant, of {', '.join(MIXABLE)} of several frameworks; may be repeated"
+    add(found, "mix", mixable, action="append", default=[], metavar="COMPONENT=BACKEND,...")
+    what = found.add_argument_group("what is trained")
+    add(what, "model", "softmax unless said")
+    add(what, "mode", "default: each framework's usual one")
+    add(what, "data", "arrays in memory, or each framework's own loader")
+    add(what, "epochs", "default: 10")
+    add(what, "batch_size", "default: 256; linear: 10")
+    add(what, "lr", "learning rate; default: 0.1; adam, adamw: 0.001; linear: 0.03")
+    add(what, "optimizer", "sgd unless said")
+    add(what, "momentum", "m = momentum * m + g; default: sgd 0, momentum 0.9")
+    add(what, "weight_decay", "coupled, g + decay * p; decoupled in adamw; default: 0")
+    add(what, "betas", "of adam and adamw; default: 0.9 0.999", nargs=2, metavar=("B1", "B2"))
+    add(what, "eps", "of adam and adamw; default: 1e-8")
+    add(what, "hidden", "width of the MLP")
+    add(what, "seed", "initial weights and orders")
+    add(what, "dtype", "float64 leaves no room for rounding")
+    data = found.add_argument_group("on which data")
+    add(data, "data_dir", "folder with the four IDX files; final")
+    add(data, "custom_data", "accept other digests")
+    add(data, "resize", "pictures of SIDE x SIDE", metavar="SIDE")
+    add(data, "limit", "first N training examples only", metavar="N")
+    add(data, "drop_last", "leave the short batch out")
+    where = found.add_argument_group("where and how")
+    add(where, "device", "cpu unless said")
+    add(where, "threads", "cores for each entrant; default: all")
+    add(where, "workers", "loader workers")
+    add(where, "timeout", "seconds one call may take")
+    interpreter = {"action": "append", "default": [], "metavar": "BACKEND=PATH"}
+    add(where, "python", "another interpreter", **interpreter)
+    return found
+
+
+def rounds() -> Parser:
+    """What a run has, and a diagnosis has not."""
+    found = Parser(add_help=False)
+    checks = found.add_argument_group("what is checked")
+    add(checks, "no_band", "skip the nudged runs")
     checks.add_argument(
-        "--check-float64", action="store_true", help="train once more in float64: to 1e-12"
+        "--strict",
+        action="store_true",
+        help="exit 1 unless every verdict is identical, rounding or declared",
     )
-    run.add_argument("--rounds", type=COUNT, default=1, help="repeat the whole training")
-    out = run.add_argument_group("what comes out")
-    out.add_argument("--out", type=Path, metavar="DIR", help="result folder")
-    out.add_argument("--force", action="store_true", help="replace an old run's files in --out")
-    add_output(out, "results.json there, too; - for stdout")
+    add(found, "rounds", "repeat the whole training")
+    out = found.add_argument_group("where it is saved")
+    add(out, "out", "result folder", metavar="DIR")
+    add(out, "force", "replace an old run's files in --out, once the new ones are whole")
+    return found
 
-    diagnosis = commands.add_parser(
-        "diagnose",
-        help="first step, stage and tensor at which an entrant leaves the referee's path",
-        allow_abbrev=False,
-    )
-    add_entrants(diagnosis, style="concise")
-    add_training(diagnosis)
-    add_output(diagnosis.add_argument_group("what comes out"), "what was found; - for stdout")
 
-    sweep = commands.add_parser(
-        "sweep",
-        help="one run for each value of a setting: a step's overhead, and the rate beyond",
-        allow_abbrev=False,
-    )
-    add_entrants(sweep, style="concise")
-    add_training(sweep)
-    sweep.add_argument(
-        "--vary",
-        required=True,
-        type=varied,
-        metavar="SETTING=VALUE,...",
-        help=f"one of {', '.join(VARIED)}",
-    )
-    sweep.add_argument("--no-band", action="store_true", help="skip the nudged runs")
-    sweep.add_argument("--rounds", type=COUNT, default=1, help="repeat each training")
-    swept = sweep.add_argument_group("what comes out")
-    swept.add_argument("--out", type=Path, metavar="DIR", help="folder for all result folders")
-    swept.add_argument("--force", action="store_true", help="replace an old sweep in --out")
-    add_output(swept, "sweep.json there, too; - for stdout")
+def output(what: str) -> Parser:
+    """Where the answer goes."""
+    found = Parser(add_help=False)
+    group = found.add_argument_group("what comes out")
+    group.add_argument("--json", metavar="FILE", help=what)
+    add(group, "quiet", "no progress, no table")
+    add(group, "no_progress", "no progress")
+    return found
 
-    diff = commands.add_parser(
-        "diff", help="two result folders: what changed, beyond noise", allow_abbrev=False
-    )
+
+def add_diff(diff: argparse.ArgumentParser) -> None:
+    """Add the options of `diff`."""
     diff.add_argument("old", type=Path, metavar="OLD")
     diff.add_argument("new", type=Path, metavar="NEW")
     diff.add_argument(
@@ -149,109 +217,26 @@ def parser() -> Parser:
     )
     diff.add_argument("--json", metavar="FILE", help="what was found; - for stdout")
 
-    listing = commands.add_parser("list", help="backends: versions, what each can do")
-    listing.add_argument("--backend-path", type=Path)
 
-    show = commands.add_parser("show", help="source of a component side by side")
+def add_show(show: argparse.ArgumentParser) -> None:
+    """Add the options of `show`."""
     show.add_argument(
         "component",
         metavar="COMPONENT",
         help=f"{', '.join(COMPONENTS)}, or one function, as update.sgd_scratch",
     )
-    add_entrants(show, style=None)
-    show.add_argument("--model", choices=MODELS)
+    add(show, "backends", "BACKEND[:WORD,...]", nargs="+", metavar="ENTRANT")
+    add(show, "backend_path", "folder with further backends")
+    add(show, "style", "for who does not say", default=None)
+    add(show, "model", "of this model alone", default=None)
     show.add_argument("--no-docstrings", action="store_true")
     show.add_argument("--html", action="store_true", help="a page, on stdout, instead of text")
 
-    page = commands.add_parser(
-        "report", help="write report.html of a result folder again, from what is in it"
-    )
-    page.add_argument("folder", type=Path, metavar="FOLDER")
 
-    teaching = commands.add_parser(
-        "lessons", help="differences between the frameworks: list them, or run one"
-    )
-    teaching.add_argument("name", nargs="?", metavar="NAME", help="which; none: list them")
-    teaching.add_argument("--all", action="store_true", help="run every one")
-    teaching.add_argument(
+def add_lessons(lessons: argparse.ArgumentParser) -> None:
+    """Add the options of `lessons`."""
+    lessons.add_argument("name", nargs="?", metavar="NAME", help="which; none: list them")
+    lessons.add_argument("--all", action="store_true", help="run every one")
+    lessons.add_argument(
         "--markdown", action="store_true", help="all claims as docs/differences.md has them"
     )
-    return top
-
-
-def add_training(command: argparse.ArgumentParser) -> None:
-    """Add the options that say what is trained, on which data, where and how."""
-    command.add_argument(
-        "--mix",
-        action="append",
-        default=[],
-        metavar="COMPONENT=BACKEND,...",
-        help=f"one more entrant, of {', '.join(MIXABLE)} of several frameworks; may be repeated",
-    )
-    what = command.add_argument_group("what is trained")
-    what.add_argument("--model", choices=MODELS, default="softmax", help="softmax unless said")
-    what.add_argument("--mode", choices=MODES, help="default: each framework's usual one")
-    what.add_argument(
-        "--data",
-        choices=DATA_CHOICES,
-        default="memory",
-        help="arrays in memory, or each framework's own loader",
-    )
-    what.add_argument("--epochs", type=COUNT, help="default: 10")
-    what.add_argument("--batch-size", type=COUNT, help="default: 256; linear: 10")
-    what.add_argument(
-        "--lr",
-        type=POSITIVE,
-        help="learning rate; default: 0.1; adam, adamw: 0.001; linear: 0.03",
-    )
-    what.add_argument("--optimizer", choices=OPTIMIZERS, default="sgd", help="sgd unless said")
-    what.add_argument(
-        "--momentum", type=NOT_NEGATIVE, help="m = momentum * m + g; default: sgd 0, momentum 0.9"
-    )
-    what.add_argument(
-        "--weight-decay",
-        type=NOT_NEGATIVE,
-        default=0.0,
-        help="coupled, g + decay * p; decoupled in adamw; default: 0",
-    )
-    what.add_argument(
-        "--betas",
-        type=BELOW_1,
-        nargs=2,
-        metavar=("B1", "B2"),
-        help="of adam and adamw; default: 0.9 0.999",
-    )
-    what.add_argument("--eps", type=POSITIVE, help="of adam and adamw; default: 1e-8")
-    what.add_argument("--hidden", type=COUNT, default=256, help="width of the MLP")
-    what.add_argument("--seed", type=NATURAL, default=0, help="initial weights and orders")
-    what.add_argument(
-        "--dtype", choices=DTYPES, default="float32", help="float64 leaves no room for rounding"
-    )
-    data = command.add_argument_group("on which data")
-    data.add_argument("--data-dir", type=Path, help="folder with the four IDX files; final")
-    data.add_argument("--custom-data", action="store_true", help="accept other digests")
-    data.add_argument("--resize", type=COUNT, metavar="SIDE", help="pictures of SIDE x SIDE")
-    data.add_argument("--limit", type=COUNT, metavar="N", help="first N training examples only")
-    data.add_argument("--drop-last", action="store_true", help="leave the short batch out")
-    where = command.add_argument_group("where and how")
-    where.add_argument("--device", choices=DEVICES, default="cpu", help="cpu unless said")
-    where.add_argument("--threads", type=COUNT, help="cores for each entrant; default: all")
-    where.add_argument("--workers", type=NATURAL, default=0, help="loader workers")
-    where.add_argument("--timeout", type=POSITIVE, default=600.0, help="seconds one call may take")
-    where.add_argument(
-        "--python", action="append", default=[], metavar="BACKEND=PATH", help="another interpreter"
-    )
-
-
-def add_output(group: argparse._ArgumentGroup, what: str) -> None:
-    """Add the options that say where the answer goes."""
-    group.add_argument("--json", metavar="FILE", help=what)
-    group.add_argument("--quiet", action="store_true", help="no progress, no table")
-    group.add_argument("--no-progress", action="store_true")
-
-
-def add_entrants(command: argparse.ArgumentParser, *, style: str | None) -> None:
-    """Add the options `run` and `show` share."""
-    command.add_argument("--backends", nargs="+", metavar="ENTRANT", help="BACKEND[:WORD,...]")
-    command.add_argument("--backend-path", type=Path, help="folder with further backends")
-    command.add_argument("--style", choices=STYLES, default=style, help="for who does not say")

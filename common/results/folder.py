@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,46 +20,6 @@ from common.results.record import Record, Results
 
 #: So many test images of a kind are kept for the page.
 PICTURES = 12
-
-#: What `--force` may replace in an existing result folder, and nothing else.
-OURS = (
-    "results.json",
-    "report.html",
-    "initial.safetensors",
-    "order.npy",
-    "params-*.safetensors",
-    "predictions.npz",
-    "pictures.npz",
-    "source",
-    "worker-*.log",
-)
-
-
-def refuse_folder(folder: Path, *, force: bool) -> None:
-    """Raise Refused if a folder cannot be the result folder; touches nothing."""
-    try:
-        if folder.exists() and not folder.is_dir():
-            raise Refused(f"--out {folder} is a file; name a folder")
-        if folder.is_dir() and any(folder.iterdir()) and not force:
-            raise Refused(f"--out {folder} is not empty; name another folder, or add --force")
-    except OSError as cause:
-        raise Refused(f"--out {folder} cannot be read: {cause.strerror}") from cause
-
-
-def prepare(folder: Path, *, force: bool) -> None:
-    """Make the result folder; with `force` clear an old run's files from it.
-
-    Raises:
-        Refused: it exists with something in it, or cannot be made.
-    """
-    refuse_folder(folder, force=force)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for pattern in OURS if force else ():
-            for old in folder.glob(pattern):
-                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
-    except OSError as cause:
-        raise Refused(f"--out {folder} cannot be written: {cause.strerror}") from cause
 
 
 @contextmanager

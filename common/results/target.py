@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ def refuse_target(target: str | None) -> None:
         raise Refused(f"--json {target}: the folder {folder} cannot be written")
 
 
-def write_target(target: str, value: Mapping[str, Any]) -> None:
+def write_target(target: str, value: Any) -> None:
     """Write strict JSON: a file whole or not at all, a device or a FIFO directly.
 
     A link is followed and stays one.

@@ -1,0 +1,187 @@
+"""What is to be trained: read, and refused early and by name."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from common.ask.settings import Settings
+from common.contract.entrant import Entrant, parse
+from common.contract.models import MODELS
+from common.contract.optimizers import OPTIMIZERS
+from common.contract.plan import Plan
+from common.contract.registry import Backend, find
+from common.data.datasets import load
+from common.data.description import Dataset
+from common.data.draws import SYNTHETIC_EXAMPLES
+from common.entrants.mixed import Mix, parse_mix
+from common.entrants.session import Session
+from common.errors import Refused
+from common.measure.machine import available_cores
+from common.results.place import refuse_folder
+from common.results.record import Record
+from common.running.starting import mixed_record, new_records, start_mix, start_worker
+
+Say = Callable[[str], None]
+
+
+def silence(words: str) -> None:
+    """Say nothing."""
+
+
+@dataclass
+class Request:
+    """What was asked for, read and found possible."""
+
+    settings: Settings
+    plan: Plan
+    available: dict[str, Backend]
+    entrants: list[Entrant]
+    mixes: list[Mix]
+    pythons: dict[str, str]
+    dataset: Dataset | None
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """A record for each entrant, the mixed ones last."""
+        records = new_records(self.entrants, self.available, self.plan, self.pythons)
+        return records + [
+            mixed_record(mix, self.available, self.plan, self.pythons) for mix in self.mixes
+        ]
+
+    def backends(self) -> dict[str, Backend]:
+        """Every backend that somebody's components come from."""
+        chosen = [*self.entrants, *(one for mix in self.mixes for one in mix.chosen.values())]
+        return {entrant.backend: self.available[entrant.backend] for entrant in chosen}
+
+    def connect(self, folder: Path) -> Callable[[Record], Session]:
+        """How a session for a record is started; its log is written to the folder."""
+        mixes = {mix.entrant.label: mix for mix in self.mixes}
+
+        def start(record: Record) -> Session:
+            mix = mixes.get(record.entrant.label)
+            where = (self.plan, folder, self.settings.timeout, self.pythons)
+            if mix is None:
+                return start_worker(record, *where)
+            return start_mix(record, mix, self.available, *where)
+
+        return start
+
+
+def read_request(settings: Settings, say: Say = silence) -> Request:
+    """Read what is to be trained, refuse what cannot be, get the data.
+
+    Args:
+        settings: what is asked.
+        say: hears of a download; without it there is no bar, either.
+
+    Raises:
+        Refused: it cannot be run as it stands; nothing was written.
+    """
+    available = find(settings.backend_path)
+    entrants = parse(
+        settings.backends or [name for name, b in available.items() if not b.missing()],
+        available,
+        style=settings.style,
+        mode=settings.mode,
+        data=settings.data,
+    )
+    mixes = [parse_mix(text, available, settings.style) for text in settings.mix]
+    # Whatever the order in which they name it.
+    if any(one.chosen == other.chosen for one, other in itertools.combinations(mixes, 2)):
+        raise Refused("two --mix are the same; one row of it is enough")
+    plan, pythons = make_plan(settings), interpreters(settings.python, available)
+    for entrant in [*entrants, *(mix.entrant for mix in mixes)]:
+        backend = available.get(entrant.backend)
+        if backend and (declared := backend.declared(entrant.style, plan)):
+            backend.rule(declared)  # or it is refused
+    synthetic = settings.model == "linear"
+    if synthetic:
+        refuse_for_linear(settings, [settings.data, *(entrant.data for entrant in entrants)])
+    if settings.out is not None:
+        refuse_folder(settings.out, force=settings.force)
+    if settings.silent or say is silence:
+        os.environ["TQDM_DISABLE"] = "1"  # the bar of a download
+        say = silence
+    dataset, examples = None, SYNTHETIC_EXAMPLES
+    if not synthetic:
+        dataset = load(
+            settings.data_dir, custom=settings.custom_data, resize=settings.resize, say=say
+        )
+        examples = min(plan.limit or dataset.train_examples, dataset.train_examples)
+    if plan.drop_last and examples < plan.batch_size:
+        raise Refused(
+            f"--drop-last leaves nothing of {examples} examples in batches of {plan.batch_size}"
+        )
+    return Request(settings, plan, available, entrants, mixes, pythons, dataset)
+
+
+def make_plan(settings: Settings) -> Plan:
+    """Fill in the model's usual settings and this machine's cores.
+
+    Raises:
+        Refused: more threads than cores, or a setting its optimiser does not have.
+    """
+    model, cores = MODELS[settings.model], available_cores()
+    optimizer = OPTIMIZERS[settings.optimizer]
+    for setting in ("momentum", "betas", "eps"):
+        if getattr(settings, setting) is not None and setting not in optimizer.told:
+            raise Refused(f"{optimizer.name} has no {setting}; --{setting} does not go with it")
+    adam = "betas" in optimizer.told
+    if settings.threads and settings.threads > cores:
+        raise Refused(f"--threads {settings.threads}: this process may use {cores}")
+    return Plan(
+        model=model.name,
+        optimizer=settings.optimizer,
+        lr=settings.lr or (model.adam_lr if adam else model.lr),
+        momentum=optimizer.momentum if settings.momentum is None else settings.momentum,
+        weight_decay=settings.weight_decay,
+        epochs=settings.epochs or model.epochs,
+        batch_size=settings.batch_size or model.batch_size,
+        seed=settings.seed,
+        dtype=settings.dtype,
+        device=settings.device,
+        threads=settings.threads or cores,
+        workers=settings.workers,
+        hidden=settings.hidden,
+        drop_last=settings.drop_last,
+        limit=settings.limit,
+        resize=settings.resize,
+        rounds=settings.rounds,
+        betas=settings.betas or Plan.betas,
+        eps=settings.eps or Plan.eps,
+    )
+
+
+def refuse_for_linear(settings: Settings, data: Sequence[str]) -> None:
+    """Refuse what has no meaning for synthetic data."""
+    given = {
+        "--data-dir": settings.data_dir,
+        "--custom-data": settings.custom_data,
+        "--resize": settings.resize,
+        "--limit": settings.limit,
+        "loader": "loader" in data,
+    }
+    for option, value in given.items():
+        if value:
+            raise Refused(f"linear is trained on synthetic data; {option} does not go with it")
+
+
+def interpreters(pairs: Sequence[str], available: Mapping[str, Backend]) -> dict[str, str]:
+    """Read `--python BACKEND=PATH`."""
+    found = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not equals or name not in available:
+            raise Refused(
+                f"--python {pair!r} is not BACKEND=PATH with one of {', '.join(available)}"
+            )
+        if not os.access(path, os.X_OK) or Path(path).is_dir():
+            raise Refused(f"--python {pair!r}: {path} is not an interpreter that can be run")
+        # Not resolved: a virtual environment's python is a link that must stay one.
+        found[name] = str(Path(path).absolute())
+    return found

@@ -1,0 +1,144 @@
+"""A run: everybody trained, judged and saved."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.ask.request import Request, Say, silence
+from common.contract.arrays import Arrays
+from common.errors import Refused
+from common.measure.limit import limit
+from common.results.document import Document, Options
+from common.results.place import Place, new_folder
+from common.results.record import AGREE, Results
+from common.results.source import copy_source
+from common.running.interruption import Interruption
+from common.running.observer import Observer
+from common.running.runner import Runner
+from common.running.saving import save
+from common.running.work import Work, draw_work, write_work
+
+Watching = AbstractContextManager[Observer]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of a run.
+
+    Attributes:
+        results: everything measured.
+        document: the same as in results.json.
+        initial: the parameters that everybody began with.
+        folder: where it is saved.
+    """
+
+    results: Results
+    document: Document
+    initial: Arrays
+    folder: Path
+
+
+def run(request: Request, watching: Watching, say: Say = silence) -> Outcome:
+    """Train and judge everybody, and save it in the folder that was asked for.
+
+    Args:
+        request: from `read_request`.
+        watching: is told of everything as it happens, and left when that is over.
+        say: hears what went wrong with an artefact.
+
+    Raises:
+        Refused: the folder cannot be had, or there is too little memory.
+    """
+    out = request.settings.out or new_folder(request.plan.model)
+    with Interruption() as interruption, Place(out, force=request.settings.force) as place:
+        with watching as observer:
+            results, document, initial = train(request, place.folder, observer, say, interruption)
+        place.keep(whole=not results.interrupted and results.error is None)
+        return Outcome(results, document, initial, place.folder)
+
+
+def train(
+    request: Request, folder: Path, observer: Observer, say: Say, interruption: Interruption
+) -> tuple[Results, Document, Arrays]:
+    """Train and judge everybody, and save it; the results, as saved, the initial parameters."""
+    plan = request.plan
+    with interruption.taken():
+        copy_source(folder / "source", request.backends())
+        work = drawn(request)
+        write_work(work, folder)
+    results = Runner(
+        work,
+        request.records,
+        request.connect(folder),
+        observer,
+        band=not request.settings.no_band,
+        float64=request.settings.check_float64,
+        limit=limit if plan.device == "cpu" else None,
+        meanwhile=import_what_comes_last,
+        interruption=interruption,
+    ).run()
+    results.options = options_of(request)
+    observer.phase("saving")
+    document, lost = save(results, work, folder, request.dataset, draw_page)
+    for words in lost:
+        say(words)
+    return results, document, work.initial
+
+
+def drawn(request: Request) -> Work:
+    """Draw what is random.
+
+    Raises:
+        Refused: there is too little memory for it.
+    """
+    try:
+        return draw_work(request.plan, request.dataset)
+    except MemoryError as cause:
+        raise Refused(f"too little memory: {cause}; try a smaller --hidden or --limit") from cause
+
+
+def options_of(request: Request) -> Options:
+    """What was asked for besides the plan and the entrants, as results.json keeps it."""
+    settings = request.settings
+    folder = settings.data_dir or os.environ.get("COMPARE_DATA_DIR")
+    return Options(
+        style=settings.style,
+        backend_path=str(settings.backend_path.absolute()) if settings.backend_path else None,
+        python=request.pythons,
+        timeout=settings.timeout,
+        no_band=settings.no_band,
+        check_float64=settings.check_float64,
+        data_dir=str(Path(folder).absolute()) if folder and request.dataset else None,
+        custom_data=settings.custom_data,
+    )
+
+
+def draw_page(folder: Path) -> object:
+    """Write report.html of a result folder."""
+    return import_what_comes_last().write(folder)
+
+
+def import_what_comes_last() -> Any:
+    """Import the statistics and the page, a second's work; returns `common.shown.page`."""
+    import scipy.stats  # noqa: F401
+
+    from common.shown import page
+
+    return page
+
+
+def exit_code(results: Results, *, strict: bool = False) -> int:
+    """The exit code of a run: 0 agree, 1 some differ, 3 some did not finish, 130 interrupted.
+
+    1, too, if a run in float64 was asked for and has failed; with `strict`, unless every verdict
+    is identical, rounding or declared.
+    """
+    code = results.exit_code()
+    verdicts = results.verdicts.values()
+    unproven = any(verdict.float64_failed for verdict in verdicts)
+    undecided = strict and not all(verdict.verdict in AGREE for verdict in verdicts)
+    return code or int(unproven or undecided)

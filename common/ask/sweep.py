@@ -1,0 +1,134 @@
+"""One run for each value of a setting, then a line through the times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from common.ask.request import Request, Say, read_request, silence
+from common.ask.run import Watching, train
+from common.ask.settings import COUNT, DEFAULTS, VARIED, Settings
+from common.contract.models import MODELS
+from common.errors import Refused
+from common.results.folder import whole, write_json
+from common.results.place import Place, new_folder
+from common.results.record import Results
+from common.running import sweep as lines
+from common.running.interruption import Interruption
+from common.shown import charts
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What came out of a sweep.
+
+    Attributes:
+        runs: value -> what its run came to; those that were begun.
+        points, lines: label -> its times, and the line through them where there is one.
+        unit: what the line is fitted to, "step" or "epoch".
+        document: as in sweep.json.
+        drawn: whether there is a drawing beside it.
+        folder: where it is saved.
+        interrupted: whether Ctrl-C ended it between two runs.
+    """
+
+    runs: dict[int, Results]
+    points: dict[str, list[lines.Point]]
+    lines: dict[str, lines.Line | None]
+    unit: str
+    document: dict[str, Any]
+    drawn: bool
+    folder: Path
+    interrupted: bool
+
+
+def sweep_requests(
+    settings: Settings, name: str, values: Sequence[int], say: Say = silence
+) -> dict[int, Request]:
+    """Read one request for each value; all that cannot be is refused before the first runs.
+
+    Args:
+        settings: of every run.
+        name: what varies, one of `VARIED`.
+        values: two or more, each once.
+        say: hears of a download.
+    """
+    if name not in VARIED:
+        raise Refused(f"--vary {name} is unknown; there are {', '.join(VARIED)}")
+    if len(values) < 2 or len(set(values)) < len(values):
+        raise Refused(f"--vary {name}: {list(values)} has not two or more different values")
+    values = [COUNT.read(value) for value in values]
+    field = VARIED[name]
+    sizes = [axes.values() for axes in MODELS[settings.model].parameters.values()]
+    if name == "hidden" and not any("hidden" in one for one in sizes):
+        raise Refused(f"--vary hidden: {settings.model} has no hidden layer; try --model mlp")
+    if settings.epochs == 1 and settings.rounds == 1:
+        raise Refused("--epochs 1 with one round has no steady epoch to time; use two or more")
+    if getattr(settings, field) != DEFAULTS[field]:
+        raise Refused(f"--vary {name} and --{name} say two things; leave the latter out")
+    requests = {}
+    for value in values:
+        changed: dict[str, Any] = {field: value, "out": None}  # the folder is the whole sweep's
+        requests[value] = read_request(replace(settings, **changed), say)
+    dataset = requests[values[0]].dataset
+    if name == "limit" and dataset and max(values) > dataset.train_examples:
+        there = dataset.train_examples
+        raise Refused(f"--vary limit={max(values)}: there are {there} training examples")
+    return requests
+
+
+def sweep(
+    settings: Settings,
+    name: str,
+    values: Sequence[int],
+    watching: Callable[[int, Request], Watching],
+    say: Say = silence,
+) -> Swept:
+    """Make a run for each value, and save them and the lines through their times.
+
+    Args:
+        settings, name, values, say: as for `sweep_requests`.
+        watching: makes who is told of one run as it happens.
+
+    Raises:
+        Refused: it cannot be run as it stands.
+    """
+    requests = sweep_requests(settings, name, values, say)
+    out = settings.out or new_folder(f"{settings.model}-{name}")
+    inner = {value: f"{name}-{value}" for value in values}
+    runs: dict[int, Results] = {}
+    starts: dict[int, Any] = {}
+    interrupted = False
+    runs_of = tuple(inner.values())
+    with (
+        Interruption() as interruption,
+        Place(out, force=settings.force, runs=runs_of) as place,
+    ):
+        try:
+            for value, request in requests.items():
+                folder = place.folder / inner[value]
+                folder.mkdir(exist_ok=True)
+                with watching(value, request) as observer:
+                    runs[value], _, starts[value] = train(
+                        request, folder, observer, say, interruption
+                    )
+                if runs[value].interrupted or runs[value].error:
+                    break
+        except KeyboardInterrupt:
+            interrupted = True  # between two runs; what there is is saved
+        unit = lines.UNITS.get(name)
+        found = lines.points(runs, starts, unit or "step")
+        fits = {label: lines.line(lines.usable(of)) for label, of in found.items() if unit}
+        document = {
+            "vary": name, "unit": unit or "step", "entrants": lines.as_plain(found, fits)
+        }  # fmt: skip
+        drawn = any(lines.usable(of_label) for of_label in found.values())
+        write_json(place.folder / "sweep.json", document)
+        if drawn:
+            with whole(place.folder / "sweep.svg") as path:
+                charts.chart(found, name, unit or "step").save(path, format="svg")
+        ended = interrupted or any(one.interrupted or one.error for one in runs.values())
+        place.keep(whole=not ended)
+        return Swept(runs, found, fits, unit or "step", document, drawn, place.folder, interrupted)
