@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,8 @@ import pytest
 
 from common.agreement.band import Band
 from common.agreement.bounds import update_bound
-from common.agreement.checks import EVALUATION, ROW, STEP
+from common.agreement.checks import EVALUATION, ROW, STEP, Check, Place, check
+from common.agreement.expected import Expected, expect
 from common.agreement.judge import Bench, judge, loss_error
 from common.agreement.referee import Referee, free_run
 from common.agreement.schedule import Schedule
@@ -561,9 +563,95 @@ def test_where_the_referee_itself_diverges_nothing_is_held_against_it(
     source, orders = session_data(plan), orders_of(plan)
     bench = bench_of(plan, source, orders)
     band = Band(bench, orders, source["initial"])
-    bench.path.losses[4:] = np.nan
+    bench.path.losses[4:], bench.path.diverges = np.nan, 5
     band.settle(verdict := Verdict(), bench.path.losses)
-    assert verdict.verdict == "rounding"
+    assert (verdict.verdict, undecided(verdict)) == ("not checked", False)
+    assert "overflows from step 5 on" in (verdict.reason or "")
+    alone = bench.path.losses.copy()
+    alone[5] = 1.0
+    band.settle(verdict := Verdict(), alone)
+    assert verdict.first_difference is not None, "a number where the referee has none"
+    assert verdict.first_difference.step == 6
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf], ids=["nan", "inf"])
+def test_a_run_that_overflows_alone_is_no_narrow_band(
+    value: float, session_data: Callable[[Plan], dict[str, Any]]
+) -> None:
+    plan = make_plan("softmax")
+    source, orders = session_data(plan), orders_of(plan)
+    bench = bench_of(plan, source, orders)
+    right = bench.path.losses
+    band = Band(bench, orders, source["initial"])
+    gone = right.copy()
+    gone[3:] = value
+    assert not band.widen(Run(gone), right), "it does not repeat itself"
+    assert band.widen(Run(gone, gone), gone), "it does"
+    assert band.width < 1e-3
+    assert band.widen(Run(right, gone), right)
+    band.settle(verdict := Verdict(), gone)
+    assert (band.width, verdict.verdict) == (np.inf, "not checked")
+
+
+def test_a_plan_that_diverges_is_not_checked(
+    session_data: Callable[[Plan], dict[str, Any]],
+) -> None:
+    plan = make_plan("linear", lr=10.0)
+    source = session_data(plan)
+    session = LocalSession("numpy")
+    session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
+    orders = orders_of(plan, 1000)
+    with np.errstate(over="ignore", invalid="ignore"):
+        verdict = judged(session, "numpy", plan, source)
+        bench = bench_of(plan, source, orders)
+        band = Band(bench, orders, source["initial"])
+        band.settle(verdict, free_run(session, orders, source["initial"]))
+    assert (verdict.verdict, verdict.first_difference) == ("not checked", None)
+    assert re.search(r"overflows from step \d+ on", verdict.reason or "")
+
+
+def held(value: Any, right: Any, allowed: Any = 0.5) -> Check:
+    expected = Expected(np.asarray(right), allowed=np.asarray(allowed))
+    place = Place(1, "update", "alone", False, "w")
+    return check(place, np.asarray(value), expected, "float64", 0.0)
+
+
+INF, NAN = np.inf, np.nan
+
+
+@pytest.mark.parametrize(
+    ("value", "right", "allowed", "is_right", "unclear"),
+    [
+        pytest.param([1.0, 2.0], [1.0, 2.4], 0.5, True, 0, id="numbers"),
+        pytest.param([1.0, NAN], [1.0, NAN], [0.5, NAN], True, 1, id="nan-in-both"),
+        pytest.param([1.0, INF], [1.0, INF], [0.5, NAN], True, 1, id="infinity-in-both"),
+        pytest.param([1.0, NAN], [1.0, 2.0], 0.5, False, 0, id="nan-in-the-entrant"),
+        pytest.param([1.0, INF], [1.0, 2.0], 0.5, False, 0, id="infinity-in-the-entrant"),
+        pytest.param([1.0, 2.0], [1.0, NAN], [0.5, NAN], False, 0, id="nan-in-the-referee"),
+        pytest.param([1.0, 2.0], [1.0, INF], [0.5, NAN], False, 0, id="infinity-in-the-referee"),
+        pytest.param([1.0, 2.0], [1.0, 2.0], [0.5, NAN], True, 1, id="no-limit"),
+        pytest.param([9.0, NAN], [1.0, NAN], [0.5, NAN], False, 1, id="wrong-beside-nan"),
+    ],
+)
+def test_what_is_no_number(
+    value: Any, right: Any, allowed: Any, is_right: bool, unclear: int
+) -> None:
+    found = held(value, right, allowed)
+    assert (found.right, found.unclear) == (is_right, unclear)
+    assert found.error == found.error, "what was not compared has no part in the error"
+    verdict = Verdict()
+    verdict.agrees([found], None)
+    assert (verdict.verdict == "rounding") == (unclear == 0)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf], ids=["nan", "inf"])
+def test_where_plain_arithmetic_has_no_number_there_is_no_limit(value: float) -> None:
+    """And one element that it lacks says nothing of the others."""
+    right = {"w": np.array([1.0, 2.0])}
+    own = {"w": np.array([1.0, value])}
+    allowed = expect("float32", right, own, lambda _: own)["w"].allowed
+    assert (np.isfinite(allowed) == [True, False]).all()
+    assert allowed[0] < 1e-5
 
 
 def test_identical_needs_every_bit() -> None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.agreement.drift import band_limit, free_limit
+from common.agreement.drift import band_limit, beyond, drift, free_limit
 from common.agreement.judge import Bench
 from common.agreement.referee import free_run, nudged
-from common.agreement.verdict import Difference, Verdict
+from common.agreement.verdict import Difference, Verdict, not_compared
 from common.contract.arrays import Array, Arrays
 from common.entrants.session import Session
 
@@ -35,13 +35,14 @@ class Band:
         self.width = max(self._drift(plain, params, right) for params in (start, self._moved))
 
     def _drift(self, session: Session, params: Arrays, losses: Array) -> float:
-        apart = np.abs(free_run(session, self._orders, params) - losses)
-        return float(np.nanmax(apart, initial=0.0))  # two that diverge are no distance apart
+        found = free_run(session, self._orders, params)
+        return float(drift(found, losses, self._bench.dtype).max(initial=0.0))
 
     def widen(self, session: Session, losses: Array) -> bool:
         """Add the share of an entrant with these step losses, if it repeats itself."""
         again = free_run(session, self._orders, self._start)
-        repeats = bool((np.abs(again - losses) <= free_limit(losses, self._bench.dtype)).all())
+        dtype = self._bench.dtype
+        repeats = not beyond(again, losses, free_limit(losses, dtype), dtype).any()
         if repeats:
             self.width = max(self.width, self._drift(session, self._moved, losses))
         return repeats
@@ -53,18 +54,18 @@ class Band:
     def _beyond(self, verdict: Verdict, losses: Array) -> Array:
         right = self._bench.path.losses
         limit = band_limit(right, self._bench.dtype, self.width) + verdict.exp_error
-        within = np.abs(losses - right) <= limit  # never true of NaN
-        beyond: Array = ~within & np.isfinite(right)
-        return beyond
+        return beyond(losses, right, limit, self._bench.dtype)
 
     def settle(self, verdict: Verdict, losses: Array, *, repeats: bool = True) -> None:
         """Decide what `judge` left open."""
         if not np.isfinite(self.width):
-            verdict.reason = "the run's own arithmetic overflows: there is no noise band"
+            verdict.reason = not_compared(verdict.components, self._bench.path.diverges) or (
+                "a run that differs by rounding alone overflows: there is no noise band"
+            )
             return
         verdict.noise_band, verdict.reason = self.width, None
         if self.settles(verdict, losses):
-            verdict.verdict = "rounding"
+            verdict.agrees(verdict.components, self._bench.path.diverges)
             return
         words = "likely something is carried from step to step outside parameters and state, or "
         words += "only some steps are wrong: every component agrees where it was checked"

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from common.agreement.divergence import distance
 from common.contract.arrays import Array, Arrays
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
@@ -14,8 +15,9 @@ UPDATE_ROUNDINGS = 6
 
 
 def largest_error(value: Array, right: Array) -> float:
-    """Largest |value - right|."""
-    return float(np.max(np.abs(value.astype("float64") - right), initial=0.0))
+    """Largest |value - right| where both are finite."""
+    apart = distance(value, right)
+    return float(np.max(apart, initial=0.0, where=np.isfinite(apart)))
 
 
 def near_ties(logits: Array, bound: float) -> int:
@@ -23,7 +25,8 @@ def near_ties(logits: Array, bound: float) -> int:
     if logits.shape[1] < 2:
         return 0
     largest = np.sort(logits, axis=1)[:, -2:]
-    return int((largest[:, 1] - largest[:, 0] <= 2 * bound).sum())
+    apart = largest[:, 1] - largest[:, 0]
+    return int((~(apart > 2 * bound)).sum())  # a bound that is NaN tells no two apart
 
 
 def update_bound(

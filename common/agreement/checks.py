@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from common.agreement.divergence import distance
 from common.agreement.expectations import Expectations
 from common.agreement.expected import Expected
 from common.agreement.expected_row import Row
@@ -36,6 +37,7 @@ class Check:
         index, value, referee: the worst element; beyond what is allowed, unless `right`.
         right: whether all elements are within what is allowed.
         fault: in words, what is wrong with it other than its numbers.
+        unclear: elements that could not be compared: they overflow, or are NaN, in both.
     """
 
     step: int
@@ -52,6 +54,7 @@ class Check:
     referee: float
     right: bool
     fault: str | None = None
+    unclear: int = 0
 
     @property
     def ulps(self) -> float:
@@ -225,25 +228,38 @@ def check(
     nan = float("nan")
     right = np.zeros(0) if expected is None else expected.right
     own = nan if expected is None else expected.own
-    largest = float(np.max(np.abs(right), initial=0.0))
+    largest = float(np.max(np.abs(right), initial=0.0, where=np.isfinite(right)))
     space = ulp(largest, dtype)
     words = absence(value, expected)
     if words or value is None or expected is None:
         return Check(*place, nan, own, largest, space, (), nan, nan, right=False, fault=words)
-    error = np.abs(value.astype("float64") - right)
     limit = np.asarray(expected.allowed + exp_error * expected.exp_reach, dtype="float64")
+    # Neither has a number, or the run's own arithmetic has none where the referee's still does.
+    unclear = np.isfinite(right) & ~np.isfinite(limit) | ~np.isfinite(right) & ~np.isfinite(value)
+    error = np.where(unclear, 0.0, distance(value, right))
     with np.errstate(divide="ignore", invalid="ignore"):
-        beyond = np.where(error <= limit, 0.0, error / limit)
-    beyond = np.where(np.isnan(error), np.inf, beyond)
+        beyond = np.where(np.isinf(error), np.inf, error / limit)
+    beyond = np.where(unclear | (error <= limit), 0.0, beyond)
     is_right = not beyond.any()
     # Of wrong numbers it is the smaller sorrow that they are of another dtype, too.
     words = another_dtype(value, right, dtype) if is_right else None
     worst = error if is_right else beyond
     index = tuple(int(i) for i in np.unravel_index(worst.argmax(), worst.shape))
     most = float(error.max(initial=0.0))
-    pair = float(value[index]), float(right[index])
     is_right = is_right and words is None
-    return Check(*place, most, own, largest, space, index, *pair, right=is_right, fault=words)
+    return Check(
+        *place,
+        error=most,
+        own=own,
+        largest=largest,
+        unit_in_last_place=space,
+        index=index,
+        value=float(value[index]),
+        referee=float(right[index]),
+        right=is_right,
+        fault=words,
+        unclear=int(unclear.sum()),
+    )
 
 
 def absence(value: Array | None, expected: Expected | None) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from common.agreement.divergence import distance, in_dtype
 from common.agreement.expected import CRITERION as COMPONENTS_CRITERION
 from common.contract.arrays import Array
 
@@ -34,7 +35,20 @@ def band_limit(losses: Array, dtype: str, width: float) -> Array:
     return BAND_FACTOR * width + ULPS * spacing(losses, dtype)
 
 
+def drift(losses: Array, right: Array, dtype: str) -> Array:
+    """How far each loss is from the referee's: 0 where a dtype has a number for neither."""
+    return distance(losses, in_dtype(right, dtype))
+
+
+def beyond(losses: Array, right: Array, limit: Array, dtype: str) -> Array:
+    """Which steps' losses are further from the referee's than a limit."""
+    apart = drift(losses, right, dtype)
+    found: Array = (apart > 0) & ~(apart <= limit)
+    return found
+
+
 def spacing(losses: Array, dtype: str) -> Array:
     """One unit in the last place of each loss."""
-    units: Array = np.spacing(np.abs(losses).astype(dtype)).astype("float64")
+    with np.errstate(over="ignore", invalid="ignore"):  # NaN of what a dtype cannot hold
+        units: Array = np.spacing(np.abs(losses).astype(dtype)).astype("float64")
     return units

@@ -66,6 +66,11 @@ class Expectations(Inputs):
 
 def expected_at(referee: Referee, at: State) -> Expectations:
     """Work out everything that is expected at a state; several threads may read it."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not compared
+        return _expected_at(referee, at)
+
+
+def _expected_at(referee: Referee, at: State) -> Expectations:
     inputs = inputs_at(referee, at)
     classifies, dtype = inputs.model.classifies, inputs.dtype
     near = neighbours(inputs)

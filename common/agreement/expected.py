@@ -53,7 +53,8 @@ class Expected:
     Attributes:
         right: in float64.
         own: largest error of the run's own arithmetic.
-        allowed: how far from it rounding may lead, for each element or for all.
+        allowed: how far from it rounding may lead, for each element or for all; NaN where the
+            run's own arithmetic has no number, so that there is nothing to compare.
         exp_reach: how far it moves for each unit of relative error in the entrant's exp.
     """
 
@@ -84,11 +85,13 @@ def expect(
     expected = {}
     for name, tensor in right.items():
         error = max(largest_error(run[name], tensor) for run in runs)
-        largest = float(np.max(np.abs(tensor), initial=0.0))
+        numbers = np.isfinite([tensor, *(run[name] for run in runs)]).all(axis=0)
+        largest = float(np.max(np.abs(tensor), initial=0.0, where=numbers))
         floor = FLOAT64_FLOOR * largest if dtype == "float64" else ULPS * ulp(largest, dtype)
         if tensor.dtype.kind in "iu":
             error, floor = 0.0, 0.0
         allowed = ERROR_FACTOR * error + floor + near.sensitivity(name, tensor)
+        allowed = np.where(numbers, allowed, np.nan)
         expected[name] = Expected(tensor, error, allowed)
     return expected
 

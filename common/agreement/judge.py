@@ -24,12 +24,12 @@ import numpy as np
 
 from common.agreement.checks import Check, checks, row_checks
 from common.agreement.differences import batches_differ, difference, missing_step
-from common.agreement.drift import free_limit
+from common.agreement.drift import beyond, drift, free_limit
 from common.agreement.expectations import expected_at
 from common.agreement.expected_row import Row, expected_row
 from common.agreement.referee import Path, Referee
 from common.agreement.schedule import Schedule
-from common.agreement.verdict import Difference, Verdict, undecided
+from common.agreement.verdict import Difference, Verdict
 from common.contract.arrays import Array
 from common.contract.entrant import Entrant
 from common.contract.info import Info
@@ -91,7 +91,8 @@ def judge(
     verdict.reason = "every component agrees; its drift was not held against nudged runs"
     missing = missing_step(losses, bench.schedule)
     if missing is None:
-        drifts = np.abs(np.concatenate(losses) - bench.path.losses)
+        along = np.concatenate(losses)
+        drifts = drift(along, bench.path.losses, bench.dtype)
         verdict.max_abs_loss_difference = float(drifts.max())
     first: Difference | None
     if fingerprint != bench.path.fingerprint:
@@ -105,10 +106,10 @@ def judge(
         )
     if first is not None:
         verdict.differs(first)
-    elif (drifts <= free_limit(bench.path.losses, bench.dtype) + verdict.exp_error).all():
-        verdict.verdict = "rounding"
-    if not undecided(verdict):
-        verdict.reason = None
+    else:
+        limit = free_limit(bench.path.losses, bench.dtype) + verdict.exp_error
+        if not beyond(along, bench.path.losses, limit, bench.dtype).any():
+            verdict.agrees(verdict.components, bench.path.diverges)
     verdict.seconds = time.perf_counter() - started
     return verdict
 

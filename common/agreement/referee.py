@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from common.agreement.divergence import in_dtype, overflows
 from common.agreement.schedule import Schedule
 from common.contract.arrays import Array, Arrays, cast, cast_one
 from common.contract.info import REFEREE
@@ -43,13 +44,22 @@ class State:
 
 @dataclass
 class Path:
-    """The referee's whole run, and epoch 1's batches as the run's dtype has them."""
+    """The referee's whole run, and epoch 1's batches as the run's dtype has them.
+
+    Attributes:
+        losses: one a step.
+        states: that the components are checked on.
+        classes, margins: chosen for the test images, and by how much; None without any.
+        fingerprint: of epoch 1's batches.
+        diverges: the first step with a loss, or a wanted state, that overflows; None if none does.
+    """
 
     losses: Array
     states: list[State]
     classes: Array | None
     margins: Array | None
     fingerprint: str
+    diverges: int | None = None
 
 
 @dataclass
@@ -99,21 +109,34 @@ class Referee:
     def path(self, schedule: Schedule) -> Path:
         """Run the whole training; keep the states that the components are checked on.
 
-        They are: before the first step, the first epoch's last batch, the last epoch's.
+        They are: before the first step, the first epoch's last batch, the last epoch's, as far
+        as the training stays in the range of the run's dtype.
         """
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._path(schedule)
+
+    def _path(self, schedule: Schedule) -> Path:
+        dtype, overflown = self.plan.dtype, []
         wanted = {1, schedule.per_epoch, schedule.total}
         losses, states = [], []
         self.exact.load(cast(self.data["initial"], "float64"))
         for first, stop in schedule.parts(wanted):
             if first in wanted:
-                states.append(self.state(schedule, first))
+                state = self.state(schedule, first)
+                if overflows((*state.params.values(), *state.state.values()), dtype):
+                    overflown.append(first)
+                else:
+                    states.append(state)
             losses.append(self.exact.train(schedule.part(first, stop)).losses)
         classes, margins = None, None
         if self.exact.has_test_set():
             ordered = np.sort(logits := self.exact.test_logits(self.exact.params()), axis=1)
             classes, margins = logits.argmax(axis=1), ordered[:, -1] - ordered[:, -2]
         fingerprint = self.plain.fingerprint(schedule.orders[0])
-        return Path(np.concatenate(losses), states, classes, margins, fingerprint)
+        along = np.concatenate(losses)
+        overflown += [int(i) + 1 for i in np.flatnonzero(~np.isfinite(in_dtype(along, dtype)))]
+        diverges = min(overflown, default=None)
+        return Path(along, states, classes, margins, fingerprint, diverges)
 
     def state(self, schedule: Schedule, step: int) -> State:
         """Where it is now, about to make a step."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,7 @@ class Verdict:
         reason: in words, of a verdict that needs one.
         components: every check made.
         seconds: what the checks took.
+        comparable: whether there are numbers to compare; where not, no noise band can help.
     """
 
     verdict: str = "not checked"
@@ -68,24 +69,54 @@ class Verdict:
     reason: str | None = None
     components: list[Check] = field(default_factory=list)
     seconds: float = 0.0
+    comparable: bool = True
 
     def asdict(self) -> dict[str, Any]:
         """As in results.json."""
         first = self.first_difference
+        told = {name: value for name, value in vars(self).items() if name != "comparable"}
         return {
-            **vars(self),
+            **told,
             "first_difference": first.asdict() if first else None,
             "components": [check.asdict() for check in self.components],
         }
 
     def differs(self, first: Difference) -> None:
         """Settle it: this is where it parts."""
-        self.verdict, self.first_difference = "differs", first
+        self.verdict, self.first_difference, self.reason = "differs", first, None
+
+    def agrees(self, checks: Iterable[Check], diverges: int | None) -> None:
+        """Settle it: only rounding differs, as far as there were numbers to compare.
+
+        Args:
+            checks: that were made.
+            diverges: the first step at which the referee itself overflows, if it does.
+        """
+        self.verdict, self.reason = "rounding", None
+        if (words := not_compared(checks, diverges)) is not None:
+            self.verdict, self.reason, self.comparable = "not checked", words, False
 
 
 def undecided(verdict: Verdict) -> bool:
     """Whether nothing is wrong so far, but for a drift that only the noise band can explain."""
-    return verdict.verdict == "not checked" and verdict.first_difference is None
+    nothing_wrong = verdict.verdict == "not checked" and verdict.first_difference is None
+    return nothing_wrong and verdict.comparable
+
+
+def not_compared(checks: Iterable[Check], diverges: int | None) -> str | None:
+    """What could not be compared, in words; None if everything could."""
+    if diverges is not None:
+        return (
+            f"the referee itself overflows from step {diverges} on, and nothing can be held "
+            "against that; try a smaller learning rate"
+        )
+    for check in checks:
+        if check.unclear:
+            return (
+                f"{check.unclear} values of {check.tensor} at step {check.step} overflow in the "
+                "run's own arithmetic, and nothing can be held against that"
+            )
+    return None
 
 
 def mark_identical(
