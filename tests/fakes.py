@@ -14,6 +14,7 @@ import numpy as np
 from common.contract.arrays import Array, Arrays
 from common.entrants.checked import CheckedSession
 from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
+from common.entrants.local import LocalSession
 
 ROOT = Path(__file__).resolve().parent.parent
 SHA256 = "0" * 64
@@ -149,6 +150,24 @@ class FakeSession(CheckedSession):
 
     def close(self, *, at_once: bool = False) -> None:
         self.closed.append(at_once)
+
+
+class Repeating(LocalSession):
+    """NumPy that trains on one batch of every call twice, if the call has so many whole batches.
+
+    Args:
+        batch: which one, counted from 1.
+    """
+
+    def __init__(self, batch: int) -> None:
+        super().__init__("numpy")
+        self._batch = batch
+
+    def _run(self, order: Array) -> tuple[Array, Array]:
+        end = self._batch * self._plan["batch_size"]
+        if len(order) >= end:
+            order = np.concatenate([order[:end], order[end - self._plan["batch_size"] :]])
+        return super()._run(order)
 
 
 def copy_backend(folder: Path, name: str, source: str = "numpy", **appended: str) -> Path:

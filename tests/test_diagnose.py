@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
+import numpy as np
 import pytest
 
 from common.agreement.diagnose import Diagnosis, Patient, diagnose
@@ -37,6 +38,7 @@ from tests.fakes import (
     SHIFTED,
     STRETCHED,
     SUMMED,
+    Repeating,
     alive,
     children,
     copy_backend,
@@ -417,7 +419,9 @@ class Slipping(LocalSession):
         return SimpleNamespace(**{**vars(module), "step": step})
 
 
-def looked_at(session: LocalSession, plan: Plan, data: dict[str, Any]) -> Diagnosis:
+def looked_at(
+    session: LocalSession, plan: Plan, data: dict[str, Any], examples: int = EXAMPLES
+) -> Diagnosis:
     """Diagnose a session in this process."""
     choices = {"style": "scratch", "mode": "eager", "data": "memory"}
 
@@ -426,7 +430,7 @@ def looked_at(session: LocalSession, plan: Plan, data: dict[str, Any]) -> Diagno
 
     reopen()
     orders = [
-        draws.order(plan.seed, epoch, EXAMPLES, plan.batch_size, plan.drop_last)
+        draws.order(plan.seed, epoch, examples, plan.batch_size, plan.drop_last)
         for epoch in range(plan.epochs)
     ]
     entrant = Entrant("x", "x", "numpy", **choices)
@@ -456,6 +460,35 @@ def test_one_wrong_step_is_found(step: int, session_data: Callable[[Plan], dict[
     found = looked_at(Slipping(lambda made: made == step), plan, session_data(plan))
     assert found.difference is not None
     assert found.difference.step == step
+
+
+@pytest.mark.parametrize(("batch", "step"), [(1, 1), (2, 5)], ids=["alone", "in-an-epoch"])
+def test_a_batch_trained_on_twice(
+    batch: int, step: int, session_data: Callable[[Plan], dict[str, Any]]
+) -> None:
+    """The second of a call shows in the second epoch, the first that is walked in one call."""
+    plan = make_plan(epochs=3)
+    first = looked_at(Repeating(batch), plan, session_data(plan)).difference
+    assert first is not None
+    assert (first.step, first.stage, first.tensor) == (step, "data", "batch")
+    assert f"the batch of step {step} is trained on twice" in (first.likely_cause or "")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "lr"), [(2, 10.0), (1, 1e9), (1, 1e30)], ids=["later", "soon", "at-once"]
+)
+def test_a_plan_that_diverges_is_looked_at_as_far_as_it_goes(
+    epochs: int, lr: float, session_data: Callable[[Plan], dict[str, Any]]
+) -> None:
+    plan = make_plan("linear", epochs=epochs, lr=lr, batch_size=10)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = looked_at(Slipping(lambda _: False), plan, session_data(plan), examples=1000)
+        wrong = looked_at(Slipping(lambda n: n == 1), plan, session_data(plan), examples=1000)
+    assert found.difference is None
+    assert "overflows from step" in (found.unchecked or "")
+    assert 1 <= found.steps < 100
+    assert wrong.difference is not None
+    assert wrong.difference.step == 1
 
 
 @pytest.mark.parametrize("model", ["softmax", "mlp"])

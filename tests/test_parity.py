@@ -34,6 +34,7 @@ from common.data import description, draws
 from common.entrants.local import LocalSession
 from common.entrants.session import Trained
 from tests.conftest import BACKENDS, BATCH, FEATURES, make_plan
+from tests.fakes import Repeating
 from tests.planted import PLANTS, plant
 
 
@@ -427,6 +428,20 @@ def test_a_missing_step_is_a_difference(
     assert first.likely_cause is not None
     assert "the short last batch, 6 examples, is dropped" in first.likely_cause
     assert first.asdict()["value"] is None
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_step_too_many_is_a_difference(
+    batch: int, session_data: Callable[[Plan], dict[str, Any]]
+) -> None:
+    plan = make_plan("softmax")
+    source = session_data(plan)
+    session = Repeating(batch)
+    session.open(plan.asdict(), {"style": "scratch", "mode": "eager", "data": "memory"}, source)
+    first = judged(session, "numpy", plan, source).first_difference
+    assert first is not None
+    assert (first.step, first.stage, first.tensor) == (batch, "data", "batch")
+    assert f"the batch of step {batch} is trained on twice" in (first.likely_cause or "")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ its own steps. There the components say which of them it is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from common.agreement.checks import STEP, Check, checks, compared
-from common.agreement.differences import batches_differ, difference, missing_step
+from common.agreement.differences import batches_differ, difference, left_out, made_twice, repeated
+from common.agreement.divergence import distance
 from common.agreement.expectations import Expectations, expected_at
 from common.agreement.track import FACTOR, Track, off_by
 from common.agreement.units import one_step
-from common.agreement.verdict import Difference
+from common.agreement.verdict import Difference, not_compared
 from common.contract.arrays import Arrays, cast
 from common.contract.entrant import Entrant
 from common.contract.info import Info
@@ -37,6 +38,7 @@ class Diagnosis:
         difference: where it parts; None if nowhere.
         checks: of the components, at the first step, or where it parts.
         growth: (steps later, |loss - referee's|) of a run that goes on from there by itself.
+        unchecked: what could not be compared, in words; None if everything could.
         unexplained: (first, last) of steps that are right one by one, carry nothing, and end
             further off together than nudges explain.
         steps: how many were looked at.
@@ -46,6 +48,7 @@ class Diagnosis:
     difference: Difference | None = None
     checks: list[Check] = field(default_factory=list)
     growth: list[tuple[int, float]] = field(default_factory=list)
+    unchecked: str | None = None
     unexplained: list[tuple[int, int]] = field(default_factory=list)
     steps: int = 0
     seconds: float = 0.0
@@ -85,108 +88,151 @@ def diagnose(patient: Patient, track: Track) -> Diagnosis:
     """
     started = time.perf_counter()
     found = Diagnosis()
-    found.difference = next(differences(patient, track, found), None)
-    first = found.difference
-    if first is not None and first.stage != "data":
+    first = found.difference = first_difference(patient, track, found)
+    if first is None:
+        found.unchecked = not_compared(found.checks, track.diverges)
+    elif first.stage != "data":
         lead(patient, track, first.step)
         found.growth = growth(patient.session, track, first.step)
     found.seconds = time.perf_counter() - started
     return found
 
 
-def differences(patient: Patient, track: Track, found: Diagnosis) -> Iterator[Difference]:
-    """What is wrong, the earliest step first; nobody needs more than the first."""
+def first_difference(patient: Patient, track: Track, found: Diagnosis) -> Difference | None:
+    """What is wrong at the earliest step; what was looked at is noted in `found`."""
     session, schedule = patient.session, track.schedule
     if session.fingerprint(schedule.orders[0]) != track.fingerprint:
-        yield batches_differ(session, track.referee, schedule)
-    yield from wrong_components(patient, track.expected(1), found.checks)
-    start = track.expected(1).at
-    values = one_step(session, start.params, start.state, start.index)
-    yield from wrong_step(patient, track.expected(1), values, found.checks)
+        return batches_differ(session, track.referee, schedule)
+    return (
+        wrong_first_step(patient, track, found)
+        or wrong_on_the_way(patient, track, found)
+        or wrong_later(patient, track, found)
+        or wrong_as_it_runs(patient, track.expected(track.total))
+    )
+
+
+def wrong_first_step(patient: Patient, track: Track, found: Diagnosis) -> Difference | None:
+    """What is wrong at step 1: a component, or the step as it runs."""
+    start = track.expected(1)
+    if (wrong := wrong_component(patient, start, found.checks)) is not None:
+        return wrong
+    at = start.at
+    values = one_step(patient.session, at.params, at.state, at.index)
+    return wrong_step(patient, track, start, values, found.checks)
+
+
+def wrong_on_the_way(patient: Patient, track: Track, found: Diagnosis) -> Difference | None:
+    """What is wrong between two states of the referee's that were kept."""
+    session = patient.session
     for first, stop in track.parts[1:]:
         found.steps = stop - 1
-        off = track.off(session, first, stop, track.states[first].params)
+        params = track.states[first].params
+        off = track.off(session, first, stop, params)
         if not off.tensors:
-            yield lost_step(session, track, first, stop)
+            return miscounted(session, track, first, stop)
         if track.within(off) or track.explained_by_nudges(first, stop, off):
             continue
-        params = track.states[first].params
-        wrong_again = next(wrong_steps(patient, track, first, stop), None) is not None
+        wrong_again = wrong_among(patient, track, first, stop) is not None
         if wrong_again or track.within(track.off(session, first, stop, params)):
             # It may be wrong at one step only, so many steps after it was opened.
             lead(patient, track, first)
-            for wrong in wrong_steps(patient, track, first, stop):
+            if (wrong := wrong_among(patient, track, first, stop)) is not None:
                 found.steps = wrong.step
-                yield wrong
-        yield from carried(session, track, first, stop)
+                return wrong
+        if (wrong := carried(session, track, first, stop)) is not None:
+            return wrong
         found.unexplained.append((first, stop - 1))
-    found.steps = schedule.total
-    # What depends on the size of the batch, or shows only in a trained network.
+    found.steps = track.total
+    return None
+
+
+def wrong_later(patient: Patient, track: Track, found: Diagnosis) -> Difference | None:
+    """What depends on the size of the batch, or shows only in a trained network."""
     good = 1
-    for step in (schedule.per_epoch, schedule.total):
-        for late in wrong_components(patient, track.expected(step), []):
-            yield from earliest(patient, track, good, late, found)
+    for step in (min(track.schedule.per_epoch, track.total), track.total):
+        late = wrong_component(patient, track.expected(step), [])
+        if late is not None:
+            first = earliest(patient, track, good, late)
+            found.steps = first.step
+            return first
         good = step
-    outcomes = checks(session, track.expected(schedule.total), patient.info, compiled=False)
-    for outcome in outcomes:
+    return None
+
+
+def wrong_as_it_runs(patient: Patient, expectations: Expectations) -> Difference | None:
+    """What is wrong at one step, the step as it runs and the evaluation included."""
+    for outcome in checks(patient.session, expectations, patient.info, compiled=False):
         if not outcome.check.right:
-            yield difference(track.expected(schedule.total), outcome)
+            return difference(expectations, outcome)
+    return None
 
 
-def wrong_components(
+def wrong_component(
     patient: Patient, expectations: Expectations, found: list[Check]
-) -> Iterator[Difference]:
-    """The components that are wrong at one step; nothing is trained for it."""
+) -> Difference | None:
+    """The first component that is wrong at one step; nothing is trained for it."""
     compiled = patient.entrant.mode != "eager" and expectations.at.step == 1
     outcomes = checks(patient.session, expectations, patient.info, compiled=compiled, whole=False)
     for outcome in outcomes:
         found.append(outcome.check)
         if not outcome.check.right:
-            yield difference(expectations, outcome)
+            return difference(expectations, outcome)
+    return None
 
 
 def wrong_step(
-    patient: Patient, expectations: Expectations, values: Arrays, found: list[Check]
-) -> Iterator[Difference]:
+    patient: Patient,
+    track: Track,
+    expectations: Expectations,
+    values: Arrays,
+    found: list[Check],
+) -> Difference | None:
     """What is wrong with one whole step from the referee's state.
 
     Args:
         patient: who; opened anew if anything is.
-        expectations: what is expected.
+        track: the referee's.
+        expectations: at that state.
         values: what the step made: made once more, it may be another.
         found: every check is added to it.
     """
     session, at = patient.session, expectations.at
+    if values["loss"].ndim:
+        return made_twice(at.step) if len(values["loss"]) else left_out(at.step, track.schedule)
     exp_error = patient.info.exp_error if expectations.dtype == "float32" else 0.0
     compare = partial(compared, expectations, exp_error, "", STEP, False)
     outcomes = list(compare(values, expectations.step))
     found += [outcome.check for outcome in outcomes]
     wrong = [outcome for outcome in outcomes if not outcome.check.right]
     if not wrong:
-        return
-    yield from wrong_components(patient, expectations, [])
+        return None
+    if (component := wrong_component(patient, expectations, [])) is not None:
+        return component
     # Once more after a batch that is known, for the causes that remember one.
     patient.reopen()
     session.load(at.params, at.state)
     session.train(at.other)
     outcomes = list(compare(one_step(session, at.params, at.state, at.index), expectations.step))
     again = [outcome for outcome in outcomes if not outcome.check.right]
-    yield difference(expectations, (again or wrong)[0])
+    return difference(expectations, (again or wrong)[0])
 
 
-def wrong_steps(patient: Patient, track: Track, first: int, stop: int) -> Iterator[Difference]:
-    """Put an entrant on the referee's state at each of some steps; those that are wrong."""
+def wrong_among(patient: Patient, track: Track, first: int, stop: int) -> Difference | None:
+    """Put an entrant on the referee's state at each of some steps; the first that is wrong."""
     exact, plain = track.referee.exact, track.referee.plain
     for at in track.walk(first, stop):
         params, state = cast(at.params, "float64"), cast(at.state, "float64")
         right = one_step(exact, params, state, at.index)
-        found = [one_step(s, at.params, at.state, at.index) for s in (plain, patient.session)]
-        if all("loss" in step for step in found):
+        made = [one_step(s, at.params, at.state, at.index) for s in (plain, patient.session)]
+        if not made[1]["loss"].ndim:
             wanted = {name: right[name] for name in (*at.params, *at.state)}
-            own, off = (off_by(step["loss"], step, right["loss"], wanted) for step in found)
+            own, off = (off_by(step["loss"], step, right["loss"], wanted) for step in made)
             if track.within(off, own):
                 continue
-        yield from wrong_step(patient, expected_at(track.referee, at), found[1], [])
+        wrong = wrong_step(patient, track, expected_at(track.referee, at), made[1], [])
+        if wrong is not None:
+            return wrong
+    return None
 
 
 def lead(patient: Patient, track: Track, first: int) -> None:
@@ -197,7 +243,7 @@ def lead(patient: Patient, track: Track, first: int) -> None:
             track.follow(patient.session, start, min(stop, first), track.states[start].params)
 
 
-def carried(session: Session, track: Track, first: int, stop: int) -> Iterator[Difference]:
+def carried(session: Session, track: Track, first: int, stop: int) -> Difference | None:
     """Whether several steps at once end elsewhere than the same steps one by one."""
     state = track.states[first]
     losses = track.follow(session, first, stop, state.params)
@@ -206,10 +252,10 @@ def carried(session: Session, track: Track, first: int, stop: int) -> Iterator[D
         session.load(params, memory)
         single.append(session.train(track.schedule.batch(step)).losses)
         params, memory = session.params(), session.state()
-    apart = np.abs(losses - np.concatenate(single))
-    off = np.abs(losses - track.losses[first - 1 : stop - 1])
-    if apart.max() <= off.max() / FACTOR:
-        return
+    apart = distance(losses, np.concatenate(single))
+    off = distance(losses, track.losses[first - 1 : stop - 1])
+    if apart.max() <= off.max() / FACTOR and np.isfinite(apart.max()):
+        return None
     worst = int(apart.argmax())
     words = (
         "likely something is carried from step to step outside parameters and state, or lost: "
@@ -217,34 +263,29 @@ def carried(session: Session, track: Track, first: int, stop: int) -> Iterator[D
         "for what the training loop keeps between two steps"
     )
     value, right = float(losses[worst]), float(track.losses[first - 1 + worst])
-    yield Difference(first + worst, "free run", "loss", (), value, right, words, "free run")
+    return Difference(first + worst, "free run", "loss", (), value, right, words, "free run")
 
 
-def lost_step(session: Session, track: Track, first: int, stop: int) -> Difference:
-    """The step that was not made among some."""
-    made = len(track.follow(session, first, stop, track.states[first].params))
-    per_epoch = track.schedule.per_epoch
-    epoch, before = divmod(first - 1, per_epoch)
-    counts = [*[per_epoch] * epoch, min(before + made, per_epoch - 1)]
-    found = missing_step([np.zeros(count) for count in counts], track.schedule)
-    assert found is not None
-    return found
+def miscounted(session: Session, track: Track, first: int, stop: int) -> Difference:
+    """Which of some steps was not made, or made twice, of an entrant that made another number."""
+    losses = track.follow(session, first, stop, track.states[first].params)
+    if len(losses) < stop - first:
+        return left_out(first + len(losses), track.schedule)
+    right = track.losses[first - 1 : stop - 1]
+    return made_twice(first - 1 + repeated(losses, right, track.dtype))
 
 
-def earliest(
-    patient: Patient, track: Track, good: int, late: Difference, found: Diagnosis
-) -> Iterator[Difference]:
+def earliest(patient: Patient, track: Track, good: int, late: Difference) -> Difference:
     """Bisect: the first step whose components are wrong, after one where they are right."""
     first, bad = late, late.step
     while bad - good > 1:
         middle = (good + bad) // 2
-        wrong = next(wrong_components(patient, track.expected(middle), []), None)
+        wrong = wrong_component(patient, track.expected(middle), [])
         if wrong is None:
             good = middle
         else:
             first, bad = wrong, middle
-    found.steps = bad
-    yield first
+    return first
 
 
 def growth(session: Session, track: Track, step: int) -> list[tuple[int, float]]:
@@ -254,8 +295,9 @@ def growth(session: Session, track: Track, step: int) -> list[tuple[int, float]]
     losses = [
         session.train(schedule.part(first, stop)).losses
         for first, stop in schedule.parts({step})
-        if first >= step
+        if step <= first <= track.total
     ]
-    drifts = np.abs(np.concatenate(losses) - track.losses[step - 1 :])
+    right = track.losses[step - 1 :]
+    drifts = distance(np.concatenate(losses)[: len(right)], right)
     later = {0, *(2**n for n in range(len(drifts).bit_length())), len(drifts) - 1}
-    return [(n, float(drifts[n])) for n in sorted(later) if n < len(drifts)]
+    return [(n, float(drifts[n])) for n in sorted(later) if 0 <= n < len(drifts)]

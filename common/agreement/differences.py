@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from common.agreement.checks import ROW, Outcome, batch_checks
+from common.agreement.drift import beyond, free_limit
 from common.agreement.expectations import Expectations, expected_at
 from common.agreement.inputs import inputs_at
 from common.agreement.referee import Referee
@@ -14,27 +15,60 @@ from common.agreement.verdict import Difference
 from common.contract.arrays import Array
 from common.entrants.session import Session
 
+NAN = float("nan")
 
-def missing_step(losses: Sequence[Array], schedule: Schedule) -> Difference | None:
-    """The first step that was not made, or that was one too many."""
-    nan = float("nan")
+
+def miscount(
+    losses: Sequence[Array], schedule: Schedule, right: Array, dtype: str
+) -> Difference | None:
+    """The first step of a free run that was not made, or was made twice; None if all are right.
+
+    Args:
+        losses: its step losses, epoch by epoch.
+        schedule: which steps there are.
+        right: the referee's losses: where an epoch with a step too many leaves them, there it is.
+        dtype: of the run.
+    """
+    per_epoch = schedule.per_epoch
     for epoch, found in enumerate(losses):
-        if len(found) > schedule.per_epoch:
-            words = f"likely a batch is trained on twice: {len(found)} steps in an epoch of "
-            words += f"{schedule.per_epoch}; to confirm, count them"
-            step = (epoch + 1) * schedule.per_epoch
-            return Difference(step, "data", "batch", (), nan, nan, words, "whole step")
-        if len(found) < schedule.per_epoch:
-            step = epoch * schedule.per_epoch + len(found) + 1
-            size = len(schedule.batch(step))
-            cause = None
-            if len(found) == schedule.per_epoch - 1 and size < schedule.batch_size:
-                cause = (
-                    f"likely the short last batch, {size} examples, is dropped; to confirm, "
-                    "look for drop_last or drop_remainder, or run with --drop-last"
-                )
-            return Difference(step, "data", "batch", (), nan, nan, cause, "whole step")
+        before = epoch * per_epoch
+        if len(found) < per_epoch:
+            return left_out(before + len(found) + 1, schedule)
+        if len(found) > per_epoch:
+            return made_twice(before + repeated(found, right[before : before + per_epoch], dtype))
     return None
+
+
+def repeated(losses: Array, right: Array, dtype: str) -> int:
+    """Which of some steps, counted from 1, was made twice: after it the losses leave the referee's.
+
+    Args:
+        losses: of one step more than there are, at least.
+        right: the referee's.
+        dtype: of the run.
+    """
+    apart = beyond(losses[: len(right)], right, free_limit(right, dtype), dtype)
+    return max(1, int(apart.argmax())) if apart.any() else len(right)
+
+
+def left_out(step: int, schedule: Schedule) -> Difference:
+    """A step that was not made."""
+    size, cause = len(schedule.batch(step)), None
+    if step % schedule.per_epoch == 0 and size < schedule.batch_size:
+        cause = (
+            f"likely the short last batch, {size} examples, is dropped; to confirm, "
+            "look for drop_last or drop_remainder, or run with --drop-last"
+        )
+    return Difference(step, "data", "batch", (), NAN, NAN, cause, "whole step")
+
+
+def made_twice(step: int) -> Difference:
+    """A step that was made once more."""
+    words = (
+        f"likely the batch of step {step} is trained on twice; to confirm, count the steps of an "
+        "epoch"
+    )
+    return Difference(step, "data", "batch", (), NAN, NAN, words, "whole step")
 
 
 def difference(expectations: Expectations, outcome: Outcome) -> Difference:
@@ -65,9 +99,8 @@ def batches_differ(session: Session, referee: Referee, schedule: Schedule) -> Di
         for outcome in batch_checks(session, inputs_at(referee, at)):
             if not outcome.check.right:
                 return difference(expected_at(referee, at), outcome)
-    nan = float("nan")
     words = (
         "likely the batches come in another order or size: each by itself is right; to confirm, "
         "compare the order that is asked for with the one the loader uses"
     )
-    return Difference(1, "data", "batch", (), nan, nan, words)
+    return Difference(1, "data", "batch", (), NAN, NAN, words)

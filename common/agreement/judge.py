@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.agreement.checks import Check, checks, row_checks
-from common.agreement.differences import batches_differ, difference, missing_step
+from common.agreement.differences import batches_differ, difference, miscount
 from common.agreement.drift import beyond, drift, free_limit
 from common.agreement.expectations import expected_at
 from common.agreement.expected_row import Row, expected_row
@@ -89,7 +89,7 @@ def judge(
     started = time.perf_counter()
     verdict = Verdict(exp_error=loss_error(info, bench))
     verdict.reason = "every component agrees; its drift was not held against nudged runs"
-    missing = missing_step(losses, bench.schedule)
+    missing = miscount(losses, bench.schedule, bench.path.losses, bench.dtype)
     if missing is None:
         along = np.concatenate(losses)
         drifts = drift(along, bench.path.losses, bench.dtype)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.agreement.divergence import distance, overflows
 from common.agreement.drift import spacing
 from common.agreement.expectations import Expectations, expected_at
 from common.agreement.referee import Referee, State, nudged
@@ -59,6 +60,11 @@ class Track:
     Args:
         referee: of the run.
         schedule: which examples every step takes.
+
+    Attributes:
+        parts: (first, stop) of the steps between two kept states.
+        total: how many steps there are, or how many before the referee itself overflows.
+        diverges: the step at which it does; None if at none.
     """
 
     def __init__(self, referee: Referee, schedule: Schedule) -> None:
@@ -76,19 +82,51 @@ class Track:
         # The first step by itself: that is where most errors show.
         wanted = {1, 2, *starts} if schedule.total > 1 else {1}
         self.states: dict[int, State] = {}
-        self.parts = list(schedule.parts(wanted))
-        losses = []
+        self.parts: list[tuple[int, int]] = []
+        self.diverges: int | None = None
+        losses = [np.zeros(0)]
         referee.exact.load(cast(referee.data["initial"], "float64"))
-        for first, stop in self.parts:
+        for first, end in schedule.parts(wanted):
             self.states[first] = referee.state(schedule, first)
-            losses.append(referee.exact.train(schedule.part(first, stop)).losses)
+            losses.append(self._train(first, end))
+            stop = first + len(losses[-1])
+            if stop > first:
+                self.parts.append((first, stop))
+            if stop < end:
+                self.diverges = stop
+                break
         self.losses: Array = np.concatenate(losses)
+        self.total = max(1, len(self.losses))
         self.end = {**referee.exact.params(), **referee.exact.state()}
         self.own = NOT_OFF
         for first, stop in self.parts[1::SAMPLED]:
             self.own |= self.off(referee.plain, first, stop, self.states[first].params)
         self.fingerprint = referee.plain.fingerprint(schedule.orders[0])
         self._expected: dict[int, Expectations] = {}
+
+    def _train(self, first: int, stop: int) -> Array:
+        """The referee's losses in some steps; of those before it overflows, if it does."""
+        exact, schedule = self.referee.exact, self.schedule
+        start = exact.params(), exact.state()
+        with np.errstate(over="ignore", invalid="ignore"):
+            losses: Array = exact.train(schedule.part(first, stop)).losses
+            if not self._overflows(losses):
+                return losses
+            exact.load(*start)
+            single = [np.zeros(0)]
+            for step in range(first, stop):
+                before = exact.params(), exact.state()
+                loss = exact.train(schedule.batch(step)).losses
+                if self._overflows(loss):
+                    exact.load(*before)
+                    break
+                single.append(loss)
+        return np.concatenate(single)
+
+    def _overflows(self, losses: Array) -> bool:
+        exact = self.referee.exact
+        arrays = (losses, *exact.params().values(), *exact.state().values())
+        return overflows(arrays, self.dtype)
 
     def follow(self, session: Session, first: int, stop: int, params: Arrays) -> Array:
         """Put a session on the referee's state, train it along some steps; the step losses."""
@@ -118,11 +156,12 @@ class Track:
         """Whether somebody is about as far off as the run's own arithmetic."""
         own = own or self.own
         limit = FACTOR * own.loss + ULPS * float(spacing(self.losses, self.dtype).max())
-        if not off.loss <= limit:
+        if not off.loss <= limit < np.inf:  # within no limit is within none
             return False
         for name, error in off.tensors.items():
             largest = float(np.max(np.abs(self.end[name]), initial=0.0))
-            if not error <= FACTOR * own.tensors.get(name, 0.0) + ULPS * ulp(largest, self.dtype):
+            limit = FACTOR * own.tensors.get(name, 0.0) + ULPS * ulp(largest, self.dtype)
+            if not error <= limit < np.inf:
                 return False
         return True
 
@@ -152,9 +191,14 @@ class Track:
 
 
 def off_by(losses: Array, found: Arrays, right: Array, wanted: Arrays) -> Off:
-    """How far losses and tensors are from the referee's."""
-    tensors = {
-        name: float(np.sqrt(np.mean((found[name].astype("float64") - array) ** 2)))
-        for name, array in wanted.items()
-    }
-    return Off(float(np.max(np.abs(losses - right))), tensors)
+    """How far losses and tensors are from the referee's; infinitely if they are not there."""
+    tensors = {name: root_mean_square(found.get(name), array) for name, array in wanted.items()}
+    return Off(float(np.max(distance(losses, right))), tensors)
+
+
+def root_mean_square(found: Array | None, right: Array) -> float:
+    """Of the differences of two tensors."""
+    if found is None or found.shape != right.shape:
+        return float("inf")
+    with np.errstate(over="ignore"):
+        return float(np.sqrt(np.mean(distance(found, right) ** 2)))

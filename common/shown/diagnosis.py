@@ -36,7 +36,9 @@ def print_diagnosis(label: str, found: Diagnosis, console: Console) -> None:
     steps = "1 step" if found.steps == 1 else f"{found.steps} steps"
     if first is None:
         line = f"{label}: only rounding differs, in {steps}; that took {seconds(found.seconds)}"
-        console.print(plain(line, style="green"), soft_wrap=True)
+        if found.unchecked:
+            line = f"{label}: not checked to the end: {found.unchecked}"
+        console.print(plain(line, style="yellow" if found.unchecked else "green"), soft_wrap=True)
         for begin, end in found.unexplained:
             line = (
                 f"{label}: steps {begin} to {end} together end further off than nudges explain, "
