@@ -177,6 +177,10 @@ def examine(candidate: Candidate, work: Work, reference: Port | None) -> tuple[D
         session.open(plan.asdict(), choices_of(entrant), work.data)
         ours.claim()
 
+    images, labels = work.data["train"]
+    if work.data["classes"]:
+        logits = ours.exact.logits(cast(work.initial, "float64"), images[:1].astype("float64"))
+        check_classes(labels, len(images), logits.shape[1])
     reopen()
     schedule = Schedule(work.orders, plan.batch_size)
     found = diagnose(Patient(entrant, backend.info, session, reopen), Track(ours, schedule))

@@ -13,8 +13,8 @@ import numpy as np
 
 from common.contract.arrays import Array, Arrays
 from common.entrants.checked import CheckedSession
-from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
 from common.entrants.local import LocalSession
+from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
 
 ROOT = Path(__file__).resolve().parent.parent
 SHA256 = "0" * 64
