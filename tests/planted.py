@@ -34,9 +34,10 @@ from common.contract.entrant import Entrant
 from common.contract.info import Info
 from common.contract.models import MODELS
 from common.contract.plan import Plan
+from common.contract.registry import extend_path
 from common.contract.root import ROOT
 from common.data import draws
-from common.entrants.local import LocalSession, extend_path
+from common.entrants.local import LocalSession
 from common.measure.machine import available_cores
 from tests.conftest import BACKENDS, CLASSES, EXAMPLES, FEATURES, make_plan, write_images
 

@@ -176,7 +176,7 @@ def test_source_uses_no_pickle() -> None:
         and isinstance(node.value, ast.Attribute)
         and node.value.attr == "_connection"
     }
-    assert called == {"send_bytes", "recv_bytes", "poll", "close"}
+    assert called == {"send_bytes", "recv_bytes", "poll", "fileno", "close"}
 
 
 def test_runs_without_pickle() -> None:

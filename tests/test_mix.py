@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,7 +181,7 @@ def test_a_mixed_entrant_as_it_is_recorded(planted: tuple[Command, dict[str, Any
     found = by_label(read)
     entrant, plain = found[label], found["numpy"]
     assert (entrant["backend"], entrant["mode"], entrant["style"]) == ("mix", "eager", "scratch")
-    assert entrant["versions"] == {"numpy": np.__version__}
+    assert entrant["versions"] == {"numpy": np.__version__, "python": platform.python_version()}
     assert entrant["step_losses"] == plain["step_losses"]
     assert [row["test_loss"] for row in entrant["epochs"]] == pytest.approx(
         [row["test_loss"] for row in plain["epochs"]], rel=1e-7
@@ -355,7 +356,7 @@ def test_components_of_three_frameworks_agree(options: list[object], compare: Co
     for row in ROWS:
         assert mixed(read, row)["verdict"] in ("rounding", "identical"), row
     versions = by_label(read)[f"mix({ROWS[0]})"]["versions"]
-    assert set(versions) == {"torch", "jax", "optax", "mindspore"}
+    assert set(versions) == {"torch", "jax", "optax", "mindspore", "numpy", "python"}
 
 
 @pytest.mark.slow

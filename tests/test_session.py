@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -16,8 +17,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import backends
 from common.contract.models import MODELS
 from common.contract.plan import Plan
+from common.contract.registry import extend_path, find
 from common.contract.root import ROOT
 from common.data import draws
 from common.entrants.local import LocalSession
@@ -439,6 +442,17 @@ def test_folder_stands_before_our_own(start: Made, tmp_path: Path, session_data:
     assert len(local.train(ORDER).losses) == 3
 
 
+def test_a_folder_that_is_added_hides_none_of_our_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is where imports look first, and `find` must not take it for the project's."""
+    monkeypatch.setattr(backends, "__path__", list(backends.__path__))
+    copy_backend(tmp_path, "numpy")
+    extend_path(str(tmp_path))
+    assert find()["numpy"].folder == ROOT / "backends" / "numpy"
+    assert set(BACKENDS) <= set(find())
+
+
 def test_modules_where_we_stand_are_not_imported(
     start: Made, tmp_path: Path, session_data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -456,7 +470,7 @@ def test_close_ends_an_idle_worker_by_itself(start: Made, session_data: Data) ->
     with within(2):
         session.close()
     assert not alive(session.pid)
-    assert session._process.returncode == 0
+    assert session._process.returncode == 0, "it must not have had to be ended"
     session.close()
 
 
@@ -466,6 +480,248 @@ def test_ctrl_c_does_not_reach_a_worker(start: Made, session_data: Data) -> None
     session.open(plan.asdict(), SCRATCH, session_data(plan))
     assert os.getpgid(session.pid) == session.pid != os.getpgid(0)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# ---- a parent that ends, or stops, or has no terminal ---------------------------------------
+
+#: Opens a copy of a backend in a process of its own, and says who its worker is. Then it trains.
+PARENT = """
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from common.entrants.process import WorkerSession
+from common.errors import EntrantError
+from tests.conftest import make_plan
+
+folder, timeout = Path(sys.argv[1]), float(sys.argv[2])
+initial = {"output.weight": np.zeros((4, 10), "float32"), "output.bias": np.zeros(10, "float32")}
+pair = np.zeros((70, 4), "float32"), np.zeros(70, "int32")
+session = WorkerSession(
+    "broken", log=folder / "log", environment={}, threads=1, timeout=timeout, folder=folder
+)
+data = {"train": pair, "initial": initial}
+choices = {"style": "scratch", "mode": "eager", "data": "memory"}
+told = (folder / "told").open("w", buffering=1)
+try:
+    session.open(make_plan().asdict(), choices, data)
+    print(session.pid, file=told)
+    trained = session.train(np.arange(70, dtype=np.int32))
+    print(len(trained.losses), "steps", file=told)
+    sys.stdin and sys.stdin.read()
+except EntrantError as error:
+    print(type(error).__name__, error, file=told)
+finally:
+    session.close(at_once=True)
+"""
+
+
+def parent(folder: Path, timeout: float = 60, **given: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(folder), str(timeout)],
+        cwd=ROOT,
+        **{"stdin": subprocess.PIPE, **given},
+    )
+
+
+def told(folder: Path, lines: int, seconds: float = 20) -> list[str]:
+    """What such a parent has said, once it is so many lines."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if (folder / "told").exists():
+            said = (folder / "told").read_text().splitlines()
+            if len(said) >= lines:
+                return said
+        time.sleep(0.02)
+    raise AssertionError("it said too little")
+
+
+STOPS = """
+import os
+import signal
+
+
+def correct(logits, labels):
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+WITH_CHILD = HANGS_WITH_CHILD.replace("while True:\n        pass", "return 0")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM], ids=lambda sent: sent.name)
+@pytest.mark.parametrize(
+    ("accuracy", "idle"),
+    [
+        pytest.param(HANGS, False, id="spins"),
+        pytest.param("import time\ncorrect = lambda *_: time.sleep(300)", False, id="sleeps"),
+        pytest.param(STOPS, False, id="stopped"),
+        pytest.param(HANGS_WITH_CHILD, False, id="spins-with-child"),
+        pytest.param(WITH_CHILD, True, id="idle-with-child"),
+    ],
+)
+def test_nobody_outlives_a_parent_that_was_ended(
+    accuracy: str, idle: bool, sent: signal.Signals, tmp_path: Path
+) -> None:
+    copy_backend(tmp_path, "broken", accuracy=accuracy)
+    with parent(tmp_path) as process:
+        left = [int(told(tmp_path, 1)[0])]
+        child = tmp_path / "broken" / "child"
+        if idle:
+            told(tmp_path, 2)
+        while "child" in accuracy and not child.exists():
+            time.sleep(0.02)
+        left += [int(child.read_text())] if child.exists() else []
+        assert all(map(alive, left))
+        process.send_signal(sent)
+        process.wait()
+        found = [gone(pid) for pid in left]
+        for pid, ended in zip(left, found, strict=True):
+            if not ended:
+                os.kill(pid, signal.SIGKILL)
+        assert all(found)
+
+
+def test_a_parent_that_was_stopped_blames_nobody(tmp_path: Path) -> None:
+    """Ctrl-Z, for longer than a call may take: its worker went on, and is done."""
+    code = "import time\n_quick = correct\n\n\ndef correct(logits, labels):\n"
+    code += "    time.sleep(0.4)\n    return _quick(logits, labels)"
+    copy_backend(tmp_path, "broken", accuracy=code)
+    with parent(tmp_path, timeout=6) as process:
+        told(tmp_path, 1)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(7)
+        process.send_signal(signal.SIGCONT)
+        assert told(tmp_path, 2)[1] == "3 steps"
+
+
+@pytest.mark.parametrize("closed", [(0,), (1, 2), (0, 1, 2)], ids=str)
+def test_standard_descriptors_that_are_closed(closed: tuple[int, ...], tmp_path: Path) -> None:
+    copy_backend(tmp_path, "broken", accuracy=NOISY)
+    given = {"stdin": None, "preexec_fn": lambda: [os.close(one) for one in closed]}
+    with parent(tmp_path, **given) as process:
+        assert told(tmp_path, 2)[1] == "3 steps"
+        process.kill()
+
+
+DAEMON = """
+import os
+import subprocess
+import sys
+
+
+def correct(logits, labels):
+    code = "import time; time.sleep(20)"
+    subprocess.Popen([sys.executable, "-c", code], close_fds=False, start_new_session=True)
+    os.write(int(sys.argv[1]), b"\\x00\\x00\\x10\\x00half")
+    os._exit(7)
+"""
+
+
+def test_half_an_answer_whose_pipe_a_daemon_holds(broken: Made) -> None:
+    """A daemonised child is in no group of ours; the time a call may take holds all the same."""
+    session = broken(timeout=3, accuracy=DAEMON)
+    found: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            session.train(ORDER)
+        except BaseException as error:
+            found.append(error)
+
+    caller = threading.Thread(target=call, daemon=True)
+    caller.start()
+    caller.join(12)
+    assert [type(error) for error in found] == [TimedOut]
+
+
+@pytest.mark.parametrize("timeout", [1e10, float("inf")])
+def test_a_time_limit_that_no_timer_holds(
+    timeout: float, broken: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+    assert len(broken(timeout=timeout).train(ORDER).losses) == 3
+    assert raised == []
+
+
+def test_a_group_is_not_signalled_once_its_leader_is_reaped(
+    broken: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its id may be somebody else's by then."""
+    session, reaped = broken(accuracy=EXITS), []
+    killpg = os.killpg
+
+    def observed(group: int, number: int) -> None:
+        reaped.append(session._process.returncode is not None)
+        killpg(group, number)
+
+    monkeypatch.setattr(os, "killpg", observed)
+    # Its pipe is held open, so that its end is noticed by looking at the process.
+    monkeypatch.setattr(session._channel, "ready", lambda seconds: time.sleep(0.05))
+    with pytest.raises(Killed, match="exit code 3"):
+        session.train(ORDER)
+    assert reaped == [False]
+
+
+# ---- another interpreter -------------------------------------------------------------------
+
+
+def test_interpreter_without_numpy(start: Made, tmp_path: Path, session_data: Data) -> None:
+    """The one that is here, kept from the packages beside it."""
+    bare = tmp_path / "python"
+    real = Path(sys.executable).resolve()
+    bare.write_text(f'#!/bin/sh\nexec "{real}" -S "$@"\n')
+    bare.chmod(0o755)
+    plan, session = make_plan(), start(python=str(bare))
+    with pytest.raises(Unavailable) as missing:
+        session.open(plan.asdict(), SCRATCH, session_data(plan))
+    assert "No module named 'numpy'" in str(missing.value)
+    assert "--python" in str(missing.value)
+
+
+def test_versions_name_the_interpreter_and_numpy(start: Made, session_data: Data) -> None:
+    plan = make_plan()
+    versions = start().open(plan.asdict(), SCRATCH, session_data(plan)).versions
+    assert versions == {"numpy": np.__version__, "python": platform.python_version()}
+
+
+# ---- answers that are no messages ----------------------------------------------------------
+
+WRITES = """
+import os
+import sys
+
+
+def correct(logits, labels):
+    os.write(int(sys.argv[1]), {})
+    raise ValueError
+"""
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pytest.param(b'\x00\x00\x00\x05{"val', id="no-json"),
+        pytest.param(b"\x00\x00\x00\x02[]", id="another-json"),
+        pytest.param(b"\x00\x00\x00\x10" + b'{"error": [1,2]}', id="no-error"),
+        pytest.param(b"\x00\x00\x00\x04\xff\xfe\xff\xfe", id="no-text"),
+        pytest.param(b"\x00\x01\x00\x00" + b"[" * 2**16, id="too-deep"),
+        pytest.param(b"\xff\xff\xff\xff\x7f" + b"\xff" * 7, id="endless"),
+    ],
+)
+def test_what_is_no_message(written: bytes, broken: Made) -> None:
+    session = broken(accuracy=WRITES.format(written))
+    with pytest.raises(EntrantError) as told:
+        session.train(ORDER)
+    assert "\n" not in str(told.value)
+
+
+def test_words_of_an_error_can_be_written(broken: Made) -> None:
+    session = broken(accuracy="def correct(*_):\n    raise ValueError('\\udcff')")
+    with pytest.raises(Failed) as failed:
+        session.train(ORDER)
+    assert str(failed.value).encode() == b"ValueError: \\udcff"
 
 
 # ---- a worker that waits -------------------------------------------------------------------

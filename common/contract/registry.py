@@ -16,6 +16,9 @@ from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 from common.errors import Refused
 
+#: Where the project's own backends lie, whatever folders `extend_path` adds.
+OWN = Path(backends.__file__).parent
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -85,7 +88,7 @@ def find(backend_path: Path | None = None) -> dict[str, Backend]:
         Refused: the folder is not there, or an INFO in it cannot be read.
     """
     found = {}
-    for folder in sorted(Path(backends.__path__[0]).iterdir()):
+    for folder in sorted(OWN.iterdir()):
         if (folder / "__init__.py").is_file():
             found[folder.name] = Backend(folder.name, _info(folder), folder, external=False)
     if backend_path is not None:
@@ -95,6 +98,11 @@ def find(backend_path: Path | None = None) -> dict[str, Backend]:
             if (folder / "__init__.py").is_file():
                 found[folder.name] = Backend(folder.name, _info(folder), folder, external=True)
     return found
+
+
+def extend_path(folder: str) -> None:
+    """Let `backends.<name>` be imported from another folder, before the project's own."""
+    backends.__path__.insert(0, folder)
 
 
 def _info(folder: Path) -> Info:

@@ -16,7 +16,7 @@ import numpy as np
 
 from common.contract.arrays import Array, Arrays
 from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
-from common.errors import Failed
+from common.errors import ENTRANT_ERRORS, EntrantError, Failed
 
 Reader = Callable[[str, Any], Any]
 Answer = TypeVar("Answer", Opened, WarmedUp, Trained, Evaluated)
@@ -45,6 +45,30 @@ def told(value: Any) -> str:
         return words if len(words) <= 40 else f"{words[:40]}..."
     size = f" of {len(value)}" if isinstance(value, (list, tuple, dict)) else ""
     return f"{type(value).__name__}{size}"
+
+
+def error(call: str, answer: Any) -> EntrantError | None:
+    """The error that a worker answered, if it did."""
+    if not isinstance(answer, dict) or "error" not in answer:
+        return None
+    kind, words = several(call, answer["error"], text, printable)
+    if kind not in ENTRANT_ERRORS:
+        raise malformed(call, kind, "an error that an entrant can have")
+    return ENTRANT_ERRORS[kind](words)
+
+
+def value(call: str, answer: Any) -> Any:
+    """What a worker answered otherwise."""
+    if not isinstance(answer, dict) or set(answer) != {"value"}:
+        raise malformed(call, answer, "a value or an error")
+    return answer["value"]
+
+
+def printable(where: str, value: Any) -> str:
+    """The words of an error, which may quote anything."""
+    if not isinstance(value, str):
+        raise malformed(where, value, "words")
+    return value[:LONGEST].encode("utf-8", "backslashreplace").decode()
 
 
 def read(kind: type[Answer], call: str, value: Any) -> Answer:

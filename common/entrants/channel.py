@@ -8,6 +8,8 @@ versions of Python and NumPy, whose pickled arrays do not always load in each ot
 from __future__ import annotations
 
 import json
+import os
+import socket
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -16,6 +18,13 @@ import numpy as np
 from common.contract.arrays import Array
 
 _ARRAY = "__array__"
+
+#: Bytes of one frame, a text or an array: more than any model trained here has parameters.
+LARGEST_FRAME = 2**32
+
+
+class Malformed(ValueError):
+    """What arrived is no message; what follows it in the pipe means nothing either."""
 
 
 class Channel:
@@ -38,14 +47,31 @@ class Channel:
             self._connection.send_bytes(array.tobytes())
 
     def receive(self) -> Any:
-        """Receive one message; EOFError when the other end is gone."""
-        value = json.loads(self._connection.recv_bytes())
-        count = _count(value)
-        return _unpack(value, [self._connection.recv_bytes() for _ in range(count)])
+        """Receive one message.
+
+        Raises:
+            EOFError: the other end is gone.
+            Malformed: it sent what is no message.
+        """
+        try:
+            value = json.loads(self._connection.recv_bytes(LARGEST_FRAME))
+            count = _count(value)
+        except (ValueError, RecursionError) as cause:
+            raise Malformed(f"a text that is no JSON: {cause}") from cause
+        buffers = [self._connection.recv_bytes(LARGEST_FRAME) for _ in range(count)]
+        try:
+            return _unpack(value, buffers)
+        except (ValueError, TypeError, IndexError) as cause:
+            raise Malformed(f"an array that is none: {cause}") from cause
 
     def ready(self, seconds: float) -> bool:
         """Say whether a message (or the end) is there within so many seconds."""
         return self._connection.poll(seconds)
+
+    def shut(self) -> None:
+        """End the talk for whoever waits at either end, in whatever process; from any thread."""
+        with socket.socket(fileno=os.dup(self._connection.fileno())) as pipe:
+            pipe.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close this end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.metadata
+import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-import backends
 from common.contract.arrays import Array, Arrays
 from common.contract.labels import check_classes, check_labels, check_targets
 from common.contract.models import MODELS
@@ -98,7 +98,10 @@ class LocalSession:
         if choices["data"] == "loader":
             packages += package.INFO.loader_packages
         return Opened(
-            versions={name: importlib.metadata.version(name) for name in packages},
+            versions={
+                **{name: importlib.metadata.version(name) for name in (*packages, "numpy")},
+                "python": platform.python_version(),
+            },
             settings=settings,
             import_seconds=imported - started,
             open_seconds=time.perf_counter() - imported,
@@ -531,8 +534,3 @@ def mean_over_examples(losses: Array, examples: int, batch_size: int) -> float:
     """Mean loss of examples from the means of their batches, the last of which may be short."""
     sizes = np.minimum(batch_size, examples - np.arange(0, examples, batch_size))
     return float(losses.astype(np.float64) @ sizes / examples)
-
-
-def extend_path(folder: str) -> None:
-    """Let `backends.<name>` be found in another folder, before the project's own."""
-    backends.__path__.insert(0, folder)

@@ -8,21 +8,30 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from common.contract.root import ROOT
-from common.entrants.channel import Channel
+from common.entrants.answers import error, value
+from common.entrants.channel import Channel, Malformed
 from common.entrants.checked import CheckedSession
-from common.errors import ENTRANT_ERRORS, Killed, TimedOut, Unavailable
+from common.entrants.guard import Guard, above_standard
+from common.errors import Failed, Killed, TimedOut, Unavailable
 
 #: How often a wait looks whether the worker still lives, seconds.
 _LOOK = 0.5
 
 #: How long a worker may take to end by itself once its pipe is closed, seconds.
 _GRACE = 2.0
+
+#: How often a close looks whether it has, seconds.
+_GLANCE = 0.01
+
+_GUARD = Guard()
 
 
 class WorkerSession(CheckedSession):
@@ -50,8 +59,9 @@ class WorkerSession(CheckedSession):
         folder: Path | None = None,
     ) -> None:
         self._timeout, self._expired, self._closed = timeout, False, False
+        self._ending = threading.Lock()
         self.log = log
-        ours, theirs = Pipe()
+        ours, theirs = pipe()
         command = [python, "-P", "-m", "common.entrants.worker", str(theirs.fileno()), str(threads)]
         command += [backend, *([str(folder)] if folder else [])]
         path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -73,6 +83,7 @@ class WorkerSession(CheckedSession):
             raise Unavailable(f"{python} cannot be started: {cause.strerror}") from cause
         finally:
             theirs.close()
+        _GUARD.watch(self._process.pid)
         self._channel = Channel(ours)
 
     @property
@@ -81,10 +92,9 @@ class WorkerSession(CheckedSession):
         return self._process.pid
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        # A timer and not a limit on the wait alone: a worker that never reads blocks the sending.
-        timer = threading.Timer(self._timeout, self._expire)
-        timer.daemon = True
-        timer.start()
+        # A thread and not a limit on the wait alone: a worker that never reads blocks the sending.
+        done = threading.Event()
+        threading.Thread(target=self._limit, args=[done], daemon=True).start()
         try:
             self._channel.send([name, arguments])
             self._wait()
@@ -97,25 +107,50 @@ class WorkerSession(CheckedSession):
                     "or allow more with --timeout"
                 ) from cause
             raise Killed(self._last_words()) from cause
+        except Malformed as cause:
+            self.close(at_once=True)
+            raise Failed(f"its answer to {name} is {cause}; see {self.log.name}") from cause
         finally:
-            timer.cancel()
-        if "error" in answer:
-            kind, words = answer["error"]
-            raise ENTRANT_ERRORS[kind](words)
-        return answer["value"]
+            done.set()
+        told = error(name, answer)
+        if told is not None:
+            raise told
+        return value(name, answer)
 
     def _wait(self) -> None:
         """Wait for an answer; EOFError when the process is gone, though a child holds the pipe."""
         while not self._channel.ready(_LOOK):
-            if self._process.poll() is not None and not self._channel.ready(0):
+            if self._ended() and not self._channel.ready(0):
                 raise EOFError
 
-    def _expire(self) -> None:
-        self._expired = True
-        self._kill()
+    def _limit(self, done: threading.Event) -> None:
+        """End the worker if a call is not done in time.
+
+        The time is counted in looks: what lies between two of them is more where this process was
+        stopped (Ctrl-Z), and its worker was not.
+        """
+        left = self._timeout
+        while left > 0:
+            began = time.monotonic()
+            if done.wait(min(left, _LOOK)):
+                return
+            left -= min(time.monotonic() - began, _LOOK)
+        with self._ending:
+            if not self._closed and not done.is_set():
+                self._expired = True
+                self._kill()
+                # A child in a session of its own may hold the other end for ever.
+                self._channel.shut()
+
+    def _ended(self) -> bool:
+        """Whether the process has ended; it is not reaped by this, so that its id stays its own."""
+        if not hasattr(os, "waitid"):  # macOS, before Python 3.13: only its pipe tells
+            return False
+        state = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, state) is not None
 
     def _kill(self) -> None:
-        """End the process and its children."""
+        """End the process and its children; only before it is reaped."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -123,16 +158,29 @@ class WorkerSession(CheckedSession):
         status = self._process.wait()
         how = f"ended with exit code {status}"
         if status < 0:
-            how = f"was ended by signal {signal.Signals(-status).name}"
+            names = {one.value: one.name for one in signal.Signals}
+            how = f"was ended by signal {names.get(-status, -status)}"
         return f"its process {how}; see {self.log.name}"
 
     def close(self, *, at_once: bool = False) -> None:
         """Close the pipe, which ends an idle worker; end a busy one, and its children."""
-        if self._closed:
-            return  # its process id may be somebody else's by now
-        self._closed = True
+        with self._ending:
+            if self._closed:
+                return  # its process id may be somebody else's by now
+            self._closed = True
         self._channel.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(0 if at_once else _GRACE)
+        deadline = time.monotonic() + (0 if at_once else _GRACE)
+        while not self._ended() and time.monotonic() < deadline:
+            time.sleep(_GLANCE)
         self._kill()
         self._process.wait()
+        _GUARD.forget(self._process.pid)
+
+
+def pipe() -> tuple[Connection[Any, Any], Connection[Any, Any]]:
+    """Both ends of a pipe, neither of them a standard descriptor: those are printed to."""
+    ends: list[Connection[Any, Any]] = []
+    for end in Pipe():
+        with end:
+            ends.append(Connection(above_standard(os.dup(end.fileno()))))
+    return ends[0], ends[1]

@@ -9,17 +9,20 @@ first call asks for one.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
+import platform
 import sys
 import traceback
 from dataclasses import is_dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from common.entrants.channel import Channel
-from common.entrants.local import LocalSession, extend_path
-from common.errors import EntrantError, Failed, one_line
-from common.measure.machine import limit_cores
+from common.errors import EntrantError, Failed, Unavailable, one_line
+
+if TYPE_CHECKING:
+    from common.entrants.channel import Channel
+    from common.entrants.local import LocalSession
 
 
 def serve(channel: Channel, session: LocalSession) -> None:
@@ -48,10 +51,36 @@ def serve(channel: Channel, session: LocalSession) -> None:
 
 def main(descriptor: str, threads: str, backend: str, folder: str | None = None) -> None:
     """Serve one backend on an inherited file descriptor."""
+    connection: Connection[Any, Any] = Connection(int(descriptor))
+    try:
+        # Here, and not above: the interpreter may be one that has no NumPy.
+        from common.contract.registry import extend_path
+        from common.entrants.channel import Channel
+        from common.entrants.local import LocalSession
+        from common.measure.machine import limit_cores
+    except ImportError as cause:
+        decline(connection, cause)
+        return
     limit_cores(int(threads))
     if folder:
         extend_path(folder)
-    serve(Channel(Connection(int(descriptor))), LocalSession(backend))
+    serve(Channel(connection), LocalSession(backend))
+
+
+def decline(connection: Connection[Any, Any], cause: ImportError) -> None:
+    """Say, without NumPy, that this interpreter lacks what every worker needs."""
+    traceback.print_exception(cause)
+    words = (
+        f"{sys.executable}, Python {platform.python_version()}, cannot be a worker: "
+        f"{one_line(cause)}; install it there, or name another with --python"
+    )
+    error = {"error": [Unavailable.__name__, words]}
+    connection.send_bytes(json.dumps(error).encode())
+    try:
+        while True:  # until the parent, which may be in the middle of its call, has read that
+            connection.recv_bytes()
+    except EOFError:
+        return
 
 
 if __name__ == "__main__":
