@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import os
 import re
 import signal
@@ -20,11 +21,24 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from common.agreement.verdict import Verdict
 from common.ask import request
+from common.ask import run as running
 from common.cli import commands
 from common.contract.models import MODELS
 from common.data import draws, idx
-from tests.conftest import BACKENDS, EXAMPLES, FEATURES, VALIDATOR, Command, Done, checked
+from common.results.folder import as_json
+from common.results.record import Results
+from tests.conftest import (
+    BACKENDS,
+    EXAMPLES,
+    FEATURES,
+    VALIDATOR,
+    Command,
+    Done,
+    checked,
+    make_plan,
+)
 from tests.fakes import (
     EXITS,
     HANGS,
@@ -685,6 +699,161 @@ def test_interrupted_before_there_is_anything(
     assert told.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["rich", "common.cli.commands"])
+def test_interrupted_while_it_starts(name: str, compare: Command, tmp_path: Path) -> None:
+    """In the first tenth of a second it only imports."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {name!r}: raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+    )
+    compare.env["PYTHONPATH"] = str(tmp_path)
+    done = compare("list")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.startswith("compare.py: interrupted")
+    assert done.stderr.count("\n") == 1
+
+
+# ---- what cannot be written ----------------------------------------------------------------
+
+
+def into(target: str) -> int:
+    """A descriptor that takes nothing."""
+    if target == "full":
+        return os.open("/dev/full", os.O_WRONLY)
+    read, write = os.pipe()
+    os.close(read)
+    return write
+
+
+@pytest.mark.parametrize("target", ["pipe", "full"])
+def test_a_run_ends_as_ever_where_nothing_can_be_written(target: str, compare: Command) -> None:
+    """`2>&1 | head -1`, or a full disk: the results are saved, the exit code is theirs."""
+    descriptor = into(target)
+    words = compare.words(*compare.small("--backends", "numpy", "--out", "out"))
+    done = subprocess.run(
+        words, cwd=compare.folder, env=compare.env, stdout=descriptor, stderr=descriptor, timeout=60
+    )
+    os.close(descriptor)
+    assert done.returncode == 0
+    checked((compare.folder / "out" / "results.json").read_text(encoding="utf-8"))
+    assert (compare.folder / "out" / "report.html").exists()
+
+
+@pytest.mark.parametrize("closed", ["1", "2"], ids=["stdout", "stderr"])
+@pytest.mark.parametrize("arguments", [["list"], ["show", "loss"]], ids=" ".join)
+def test_closed_descriptor(arguments: list[str], closed: str, compare: Command) -> None:
+    words = ["sh", "-c", f'exec "$@" {closed}>&-', "sh", *compare.words(*arguments)]
+    done = subprocess.run(
+        words, cwd=compare.folder, env=compare.env, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_full_disk_is_told_where_it_can_be(compare: Command) -> None:
+    descriptor = into("full")
+    done = subprocess.run(
+        compare.words("show", "loss"), cwd=compare.folder, env=compare.env, stdout=descriptor,
+        stderr=subprocess.PIPE, text=True, timeout=60,
+    )  # fmt: skip
+    os.close(descriptor)
+    assert done.returncode == 0
+    assert done.stderr == "compare.py: not all was printed: No space left on device\n"
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["show", "update"]], ids=" ".join)
+def test_ascii_terminal(arguments: list[str], compare: Command) -> None:
+    compare.env["PYTHONIOENCODING"] = "ascii"
+    done = compare(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+
+
+def test_json_for_an_ascii_terminal_is_json() -> None:
+    value = {"name": "Größe \udcff"}
+    text = commands.encodable(as_json(value), "ascii")
+    assert text.isascii()
+    assert json.loads(text) == value
+    assert commands.encodable('{"a": "é"}', "utf-8") == '{"a": "é"}'
+
+
+# ---- an error of our own -------------------------------------------------------------------
+
+
+def test_an_error_of_our_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> NoReturn:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setitem(commands.COMMANDS, "list", fail)
+    assert commands.main(["list"]) == 70
+    told = capsys.readouterr().err.splitlines()
+    assert told[0].startswith("Traceback")
+    assert told[-2] == "ZeroDivisionError: ours"
+    assert "please report it" in told[-1]
+
+
+def test_too_little_memory_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise MemoryError("Unable to allocate 58 GiB")
+
+    monkeypatch.setattr(running, "prepare_work", fail)
+    words = ["--model", "linear", "--backends", "numpy", "--out", str(tmp_path / "out")]
+    assert commands.main(words) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "too little memory: Unable to allocate 58 GiB; try a smaller --hidden" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_that_cannot_be_made(compare: Command) -> None:
+    done = compare("--model", "linear", "--backends", "numpy", "--out", "/proc/here")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--out /proc/here cannot be written" in done.stderr
+
+
+# ---- strict, float64 -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "lenient", "strict"),
+    [
+        (("identical", "rounding", "declared"), 0, 0),
+        (("rounding", "not checked"), 0, 1),
+        (("differs", "not checked"), 1, 1),
+    ],
+    ids=["all agree", "one not checked", "one differs"],
+)
+def test_strict(verdicts: tuple[str, ...], lenient: int, strict: int) -> None:
+    labels = [f"numpy#{number}" for number in range(len(verdicts))]
+    found = {label: Verdict(verdict=one) for label, one in zip(labels, verdicts, strict=True)}
+    results = Results(make_plan(), [], found, [], {}, 70)
+    assert running.exit_code(results) == lenient
+    assert running.exit_code(results, strict=True) == strict
+
+
+def test_a_float64_run_that_failed_is_no_proof(compare: Command, tmp_path: Path) -> None:
+    setup = (
+        "def setup(dtype, device, threads):\n"
+        "    if dtype == 'float64':\n"
+        "        raise ValueError('no float64')\n"
+        "    return {}\n"
+    )
+    copy_backend(tmp_path / "more", "narrow", train=setup)
+    words = ["--backend-path", tmp_path / "more", "--backends", "numpy", "narrow", "--strict"]
+    done = compare(*compare.small("--out", "out", *words, "--check-float64"))
+    assert done.returncode == 1, done.stderr
+    assert "narrow: not proved in float64" in done.stdout
+    assert "no float64" in done.stdout
+    assert "numpy: not proved" not in done.stdout
+    assert compare(*compare.small("--out", "other", *words)).returncode == 0
+
+
 # ---- refused: one line, exit 2, nothing written --------------------------------------------
 
 
@@ -745,6 +914,11 @@ REFUSED = {
     "abbreviated-option": (["--epoch", "3"], "--epoch"),
     "json-folder-not-there": (["--json", "no/such/file.json"], "--json no/such/file.json"),
     "json-is-a-folder": (["--json", "."], "--json"),
+    "batch-size-huge": (["--batch-size", "1000000001"], "at least 1 and at most 1000000000"),
+    "rounds-huge": (["--rounds", "1000000000"], "at least 1 and at most 10000"),
+    "epochs-huge": (["--epochs", "1000000000"], "at least 1 and at most 1000000"),
+    "workers-huge": (["--workers", "1000000000"], "at least 0 and at most 1000"),
+    "timeout-huge": (["--timeout", "1e10"], "above 0 and at most 31536000, a year"),
     "no-batch-left": (["--drop-last", "--batch-size", "1000"], "--drop-last"),
 }
 

@@ -131,14 +131,26 @@ def import_what_comes_last() -> Any:
     return page
 
 
-def exit_code(results: Results, *, strict: bool = False) -> int:
+def exit_code(results: Results, *, strict: bool = False, float64: bool = False) -> int:
     """The exit code of a run: 0 agree, 1 some differ, 3 some did not finish, 130 interrupted.
 
-    1, too, if a run in float64 was asked for and has failed; with `strict`, unless every verdict
-    is identical, rounding or declared.
+    Args:
+        results: of the run.
+        strict: 1, too, unless every verdict is identical, rounding or declared.
+        float64: 1, too, unless everybody was trained once more in float64.
     """
-    code = results.exit_code()
-    verdicts = results.verdicts.values()
-    unproven = any(verdict.float64_failed for verdict in verdicts)
-    undecided = strict and not all(verdict.verdict in AGREE for verdict in verdicts)
-    return code or int(unproven or undecided)
+    undecided = strict and any(v.verdict not in AGREE for v in results.verdicts.values())
+    return results.exit_code() or int(undecided or (float64 and bool(unproved(results))))
+
+
+def unproved(results: Results) -> dict[str, str]:
+    """Label -> why, of those who finished, but not in float64 once more."""
+    if results.plan.dtype == "float64":
+        return {}
+    labels = [record.entrant.label for record in results.records if record.status == "ok"]
+    verdicts = {label: results.verdicts[label] for label in labels}
+    return {
+        label: verdict.float64_failed or "it made other steps"
+        for label, verdict in verdicts.items()
+        if verdict.float64_drift is None
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import traceback
@@ -155,6 +156,7 @@ def run(asked: argparse.Namespace) -> int:
     from common.ask.request import read_request
     from common.results.target import refuse_target
     from common.shown.results import print_results
+    from common.shown.words import plain
 
     refuse_target(asked.json)
     request = read_request(settings(asked), say)
@@ -163,11 +165,14 @@ def run(asked: argparse.Namespace) -> int:
 
     def table(console: Console) -> None:
         print_results(results, str(outcome.folder), console, request.dataset)
+        unproved = running.unproved(results) if asked.check_float64 else {}
+        for label, why in unproved.items():
+            console.print(plain(f"{label}: not proved in float64: {why}"), soft_wrap=True)
 
     tell(outcome.document, asked.json, None if asked.quiet else table)
     if results.error is not None:
         raise results.error
-    return running.exit_code(results, strict=asked.strict)
+    return running.exit_code(results, strict=asked.strict, float64=asked.check_float64)
 
 
 def sweep(asked: argparse.Namespace) -> int:
@@ -292,7 +297,7 @@ def tell(
     from common.results.target import write_target
 
     if target == "-":
-        print(as_json(answer), end="", flush=True)
+        print(encodable(as_json(answer), sys.stdout.encoding), end="", flush=True)
     elif target is not None:
         try:
             write_target(target, answer)
@@ -300,6 +305,15 @@ def tell(
             print(f"compare.py: --json {target}: {error.strerror}", file=sys.stderr)
     if table is not None:
         table(_console(to_stderr=target == "-"))
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """JSON that a stream's encoding can hold, by escapes if it must."""
+    try:
+        text.encode(encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(json.loads(text), indent=1) + "\n"
+    return text
 
 
 def say(words: str) -> None:

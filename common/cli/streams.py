@@ -64,7 +64,8 @@ def lasting() -> Iterator[None]:
 
     A reader that has enough (`| head`) has lost nothing.
     """
-    out, errors = Lasting(sys.stdout), Lasting(sys.stderr)
+    # None where the descriptor was closed before the start.
+    out, errors = (Lasting(one or open(os.devnull, "w")) for one in (sys.stdout, sys.stderr))  # noqa: PTH123, SIM115
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         try:
             yield
