@@ -1,7 +1,6 @@
 """Check a port of your own, from Python: the verdicts of `compare.py` for your functions.
 
-    from common.entrants.port import Port
-    from common.check import check
+    from compare import Port, check
 
     report = check(
         Port("jax", forward=my_forward, loss=my_loss),

@@ -372,7 +372,7 @@ def docs(name: str) -> str:
 def test_the_page_has_a_complete_example() -> None:
     program, printed = example_of(docs("checking-a-port.md"))
     compile(program, "checking-a-port.md", "exec")
-    assert "from common.check import" in program
+    assert "from compare import Port, check" in program
     assert printed
     assert all(printed)
 
