@@ -256,6 +256,19 @@ def test_arrays_of_the_caller_are_left_alone(session_data: Data) -> None:
     assert same(kept, held) is None, "what was fetched must not change afterwards"
 
 
+def test_a_session_that_was_closed_can_be_opened_again(session_data: Data) -> None:
+    """What a session was made with stays; what it had placed does not."""
+    plan = make_plan()
+    session = LocalSession("numpy")
+    session.close()
+    for _ in range(2):
+        session.open(plan.asdict(), SCRATCH, session_data(plan))
+        session.close()
+        session.close()
+    with pytest.raises(AssertionError, match="not open"):
+        session.logits({}, np.zeros((1, 1)))
+
+
 # ---- what can go wrong ---------------------------------------------------------------------
 
 

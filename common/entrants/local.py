@@ -7,29 +7,24 @@ import importlib
 import importlib.metadata
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
-from common.contract.labels import check_classes, check_labels, check_targets
+from common.contract.labels import check_labels
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.data import idx
+from common.entrants.components import WARM_UP_CALLS, Components, Functions
 from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
 from common.errors import Unavailable, one_line
 from common.measure.machine import peak_memory_bytes
 
-#: Executions of each call before the clock starts: MindSpore's graphs tune themselves for 50.
-WARM_UP_CALLS = 64
-
-#: And at most so many examples where one step is a whole epoch.
+#: Examples that are warmed up with, at most, where one step is a whole epoch.
 WARM_UP_EXAMPLES = 64 * 2048
-
-#: A component's time is the median of so many rounds, each of so many calls and one wait.
-COMPONENT_ROUNDS, COMPONENT_CALLS = 5, 20
 
 #: Examples per call when a whole data set is measured: bounds the memory of wide images.
 EVALUATION_BATCH = 2500
@@ -51,6 +46,15 @@ class LocalSession:
     _update: Any
     _accuracy: Any
     _train: Any
+    # What is placed and made for a plan, from `open` to `close`.
+    _held: Any
+    _loader: Any
+    _test: Any
+    _params: Any
+    _state: Any
+    _epoch: Any
+    _evaluate: Any
+    _components: Components | None = None
 
     def __init__(
         self, backend: str, rule: Callable[..., Any] | None = None, package: str | None = None
@@ -118,11 +122,8 @@ class LocalSession:
 
     def _compose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
         """Put the components together for one plan."""
-        self._plan, self._choices = plan, choices
-        self._parts: dict[tuple[str, bool], tuple[Any, Any]] = {}
-        self._classes = data["classes"]
+        self._plan, self._choices, self._classes = plan, choices, data["classes"]
         self._choose(plan, choices)
-        self._names = tuple(data["initial"])  # a compiled function may return another order
         mode = choices["mode"]
         train, self._test = read(data)
         for images, labels in filter(None, (train, self._test)):
@@ -132,6 +133,7 @@ class LocalSession:
             train = (train[0][:1], train[1][:1])
         self._held = place(*train, plan["dtype"], plan["device"])
         self._labels_dtype = "<i4" if self._classifies else np.dtype(plan["dtype"])
+        self._components = Components(self._functions(tuple(data["initial"])))
         self._params = self._model.load(data["initial"], self._axes, plan["device"])
         forward = self._make_forward(self._params)
         self._state, update = self._new_update(self._params)
@@ -161,6 +163,26 @@ class LocalSession:
         update_name = f"{OPTIMIZERS[plan['optimizer']].function}_{style}"
         self._make_update = self._rule or getattr(self._update, update_name)
         self._count = self._accuracy.correct if model.classifies else self._accuracy.uncounted
+
+    def _functions(self, names: tuple[str, ...]) -> Functions:
+        one = self._data.take(self._held, self._tensor(np.zeros(1, np.int32)))
+        return Functions(
+            data=self._data,
+            model=self._model,
+            loss=self._loss,
+            update=self._update,
+            train=self._train,
+            make_forward=self._make_forward,
+            loss_of=self._loss_of,
+            new_update=self._new_update,
+            count=self._count,
+            classifies=self._classifies,
+            classes=self._classes,
+            axes=self._axes,
+            names=names,
+            labels_dtype=self._data.to_array(one[1]).dtype,
+            device=self._plan["device"],
+        )
 
     def _new_update(self, params: Any) -> tuple[Any, Any]:
         settings = OPTIMIZERS[self._plan["optimizer"]].settings(self._plan)
@@ -216,9 +238,11 @@ class LocalSession:
 
     def _steps_per_call(self, order: Array) -> int:
         """How many of an order's full batches one call holds."""
-        full = len(order) // self._plan["batch_size"]
-        most = self._epoch.steps_per_call
-        return max(1, full) if most is None else most if most <= full else 1
+        full: int = len(order) // self._plan["batch_size"]
+        most: int | None = self._epoch.steps_per_call
+        if most is None:  # all there are
+            return max(1, full)
+        return most if most <= full else 1
 
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """Set parameters and optimiser state (None: zeros, as before the first step)."""
@@ -291,196 +315,48 @@ class LocalSession:
     def _tensor(self, array: Array) -> Any:
         return self._data.to_tensor(array, self._plan["device"])
 
-    def _labels(self, labels: Array, examples: int, classes: int) -> Any:
-        """Labels, checked, in the type this framework's losses take."""
-        if self._classifies:
-            check_classes(labels, examples, classes)
-        else:
-            check_targets(labels, examples)
-        like = self._data.take(self._held, self._tensor(np.zeros(1, np.int32)))[1]
-        return self._tensor(labels.astype(self._data.to_array(like).dtype))
+    @property
+    def components(self) -> Components:
+        """Each component by itself."""
+        assert self._components is not None, "the session is not open"
+        return self._components
 
     def logits(self, params: Arrays, images: Array, compiled: bool = False) -> Array:
-        """Component `model`, forwards."""
-        held, forward = self._component("logits", compiled, params)
-        logits: Array = self._data.to_array(forward(held, self._tensor(images)))
-        return logits
+        """As `Session.logits`."""
+        return self.components.logits(params, images, compiled)
 
     def gradient(self, logits: Array, labels: Array, compiled: bool = False) -> tuple[Array, Array]:
-        """Component `loss`: its value and gradient in the logits."""
-        held, loss_gradient = self._component("gradient", compiled)
-        labels = self._labels(labels, *logits.shape)
-        value, dlogits = loss_gradient(held, self._tensor(logits), labels)
-        return self._data.to_array(value), self._data.to_array(dlogits)
+        """As `Session.gradient`."""
+        return self.components.gradient(logits, labels, compiled)
 
     def backward(
         self, params: Arrays, images: Array, dlogits: Array, compiled: bool = False
     ) -> Arrays:
-        """Component `model`, backwards."""
-        held, pull_back = self._component("backward", compiled, params)
-        grads = pull_back(held, self._tensor(images), self._tensor(dlogits))
-        return self._named(params, grads)
+        """As `Session.backward`."""
+        return self.components.backward(params, images, dlogits, compiled)
 
     def gradients(
         self, params: Arrays, images: Array, labels: Array, compiled: bool = False
     ) -> tuple[Array, Array, Arrays]:
-        """Model and loss differentiated as one."""
-        held, differentiate = self._component("gradients", compiled, params)
-        labels = self._labels(labels, len(images), self._classes)
-        value, logits, *grads = differentiate(held, self._tensor(images), labels)
-        to_array = self._data.to_array
-        return to_array(value), to_array(logits), self._named(params, grads)
-
-    def _named(self, params: Arrays, grads: Sequence[Any]) -> Arrays:
-        return dict(self._model.dump(dict(zip(self._names, grads, strict=True)), self._axes))
+        """As `Session.gradients`."""
+        return self.components.gradients(params, images, labels, compiled)
 
     def update(
         self, params: Arrays, grads: Arrays, state: Arrays, compiled: bool = False
     ) -> tuple[Arrays, Arrays]:
-        """Component `update`."""
-        held, update = self._component("update", compiled, params, state)
-        # Under names of their own: a graph refuses two parameters of one name.
-        slopes = {f"{name}/gradient": grads[name] for name in self._names}
-        slopes = self._model.load(slopes, self._axes, self._plan["device"])
-        moved = update(held, *slopes.values())
-        self._parts["update", compiled] = moved, update
-        params, state = moved
-        axes = self._axes
-        return self._model.dump(params, axes), self._update.dump_state(state, axes)
+        """As `Session.update`."""
+        return self.components.update(params, grads, state, compiled)
 
     def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
-        """Component `accuracy`."""
-        held, count = self._component("correct", compiled)
-        labels = self._labels(labels, *logits.shape)
-        found = count(held, self._tensor(logits), labels)
-        return int(np.asarray(self._data.to_array(found)).sum())
+        """As `Session.correct`."""
+        return self.components.correct(logits, labels, compiled)
 
     def component_seconds(self, index: Array) -> dict[str, float]:
-        """Time each component by itself on one batch, compiled alone where the entrant compiles.
-
-        Together they take longer than a step: each call is dispatched, and nothing is fused.
-
-        Args:
-            index: (n,) positions of the batch's examples.
-
-        Returns:
-            seconds of `data` (not a loader's), `forward`, `loss` (its value and gradient),
-            `backward` (with what it needs of the forward pass), `update` and `accuracy` (of a
-            classifier).
-        """
-        compiled = self._choices["mode"] != "eager"
-        params, (images, labels) = self.params(), self.batch(index)
-        logits = self.logits(params, images, compiled)
-        _, dlogits = self.gradient(logits, labels, compiled)
-        grads = self.backward(params, images, dlogits, compiled)
-        slopes = {f"{name}/gradient": grads[name] for name in self._names}
-        scores, classes = self._tensor(logits), self._labels(labels, *logits.shape)
-        inputs, backed = self._tensor(images), self._tensor(dlogits)
-        calls: dict[str, tuple[tuple[Any, Any], tuple[Any, ...]]] = {
-            "forward": (self._component("logits", compiled, params), (inputs,)),
-            "loss": (self._component("gradient", compiled), (scores, classes)),
-            "backward": (self._component("backward", compiled, params), (inputs, backed)),
-            "update": (
-                self._component("update", compiled, params, self.state()),
-                tuple(self._model.load(slopes, self._axes, self._plan["device"]).values()),
-            ),
-        }
-        if self._classifies:
-            calls["accuracy"] = (self._component("correct", compiled), (scores, classes))
-        if self._choices["data"] == "memory":
-            take = self._data.take
-            take = self._train.compiled(take, updates=False) if compiled else take
-            calls = {"data": ((self._held, take), (self._tensor(index),)), **calls}
-        return {
-            name: self._seconds(held, function, arguments, compiled, name == "update")
-            for name, ((held, function), arguments) in calls.items()
-        }
-
-    def _seconds(
-        self, held: Any, function: Any, arguments: tuple[Any, ...], compiled: bool, moves: bool
-    ) -> float:
-        """Seconds of one call, of many in a row that are waited for together."""
-
-        def rounds(calls: int) -> float:
-            nonlocal held
-            started = time.perf_counter()
-            for _ in range(calls):
-                result = function(held, *arguments)
-                held = result if moves else held
-            self._data.to_array(first_leaf(result))
-            return (time.perf_counter() - started) / calls
-
-        rounds(WARM_UP_CALLS if compiled else COMPONENT_CALLS)
-        return float(np.median([rounds(COMPONENT_CALLS) for _ in range(COMPONENT_ROUNDS)]))
-
-    def _component(
-        self, name: str, compiled: bool, params: Arrays | None = None, state: Arrays | None = None
-    ) -> tuple[Any, Any]:
-        """Put a component on parameters (and a state); what it holds, and the function of it.
-
-        Made once and then set to other values in place, because what is compiled may hold its
-        parameters.
-        """
-        if (name, compiled) not in self._parts:
-            held: Any = {}
-            if params:
-                held = self._model.load(params, self._axes, self._plan["device"])
-            function, held = self._make_component(name, held, compiled)
-            function = self._train.compiled(function, name == "update") if compiled else function
-            self._parts[name, compiled] = held, function
-        held, function = self._parts[name, compiled]
-        if state is not None:
-            memory = self._update.assign_state(held[1], state, self._axes)
-            held = (self._model.assign(held[0], params, self._axes), memory)
-        elif params:
-            held = self._model.assign(held, params, self._axes)
-        return held, function
-
-    def _make_component(self, name: str, held: Any, compiled: bool) -> tuple[Any, Any]:
-        """A component as a function of what it holds and tensors, its results flat."""
-        names = self._names
-        if name == "gradient":
-            loss_gradient = self._loss.gradient(self._loss_of)
-
-            def of_loss(held: Any, logits: Any, labels: Any) -> Any:
-                return loss_gradient(logits, labels)
-
-            return of_loss, held
-        if name == "correct":
-            correct = self._count
-
-            def of_accuracy(held: Any, logits: Any, labels: Any) -> Any:
-                return correct(logits, labels)
-
-            return of_accuracy, held
-        if name == "update":
-            memory, update = self._new_update(held)
-
-            def of_update(held: Any, *grads: Any) -> Any:
-                params, state = held
-                slopes = {n: g for n, g in zip(names, grads)}  # noqa: B905, C416 (MindSpore)
-                return update(params, slopes, state)
-
-            return of_update, (held, memory)
-        forward = self._make_forward(held)
-        if name == "logits":
-            return forward, held
-        if name == "backward":
-            pull_back = self._model.backward(forward)
-
-            def of_model(held: Any, images: Any, dlogits: Any) -> Any:
-                grads = pull_back(held, images, dlogits)
-                return tuple([grads[n] for n in names])
-
-            return of_model, held
-        mode = "jit" if compiled else "eager"
-        differentiate = self._train.gradients(forward, self._loss_of, mode)
-
-        def of_both(held: Any, images: Any, labels: Any) -> Any:
-            value, logits, grads = differentiate(held, images, labels)
-            return (value, logits, *[grads[n] for n in names])
-
-        return of_both, held
+        """As `Session.component_seconds`: compiled alone where the entrant compiles."""
+        compiled, memory = self._choices["mode"] != "eager", self._choices["data"] == "memory"
+        taken = (self._held, index) if memory else None
+        start, batch = (self.params(), self.state()), self.batch(index)
+        return self.components.seconds(*start, *batch, compiled=compiled, taken=taken)
 
     def predict(self) -> Array:
         """Choose a class for each test image: uint8 (examples,)."""
@@ -506,15 +382,8 @@ class LocalSession:
 
     def close(self, *, at_once: bool = False) -> None:
         """Let go of everything placed."""
-        kept = ("backend", "_rule", "_package")
-        self.__dict__ = {name: getattr(self, name) for name in kept}
-
-
-def first_leaf(result: Any) -> Any:
-    """The first tensor of what a component returned."""
-    while isinstance(result, (tuple, list, dict)):
-        result = next(iter(result.values() if isinstance(result, dict) else result))
-    return result
+        self._held = self._loader = self._test = self._params = self._state = None
+        self._epoch = self._evaluate = self._components = None
 
 
 def read(data: dict[str, Any]) -> tuple[Any, Any]:

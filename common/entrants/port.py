@@ -64,12 +64,6 @@ class PortSession(LocalSession):
         counts = port.correct or accuracy.correct
         self._count = counts if self._classifies else accuracy.uncounted
 
-    def close(self, *, at_once: bool = False) -> None:
-        """As `LocalSession.close`."""
-        port = self._port
-        super().close(at_once=at_once)
-        self._port = port
-
 
 _NUMBERS = itertools.count(1)
 
