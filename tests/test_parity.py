@@ -18,7 +18,17 @@ import pytest
 
 from common.agreement.band import Band
 from common.agreement.bounds import update_bound
-from common.agreement.checks import EVALUATION, ROW, STEP, Check, Place, check
+from common.agreement.checks import (
+    EVALUATION,
+    ROW,
+    STEP,
+    Check,
+    Place,
+    check,
+    checks,
+    compared,
+)
+from common.agreement.differences import difference
 from common.agreement.expected import Expected, expect
 from common.agreement.judge import Bench, judge, loss_error
 from common.agreement.referee import Referee, free_run
@@ -241,6 +251,44 @@ def test_each_check_catches_its_error(
     if tensor == "output.weight":
         assert verdict.first_difference.index == (7, 2)
         assert verdict.first_difference.likely_cause is None, "one element alone has no known cause"
+
+
+#: what a tensor may be -> how it gets that way
+ODD = {
+    "nan": lambda array: np.full_like(array, np.nan),
+    "one-nan": lambda array: np.where(np.arange(array.size).reshape(array.shape), array, np.nan),
+    "infinite": lambda array: np.full_like(array, np.inf),
+    "zero": np.zeros_like,
+    "huge": lambda array: np.full_like(array, np.finfo(array.dtype).max),
+    "missing": None,
+    "empty": lambda array: array.ravel()[:0],
+    "longer": lambda array: np.concatenate([array.ravel()] * 2),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("model", MODELS)
+def test_no_tensor_ends_the_search_for_a_cause(
+    model: str, odd: str, session_data: Callable[[Plan], dict[str, Any]]
+) -> None:
+    """Every tensor of every unit in turn, made odd: it differs, or is compared, and no more."""
+    plan = make_plan(model, optimizer="adam", lr=0.01, weight_decay=0.1, batch_size=10)
+    source = session_data(plan)
+    bench = bench_of(plan, source, orders_of(plan, 1000 if model == "linear" else 70))
+    info, expectations = BACKENDS["numpy"].info, bench.expected[0]
+    seen = 0
+    for outcome in list(checks(bench.referee.plain, expectations, info, compiled=False)):
+        name, values = outcome.check.tensor, dict(outcome.values)
+        array, make = np.asarray(values.pop(name)), ODD[odd]
+        if make is not None and array.dtype.kind == "f":
+            values[name] = make(array)
+        start, place = outcome.start, outcome.check
+        unit = (place.stage, place.unit, False, values, outcome.expected, start)
+        for wrong in compared(expectations, 0.0, *unit):
+            if not wrong.check.right:
+                difference(expectations, wrong)
+                seen += 1
+    assert seen > 10
 
 
 def with_one_more(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

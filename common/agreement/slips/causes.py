@@ -50,12 +50,13 @@ def likely_cause(expectations: Expectations, outcome: Outcome) -> Slip | None:
     if first.fault or first.unit == ROW or shapes != {n: a.shape for n, a in right.items()}:
         return None
     best, least = None, np.inf
-    for slip in slips(expectations, outcome, right):
-        left = unexplained(slip, first.tensor, values, expected)
-        if left is not None and left < least:
-            best, least = slip, left
-        if least <= UNEXPLAINED:
-            break
+    with np.errstate(all="ignore"):  # a formula may overflow: then it explains nothing
+        for slip in slips(expectations, outcome, right):
+            left = unexplained(slip, first.tensor, values, expected)
+            if left is not None and left < least:
+                best, least = slip, left
+            if least <= UNEXPLAINED:
+                break
     return best
 
 
@@ -93,21 +94,20 @@ def kind_of(value: Array) -> Any:
 def slips(expectations: Expectations, outcome: Outcome, right: Arrays) -> Iterator[Slip]:
     """Every known slip that could show where this check failed."""
     first, values, start = outcome.check, outcome.values, outcome.start
-    with np.errstate(all="ignore"):
-        if first.unit == STEP:
-            yield from step_slips(expectations, right, values)
-        elif first.stage == "data":
-            yield from data_slips(expectations, values)
-        elif first.stage == "forward":
-            params = as_float64(start) if start else expectations.params
-            yield from forward_slips(expectations, params)
-        elif first.stage == "loss":
-            together = first.unit == TOGETHER
-            yield from loss_slips(expectations, right, values, together=together)
-        elif first.stage == "accuracy":
-            yield from accuracy_slips(expectations, values)
-        elif first.stage == "gradient":
-            grads = {name: right[name] for name in expectations.params}
-            yield from gradient_slips(expectations, grads, values)
-        elif first.stage == "update" and start is not None:
-            yield from update_slips(expectations, start, values)
+    if first.unit == STEP:
+        yield from step_slips(expectations, right, values)
+    elif first.stage == "data":
+        yield from data_slips(expectations, values)
+    elif first.stage == "forward":
+        params = as_float64(start) if start else expectations.params
+        yield from forward_slips(expectations, params)
+    elif first.stage == "loss":
+        together = first.unit == TOGETHER
+        yield from loss_slips(expectations, right, values, together=together)
+    elif first.stage == "accuracy":
+        yield from accuracy_slips(expectations, values)
+    elif first.stage == "gradient":
+        grads = {name: right[name] for name in expectations.params}
+        yield from gradient_slips(expectations, grads, values)
+    elif first.stage == "update" and start is not None:
+        yield from update_slips(expectations, start, values)
