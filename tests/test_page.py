@@ -25,7 +25,7 @@ from common.contract.registry import version
 from common.errors import Refused
 from common.results.document import Document
 from common.results.folder import read_results
-from common.shown import charts, gallery, page, repeat, vega
+from common.shown import charts, entrants, gallery, page, repeat, vega
 from common.shown.notebook import Comparison
 from tests.conftest import BATCH, EXAMPLES, Command, checked, make_plan
 from tests.fakes import copy_backend
@@ -44,7 +44,9 @@ HOSTILE = (
 def ran(tmp_path_factory: pytest.TempPathFactory, small_folder: Path, cache: Path) -> Path:
     """The result folder of a small run of three."""
     folder = tmp_path_factory.mktemp("page")
-    found = Command(folder, cache, small_folder).run("--backends", *ENTRANTS, "--epochs", 4)
+    found = Command(folder, cache, small_folder).run(
+        "--backends", *ENTRANTS, "--epochs", 4, timeout=200
+    )
     assert [entrant["status"] for entrant in found["entrants"]] == ["ok"] * 3
     return folder / "out"
 
@@ -259,8 +261,7 @@ def test_entrants_that_disagree_are_named_at_the_picture() -> None:
 
 
 def test_entrants_that_choose_alike_share_a_matrix() -> None:
-    entrants = [{"label": name, "slug": name, "backend": "x"} for name in "abcd"]
-    found = document(make_plan(), *entrants)
+    found = document(make_plan(), *({"label": n, "slug": n, "backend": "x"} for n in "abcd"))
     same, other = np.array([1, 2]), np.array([1, 0])
     chosen = gallery.choices(found, {"a": same, "b": other, "d": same.copy(), "labels": other})
     assert list(chosen) == ["a, d", "b"], "c left no predictions"
@@ -352,6 +353,19 @@ def test_no_link_shows_what_is_not_the_runs(copy: Path) -> None:
     text = page.render(copy)
     assert "SECRET" not in text
     assert "not what results.json says ran" in text
+
+
+@pytest.mark.parametrize("where", ["page", "notebook"])
+def test_a_column_is_added_in_one_place(where: str, ran: Path) -> None:
+    """Its name at the head, its cell in every row."""
+    column = entrants.Column("A NEW <COLUMN>", lambda one: f"of {one.entrant.label}")
+    entrants.OUTCOME.append(column)
+    try:
+        text = page.render(ran) if where == "page" else Comparison(ran)._repr_html_()
+    finally:
+        entrants.OUTCOME.remove(column)
+    assert text.count("A NEW &lt;COLUMN&gt;") == 1
+    assert all(text.count(f"of {label}<") == 1 for label in ENTRANTS)
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from common.errors import Refused
 from common.results.folder import read_results
 from common.results.record import Record
 from common.shown import charts
+from common.shown.entrants import OUTCOME, Shown
 from common.shown.html import coloured, template
-from common.shown.page import Shown, columns_of, sentence
+from common.shown.page import columns_of, sentence
 from common.shown.progress import Silent, turn_is_over
 
 
@@ -87,7 +88,7 @@ class Comparison:
     def _repr_html_(self) -> str:
         entrants = [Shown(entrant, self._found) for entrant in self._found.entrants]
         return template("notebook.html").render(
-            sentence=self.verdict, entrants=entrants, folder=self.folder
+            sentence=self.verdict, entrants=entrants, outcome=OUTCOME, folder=self.folder
         )
 
     def __repr__(self) -> str:

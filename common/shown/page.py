@@ -19,12 +19,12 @@ from markupsafe import Markup
 from common.contract.arrays import Array
 from common.contract.info import COMPONENTS, MIXED
 from common.errors import Refused
-from common.results.document import Document, EntrantResult, Line
+from common.results.document import Document, Line
 from common.results.folder import read_results, whole
-from common.results.record import AGREE
 from common.results.source import source_files
 from common.shown import charts
 from common.shown.drawing import specification
+from common.shown.entrants import OUTCOME, TIMES, Shown
 from common.shown.gallery import arrays, choices, grids, weights
 from common.shown.html import coloured, script_safe, styles, template
 from common.shown.repeat import command
@@ -80,6 +80,8 @@ def render(folder: Path) -> str:
     text: str = template("report.html").render(
         found=found,
         entrants=[Shown(entrant, found) for entrant in found.entrants],
+        outcome=OUTCOME,
+        times=TIMES,
         sentence=sentence(found),
         charts=specifications,
         vega=Markup(script_safe(vega())) if specifications else "",
@@ -107,18 +109,6 @@ def source_page(what: str, columns: Sequence[tuple[str, str]]) -> str:
         styles=styles(),
     )
     return text
-
-
-class Shown:
-    """An entrant of results.json with what the page needs besides."""
-
-    def __init__(self, entrant: EntrantResult, found: Document) -> None:
-        self.entrant = entrant
-        self.verdict = found.verdict(entrant)
-        self.last = entrant.epochs[-1] if entrant.epochs else None
-        self.timing = entrant.timing
-        self.word = self.verdict.verdict if entrant.status == "ok" else entrant.status
-        self.right = self.word in AGREE
 
 
 def sentence(found: Document) -> str:
