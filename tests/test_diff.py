@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from common.cli.commands import main
 from common.errors import Refused
 from common.results import diff
 from common.results.document import Document
@@ -538,6 +539,19 @@ def test_exit_code(
         assert done.stdout == ""
     else:
         assert "s/epoch" in done.stdout
+
+
+def test_a_refusal_has_no_control_character(
+    folders: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folders["same"] / "results.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    found["environment"]["cpu"] = "\x1b]0;title\x07"
+    path.write_text(json.dumps(found), encoding="utf-8")
+    assert main(["diff", str(folders["old"]), str(folders["same"])]) == 2
+    said = capsys.readouterr().err
+    assert "cpu" in said
+    assert not {"\x1b", "\x07"} & set(said)
 
 
 def test_json(folders: dict[str, Path], compare: Command) -> None:

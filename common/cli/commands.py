@@ -51,7 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             asked = parser().parse_args(words)
             return COMMANDS[asked.command](asked)
         except Refused as error:
-            print(f"compare.py: {error}", file=sys.stderr)
+            from common.shown.words import plain
+
+            # It may hold words of a file of somebody's.
+            print(f"compare.py: {plain(str(error))}", file=sys.stderr)
             return EXIT_REFUSED
         except KeyboardInterrupt:
             print("compare.py: interrupted before there was anything to save", file=sys.stderr)
