@@ -229,7 +229,7 @@ def changed(**changes: Any) -> dict[str, Any]:
             (("numpy",), changed(model="softmax", dtype="float16")), Refused, "float16", id="dtype"
         ),
         pytest.param(
-            ((PORT, PORT), changed(labels=np.full(EXAMPLES, 10))),
+            ((PORT,), changed(model="softmax", labels=np.full(EXAMPLES, 10))),
             BadLabel,
             "label 10 of example 0",
             id="class-10",
