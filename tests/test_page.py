@@ -310,7 +310,7 @@ def test_a_page_that_cannot_be_drawn_costs_nothing(compare: Command) -> None:
     )
     done = compare(*compare.small("--backends", "numpy", "--out", "out", "--json", "x.json"))
     assert done.returncode == 0, done.stderr
-    assert "the page could not be drawn: TypeError" in done.stderr
+    assert "report.html could not be written: TypeError" in done.stderr
     assert (compare.folder / "x.json").exists()
     assert not (compare.folder / "out" / "report.html").exists()
 

@@ -131,13 +131,12 @@ def make_plan(settings: Settings) -> Plan:
     for setting in ("momentum", "betas", "eps"):
         if getattr(settings, setting) is not None and setting not in optimizer.told:
             raise Refused(f"{optimizer.name} has no {setting}; --{setting} does not go with it")
-    adam = "betas" in optimizer.told
     if settings.threads and settings.threads > cores:
         raise Refused(f"--threads {settings.threads}: this process may use {cores}")
     return Plan(
         model=model.name,
         optimizer=settings.optimizer,
-        lr=settings.lr or (model.adam_lr if adam else model.lr),
+        lr=settings.lr or (model.adam_lr if optimizer.rule == "adam" else model.lr),
         momentum=optimizer.momentum if settings.momentum is None else settings.momentum,
         weight_decay=settings.weight_decay,
         epochs=settings.epochs or model.epochs,
