@@ -75,3 +75,9 @@ def test_a_machine_that_cannot_be_measured_says_why(monkeypatch: pytest.MonkeyPa
     monkeypatch.undo()
     with pytest.raises(limit.NotMeasured, match="CalledProcessError"):
         limit.machine("no-such-dtype", 1)
+
+
+def test_a_model_without_dense_layers_is_not_measured() -> None:
+    start = {"conv.weight": np.zeros((3, 3, 1, 4), "float32")}
+    with pytest.raises(limit.NotMeasured, match="dense"):
+        limit.limit(make_plan(), start, 1000)

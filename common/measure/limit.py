@@ -71,8 +71,13 @@ def work(initial: Arrays, examples: int) -> tuple[int, int]:
     A weight's product with n examples takes 2 n in out operations, its gradient as many, and as
     many again the gradient of its inputs, which the first layer does not need. Every example is
     read once, in the run's dtype.
+
+    Raises:
+        NotMeasured: there is no weight of two axes.
     """
     weights = [array for array in initial.values() if array.ndim == 2]
+    if not weights:
+        raise NotMeasured("only the operations of dense layers are counted, and it has none")
     products = [weight.size * (3 if layer else 2) for layer, weight in enumerate(weights)]
     read = examples * len(weights[0]) * weights[0].itemsize
     return 2 * examples * sum(products), read
