@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from common.contract.arrays import Array, Arrays
@@ -9,7 +10,7 @@ from common.entrants import answers
 from common.entrants.session import Evaluated, Opened, Session, Trained, WarmedUp
 
 
-class CheckedSession:
+class CheckedSession(ABC):
     """A session over somebody who may answer anything; see `common.entrants.answers`.
 
     Whoever carries the calls defines `_call` and `close`.
@@ -18,9 +19,9 @@ class CheckedSession:
     #: The parameters training begins with; their names and shapes are those it must end with.
     _initial: Arrays
 
+    @abstractmethod
     def _call(self, name: str, *arguments: Any) -> Any:
         """Make a call of `Session`; its answer, as it came."""
-        raise NotImplementedError
 
     def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Opened:
         """As `Session.open`."""
