@@ -11,17 +11,22 @@ if (_worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_set
     _cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {_cores[int(_worker.removeprefix("gw")) % len(_cores)]})
 
+import contextlib
+import io
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
+from unittest import mock
 
 import jsonschema
 import numpy as np
 import pytest
 
+from common.cli.commands import main
 from common.contract import registry
 from common.contract.models import MODELS
 from common.contract.plan import Plan
@@ -183,10 +188,17 @@ def referee(session_data: Callable[[Plan], dict[str, Any]]) -> Callable[[Plan], 
 
 
 class Command:
-    """compare.py in an empty folder, on small data, with a cache of its own."""
+    """compare.py in an empty folder, on small data, with a cache of its own.
 
-    def __init__(self, folder: Path, cache: Path, data: Path) -> None:
-        self.folder, self.data = folder, data
+    Args:
+        folder: where it runs.
+        cache: of data sets.
+        data: a folder of images.
+        page: whether a run called in this process draws report.html, which takes the longest.
+    """
+
+    def __init__(self, folder: Path, cache: Path, data: Path, *, page: bool = False) -> None:
+        self.folder, self.data, self.page = folder, data, page
         self.env = {**os.environ, "COMPARE_CACHE_DIR": str(cache)}
         for name in ("COMPARE_DATA_DIR", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE"):
             self.env.pop(name, None)
@@ -195,8 +207,27 @@ class Command:
     def words(*arguments: object) -> list[str]:
         return [sys.executable, str(ROOT / "compare.py"), *map(str, arguments)]
 
-    def __call__(self, *arguments: object, timeout: float = 60) -> Done:
-        """Run with these arguments and no others."""
+    def __call__(self, *arguments: object) -> Done:
+        """Run with these arguments and no others, in this process: starting one takes a second."""
+        words = [str(argument) for argument in arguments]
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
+        with (
+            contextlib.chdir(self.folder),
+            mock.patch.dict(os.environ, self.env, clear=True),
+            mock.patch.object(tempfile, "tempdir", None),  # or it keeps to the folder it took first
+            contextlib.redirect_stdout(streams[0]),
+            contextlib.redirect_stderr(streams[1]),
+            contextlib.nullcontext() if self.page else mock.patch("common.ask.run.draw_page"),
+        ):
+            try:
+                code = main(words)
+            except SystemExit as left:  # argparse's, after --help
+                code = int(left.code or 0)
+        out, errors = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]
+        return Done(self.words(*words), code, out, errors)
+
+    def process(self, *arguments: object, timeout: float = 60) -> Done:
+        """Run with these arguments in a process of its own."""
         return subprocess.run(
             self.words(*arguments),
             cwd=self.folder,
@@ -212,9 +243,9 @@ class Command:
         options = ["--data-dir", self.data, "--custom-data", "--epochs", 2, "--batch-size", 32]
         return [*options, *arguments]
 
-    def run(self, *arguments: object, expect: int = 0, timeout: float = 60) -> dict[str, Any]:
+    def run(self, *arguments: object, expect: int = 0) -> dict[str, Any]:
         """Run on the small data into `out`; results.json as read and checked."""
-        done = self(*self.small("--out", "out", *arguments), timeout=timeout)
+        done = self(*self.small("--out", "out", *arguments))
         assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stdout + done.stderr
         return checked((self.folder / "out" / "results.json").read_text(encoding="utf-8"))

@@ -65,10 +65,10 @@ def full(
     tmp_path_factory: pytest.TempPathFactory, cache: Path, small_folder: Path
 ) -> tuple[Command, dict[str, Any], Done]:
     """All backends at once, and JAX's fused mode: run once, looked at by many."""
-    command = Command(tmp_path_factory.mktemp("full"), cache, small_folder)
+    command = Command(tmp_path_factory.mktemp("full"), cache, small_folder, page=True)
     entrants = [*BACKENDS, "jax:fused"]
     arguments = command.small("--out", "out", "--backends", *entrants, "--json", "copy.json")
-    done = command(*arguments, timeout=200)
+    done = command(*arguments)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     text = (command.folder / "out" / "results.json").read_text(encoding="utf-8")
     return command, checked(text), done
@@ -335,7 +335,7 @@ def test_prediction_agreement_is_printed(full: Full) -> None:
 )
 def test_what_is_declared(options: list[object], declared: set[str], compare: Command) -> None:
     """MindSpore's nn.Adam, and nobody else: by the ledger, with its reason in words."""
-    read = compare.run("--backends", *BACKENDS, *options, timeout=280)
+    read = compare.run("--backends", *BACKENDS, *options)
     for label, found in read["parity"]["entrants"].items():
         if label in declared:
             assert found["verdict"] == "declared"
@@ -347,7 +347,7 @@ def test_what_is_declared(options: list[object], declared: set[str], compare: Co
 
 @pytest.mark.slow
 def test_once_more_in_float64(compare: Command) -> None:
-    read = compare.run("--backends", *BACKENDS, "--check-float64", timeout=280)
+    read = compare.run("--backends", *BACKENDS, "--check-float64")
     assert read["parity"]["seconds"]["float64 run"] > 0
     for label, found in read["parity"]["entrants"].items():
         assert found["float64_drift"] < 1e-12, label
@@ -358,7 +358,7 @@ def test_once_more_in_float64(compare: Command) -> None:
 
 
 def test_run_is_the_default_command(compare: Command) -> None:
-    done = compare(*compare.small("--backends", "numpy"))
+    done = compare.process(*compare.small("--backends", "numpy"))
     assert done.returncode == 0, done.stderr
     (folder,) = (compare.folder / "runs").iterdir()
     assert re.fullmatch(r"\d{8}-\d{6}-softmax", folder.name)
@@ -710,7 +710,7 @@ def test_interrupted_while_it_starts(name: str, compare: Command, tmp_path: Path
         "sys.meta_path.insert(0, Interrupt())\n"
     )
     compare.env["PYTHONPATH"] = str(tmp_path)
-    done = compare("list")
+    done = compare.process("list")
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr.startswith("compare.py: interrupted")
     assert done.stderr.count("\n") == 1
@@ -766,7 +766,7 @@ def test_full_disk_is_told_where_it_can_be(compare: Command) -> None:
 @pytest.mark.parametrize("arguments", [["list"], ["show", "update"]], ids=" ".join)
 def test_ascii_terminal(arguments: list[str], compare: Command) -> None:
     compare.env["PYTHONIOENCODING"] = "ascii"
-    done = compare(*arguments)
+    done = compare.process(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
 
@@ -812,7 +812,7 @@ def test_too_little_memory_is_refused(
 
 
 def test_folder_that_cannot_be_made(compare: Command) -> None:
-    done = compare("--model", "linear", "--backends", "numpy", "--out", "/proc/here")
+    done = compare.process("--model", "linear", "--backends", "numpy", "--out", "/proc/here")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "--out /proc/here cannot be written" in done.stderr
 
@@ -1068,7 +1068,7 @@ def test_empty_out_is_taken(compare: Command) -> None:
 
 
 def test_force_replaces_only_what_is_ours(compare: Command) -> None:
-    out = compare.folder / "out"
+    out, compare.page = compare.folder / "out", True
     compare.run("--backends", "numpy", "numpy")
     theirs = ["notes.md", "params.csv", "order.npy.bak", "results.json.old"]
     for name in theirs:

@@ -121,7 +121,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, cache: Path, small_folder: P
         copy_backend(folder / "more", name, **appended)
     command = Diagnose(folder, cache, small_folder)
     arguments = command.arguments("--backends", *SLIPS, "numpy", "--backend-path", folder / "more")
-    done = command(*arguments, "--json", "-", timeout=200)
+    done = command(*arguments, "--json", "-")
     assert done.returncode == 1, f"{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr
     return strict(done.stdout), done, command
@@ -534,7 +534,7 @@ def test_no_false_alarm(name: str, options: list[str], compare: Diagnose) -> Non
     arguments = compare.arguments("--backends", *entrants, *options, "--json", "-")
     if "linear" in options:
         arguments = ["diagnose", "--backends", *entrants, *options, "--epochs", 2, "--json", "-"]
-    done = compare(*arguments, timeout=280)
+    done = compare(*arguments)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     for label, entrant in strict(done.stdout).items():
         compiled = {check["compiled"] for check in entrant["checks"]}
@@ -561,7 +561,7 @@ def compiled(function, updates):
     copy_backend(tmp_path / "more", "twofold", source="jax", train=code)
     where = ["--backend-path", tmp_path / "more", "--json", "-", "--quiet"]
     entrants = ["twofold:scratch,eager", "twofold:scratch,jit"]
-    done = compare(*compare.arguments("--backends", *entrants, *where), timeout=200)
+    done = compare(*compare.arguments("--backends", *entrants, *where))
     read = strict(done.stdout)
     assert read[entrants[0]]["difference"] is None
     first = read[entrants[1]]["difference"]

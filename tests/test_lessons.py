@@ -181,7 +181,7 @@ def test_lists_them_by_topic(compare: Command) -> None:
 
 @pytest.mark.slow
 def test_one_from_the_command_line(compare: Command) -> None:
-    done = compare("lessons", "momentum_first_step", timeout=120)
+    done = compare("lessons", "momentum_first_step")
     assert done.returncode == 0, done.stderr
     assert "optax.sgd(0.1, momentum=0.9)" in done.stdout
     assert "it holds in torch, jax and mindspore" in done.stdout

@@ -142,7 +142,7 @@ def planted(
         options += ["--mix", all_but(component)]
     everything = ",".join(f"{component}=wrong_loss" for component in MIXABLE)
     options += ["--mix", everything, "--backend-path", folder / "more"]
-    return command, command.run("--backends", "numpy", *options, expect=1, timeout=200)
+    return command, command.run("--backends", "numpy", *options, expect=1)
 
 
 def all_but(component: str) -> str:
@@ -352,7 +352,7 @@ ROWS = [
 )
 def test_components_of_three_frameworks_agree(options: list[object], compare: Command) -> None:
     mixes = [word for row in ROWS for word in ("--mix", row)]
-    read = compare.run("--backends", "numpy", *mixes, *options, timeout=280)
+    read = compare.run("--backends", "numpy", *mixes, *options)
     for row in ROWS:
         assert mixed(read, row)["verdict"] in ("rounding", "identical"), row
     versions = by_label(read)[f"mix({ROWS[0]})"]["versions"]
@@ -362,7 +362,7 @@ def test_components_of_three_frameworks_agree(options: list[object], compare: Co
 @pytest.mark.slow
 def test_adam_of_mindspore_is_declared_in_a_mix_too(compare: Command) -> None:
     mixes = ["--mix", "update=mindspore", "--mix", "model=mindspore,update=jax"]
-    read = compare.run("--backends", "numpy", *mixes, "--optimizer", "adam", timeout=280)
+    read = compare.run("--backends", "numpy", *mixes, "--optimizer", "adam")
     assert mixed(read, "update=mindspore")["verdict"] == "declared"
     assert mixed(read, "model=mindspore,update=jax")["verdict"] == "rounding"
 
@@ -388,7 +388,6 @@ def test_a_wrong_loss_is_found_by_exchanging_it(
         *("--backend-path", tmp_path / "more", "--backends", "slip"),
         *("--mix", "loss=slip", "--mix", rest, "--mix", f"{rest},loss={backend}"),
         expect=1,
-        timeout=280,
     )
     for verdict in (read["parity"]["entrants"]["slip"], mixed(read, "loss=slip")):
         assert verdict["verdict"] == "differs"

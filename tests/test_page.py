@@ -44,9 +44,8 @@ HOSTILE = (
 def ran(tmp_path_factory: pytest.TempPathFactory, small_folder: Path, cache: Path) -> Path:
     """The result folder of a small run of three."""
     folder = tmp_path_factory.mktemp("page")
-    found = Command(folder, cache, small_folder).run(
-        "--backends", *ENTRANTS, "--epochs", 4, timeout=200
-    )
+    command = Command(folder, cache, small_folder, page=True)
+    found = command.run("--backends", *ENTRANTS, "--epochs", 4)
     assert [entrant["status"] for entrant in found["entrants"]] == ["ok"] * 3
     return folder / "out"
 
@@ -217,6 +216,7 @@ def test_the_printed_command_repeats_the_run(compare: Command) -> None:
         "--style", "scratch", "--no-band", "--check-float64", "--timeout", "50", "--limit", "50",
         "--python", f"own={sys.executable}", "--optimizer", "momentum",
     ]  # fmt: skip
+    compare.page = True
     first = compare.run(*asked)
     text = (compare.folder / "out" / "report.html").read_text(encoding="utf-8")
     (printed,) = re.findall(r'<pre class="command">(.*?)</pre>', text)
@@ -278,6 +278,7 @@ def test_long_runs_are_drawn_by_their_largest_steps() -> None:
 
 
 def test_a_run_without_pictures_has_a_page(compare: Command) -> None:
+    compare.page = True
     done = compare("--model", "linear", "--backends", "numpy", "--epochs", 2, "--out", "out")
     assert done.returncode == 0, done.stderr
     text = (compare.folder / "out" / "report.html").read_text(encoding="utf-8")
@@ -308,7 +309,9 @@ def test_a_page_that_cannot_be_drawn_costs_nothing(compare: Command) -> None:
     (compare.folder / "sitecustomize.py").write_text(
         "import jinja2\njinja2.Environment.get_template = None\n"
     )
-    done = compare(*compare.small("--backends", "numpy", "--out", "out", "--json", "x.json"))
+    done = compare.process(
+        *compare.small("--backends", "numpy", "--out", "out", "--json", "x.json")
+    )
     assert done.returncode == 0, done.stderr
     assert "report.html could not be written: TypeError" in done.stderr
     assert (compare.folder / "x.json").exists()

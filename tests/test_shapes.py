@@ -81,7 +81,7 @@ def test_trained(backend: str, choice: str, letters: Path, workers: Any) -> None
 
 
 def test_a_run_and_its_page(compare: Command, letters: Path) -> None:
-    compare.data = letters
+    compare.data, compare.page = letters, True
     read = compare.run("--backends", "numpy")
     assert read["data"]["inputs"] == {"kind": "image", "shape": [ROWS, COLUMNS, 1]}
     assert read["data"]["classes"] == [str(k) for k in range(CLASSES)]
