@@ -67,14 +67,6 @@ NEVER: dict[str, Any] = {
 
 FIELDS = [(call, name) for call, answer in USUAL.items() for name in vars(answer)]
 
-#: But for a loss, which may be infinite or NaN: that is a run that diverges.
-ODD = [
-    pytest.param(call, name, value, id=f"{call}-{name}-{kind}")
-    for call, name in FIELDS
-    for kind, value in NEVER.items()
-    if (name, kind) != ("loss", "negative-infinity")
-]
-
 
 def answered(call: str, answer: Any) -> Any:
     """What comes of a call that is answered so."""
@@ -95,9 +87,27 @@ def refusal(call: str, answer: Any) -> str:
     return words
 
 
-@pytest.mark.parametrize(("call", "name", "value"), ODD)
-def test_no_field_takes_just_anything(call: str, name: str, value: Any) -> None:
-    assert name in refusal(call, replace(USUAL[call], **{name: value}))
+def taken(call: str, answers: dict[str, Any], word: str) -> list[str]:
+    """Which kinds of odd answers a call does not refuse in a line that says this word."""
+    wrong = []
+    for kind, answer in answers.items():
+        try:
+            if word not in refusal(call, answer):
+                wrong.append(f"{kind}: {word} is not named")
+        except pytest.fail.Exception:
+            wrong.append(f"{kind} is taken")
+    return wrong
+
+
+@pytest.mark.parametrize(("call", "name"), FIELDS)
+def test_no_field_takes_just_anything(call: str, name: str) -> None:
+    """But for a loss, which may be infinite or NaN: that is a run that diverges."""
+    odd = {
+        kind: replace(USUAL[call], **{name: value})
+        for kind, value in NEVER.items()
+        if (name, kind) != ("loss", "negative-infinity")
+    }
+    assert taken(call, odd, name) == []
 
 
 @pytest.mark.parametrize(("call", "name"), FIELDS)
@@ -112,16 +122,23 @@ def test_a_field_too_many(call: str) -> None:
     assert "adds 'more'" in refusal(call, {**vars(USUAL[call]), "more": 1})
 
 
-@pytest.mark.parametrize("value", NEVER.values(), ids=NEVER)
-@pytest.mark.parametrize("call", sorted(set(CALLS) - {"load"}))
-def test_no_answer_is_just_anything(call: str, value: Any) -> None:
-    refusal(call, value)
+@pytest.mark.parametrize("call", sorted(CALLS))
+def test_no_answer_is_just_anything(call: str) -> None:
+    assert taken(call, NEVER, call) == []
 
 
-@pytest.mark.parametrize("value", NEVER.values(), ids=NEVER)
 @pytest.mark.parametrize("call", ["params", "state", "backward", "component_seconds"])
-def test_no_entry_of_a_table_is_just_anything(call: str, value: Any) -> None:
-    refusal(call, {"output.bias": value})
+def test_no_entry_of_a_table_is_just_anything(call: str) -> None:
+    entries = {kind: {"output.bias": value} for kind, value in NEVER.items()}
+    assert taken(call, entries, call) == []
+
+
+def test_an_odd_answer_that_is_taken_would_be_seen() -> None:
+    answers = {"right": USUAL["evaluate"], "wrong": 1j}
+    assert taken("evaluate", answers, "evaluate") == ["right is taken"]
+    assert taken("evaluate", {"wrong": 1j}, "no word of it") == [
+        "wrong: no word of it is not named"
+    ]
 
 
 @pytest.mark.parametrize(
