@@ -75,7 +75,7 @@ def test_trained(backend: str, choice: str, letters: Path, workers: Any) -> None
     images, labels = session.batch(order[:20])
     assert images.shape == (20, features)
     assert labels.tolist() == list(range(20))
-    losses = session.train(order)["losses"]
+    losses = session.train(order).losses
     assert losses[0] == pytest.approx(np.log(CLASSES), abs=1e-2)
     assert session.params()["output.bias"].shape == (CLASSES,)
 
