@@ -556,7 +556,7 @@ def test_device_a_backend_lacks(compare: Command) -> None:
             id="setup",
         ),
         pytest.param(
-            {"model": "def dump(params):\n    return {}"}, "failed", "", id="empty-parameters"
+            {"model": "def dump(*_):\n    return {}"}, "failed", "lacks", id="empty-parameters"
         ),
     ],
 )

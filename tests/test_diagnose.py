@@ -219,7 +219,7 @@ def test_diagnose_and_run_say_the_same(compare: Diagnose, tmp_path: Path) -> Non
 
 def test_what_is_missing_is_named(compare: Diagnose, tmp_path: Path) -> None:
     """It has an answer, if a wrong one; beside it stands what it would have been held against."""
-    copy_backend(tmp_path / "more", "empty", model="def dump(params):\n    return {}")
+    copy_backend(tmp_path / "more", "empty", model="def dump(*_):\n    return {}")
     where = ["--backends", "empty", "numpy", "--backend-path", tmp_path / "more"]
     done = compare(*compare.arguments(*where))
     assert done.returncode == 1, done.stderr
