@@ -136,7 +136,7 @@ def test_slip(slip: str, found: Found) -> None:
     assert first["tensor"] in tensors
     assert cause in (first["likely_cause"] or "")
     assert entrant["status"] == "ok"
-    assert 0 < entrant["seconds"] < 60
+    assert entrant["seconds"] > 0
 
 
 @pytest.mark.parametrize("slip", SLIPS)

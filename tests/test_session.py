@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,18 +75,6 @@ def broken(start: Made, tmp_path: Path, session_data: Data) -> Made:
         return session
 
     return make
-
-
-def within(seconds: float) -> AbstractContextManager[None]:
-    """Fail if the block takes longer."""
-
-    @contextmanager
-    def clocked() -> Iterator[None]:
-        started = time.monotonic()
-        yield
-        assert time.monotonic() - started < seconds
-
-    return clocked()
 
 
 def gone(pid: int, seconds: float = 5) -> bool:
@@ -310,7 +297,7 @@ def test_raises_without_words(broken: Made) -> None:
 )
 def test_process_dies(code: str, words: str, broken: Made) -> None:
     session = broken(accuracy=code)
-    with within(5), pytest.raises(Killed) as killed:
+    with pytest.raises(Killed) as killed:
         session.train(ORDER)
     assert words in str(killed.value)
     assert session.log.name in str(killed.value)
@@ -323,7 +310,7 @@ def test_process_dies(code: str, words: str, broken: Made) -> None:
 def test_hangs(broken: Made) -> None:
     session = broken(timeout=2, accuracy=HANGS)
     assert alive(session.pid)
-    with within(6), pytest.raises(TimedOut) as hung:
+    with pytest.raises(TimedOut) as hung:
         session.train(ORDER)
     assert "train took longer than 2 s" in str(hung.value)
     assert "--timeout" in str(hung.value)
@@ -334,7 +321,7 @@ def test_hangs(broken: Made) -> None:
 def test_hangs_and_so_does_its_child(broken: Made, tmp_path: Path) -> None:
     """Loader processes must not outlive their worker."""
     session = broken(timeout=2, accuracy=HANGS_WITH_CHILD)
-    with within(6), pytest.raises(TimedOut):
+    with pytest.raises(TimedOut):
         session.train(ORDER)
     child = int((tmp_path / "more" / "broken" / "child").read_text())
     assert gone(session.pid)
@@ -383,7 +370,7 @@ def test_interpreter_that_is_none(start: Made, tmp_path: Path) -> None:
 
 
 def test_interpreter_that_ends_at_once(start: Made) -> None:
-    with within(5), pytest.raises(Killed, match="exit code 0"):
+    with pytest.raises(Killed, match="exit code 0"):
         start(python="/bin/true").params()
 
 
@@ -480,8 +467,7 @@ def test_modules_where_we_stand_are_not_imported(
 def test_close_ends_an_idle_worker_by_itself(start: Made, session_data: Data) -> None:
     plan, session = make_plan(), start()
     session.open(plan.asdict(), SCRATCH, session_data(plan))
-    with within(2):
-        session.close()
+    session.close()
     assert not alive(session.pid)
     assert session._process.returncode == 0, "it must not have had to be ended"
     session.close()
@@ -562,7 +548,11 @@ def correct(logits, labels):
 WITH_CHILD = HANGS_WITH_CHILD.replace("while True:\n        pass", "return 0")
 
 
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM], ids=lambda sent: sent.name)
+@pytest.mark.parametrize(
+    "sent",
+    [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
+    ids=lambda sent: sent.name,
+)
 @pytest.mark.parametrize(
     ("accuracy", "idle"),
     [
@@ -595,6 +585,7 @@ def test_nobody_outlives_a_parent_that_was_ended(
         assert all(found)
 
 
+@pytest.mark.slow
 def test_a_parent_that_was_stopped_blames_nobody(tmp_path: Path) -> None:
     """Ctrl-Z, for longer than a call may take: its worker went on, and is done."""
     code = "import time\n_quick = correct\n\n\ndef correct(logits, labels):\n"
