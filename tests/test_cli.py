@@ -802,7 +802,7 @@ def test_too_little_memory_is_refused(
     def fail(*_: object) -> NoReturn:
         raise MemoryError("Unable to allocate 58 GiB")
 
-    monkeypatch.setattr(running, "prepare_work", fail)
+    monkeypatch.setattr(running, "draw_work", fail)
     words = ["--model", "linear", "--backends", "numpy", "--out", str(tmp_path / "out")]
     assert commands.main(words) == 2
     told = capsys.readouterr().err
