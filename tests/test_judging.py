@@ -80,20 +80,46 @@ def test_a_round_that_is_cut_short_differs(small: Dataset) -> None:
     assert verdict.first_difference.unit == "round 2"
 
 
-class Broken(Silent):
-    """Stands for a mistake of this project's own."""
-
-    def phase(self, words: str) -> None:
-        if words == "checking components":
-            raise ZeroDivisionError("ours")
+def ours(*_: object, **__: object) -> Any:
+    raise ZeroDivisionError("ours")
 
 
-def test_an_error_of_our_own_is_nobody_elses(small: Dataset) -> None:
+def interrupt(*_: object, **__: object) -> Any:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "slips",
+    [
+        pytest.param({"common.running.runner.Runner._settle": ours}, id="between-entrants"),
+        pytest.param({"common.running.judging.judge": ours}, id="of-one-entrant"),
+        pytest.param({"common.running.runner.mark_identical": ours}, id="in-the-conclusion"),
+        pytest.param(
+            {
+                "common.running.runner.Runner._time_components": interrupt,
+                "common.running.runner.mark_identical": ours,
+            },
+            id="after-an-interrupt",
+        ),
+    ],
+)
+def test_an_error_of_our_own_is_nobody_elses(
+    slips: dict[str, Any], small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was trained is kept, nobody is called failed, and the error is told."""
-    results = run({"right": LocalSession("numpy")}, small, observer=Broken())
+    for name, slip in slips.items():
+        monkeypatch.setattr(name, slip)
+    results = run({"right": LocalSession("numpy")}, small)
     assert isinstance(results.error, ZeroDivisionError)
     assert [record.status for record in results.records] == ["ok"]
-    verdict = results.verdicts["right"]
+    assert results.records[0].params is not None
+
+
+def test_who_was_not_checked_for_an_error_of_our_own_says_so(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.running.judging.judge", ours)
+    verdict = run({"right": LocalSession("numpy")}, small).verdicts["right"]
     assert verdict.verdict == "not checked"
     assert "an error of this project's own" in str(verdict.reason)
 
@@ -117,10 +143,10 @@ def test_every_session_is_closed_whatever_one_of_them_does(small: Dataset) -> No
             closed.append("closed")
             raise OSError("it will not")
 
-    sessions = {"a": Closing("numpy"), "b": Closing("numpy")}
-    with pytest.raises(OSError, match="will not"):
-        run(sessions, small)
+    results = run({"a": Closing("numpy"), "b": Closing("numpy")}, small)
     assert closed == ["closed", "closed"]
+    assert isinstance(results.error, OSError)
+    assert [results.verdicts[name].verdict for name in "ab"] == ["rounding", "identical"]
 
 
 def test_times_of_components_decide_nothing(small: Dataset) -> None:

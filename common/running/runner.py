@@ -63,22 +63,15 @@ class Runner:
         error: Exception | None = None
         interrupted = False
         try:
-            with self.interruption.taken():
-                self.training.open(self.meanwhile)
-                self._measure_machine()
-                self.training.train()
-                self._judge()
-        except KeyboardInterrupt:
-            interrupted = True
-            self._keep(
-                "interrupted", "interrupted by the user", "interrupted before it was checked"
-            )
+            interrupted = self._train_and_judge()
         except Exception as cause:
             error = cause
             words = "an error of this project's own came before it was checked"
             self._keep("failed", "an error of this project's own ended the run", words)
-        finally:
+        try:
             self.roster.close(at_once=interrupted or error is not None)
+        except Exception as cause:  # what was trained and judged is whole
+            error = error or cause
         common = self.judging.common
         return Results(
             self.work.plan,
@@ -95,10 +88,25 @@ class Runner:
             error,
         )
 
+    def _train_and_judge(self) -> bool:
+        """Do all of it, or keep what finished before an interrupt; whether there was one."""
+        try:
+            with self.interruption.taken():
+                self.training.open(self.meanwhile)
+                self._measure_machine()
+                self.training.train()
+                self._judge()
+        except KeyboardInterrupt:
+            if self.judging.common is not None:
+                self._conclude()
+            self._keep(
+                "interrupted", "interrupted by the user", "interrupted before it was checked"
+            )
+            return True
+        return False
+
     def _keep(self, status: str, reason: str, unchecked: str) -> None:
         """Keep what finished; say of the rest that it did not, or that it was not checked."""
-        if self.judging.common is not None:
-            self._conclude()
         for record in self.roster.alive():
             verdict = self.verdicts[record.entrant.label]
             if not self._complete(record):
