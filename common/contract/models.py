@@ -7,8 +7,10 @@ A new model is one entry in `MODELS` and one function per style in each backend'
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from common.contract.axes import Names
+if TYPE_CHECKING:  # it brings NumPy, without which `list` and `show` answer
+    from common.contract.axes import Names
 
 
 @dataclass(frozen=True)
