@@ -37,6 +37,25 @@ from common.entrants.process import WorkerSession
 from common.measure.machine import available_cores
 from common.results.schema import SCHEMA
 
+#: Fixtures of a file that take seconds, which each of pytest's processes would make anew.
+DEAR = {"browser", "found", "full", "of_several", "planted", "ran", "said"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep in one process what shares a worker or a run; the rest goes to whoever is free."""
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        if "workers" in item.fixturenames:
+            cell = item.callspec.params if hasattr(item, "callspec") else {}
+            group = f"workers {cell.get('backend', '')}"
+        elif DEAR & set(item.fixturenames):
+            group = item.path.stem
+        else:
+            continue
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 BACKENDS = registry.find()
 FRAMEWORKS = [name for name in BACKENDS if name != "numpy"]
 #: 70 examples in batches of 32: a short last batch of 6.
@@ -131,22 +150,25 @@ def session_data(small: description.Dataset) -> Callable[[Plan], dict[str, Any]]
 @pytest.fixture(scope="session")
 def workers(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[str], WorkerSession]]:
-    """One worker process per backend, reused by all tests; it is opened again for each plan."""
-    started: dict[str, WorkerSession] = {}
+) -> Iterator[Callable[..., WorkerSession]]:
+    """One worker process per backend, reused by all tests; it is opened again for each plan.
+
+    With as many threads as there are cores, or so many: `workers(backend, threads)`.
+    """
+    started: dict[tuple[str, int], WorkerSession] = {}
     folder = tmp_path_factory.mktemp("logs")
 
-    def worker(backend: str) -> WorkerSession:
-        if backend not in started:
-            threads = available_cores()
-            started[backend] = WorkerSession(
+    def worker(backend: str, threads: int | None = None) -> WorkerSession:
+        threads = threads or available_cores()
+        if (backend, threads) not in started:
+            started[backend, threads] = WorkerSession(
                 backend,
-                log=folder / f"{backend}.log",
+                log=folder / f"{backend}-{threads}.log",
                 environment=BACKENDS[backend].info.variables(threads, "cpu"),
                 threads=threads,
                 timeout=240,
             )
-        return started[backend]
+        return started[backend, threads]
 
     yield worker
     for session in started.values():

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +16,11 @@ import numpy as np
 import pytest
 
 from common.data import draws
-from common.entrants.process import WorkerSession
 from common.results.environment import environment
 from tests.conftest import BACKENDS, EXAMPLES, make_plan
 
 RECORDED = json.loads(Path(__file__).with_name("step_losses.json").read_text(encoding="utf-8"))
 BATCH, EPOCHS, ULP = 8, 3, 16
-
-
-@pytest.fixture(scope="module")
-def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One worker of one thread for each backend."""
-    started: dict[str, WorkerSession] = {}
-    folder = tmp_path_factory.mktemp("logs")
-
-    def worker(backend: str) -> WorkerSession:
-        if backend not in started:
-            environment = BACKENDS[backend].info.variables(1, "cpu")
-            log = folder / f"{backend}.log"
-            started[backend] = WorkerSession(
-                backend, log=log, environment=environment, threads=1, timeout=240
-            )
-        return started[backend]
-
-    yield worker
-    for session in started.values():
-        session.close()
 
 
 def as_recorded(backend: str) -> bool:
@@ -55,18 +33,22 @@ def as_recorded(backend: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("cell", RECORDED["losses"])
-def test_step_losses_are_what_they_were(cell: str, single: Any, session_data: Any) -> None:
-    backend, mode, style, model, seed = cell.split("-")
+@pytest.mark.parametrize(
+    ("backend", "cell"), [(cell.partition("-")[0], cell) for cell in RECORDED["losses"]]
+)
+def test_step_losses_are_what_they_were(
+    backend: str, cell: str, workers: Any, session_data: Any
+) -> None:
+    _, mode, style, model, seed = cell.split("-")
     plan = make_plan(model, seed=int(seed), threads=1, epochs=EPOCHS, batch_size=BATCH, lr=0.03)
     data = session_data(plan)
     if "train" in data:
         data["train"] = tuple(array[:EXAMPLES] for array in data["train"])
-    session = single(backend)
+    session = workers(backend, threads=1)
     session.open(plan.asdict(), {"style": style, "mode": mode, "data": "memory"}, data)
     session.load(data["initial"])
     orders = [draws.order(plan.seed, epoch, EXAMPLES, BATCH, False) for epoch in range(EPOCHS)]
-    losses = np.concatenate([session.train(order)["losses"] for order in orders])
+    losses = np.concatenate([session.train(order).losses for order in orders])
     recorded = np.array(RECORDED["losses"][cell], np.float32)
     assert losses.dtype == np.float32
     if as_recorded(backend):
