@@ -28,7 +28,7 @@ def as_recorded(backend: str) -> bool:
     packages = {"numpy", *BACKENDS[backend].info.packages}
     versions = {name: importlib.metadata.version(name) for name in packages}
     recorded = RECORDED["versions"]
-    return environment()["cpu"] == RECORDED["cpu"] and all(
+    return environment().cpu == RECORDED["cpu"] and all(
         recorded[n] == v for n, v in versions.items()
     )
 
