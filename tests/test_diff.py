@@ -365,6 +365,8 @@ def test_what_cannot_be_read_is_refused(content: str | None, words: str, tmp_pat
         read_results(tmp_path)
 
 
+#: In how many tests the places of a file are odd in turn.
+PARTS = 4
 ODD: tuple[Any, ...] = (None, "x\x1b", -1, 0, 1e308, [None], {})
 
 
@@ -409,15 +411,19 @@ def show(folder: Path, right: Document) -> None:
     repeat.command(found)
 
 
+@pytest.mark.parametrize(
+    "part", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, PARTS))]
+)
 def test_whatever_stands_in_a_file_there_is_no_traceback(
-    real: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: int, real: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """At every place of the file; every day at a quarter of them."""
     monkeypatch.setattr("common.measure.statistics.RESAMPLES", 20)
     plain = copy.deepcopy(real)
     for verdict in plain["parity"]["entrants"].values():
         del verdict["components"][1:]
     right, refused, read = document(plain), 0, 0
-    for path in places(plain):
+    for path in list(places(plain))[part::PARTS]:
         changes: list[Callable[[Any, Any], Any]]
         changes = [lambda inner, name, odd=odd: inner.__setitem__(name, odd) for odd in ODD]
         for change in [*changes, lambda inner, name: inner.__delitem__(name)] if path else ():
@@ -430,7 +436,7 @@ def test_whatever_stands_in_a_file_there_is_no_traceback(
             else:
                 show(tmp_path, right)
                 read += 1
-    assert refused > 2 * read > 100
+    assert refused > 2 * read > 100 / PARTS
 
 
 @pytest.mark.parametrize(
