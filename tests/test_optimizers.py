@@ -43,7 +43,7 @@ def cells(*modes: str, everyday: set[str], both: tuple[str, ...]) -> list[Any]:
     """Backend, style, mode, optimiser, kind, dtype; all but the everyday words are slow.
 
     Compiling takes seconds a cell: of what is compiled only those of `both`, where each
-    kind and each dtype occurs.
+    kind and each dtype occurs; of the frameworks no others are for every day, either.
     """
     pairs = list(itertools.product(KINDS, ("float32", "float64")))
     return [
@@ -51,8 +51,9 @@ def cells(*modes: str, everyday: set[str], both: tuple[str, ...]) -> list[Any]:
         for entrant in entrants(*modes)
         for optimizer, (kind, dtype) in itertools.product(OPTIMIZERS, pairs)
         for cell in [(*entrant, optimizer, kind, dtype)]
-        for quick in [{entrant[2], kind, dtype} <= everyday]
-        if quick or f"{kind}-{dtype}" in both
+        for light, chosen in [({entrant[2], kind, dtype} <= everyday, f"{kind}-{dtype}" in both)]
+        for quick in [light and (chosen or entrant[0] == "numpy")]
+        if light or chosen
         if (entrant[1], entrant[2]) != ("scratch", "fused")  # as jit, six times over
     ]
 
