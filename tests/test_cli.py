@@ -699,6 +699,22 @@ def test_interrupted_before_there_is_anything(
     assert told.err.count("\n") == 1
 
 
+def test_interrupted_while_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Then everything is saved, and where is said."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "tell", interrupt)
+    words = ["--model", "linear", "--epochs", "1", "--no-band", "--backends", "numpy", "--quiet"]
+    assert commands.main([*words, "--out", str(tmp_path / "out")]) == 130
+    told = capsys.readouterr().err
+    assert f"the results are in {tmp_path / 'out'}" in told
+    assert (tmp_path / "out" / "results.json").exists()
+
+
 @pytest.mark.parametrize("name", ["rich", "common.cli.commands"])
 def test_interrupted_while_it_starts(name: str, compare: Command, tmp_path: Path) -> None:
     """In the first tenth of a second it only imports."""

@@ -7,7 +7,9 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -56,8 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # It may hold words of a file of somebody's.
             print(f"compare.py: {plain(str(error))}", file=sys.stderr)
             return EXIT_REFUSED
-        except KeyboardInterrupt:
-            print("compare.py: interrupted before there was anything to save", file=sys.stderr)
+        except KeyboardInterrupt as error:
+            when = str(error) or "before there was anything to save"
+            print(f"compare.py: interrupted {when}", file=sys.stderr)
             return EXIT_INTERRUPTED
         except Exception:
             traceback.print_exc()
@@ -172,7 +175,8 @@ def run(asked: argparse.Namespace) -> int:
         for label, why in unproved.items():
             console.print(plain(f"{label}: not proved in float64: {why}"), soft_wrap=True)
 
-    tell(outcome.document, asked.json, None if asked.quiet else table)
+    with saved_in(outcome.folder):
+        tell(outcome.document, asked.json, None if asked.quiet else table)
     if results.error is not None:
         raise results.error
     return running.exit_code(results, strict=asked.strict, float64=asked.check_float64)
@@ -199,7 +203,8 @@ def sweep(asked: argparse.Namespace) -> int:
         drawn = ", drawn in sweep.svg" if swept.drawn else ""
         console.print(plain(f"results in {swept.folder}{drawn}"), soft_wrap=True)
 
-    tell(swept.document, asked.json, None if asked.quiet else table)
+    with saved_in(swept.folder):
+        tell(swept.document, asked.json, None if asked.quiet else table)
     for error in (results.error for results in swept.runs.values()):
         if error is not None:
             raise error
@@ -308,6 +313,15 @@ def tell(
             print(f"compare.py: --json {target}: {error.strerror}", file=sys.stderr)
     if table is not None:
         table(_console(to_stderr=target == "-"))
+
+
+@contextmanager
+def saved_in(folder: Path) -> Iterator[None]:
+    """Let an interrupt of the telling say that nothing is lost by it."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(f"while it was told; the results are in {folder}") from error
 
 
 def encodable(text: str, encoding: str | None) -> str:
