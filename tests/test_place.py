@@ -166,13 +166,16 @@ def test_what_a_killed_run_left_can_be_replaced(tmp_path: Path) -> None:
     assert sorted(contents(out)) == ["params-b.safetensors", "results.json", "source/new.py"]
 
 
-def test_refused_in_between_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [Refused, KeyboardInterrupt], ids=lambda kind: kind.__name__)
+def test_what_ends_before_the_run_leaves_nothing(
+    error: type[BaseException], tmp_path: Path
+) -> None:
     def run() -> None:
         with Place(tmp_path / "out", force=False) as place:
             write_new(place.folder)
-            raise Refused("too little memory")
+            raise error("too little memory")
 
-    with pytest.raises(Refused):
+    with pytest.raises(error):
         run()
     assert list(tmp_path.iterdir()) == []
 

@@ -44,6 +44,9 @@ LOCK = ".compare-lock"
 
 _NEW = ".compare-new-"
 
+#: What ends a run before there is anything to keep; an interrupt later on is the run's to answer.
+_BEFORE = (Refused, KeyboardInterrupt)
+
 
 def refuse_folder(folder: Path, *, force: bool) -> None:
     """Refuse what cannot be the result folder; touches nothing.
@@ -143,12 +146,12 @@ class Place:
         try:
             if self._staged:
                 self.keep(whole=False)
-            elif isinstance(error, Refused):
+            elif isinstance(error, _BEFORE):
                 for path in _matching(self._target, OF_RUN):
                     _remove(path)
         finally:
             self._release()
-            if self._made and isinstance(error, Refused):
+            if self._made and isinstance(error, _BEFORE):
                 with suppress(OSError):
                     self._target.rmdir()
 
