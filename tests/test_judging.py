@@ -202,7 +202,10 @@ def saved(finished: tuple[Results, Work], folder: Path, small: Dataset, draw: An
     return saving.save(results, work, folder, small, draw)[1]
 
 
-@pytest.mark.parametrize("lost", ["write_arrays", "write_predictions", "write_pictures", "draw"])
+LOST = ["write_arrays", "write_predictions", "write_pictures", "images", "draw"]
+
+
+@pytest.mark.parametrize("lost", LOST)
 def test_each_artefact_has_an_attempt_of_its_own(
     finished: tuple[Results, Work],
     small: Dataset,
@@ -213,7 +216,9 @@ def test_each_artefact_has_an_attempt_of_its_own(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    if lost != "draw":
+    if lost == "images":
+        monkeypatch.setattr(Dataset, "test", full)
+    elif lost != "draw":
         monkeypatch.setattr(saving, lost, full)
     words = saved(finished, tmp_path, small, full if lost == "draw" else lambda folder: None)
     assert len(words) == 1
@@ -221,7 +226,7 @@ def test_each_artefact_has_an_attempt_of_its_own(
     there = {path.name for path in tmp_path.iterdir()}
     wanted = {"results.json", "params-a.safetensors", "predictions.npz", "pictures.npz"}
     missing = {"write_arrays": {"params-a.safetensors"}, "write_predictions": {"predictions.npz"}}
-    missing |= {"write_pictures": {"pictures.npz"}}
+    missing |= {one: {"pictures.npz"} for one in ("write_pictures", "images")}
     assert there == wanted - missing.get(lost, set())
 
 

@@ -51,12 +51,15 @@ def save(
         name = "predictions.npz"
         attempt(name, partial(write_predictions, folder / name, results.records, labels))
     if dataset is not None:
-        images, truth = dataset.test()
-        images = images.reshape(-1, *dataset.inputs.shape)
-        pictures = partial(write_pictures, folder / "pictures.npz", results, images, truth)
-        attempt("pictures.npz", lambda: pictures(dataset.classes))
+        attempt("pictures.npz", partial(_save_pictures, folder, results, dataset))
     attempt("report.html", lambda: draw(folder), "; compare.py report tries again")
     return found, lost
+
+
+def _save_pictures(folder: Path, results: Results, dataset: Dataset) -> None:
+    images, truth = dataset.test()
+    images = images.reshape(-1, *dataset.inputs.shape)
+    write_pictures(folder / "pictures.npz", results, images, truth, dataset.classes)
 
 
 def _save_results(found: Document, folder: Path) -> tuple[Path, list[str]]:
