@@ -303,17 +303,24 @@ def test_who_failed_has_a_row_and_a_reason(copy: Path) -> None:
     assert "jax:scratch (killed) did not finish" in text
 
 
-def test_a_page_that_cannot_be_drawn_costs_nothing(compare: Command) -> None:
+@pytest.mark.parametrize(
+    ("slip", "words"),
+    [
+        pytest.param(
+            "import jinja2; jinja2.Environment.get_template = None", "TypeError", id="page"
+        ),
+        pytest.param("import sys; sys.modules['altair'] = None", "ModuleNotFound", id="library"),
+    ],
+)
+def test_a_page_that_cannot_be_drawn_costs_nothing(slip: str, words: str, compare: Command) -> None:
     """The results are saved, the exit code is theirs, and what went wrong is said."""
     compare.env["PYTHONPATH"] = str(compare.folder)
-    (compare.folder / "sitecustomize.py").write_text(
-        "import jinja2\njinja2.Environment.get_template = None\n"
-    )
+    (compare.folder / "sitecustomize.py").write_text(slip)
     done = compare.process(
         *compare.small("--backends", "numpy", "--out", "out", "--json", "x.json")
     )
     assert done.returncode == 0, done.stderr
-    assert "report.html could not be written: TypeError" in done.stderr
+    assert f"report.html could not be written: {words}" in done.stderr
     assert (compare.folder / "x.json").exists()
     assert not (compare.folder / "out" / "report.html").exists()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def train(
         band=not request.settings.no_band,
         float64=request.settings.check_float64,
         limit=limit if plan.device == "cpu" else None,
-        meanwhile=import_what_comes_last,
+        meanwhile=import_ahead,
         interruption=interruption,
     ).run()
     results.options = options_of(request)
@@ -120,6 +120,12 @@ def options_of(request: Request) -> Options:
 def draw_page(folder: Path) -> object:
     """Write report.html of a result folder."""
     return import_what_comes_last().write(folder)
+
+
+def import_ahead() -> None:
+    """Import what comes last while nobody waits; what cannot be is told when it is needed."""
+    with suppress(Exception):
+        import_what_comes_last()
 
 
 def import_what_comes_last() -> Any:
