@@ -22,6 +22,7 @@ from common.running.starting import new_records
 from common.running.work import Orders, Work, draw_work, write_work
 from common.shown.progress import Silent
 from tests.conftest import BACKENDS, make_plan
+from tests.fakes import Repeating
 
 
 def run(
@@ -78,6 +79,22 @@ def test_a_round_that_is_cut_short_differs(small: Dataset) -> None:
     assert verdict.verdict == "differs"
     assert verdict.first_difference is not None
     assert verdict.first_difference.unit == "round 2"
+
+
+def test_a_step_too_many_or_too_few_is_a_verdict(small: Dataset) -> None:
+    """In every epoch, from the first on; its mean losses are over the steps that it made."""
+
+    class Short(LocalSession):
+        def train(self, order: Array) -> Any:
+            return super().train(order[:64])
+
+    results = run({"more": Repeating(2), "less": Short("numpy")}, small, band=False)
+    assert results.error is None
+    assert [record.status for record in results.records] == ["ok", "ok"]
+    found = {label: verdict.first_difference for label, verdict in results.verdicts.items()}
+    assert {label: first.step for label, first in found.items() if first} == {"more": 2, "less": 3}
+    for record in results.records:
+        assert record.epochs[0]["train_loss"] == pytest.approx(record.losses[0].mean(), rel=0.2)
 
 
 def ours(*_: object, **__: object) -> Any:
