@@ -29,6 +29,7 @@ from common.contract.models import MODELS
 from common.data import draws, idx
 from common.results.folder import as_json
 from common.results.record import Results
+from common.running.runner import Runner
 from tests.conftest import (
     BACKENDS,
     EXAMPLES,
@@ -810,6 +811,25 @@ def test_an_error_of_our_own(
     assert told[0].startswith("Traceback")
     assert told[-2] == "ZeroDivisionError: ours"
     assert "please report it" in told[-1]
+
+
+def test_an_error_of_our_own_costs_no_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Once everybody has trained."""
+
+    def fail(*_: object) -> NoReturn:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(Runner, "_judge", fail)
+    words = ["--model", "linear", "--epochs", "2", "--no-band", "--backends", "numpy", "--quiet"]
+    assert commands.main([*words, "--out", str(tmp_path / "out")]) == 70
+    told = capsys.readouterr().err
+    assert "ZeroDivisionError: ours" in told
+    assert "please report it" in told
+    read = checked((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert [len(entrant["epochs"]) for entrant in read["entrants"]] == [2]
+    assert read["parity"]["entrants"]["numpy"]["verdict"] == "not checked"
 
 
 def test_too_little_memory_is_refused(
