@@ -119,10 +119,10 @@ def test_schema_knows_every_field(full: Full) -> None:
     def unknown(value: Any, schema: dict[str, Any], where: str) -> list[str]:
         if "$ref" in schema:
             return unknown(value, root["$defs"][schema["$ref"].rpartition("/")[2]], where)
-        for option in schema.get("oneOf", []):
+        for option in schema.get("anyOf", []):
             if "$ref" in option and value is not None:
                 return unknown(value, option, where)
-        if isinstance(value, list) and "items" in schema:
+        if isinstance(value, list) and schema.get("items"):
             return [w for item in value[:2] for w in unknown(item, schema["items"], f"{where}[]")]
         if not isinstance(value, dict) or "properties" not in schema:
             if isinstance(value, dict) and isinstance(schema.get("additionalProperties"), dict):
@@ -789,11 +789,17 @@ def test_ascii_terminal(arguments: list[str], compare: Command) -> None:
 
 
 def test_json_for_an_ascii_terminal_is_json() -> None:
-    value = {"name": "Größe \udcff"}
+    value = {"name": "Größe"}
     text = commands.encodable(as_json(value), "ascii")
     assert text.isascii()
     assert json.loads(text) == value
     assert commands.encodable('{"a": "é"}', "utf-8") == '{"a": "é"}'
+
+
+def test_a_name_that_is_not_unicode_is_spelled_out() -> None:
+    """Of a folder, for instance; everything else is saved all the same."""
+    value = {"na\udcffme": ["x \udcff", 1.5, {"deep": "\udcff"}]}
+    assert json.loads(as_json(value)) == {"na\\udcffme": ["x \\udcff", 1.5, {"deep": "\\udcff"}]}
 
 
 # ---- an error of our own -------------------------------------------------------------------

@@ -69,7 +69,7 @@ def scan_files(files: Mapping[str, Path]) -> dict[str, idx.Facts]:
     if train != test:
         raise Refused(
             f"{files[idx.TEST_IMAGES]}: images of {idx.words(test)} pixels, but those for training "
-            f"have {idx.words(train)}; give files that belong together"
+            f"have {idx.words(train)} ({idx.TRAIN_IMAGES}); give files that belong together"
         )
     learnt, asked = (facts[name].classes for name in (idx.TRAIN_LABELS, idx.TEST_LABELS))
     if asked > learnt:

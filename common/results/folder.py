@@ -51,8 +51,23 @@ def write_json(path: Path, found: Any) -> None:
 
 def as_json(found: Any) -> str:
     """Strict JSON text of plain values, or of what msgspec knows to take apart."""
-    text = msgspec.json.encode(found, enc_hook=_of_numpy)
+    try:
+        text = msgspec.json.encode(found, enc_hook=_of_numpy)
+    except UnicodeEncodeError:  # a folder's name need not be Unicode
+        plain = msgspec.to_builtins(found, enc_hook=_of_numpy)
+        text = msgspec.json.encode(_spelled_out(plain))
     return msgspec.json.format(text, indent=1).decode() + "\n"
+
+
+def _spelled_out(value: Any) -> Any:
+    """Plain values whose words are Unicode: what is not is spelled as \\udcff."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_spelled_out(name): _spelled_out(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_spelled_out(item) for item in value]
+    return value
 
 
 def _of_numpy(value: Any) -> Any:
