@@ -87,6 +87,7 @@ def compare(
 
     Raises:
         Refused: the request cannot be run as it stands.
+        KeyboardInterrupt: Ctrl-C; what finished is saved in the folder that its words name.
     """
     settings = Settings(
         backends=None if backends is None else several(backends),
@@ -103,6 +104,8 @@ def compare(
     outcome = run(request, watching)
     if outcome.results.error is not None:
         raise outcome.results.error  # what was trained is saved
+    if outcome.results.interrupted:
+        raise KeyboardInterrupt(f"what finished is saved in {outcome.folder}")
     return Comparison(outcome.folder)
 
 

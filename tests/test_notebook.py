@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -53,6 +55,25 @@ def test_what_cannot_be_is_refused(
     with pytest.raises(Refused, match=words):
         compare(**{"backends": ["numpy"], **settings})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_ends_the_script_and_loses_nothing(
+    small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes after `compare` is not run as if nothing had been asked."""
+    monkeypatch.setenv("COMPARE_CACHE_DIR", str(tmp_path / "cache"))
+
+    def interrupt(self: Curves, record: object, round_: int) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Curves, "epoch", interrupt)
+    with pytest.raises(KeyboardInterrupt, match="what finished is saved in"):
+        compare(
+            backends=["numpy"], epochs=3, batch_size=32, data_dir=small_folder, custom_data=True,
+            out=tmp_path / "out",
+        )  # fmt: skip
+    entrants = Comparison(tmp_path / "out").results["entrants"]
+    assert [entrant["status"] for entrant in entrants] == ["interrupted"]
 
 
 def test_curves_grow_once_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
