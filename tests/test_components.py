@@ -148,7 +148,7 @@ COMPILED = [
         *cell,
         dtype,
         id="-".join((*cell, dtype)),
-        marks=[pytest.mark.slow] * ((cell[0], cell[2]) != ("jax", "mlp")),
+        marks=[pytest.mark.slow] * (cell != ("jax", "scratch", "mlp")),
     )
     for cell in CELLS
     # One layer and the cross-entropy are in the other two models; and see above.

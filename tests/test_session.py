@@ -185,8 +185,16 @@ def test_worker_may_use_only_its_threads(start: Made, tmp_path: Path, session_da
 # ---- load restores -------------------------------------------------------------------------
 
 #: Both styles eagerly, because each keeps its own state; compiled, the last one.
+#: Every day each backend as it usually runs.
 CELLS = [
-    pytest.param(backend, style, mode, id=f"{backend}-{style}-{mode}")
+    pytest.param(
+        backend,
+        style,
+        mode,
+        id=f"{backend}-{style}-{mode}",
+        marks=[pytest.mark.slow]
+        * ((style, mode) != (found.info.styles[-1], found.info.usual_mode)),
+    )
     for backend, found in BACKENDS.items()
     for style in found.info.styles
     for mode in found.info.modes
