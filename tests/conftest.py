@@ -41,19 +41,14 @@ from common.results.schema import SCHEMA
 DEAR = {"browser", "found", "full", "of_several", "planted", "ran", "said"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep in one process what shares a worker or a run; the rest goes to whoever is free."""
-    for item in items:
-        assert isinstance(item, pytest.Function)
-        if "workers" in item.fixturenames:
-            cell = item.callspec.params if hasattr(item, "callspec") else {}
-            group = f"workers {cell.get('backend', '')}"
-        elif DEAR & set(item.fixturenames):
-            group = item.path.stem
-        else:
-            continue
-        item.add_marker(pytest.mark.xdist_group(group))
+    assert isinstance(item, pytest.Function)
+    if "workers" in item.fixturenames:
+        cell = item.callspec.params if hasattr(item, "callspec") else {}
+        item.add_marker(pytest.mark.xdist_group(f"workers {cell.get('backend', '')}"))
+    elif DEAR & set(item.fixturenames):
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 BACKENDS = registry.find()
