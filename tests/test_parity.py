@@ -342,11 +342,11 @@ FAULTS = {
         ("update", "output.weight", "output.weight has dtype float64, expected float32"),
     ),
     "float64-losses": (
-        {"train": lambda t: {**t, "losses": t["losses"].astype("float64")}},
+        {"train": lambda t: replace(t, losses=t.losses.astype("float64"))},
         ("loss", "loss", "loss has dtype float64, expected float32"),
     ),
     "half-of-a-count": (
-        {"train": lambda t: {**t, "counts": t["counts"].astype("float32")}},
+        {"train": lambda t: replace(t, counts=t.counts.astype("float32"))},
         ("accuracy", "correct", "correct has dtype float32, expected whole numbers"),
     ),
 }

@@ -508,7 +508,7 @@ pair = np.zeros((70, 4), "float32"), np.zeros(70, "int32")
 session = WorkerSession(
     "broken", log=folder / "log", environment={}, threads=1, timeout=timeout, folder=folder
 )
-data = {"train": pair, "initial": initial}
+data = {"train": pair, "initial": initial, "classes": 10}
 choices = {"style": "scratch", "mode": "eager", "data": "memory"}
 told = (folder / "told").open("w", buffering=1)
 try:
