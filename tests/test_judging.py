@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.agreement.verdict import Verdict
 from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.data.description import Dataset
@@ -17,6 +18,7 @@ from common.entrants.local import LocalSession
 from common.errors import Failed
 from common.results.record import Results
 from common.running import saving
+from common.running.judging import Candidate, FreeRun, Judging
 from common.running.runner import Runner
 from common.running.starting import new_records
 from common.running.work import Orders, Work, draw_work, write_work
@@ -264,3 +266,41 @@ def test_results_that_cannot_be_where_they_should_are_elsewhere(
     assert "cannot be written" in words[0]
     elsewhere = Path(words[0].rpartition(" ")[2])
     assert (elsewhere / "results.json").is_file()
+
+
+# ---- whose nudged runs widen the band --------------------------------------------------------
+
+
+@pytest.mark.parametrize("enough", [True, False], ids=["their-own-suffice", "others-are-asked"])
+def test_who_widens_the_band(enough: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those it must explain first; then the others, but none that is wrong."""
+    widened: list[str] = []
+
+    class Band:
+        width = 0.0
+
+        def __init__(self, *_: object) -> None: ...
+
+        def settles(self, verdict: Verdict, losses: Array) -> bool:
+            return bool(widened) and enough
+
+        def widen(self, session: Any, losses: Array) -> bool:
+            widened.append(session)
+            return True
+
+        def settle(self, verdict: Verdict, losses: Array, *, repeats: bool) -> None:
+            verdict.verdict = "rounding"
+
+    monkeypatch.setattr("common.running.judging.Band", Band)
+    judging = Judging(draw_work(make_plan("linear"), None))
+    bench: Any = object()
+    judging._benches[None] = bench
+    run_ = FreeRun([np.ones(2, "float32")], "", 1)
+    verdicts = []
+    for name in ("not checked", "rounding", "differs"):
+        entrant = Entrant(name, name, "numpy", "scratch", "eager", "memory")
+        session: Any = name
+        verdicts.append((Candidate(entrant, BACKENDS["numpy"], session, run_), Verdict(name)))
+    judging.settle(verdicts)
+    assert widened == ["not checked", *([] if enough else ["rounding"])]
+    assert [verdict.verdict for _, verdict in verdicts] == ["rounding", "rounding", "differs"]

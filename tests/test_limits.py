@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from common.agreement.bounds import largest_error, near_ties, update_bound
+from common.agreement.diagnose import growth
 from common.agreement.differences import miscount
 from common.agreement.divergence import distance, in_dtype, overflows
 from common.agreement.drift import band_limit, beyond, drift, free_limit
 from common.agreement.exp_reach import dlogits_reach
 from common.agreement.expected import expect
 from common.agreement.neighbours import NUDGE_ULPS, Neighbours, moved
+from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
-from common.agreement.track import Off, off_by, root_mean_square
+from common.agreement.track import Off, Track, off_by, root_mean_square
 from common.agreement.verdict import Difference, Verdict, undecided
 from common.contract.arrays import Arrays
 from common.contract.plan import Plan
+from common.data.description import Dataset
+from common.entrants.local import LocalSession
+from common.running.work import draw_work
 from tests.conftest import make_plan
 
 NAN, INF = float("nan"), float("inf")
@@ -320,3 +326,36 @@ def test_miscount(losses: list[list[float]], step: int | None) -> None:
 )
 def test_undecided(verdict: Verdict, wanted: bool) -> None:
     assert undecided(verdict) == wanted
+
+
+@pytest.mark.parametrize(
+    ("loss", "tensor", "within"),
+    [
+        pytest.param(0.0, 0.0, True, id="not-off"),
+        pytest.param(8e-4, 8e-3, True, id="eight-times-its-own"),
+        pytest.param(9e-4, 0.0, False, id="loss"),
+        pytest.param(0.0, 9e-3, False, id="tensor"),
+        pytest.param(np.nan, 0.0, False, id="no-number"),
+    ],
+)
+def test_within_eight_times_the_runs_own_arithmetic(
+    loss: float, tensor: float, within: bool
+) -> None:
+    track: Any = SimpleNamespace(
+        own=Off(1e-4, {"w": 1e-3}), losses=np.ones(3), end={"w": np.ones(2)}, dtype="float32"
+    )
+    assert Track.within(track, Off(loss, {"w": tensor})) is within
+
+
+def test_growth_begins_at_the_step_that_was_asked_for(small: Dataset) -> None:
+    """Of plain arithmetic it is rounding; a step aside it would be the losses' own difference."""
+    plan = make_plan()
+    work = draw_work(plan, small)
+    track = Track(Referee(plan, work.data), Schedule(work.orders, plan.batch_size))
+    session = LocalSession("numpy")
+    choices = {"style": "scratch", "mode": "eager", "data": "memory"}
+    session.open(plan.asdict(), choices, work.data)
+    for step in (2, 3):
+        found = growth(session, track, step)
+        assert [later for later, _ in found] == ([0, 1, 2, 4] if step == 2 else [0, 1, 2, 3])
+        assert max(drift for _, drift in found) < 1e-6
