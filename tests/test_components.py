@@ -34,7 +34,14 @@ def moved_params(model: str, hidden: int, features: int) -> dict[str, np.ndarray
     return {name: draw.normal(0, 0.5, shape) for name, shape in sizes.items()}
 
 
-@pytest.mark.parametrize(("backend", "style", "model"), CELLS, ids=IDS)
+@pytest.mark.parametrize(
+    ("backend", "style", "model"),
+    [
+        # Every day the largest model; test_parity's `no false alarm` has the others, too.
+        pytest.param(*cell, id=name, marks=[pytest.mark.slow] * (cell[2] != "mlp"))
+        for cell, name in zip(CELLS, IDS, strict=True)
+    ],
+)
 def test_components(backend: str, style: str, model: str, opened: Any, referee: Any) -> None:
     plan = make_plan(model, dtype="float64", lr=0.3, momentum=0.7, weight_decay=0.01)
     session, right = opened(backend, plan, style), referee(plan)

@@ -50,8 +50,10 @@ def interrupted(compare: Command, signals: Sequence[int], before: Sequence[str] 
     [
         pytest.param([signal.SIGINT] * 3, id="SIGINT-three-times"),
         pytest.param([signal.SIGTERM], id="SIGTERM"),
-        pytest.param([signal.SIGHUP], id="SIGHUP"),
-        pytest.param([signal.SIGTERM, signal.SIGINT], id="SIGTERM-then-SIGINT"),
+        pytest.param([signal.SIGHUP], id="SIGHUP", marks=pytest.mark.slow),
+        pytest.param(
+            [signal.SIGTERM, signal.SIGINT], id="SIGTERM-then-SIGINT", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_what_finished_is_saved(compare: Command, signals: list[int]) -> None:
@@ -63,6 +65,7 @@ def test_what_finished_is_saved(compare: Command, signals: list[int]) -> None:
     assert not [path for path in (compare.folder / "out").iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_a_signal_that_was_ignored_stays_so(compare: Command) -> None:
     """As under nohup: SIGHUP does nothing, the SIGINT after it ends the run."""
     interrupted(compare, [signal.SIGHUP, signal.SIGINT], HANGUP)

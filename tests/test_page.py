@@ -491,8 +491,15 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        pytest.param(360, "light", marks=pytest.mark.slow),
+        (360, "dark"),
+        (1280, "light"),
+        pytest.param(1280, "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_opens_offline(browser: Any, ran: Path, scheme: str, width: int) -> None:
     path = ran / "report.html"
     viewport = {"width": width, "height": 800}
@@ -535,9 +542,14 @@ def test_the_code_is_shown_byte_for_byte(browser: Any, ran: Path) -> None:
     opened.close(path)
 
 
-@pytest.mark.parametrize("words", [HOSTILE, "x" * 10_000, "‮数据 🙂\u0000 {{ 7 * 7 }}"], ids=[
-    "script", "10000-characters", "odd-characters",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(HOSTILE, id="script"),
+        pytest.param("x" * 10_000, id="10000-characters", marks=pytest.mark.slow),
+        pytest.param("‮数据 🙂\u0000 {{ 7 * 7 }}", id="odd-characters", marks=pytest.mark.slow),
+    ],
+)
 def test_hostile_words_do_no_harm(browser: Any, copy: Path, words: str) -> None:
     def poison(found: dict[str, Any]) -> None:
         label = found["entrants"][0]["label"]

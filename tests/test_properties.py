@@ -35,8 +35,16 @@ from tests.conftest import BACKENDS, make_plan
 #: Few shapes, because JAX compiles every operation for each.
 SHAPES = [(1, 1), (7, 3), (33, 10)]
 ALL_SHAPES = [(n, classes) for n in (1, 2, 7, 33) for classes in (1, 2, 3, 10)]
+OWN = ("concise", "float32")
 CELLS = [
-    pytest.param(backend, style, dtype, id=f"{backend}-{style}-{dtype}")
+    pytest.param(
+        backend,
+        style,
+        dtype,
+        id=f"{backend}-{style}-{dtype}",
+        # Every day the framework's own functions, in the dtype they are used in.
+        marks=[pytest.mark.slow] * (backend != "numpy" and (style, dtype) != OWN),
+    )
     for dtype in ("float32", "float64")
     for backend in BACKENDS
     for style in BACKENDS[backend].info.styles

@@ -607,7 +607,15 @@ def test_a_parent_that_was_stopped_blames_nobody(tmp_path: Path) -> None:
         assert told(tmp_path, 2)[1] == "3 steps"
 
 
-@pytest.mark.parametrize("closed", [(0,), (1, 2), (0, 1, 2)], ids=str)
+@pytest.mark.parametrize(
+    "closed",
+    [
+        pytest.param((0,), marks=pytest.mark.slow),
+        pytest.param((1, 2), marks=pytest.mark.slow),
+        (0, 1, 2),
+    ],
+    ids=str,
+)
 def test_standard_descriptors_that_are_closed(closed: tuple[int, ...], tmp_path: Path) -> None:
     copy_backend(tmp_path, "broken", accuracy=NOISY)
     given = {"stdin": None, "preexec_fn": lambda: [os.close(one) for one in closed]}
