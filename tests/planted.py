@@ -473,7 +473,7 @@ PLANTS: dict[str, Plant] = {
         {
             "numpy": ("param -= lr * step", "param -= float(np.float32(lr)) * step"),
             "torch": ("param.sub_(lr * step)", "param.sub_(torch.tensor(lr).item() * step)"),
-            "jax": ("param - lr * step", "param - float(np.float32(lr)) * step"),
+            "jax": ("param - lr * step", "param - float(jnp.float32(lr)) * step"),
             "mindspore": ("ops.assign_sub(param, rate * step)", "ops.assign_sub(param, lr * step)"),
         },
         "update",
