@@ -525,8 +525,12 @@ finally:
 
 
 def parent(folder: Path, timeout: float = 60, **given: Any) -> subprocess.Popen[bytes]:
+    """Start one; `closed`: standard descriptors it is started without."""
+    # By a shell: a function between fork and exec is unsafe once JAX has threads, and it warns.
+    closing = "".join(f" {one}>&-" for one in given.pop("closed", ()))
+    words = [sys.executable, "-c", PARENT, str(folder), str(timeout)]
     return subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(folder), str(timeout)],
+        ["sh", "-c", f'exec "$0" "$@"{closing}', *words],
         cwd=ROOT,
         **{"stdin": subprocess.PIPE, **given},
     )
@@ -618,8 +622,7 @@ def test_a_parent_that_was_stopped_blames_nobody(tmp_path: Path) -> None:
 )
 def test_standard_descriptors_that_are_closed(closed: tuple[int, ...], tmp_path: Path) -> None:
     copy_backend(tmp_path, "broken", accuracy=NOISY)
-    given = {"stdin": None, "preexec_fn": lambda: [os.close(one) for one in closed]}
-    with parent(tmp_path, **given) as process:
+    with parent(tmp_path, stdin=None, closed=closed) as process:
         assert told(tmp_path, 2)[1] == "3 steps"
         process.kill()
 
