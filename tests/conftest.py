@@ -14,6 +14,8 @@ if (_worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_set
 import contextlib
 import io
 import json
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,16 +39,34 @@ from common.entrants.process import WorkerSession
 from common.measure.machine import available_cores
 from common.results.schema import SCHEMA
 
+# A shell's background jobs ignore Ctrl-C, and so would all that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What JAX compiles is kept for all processes of these tests: half of a small run's time. The first
+# of pytest's processes makes the folder, and those it starts inherit it.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    COMPILED = tempfile.mkdtemp(prefix="compare-tests-jax-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+    def pytest_unconfigure() -> None:
+        shutil.rmtree(COMPILED, ignore_errors=True)
+
+
 #: Fixtures of a file that take seconds, which each of pytest's processes would make anew.
-DEAR = {"browser", "found", "full", "of_several", "planted", "ran", "said"}
+DEAR = {"browser", "everyday", "found", "of_one", "of_several", "planted", "said"}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep in one process what shares a worker or a run; the rest goes to whoever is free."""
     assert isinstance(item, pytest.Function)
-    if "workers" in item.fixturenames:
-        cell = item.callspec.params if hasattr(item, "callspec") else {}
+    cell = item.callspec.params if hasattr(item, "callspec") else {}
+    if "workers" in item.fixturenames or cell.get("backend") in FRAMEWORKS:
         item.add_marker(pytest.mark.xdist_group(f"workers {cell.get('backend', '')}"))
+    elif "full" in item.fixturenames:
+        item.add_marker(pytest.mark.xdist_group("full"))
     elif DEAR & set(item.fixturenames):
         item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
@@ -279,9 +299,25 @@ def checked(text: str) -> dict[str, Any]:
     return read
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cli-cache")
+
+
+#: Those of the run that most tests look at.
+ENTRANTS = (*BACKENDS, "jax:fused")
+Full = tuple[Command, dict[str, Any], Done]
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory, cache: Path, small_folder: Path) -> Full:
+    """All backends at once, and JAX's fused mode: run once, looked at by many."""
+    command = Command(tmp_path_factory.mktemp("full"), cache, small_folder, page=True)
+    arguments = command.small("--out", "out", "--backends", *ENTRANTS, "--json", "copy.json")
+    done = command(*arguments)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    text = (command.folder / "out" / "results.json").read_text(encoding="utf-8")
+    return command, checked(text), done
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from common.entrants.port import Port
 from common.errors import BadLabel, Refused
 from tests.conftest import EXAMPLES, FEATURES, make_plan
 from tests.fakes import BY_LARGEST, HASTY, LATE, ROOT, SUMMED, copy_backend
-from tests.ports import CASES, ONE_FRAMEWORK, RESULT, SEVERAL
+from tests.ports import CASES, EVERYDAY, ONE_FRAMEWORK, RESULT, SEVERAL
 
 Arrays = dict[str, np.ndarray]
 
@@ -286,13 +286,6 @@ def run_ports(names: list[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-#: One framework, few steps: for every day.
-EVERYDAY = [
-    "jax, a registered network",
-    "jax, a summed loss",
-]
-
-
 @pytest.fixture(scope="module")
 def everyday() -> dict[str, dict[str, Any]]:
     return run_ports(EVERYDAY)
@@ -300,7 +293,7 @@ def everyday() -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def of_one() -> dict[str, dict[str, Any]]:
-    return run_ports([name for name in ONE_FRAMEWORK if name not in EVERYDAY])
+    return run_ports(ONE_FRAMEWORK)
 
 
 @pytest.fixture(scope="module")
@@ -335,7 +328,7 @@ def test_port(name: str, everyday: dict[str, dict[str, Any]]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in ONE_FRAMEWORK if name not in EVERYDAY])
+@pytest.mark.parametrize("name", ONE_FRAMEWORK)
 def test_port_within_one_framework(name: str, of_one: dict[str, dict[str, Any]]) -> None:
     says_what_it_must(name, of_one[name])
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from common.contract.models import MODELS
-from tests.conftest import BACKENDS, CLASSES, FEATURES, FRAMEWORKS, make_plan
+from tests.conftest import BACKENDS, CLASSES, FRAMEWORKS, make_plan
 
 #: Relative error allowed in float64: a few hundred roundings.
 EXACT = 1e-13
@@ -35,14 +35,12 @@ def moved_params(model: str, hidden: int, features: int) -> dict[str, np.ndarray
 
 
 @pytest.mark.parametrize(
-    ("backend", "style", "model"),
-    [
-        # Every day the largest model; test_parity's `no false alarm` has the others, too.
-        pytest.param(*cell, id=name, marks=[pytest.mark.slow] * (cell[2] != "mlp"))
-        for cell, name in zip(CELLS, IDS, strict=True)
-    ],
+    ("backend", "style"),
+    [(name, style) for name in FRAMEWORKS for style in BACKENDS[name].info.styles],
 )
-def test_components(backend: str, style: str, model: str, opened: Any, referee: Any) -> None:
+def test_components(backend: str, style: str, opened: Any, referee: Any) -> None:
+    """Of the largest model; `no false alarm` in test_parity has all."""
+    model = "mlp"
     plan = make_plan(model, dtype="float64", lr=0.3, momentum=0.7, weight_decay=0.01)
     session, right = opened(backend, plan, style), referee(plan)
     images, labels = right.batch(np.arange(32, dtype=np.int32))
@@ -147,77 +145,6 @@ def test_xla_makes_a_product_of_a_division() -> None:
     levels = np.arange(256, dtype=np.uint8)
     by_xla = jax.jit(lambda pixels: pixels.astype(np.float32) / np.float32(255))(levels)
     assert (np.asarray(by_xla) != levels.astype(np.float32) / np.float32(255)).sum() == 126
-
-
-#: Compiling takes torch and MindSpore seconds a component: those are not for every day.
-COMPILED = [
-    pytest.param(
-        *cell,
-        dtype,
-        id="-".join((*cell, dtype)),
-        marks=[pytest.mark.slow] * (cell != ("jax", "scratch", "mlp")),
-    )
-    for cell in CELLS
-    # One layer and the cross-entropy are in the other two models; and see above.
-    if "jit" in BACKENDS[cell[0]].info.modes and (cell[0] == "jax" or cell[2] != "softmax")
-    for dtype in ("float32", "float64")
-]
-
-
-@pytest.mark.parametrize(("backend", "style", "model", "dtype"), COMPILED)
-def test_compiled_alone_is_the_same(
-    backend: str, style: str, model: str, dtype: str, opened: Any, referee: Any
-) -> None:
-    """Every component, compiled by itself, from equal inputs; twice, the second time on others."""
-    plan = make_plan(
-        model, dtype=dtype, optimizer="momentum", lr=0.3, momentum=0.7, weight_decay=0.01
-    )
-    session = opened(backend, plan, style)
-    size = 1e-13 if dtype == "float64" else 4e-6
-
-    def same(compiled: Any, eager: Any, what: str) -> None:
-        assert np.asarray(compiled).dtype == np.asarray(eager).dtype, what
-        scale = max(float(np.abs(eager).max()), 1e-3)
-        np.testing.assert_allclose(compiled, eager, rtol=0, atol=size * scale, err_msg=what)
-
-    def both(name: str, *arguments: Any) -> tuple[Any, Any]:
-        call = getattr(session, name)
-        return call(*arguments, compiled=True), call(*arguments)
-
-    classes = CLASSES if MODELS[model].classifies else 1
-    sizes = MODELS[model].sizes(FEATURES if MODELS[model].classifies else 2, 16, CLASSES)
-    for seed in (0, 1):
-        draw = np.random.default_rng(seed)
-        images, labels = referee(plan).batch(np.arange(32 * seed, 32 * seed + 32, dtype=np.int32))
-        params, grads = (
-            {name: draw.normal(0, 0.5, shape).astype(dtype) for name, shape in sizes.items()}
-            for _ in range(2)
-        )
-        state = {f"{n}/m": draw.normal(0, 1, p.shape).astype(dtype) for n, p in params.items()}
-        logits = draw.normal(0, 1, (32, classes)).astype(dtype)
-        same(*both("logits", params, images), "logits")
-        pairs = zip(*both("gradient", logits, labels), ("loss", "dlogits"), strict=True)
-        for compiled, eager, what in pairs:
-            same(compiled, eager, what)
-        compiled, eager = both("backward", params, images, logits)
-        assert list(compiled) == list(eager)
-        for name in eager:
-            same(compiled[name], eager[name], f"backward {name}")
-        compiled, eager = both("gradients", params, images, labels)
-        same(compiled[0], eager[0], "loss")
-        same(compiled[1], eager[1], "logits")
-        for name in eager[2]:
-            same(compiled[2][name], eager[2][name], f"gradient of {name}")
-        (moved, memory), (params_, state_) = both("update", params, grads, state)
-        assert (moved.keys(), memory.keys()) == (params_.keys(), state_.keys())
-        for name in params_:
-            same(moved[name], params_[name], name)
-            assert (moved[name] != params[name]).any(), "an update must move"
-        for name in state_:
-            same(memory[name], state_[name], name)
-        if MODELS[model].classifies:
-            compiled, eager = both("correct", logits, labels)
-            assert compiled == eager
 
 
 @pytest.mark.parametrize(

@@ -683,6 +683,7 @@ def test_debian_failure_is_told(
     not (shutil.which("apt-get") and shutil.which("dpkg-deb")),
     reason="needs apt-get and dpkg-deb (Debian, Ubuntu)",
 )
+@pytest.mark.slow
 def test_debian_really(cache: Path) -> None:
     asked = ["apt-get", "--print-uris", "download", "dataset-fashion-mnist"]
     address = subprocess.run(asked, capture_output=True, text=True, check=False).stdout

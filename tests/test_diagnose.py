@@ -525,8 +525,7 @@ OTHERS = [
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
-    [(name, NETWORK) for name in BACKENDS]
-    + [(name, options) for name in ("numpy", "jax") for options in OTHERS],
+    [(name, NETWORK) for name in BACKENDS] + [("numpy", options) for options in OTHERS],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else value,
 )
 def test_no_false_alarm(name: str, options: list[str], compare: Diagnose) -> None:

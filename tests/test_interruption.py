@@ -8,21 +8,26 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from common.running.interruption import Interruption
 from tests.conftest import Command, checked
+from tests.fakes import RAISES, alive, children, copy_backend
 
 HANGUP = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]
 
 
-def interrupted(compare: Command, signals: Sequence[int], before: Sequence[str] = ()) -> str:
+def interrupted(
+    compare: Command, backends: Sequence[object], signals: Sequence[int], before: Sequence[str] = ()
+) -> str:
     """Send signals, a tenth of a second apart, to a run that would take for ever; its output."""
-    arguments = ["--out", "out", "--epochs", 20000, "--backends", "numpy"]
-    command = [*before, *compare.words(*compare.small(*arguments))]
+    words = compare.words(
+        *compare.small("--out", "out", "--epochs", 20000, "--backends", *backends)
+    )
     process = subprocess.Popen(
-        command,
+        [*before, *words],
         cwd=compare.folder,
         env=compare.env,
         stdout=subprocess.PIPE,
@@ -34,6 +39,8 @@ def interrupted(compare: Command, signals: Sequence[int], before: Sequence[str] 
         for line in process.stderr:
             if line.startswith("numpy: epoch 3/"):
                 break
+        workers = children(process.pid)
+        assert workers, "numpy's worker must run"
         for number in signals:
             process.send_signal(number)
             time.sleep(0.1)
@@ -42,25 +49,35 @@ def interrupted(compare: Command, signals: Sequence[int], before: Sequence[str] 
         process.kill()
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
+    deadline = time.monotonic() + 5
+    while any(map(alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(alive, workers)), "a worker outlived the run"
     return out
 
 
 @pytest.mark.parametrize(
     "signals",
     [
+        pytest.param([signal.SIGINT], id="SIGINT", marks=pytest.mark.slow),
         pytest.param([signal.SIGINT] * 3, id="SIGINT-three-times"),
-        pytest.param([signal.SIGTERM], id="SIGTERM"),
+        pytest.param([signal.SIGTERM], id="SIGTERM", marks=pytest.mark.slow),
         pytest.param([signal.SIGHUP], id="SIGHUP", marks=pytest.mark.slow),
         pytest.param(
             [signal.SIGTERM, signal.SIGINT], id="SIGTERM-then-SIGINT", marks=pytest.mark.slow
         ),
     ],
 )
-def test_what_finished_is_saved(compare: Command, signals: list[int]) -> None:
-    out = interrupted(compare, signals)
+def test_what_finished_is_saved(compare: Command, signals: list[int], tmp_path: Path) -> None:
+    copy_backend(tmp_path / "more", "bad", accuracy=RAISES)
+    bad = ["bad", "numpy", "--backend-path", tmp_path / "more"]
+    out = interrupted(compare, bad, signals)
     read = checked((compare.folder / "out" / "results.json").read_text(encoding="utf-8"))
-    assert [entrant["status"] for entrant in read["entrants"]] == ["interrupted"]
-    assert len(read["entrants"][0]["epochs"]) >= 2
+    failed, ended = read["entrants"]
+    assert (failed["status"], ended["status"]) == ("failed", "interrupted")
+    assert ended["reason"]
+    assert 2 <= len(ended["epochs"]) < 20000
+    assert len(ended["step_losses"]) >= 3 * len(ended["epochs"])
     assert "Interrupted" in out
     assert not [path for path in (compare.folder / "out").iterdir() if path.name.startswith(".")]
 
@@ -68,7 +85,7 @@ def test_what_finished_is_saved(compare: Command, signals: list[int]) -> None:
 @pytest.mark.slow
 def test_a_signal_that_was_ignored_stays_so(compare: Command) -> None:
     """As under nohup: SIGHUP does nothing, the SIGINT after it ends the run."""
-    interrupted(compare, [signal.SIGHUP, signal.SIGINT], HANGUP)
+    interrupted(compare, ["numpy"], [signal.SIGHUP, signal.SIGINT], HANGUP)
 
 
 def raise_signal(number: int = signal.SIGINT) -> None:

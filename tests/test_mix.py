@@ -342,16 +342,9 @@ ROWS = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "options",
-    [
-        ["--model", "mlp", "--hidden", 16, "--dtype", "float64", "--optimizer", "momentum"],
-        ["--model", "softmax", "--optimizer", "adamw", "--weight-decay", 0.01],
-    ],
-    ids=lambda options: " ".join(map(str, options)),
-)
-def test_components_of_three_frameworks_agree(options: list[object], compare: Command) -> None:
+def test_components_of_three_frameworks_agree(compare: Command) -> None:
     mixes = [word for row in ROWS for word in ("--mix", row)]
+    options = ["--model", "mlp", "--hidden", 16, "--dtype", "float64", "--optimizer", "momentum"]
     read = compare.run("--backends", "numpy", *mixes, *options)
     for row in ROWS:
         assert mixed(read, row)["verdict"] in ("rounding", "identical"), row

@@ -27,27 +27,31 @@ from common.results.document import Document
 from common.results.folder import read_results
 from common.shown import charts, entrants, gallery, page, repeat, vega
 from common.shown.notebook import Comparison
-from tests.conftest import BATCH, EXAMPLES, Command, checked, make_plan
+from tests.conftest import (
+    BACKENDS,
+    BATCH,
+    ENTRANTS,
+    EXAMPLES,
+    Command,
+    Full,
+    checked,
+    make_plan,
+)
 from tests.fakes import copy_backend
 
 SECTIONS = (
     "verdict", "table", "curves", "drift", "timing", "predictions", "confusion", "weights",
     "source", "environment",
 )  # fmt: skip
-ENTRANTS = ("torch", "jax:scratch", "numpy")
 HOSTILE = (
     '<script>window.hacked=1</script>"\'><img src=x onerror="window.hacked=2">\\u2028</script>'
 )
 
 
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, small_folder: Path, cache: Path) -> Path:
-    """The result folder of a small run of three."""
-    folder = tmp_path_factory.mktemp("page")
-    command = Command(folder, cache, small_folder, page=True)
-    found = command.run("--backends", *ENTRANTS, "--epochs", 4)
-    assert [entrant["status"] for entrant in found["entrants"]] == ["ok"] * 3
-    return folder / "out"
+@pytest.fixture
+def ran(full: Full) -> Path:
+    """The result folder of the run that has everything."""
+    return full[0].folder / "out"
 
 
 @pytest.fixture
@@ -111,10 +115,10 @@ def test_every_component_was_timed(ran: Path) -> None:
 
 def test_the_source_is_the_one_that_ran(copy: Path) -> None:
     found = read_results(copy)
-    assert page.verified(copy, found) == {"torch": True, "jax": True, "numpy": True}
+    assert page.verified(copy, found) == dict.fromkeys(BACKENDS, True)
     with (copy / "source" / "jax" / "loss.py").open("a") as file:
         file.write("\n")
-    assert page.verified(copy, found) == {"torch": True, "jax": False, "numpy": True}
+    assert page.verified(copy, found) == {**dict.fromkeys(BACKENDS, True), "jax": False}
     assert "not what results.json says ran" in page.render(copy)
 
 
@@ -288,7 +292,7 @@ def test_a_run_without_pictures_has_a_page(compare: Command) -> None:
 
 def test_who_failed_has_a_row_and_a_reason(copy: Path) -> None:
     def fail(found: dict[str, Any]) -> None:
-        entrant = found["entrants"][1]
+        entrant = found["entrants"][-1]
         entrant.update(status="killed", reason="it was ended", epochs=[], step_losses=[])
         entrant["versions"] = {}
         entrant["timing"].update(
@@ -300,18 +304,19 @@ def test_who_failed_has_a_row_and_a_reason(copy: Path) -> None:
     changed(copy, fail)
     text = (copy / "report.html").read_text(encoding="utf-8")
     assert "it was ended" in text
-    assert "jax:scratch (killed) did not finish" in text
+    assert "jax:fused (killed) did not finish" in text
 
 
 @pytest.mark.parametrize(
     ("slip", "words"),
     [
         pytest.param(
-            "import jinja2; jinja2.Environment.get_template = None", "TypeError", id="page"
+            "import jinja2; jinja2.Environment.get_template = None", "TypeError", id="page",
+            marks=pytest.mark.slow,
         ),
         pytest.param("import sys; sys.modules['altair'] = None", "ModuleNotFound", id="library"),
     ],
-)
+)  # fmt: skip
 def test_a_page_that_cannot_be_drawn_costs_nothing(slip: str, words: str, compare: Command) -> None:
     """The results are saved, the exit code is theirs, and what went wrong is said."""
     compare.env["PYTHONPATH"] = str(compare.folder)
@@ -388,6 +393,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / f"vega-{digest}.js"
 
 
+@pytest.mark.slow
 def test_the_charts_script_is_the_pinned_one() -> None:
     assert vega.digest(vega.made()) == vega.DIGESTS[str(version("vl-convert-python"))]
 
@@ -428,8 +434,8 @@ def test_show_as_a_page(compare: Command) -> None:
 
 def test_notebooks_get_the_same(ran: Path) -> None:
     found = Comparison(ran)
-    assert [row["entrant"] for row in found.epochs] == [e for e in ENTRANTS for _ in range(4)]
-    assert len(found.steps) == 3 * 4 * -(-EXAMPLES // BATCH)
+    assert [row["entrant"] for row in found.epochs] == [e for e in ENTRANTS for _ in range(2)]
+    assert len(found.steps) == len(ENTRANTS) * 2 * -(-EXAMPLES // BATCH)
     assert all(abs(row["loss"] - row["referee"]) < 1e-5 for row in found.steps)
     assert found.verdict in found._repr_html_()
     assert "def cross_entropy_scratch" in str(found.show("loss"))
@@ -491,12 +497,21 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
+@pytest.fixture(scope="module")
+def opened(browser: Any, full: Full) -> Iterator[Opened]:
+    """The page of that run, wide and light, for those who only look at it."""
+    path = full[0].folder / "out" / "report.html"
+    page = Opened(browser, path, viewport={"width": 1280, "height": 800})
+    yield page
+    page.close(path)
+
+
 @pytest.mark.parametrize(
     ("width", "scheme"),
     [
         pytest.param(360, "light", marks=pytest.mark.slow),
         (360, "dark"),
-        (1280, "light"),
+        pytest.param(1280, "light", marks=pytest.mark.slow),
         pytest.param(1280, "dark", marks=pytest.mark.slow),
     ],
 )
@@ -518,9 +533,7 @@ def test_opens_offline(browser: Any, ran: Path, scheme: str, width: int) -> None
     opened.close(path)
 
 
-def test_pointing_at_an_epoch_shows_every_entrant(browser: Any, ran: Path) -> None:
-    path = ran / "report.html"
-    opened = Opened(browser, path, viewport={"width": 1280, "height": 800})
+def test_pointing_at_an_epoch_shows_every_entrant(opened: Opened) -> None:
     chart = opened.page.query_selector("[data-chart=train_loss] svg")
     chart.scroll_into_view_if_needed()
     chart.hover()
@@ -528,18 +541,15 @@ def test_pointing_at_an_epoch_shows_every_entrant(browser: Any, ran: Path) -> No
     for label in ENTRANTS:
         assert label in tip
     assert "epoch" in tip
-    opened.close(path)
+    assert opened.wrong == []
 
 
-def test_the_code_is_shown_byte_for_byte(browser: Any, ran: Path) -> None:
-    path = ran / "report.html"
-    opened = Opened(browser, path)
+def test_the_code_is_shown_byte_for_byte(opened: Opened, ran: Path) -> None:
     for component in COMPONENTS:
-        for backend in ("torch", "jax", "numpy"):
+        for backend in BACKENDS:
             file = f"{backend}/{component}.py"
             shown = opened.page.eval_on_selector(f'pre[data-file="{file}"]', "e => e.textContent")
             assert shown.encode() == (ran / "source" / file).read_bytes(), file
-    opened.close(path)
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,10 @@ def test_no_false_alarm(
 ) -> None:
     # Seven batches an epoch, so that a call of several has enough.
     size = 10 if mode == "fused" else BATCH
-    plan = make_plan(model, dtype=dtype, lr=0.03 if model == "linear" else 0.1, batch_size=size)
+    # In float64, which sees most, every term of the update counts.
+    terms = {"momentum": 0.9, "weight_decay": 0.01} if dtype == "float64" else {}
+    lr = 0.03 if model == "linear" else 0.1
+    plan = make_plan(model, dtype=dtype, lr=lr, batch_size=size, **terms)
     session = opened(backend, plan, style, mode)
     verdict = judged(session, backend, plan, session_data(plan), style, mode)
     assert verdict.first_difference is None
@@ -129,7 +132,7 @@ USUAL = (
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["torch", "mindspore"])
+@pytest.mark.parametrize("backend", ["torch"])
 def test_planted_in_a_worker(backend: str, tmp_path: Path, small_folder: Path) -> None:
     names = {plant(backend, what, tmp_path): what for what in USUAL}
     command = [sys.executable, ROOT / "compare.py", "--backends", *names, "numpy"]

@@ -51,7 +51,7 @@ CELLS = [
 ]
 #: The same examples every time: a failure in CI is one that a developer meets as well.
 FIXED = settings(derandomize=True, deadline=None, max_examples=20)
-DEEP = settings(FIXED, max_examples=100)
+DEEP = settings(FIXED, max_examples=60)
 #: Whose argmax takes subnormal logits for zero (backends/*/accuracy.py).
 FLUSHING = {"jax": "always", "mindspore": "in some threads"}
 

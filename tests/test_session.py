@@ -750,7 +750,10 @@ def test_words_of_an_error_can_be_written(broken: Made) -> None:
 # ---- a worker that waits -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "backend",
+    [pytest.param(b, marks=[pytest.mark.slow] * (b != "numpy")) for b in BACKENDS],
+)
 def test_waiting_costs_nothing(backend: str, workers: Callable[[str], WorkerSession]) -> None:
     """Right after work that uses all its threads: no thread spins for the next."""
     mode = BACKENDS[backend].info.usual_mode

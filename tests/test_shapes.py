@@ -16,7 +16,12 @@ from tests.conftest import BACKENDS, Command, make_plan
 
 ROWS, COLUMNS, CLASSES, EXAMPLES = 6, 9, 26, 60
 CHOICES = [
-    pytest.param(backend, choice, id=f"{backend}-{choice}")
+    pytest.param(
+        backend,
+        choice,
+        id=f"{backend}-{choice}",
+        marks=[pytest.mark.slow] * (backend not in ("numpy", "torch")),
+    )
     for backend, found in BACKENDS.items()
     for choice in found.info.data
 ]
