@@ -16,7 +16,7 @@ parameters under your names, in your layout; docs/checking-a-port.md has a compl
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,18 +24,22 @@ from typing import Any
 import numpy as np
 
 from common.agreement.diagnose import Diagnosis, Patient, diagnose
+from common.agreement.probes import parted, rounds_inside
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
 from common.agreement.track import Track
-from common.agreement.verdict import Verdict
-from common.contract.arrays import Array, Arrays, cast
+from common.agreement.units import gradients_of
+from common.agreement.verdict import Difference, Verdict
+from common.contract.arrays import cast
 from common.contract.entrant import Entrant
+from common.contract.given import Paths, as_array, as_arrays, rebuilt
 from common.contract.info import DTYPES, MODES
-from common.contract.labels import check_classes, check_targets
+from common.contract.labels import TARGET, check_classes, check_targets
 from common.contract.models import MODELS, Model
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 from common.entrants.port import CLASSIFICATION, REGRESSION, Port, PortSession, opened_as
+from common.entrants.session import Session
 from common.errors import Refused
 from common.measure.machine import available_cores
 from common.running.judging import NOT_RUN, Candidate, Judging, free_run_of
@@ -76,9 +80,9 @@ def check(
     port: Port | str | Path,
     reference: Port | None = None,
     *,
-    params: Arrays,
-    images: Array,
-    labels: Array,
+    params: Mapping[str, Any],
+    images: Any,
+    labels: Any,
     model: str | None = None,
     style: str = "concise",
     mode: str = "eager",
@@ -97,9 +101,10 @@ def check(
         port: functions, or the name or the folder of a backend that follows the contract.
         reference: what is ported, computing in the dtype it is given; None: the NumPy referee,
             for a registered model, whose parameters have the names and layout of `docs/`.
-        params: initial values, under the names and in the layout both functions expect.
-        images: (N, features), numbers; bytes are pixels and divided by 255.
-        labels: (N,) classes, or (N, 1) targets of a regression.
+        params: initial values, under the names and in the layout both functions expect: a dict,
+            name -> array, or a tree of dicts; arrays, lists or any framework's tensors.
+        images: (N, ...), numbers, likewise; bytes are pixels and divided by 255.
+        labels: (N,) classes, or floats: targets of a regression, (N, ...).
         model: a registered one; needed without a reference.
         style: of a backend's functions, and of the update where the port has none.
         mode: "eager", "jit" or "fused".
@@ -109,17 +114,23 @@ def check(
         the report; `report.agrees` is the answer, `print(report)` the explanation.
 
     Raises:
-        Refused: neither a model nor a reference, or a reference that computes in float32.
+        Refused: neither a model nor a reference; what is no array of numbers; a function that
+            returns another shape; a reference that computes in float32, or answers at random.
         BadLabel: labels that no loss could take.
     """
     started = time.perf_counter()
     refuse_words(reference, model, optimizer, dtype, mode)
+    arrays, paths = as_arrays(params)
+    images, labels = as_array("images", images), as_array("labels", labels)
+    if paths is not None:
+        port, reference = on_tree(port, paths), on_tree(reference, paths)
     classifies = MODELS[model].classifies if model else labels.dtype.kind in "iu"
+    target = labels.shape[1:] if model is None else TARGET
     classes = 1 + int(labels.max(initial=0)) if classifies else 0
     if classifies:
         check_classes(labels, len(images), classes)
     else:
-        check_targets(labels, len(images))
+        check_targets(labels, len(images), target)
     kind = CLASSIFICATION if classifies else REGRESSION
     plan = Plan(
         model=model or kind, optimizer=optimizer, lr=lr, momentum=momentum,
@@ -129,9 +140,9 @@ def check(
     )  # fmt: skip
     if images.dtype.kind == "f":
         images = images.astype(dtype)
-    if kind == REGRESSION:
-        labels = labels.astype(dtype)
-    data = {"train": (images, labels), "initial": cast(params, dtype), "classes": classes}
+    labels = labels.astype(dtype if kind == REGRESSION else "int64")
+    data = {"train": (images, labels), "initial": cast(arrays, dtype), "classes": classes}
+    data["target"] = target
     work = Work(plan, data, Orders(plan, len(images)), len(images), {}, None)
     session, backend, style = opened_as(port, style, mode)
     entrant = Entrant("port", "port", backend.name, style, mode, "memory")
@@ -140,6 +151,14 @@ def check(
     judged = judged if isinstance(port, Port) else backend
     found, verdict = examine(Candidate(entrant, judged, session, NOT_RUN), work, reference)
     return Report(verdict, found, time.perf_counter() - started)
+
+
+def on_tree(port: Any, paths: Paths) -> Any:
+    """A port whose forward takes the tree that the parameters were given as."""
+    if not isinstance(port, Port):
+        return port
+    forward = port.forward
+    return replace(port, forward=lambda flat, images: forward(rebuilt(flat, paths), images))
 
 
 def refuse_words(
@@ -177,12 +196,17 @@ def examine(candidate: Candidate, work: Work, reference: Port | None) -> tuple[D
         ours.claim()
 
     images, labels = work.data["train"]
+    index = np.arange(min(plan.batch_size, len(images)), dtype=np.int32)
     if work.data["classes"]:
-        logits = ours.exact.logits(cast(work.initial, "float64"), images[:1].astype("float64"))
+        batch, _ = ours.exact.batch(index)
+        logits = ours.exact.logits(cast(work.initial, "float64"), batch)
         check_classes(labels, len(images), logits.shape[1])
     reopen()
     schedule = Schedule(work.orders, plan.batch_size)
-    found = diagnose(Patient(entrant, backend.info, session, reopen), Track(ours, schedule))
+    track = Track(ours, schedule)
+    found = diagnose(Patient(entrant, backend.info, session, reopen), track)
+    if found.difference is not None:
+        found.difference = at_random(found.difference, session, track)
     judging.prepare([candidate])
     reopen()
     trained = replace(candidate, run=free_run_of(session, work.orders))
@@ -194,6 +218,21 @@ def examine(candidate: Candidate, work: Work, reference: Port | None) -> tuple[D
     return found, verdict
 
 
+def at_random(difference: Difference, session: Session, track: Track) -> Difference:
+    """Say so where it is because the port answers one question in two ways."""
+    at = track.expected(1)
+    batch = at.at.params, at.images, at.labels
+    allowed = {name: 2 * e.allowed for name, e in at.gradients.items()}
+    name = parted(gradients_of(session, *batch), gradients_of(session, *batch), allowed)
+    if name is None:
+        return difference
+    words = (
+        f"called twice with the same inputs it gives two answers, {name} first; to confirm, look "
+        "for a dropout that is on, or another draw of random numbers"
+    )
+    return replace(difference, likely_cause=words)
+
+
 def referee_of(
     plan: Plan, data: dict[str, Any], reference: Port | None, rule: Rule | None
 ) -> Referee:
@@ -201,12 +240,25 @@ def referee_of(
     if reference is None:
         return Referee(plan, data, rule)
     described = Model(plan.model, {}, "", plan.model == CLASSIFICATION, 0, 0, 0.0)
-    referee = Referee(plan, data, model=described, make=lambda: PortSession(reference))
-    first = data["train"][0][:1].astype("float64")
-    logits = referee.exact.logits(cast(data["initial"], "float64"), first)
+    referee = Referee(plan, data, model=described, make=lambda: PortSession(reference, "reference"))
+    start = cast(data["initial"], "float64")
+    index = np.arange(min(plan.batch_size, len(data["train"][1])), dtype=np.int32)
+    images, labels = referee.exact.batch(index)
+    logits = referee.exact.logits(start, images)
     if logits.dtype != np.float64:
         raise Refused(
             f"the reference computes {logits.dtype} from float64; it must keep the dtype it is "
             "given to be held against"
+        )
+    first, again = (gradients_of(referee.exact, start, images, labels) for _ in range(2))
+    if (name := parted(first, again, {})) is not None:
+        raise Refused(
+            f"the reference gives two answers when called twice with the same inputs, {name} "
+            "first; switch its dropout off, or give it the same random numbers each time"
+        )
+    if rounds_inside(referee.exact, start, images, labels):
+        raise Refused(
+            "the reference computes in float32 somewhere inside, though it is given float64; it "
+            "must keep the dtype it is given to be held against"
         )
     return referee

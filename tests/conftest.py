@@ -56,7 +56,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 
 
 #: Fixtures of a file that take seconds, which each of pytest's processes would make anew.
-DEAR = {"browser", "everyday", "found", "of_one", "of_several", "planted", "said"}
+DEAR = {"browser", "everyday", "found", "of_eager", "of_one", "of_several", "planted", "said"}
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -36,6 +36,7 @@ class Case:
         cause: words of the likely cause.
         data: changes of images and labels.
         asked: arguments of `check`.
+        tree: whether the parameters are given as a tree of dicts.
     """
 
     port: str
@@ -45,6 +46,7 @@ class Case:
     cause: str = ""
     data: Callable[[Arrays], Arrays] = dict
     asked: dict[str, Any] = field(default_factory=dict)
+    tree: bool = False
 
 
 def wide(data: Arrays) -> Arrays:
@@ -58,10 +60,73 @@ def regression(data: Arrays) -> Arrays:
     return {**data, "labels": data["images"][:, :1] * 2 - 1}
 
 
+def columns(data: Arrays) -> Arrays:
+    """Three targets for each example."""
+    return {**data, "labels": data["images"][:, :3] * 2 - 1}
+
+
+def flat(data: Arrays) -> Arrays:
+    """One target for each example, in a vector."""
+    return {**data, "labels": data["images"][:, 0] * 2 - 1}
+
+
+def tensors(data: Arrays) -> Arrays:
+    """Tensors of a framework, one of which is differentiated; labels in a list."""
+    images = importlib.import_module("torch").tensor(data["images"], requires_grad=True)
+    return {"images": images, "labels": data["labels"].tolist()}
+
+
+def many(data: Arrays) -> Arrays:
+    """Pictures."""
+    return {**data, "images": data["images"].reshape(-1, 3, 2, 2)}
+
+
 CASES = {
     # Nothing is compiled: the quickest.
     "torch, a summed loss": Case(
         "torch:summed", "torch", "differs", "loss", "summed over the batch of 32"
+    ),
+    "torch, a loss of each example": Case(
+        "torch:unreduced", "torch", None, cause="shape (32,): one number for each example"
+    ),
+    "torch, an original whose loss is of each example": Case(
+        "torch", "torch:unreduced", None, cause="the reference's loss returns shape (32,)"
+    ),
+    "torch, two outputs": Case("torch:two", "torch", None, cause="forward returns a tuple"),
+    "torch, an original at random": Case(
+        "torch", "torch:random", None, cause="two answers when called twice with the same inputs"
+    ),
+    "torch, an original with float32 inside": Case(
+        "torch", "torch:narrow", None, cause="float32 somewhere inside"
+    ),
+    # Whole trainings.
+    "torch, an original with a branch detached": Case("torch:detached", "torch:detached"),
+    "torch, a port at random": Case(
+        "torch:random", "torch", "differs", "forward", "called twice with the same inputs"
+    ),
+    "torch, a slope that is infinite": Case(
+        "torch:root", "torch:safe root", "differs", "gradient", "first is nan though"
+    ),
+    "torch, of tensors": Case("torch", "torch", data=tensors),
+    "torch, of pictures": Case("torch:pictures", "torch:pictures", data=many),
+    "torch, a tree": Case("torch:tree", "torch:tree", tree=True),
+    "torch, targets of three numbers": Case("torch:columns", "torch:columns", data=columns),
+    "torch, three numbers summed": Case(
+        "torch:summed columns",
+        "torch:columns",
+        "differs",
+        "loss",
+        "over the 3 numbers of a target",
+        data=columns,
+    ),
+    "torch, targets in a vector": Case("torch:flat", "torch:flat", data=flat),
+    "torch, every target with every prediction": Case(
+        "torch:pairs",
+        "torch:flat",
+        "differs",
+        "loss",
+        "(n, 1) against (n,) is broadcast",
+        data=flat,
     ),
     # One framework.
     "jax as it is": Case("jax", "jax"),
@@ -135,9 +200,15 @@ CASES = {
         "mindspore:summed", "torch", "differs", "loss", "summed over the batch of 32"
     ),
 }
-EVERYDAY = ["torch, a summed loss"]
+EVERYDAY = [name for name, case in CASES.items() if name.startswith("torch, ") and not case.verdict]
+EVERYDAY += ["torch, a summed loss"]
+EAGER = [name for name in CASES if name.startswith("torch, ") and name not in EVERYDAY]
 ONE_FRAMEWORK = [name for name in CASES if name.startswith("jax, ") or name == "jax as it is"]
-SEVERAL = [name for name in CASES if name not in EVERYDAY + ONE_FRAMEWORK]
+SEVERAL = [name for name in CASES if name not in EVERYDAY + EAGER + ONE_FRAMEWORK]
+
+
+#: Whose loss is a squared error.
+SQUARED = ("linear model", "regression", "flat", "pairs", "columns", "summed columns")
 
 
 def starting_values() -> Arrays:
@@ -171,7 +242,12 @@ class Functions:
             self.relu = torch.relu
             self.softmax = lambda o: torch.softmax(o, 1)
             self.round = lambda x: x.float()
+            self.drop = lambda x: torch.nn.functional.dropout(x, 0.1)
+            self.detach = lambda x: x.detach()
+            self.root = torch.sqrt
+            self.where = torch.where
             self.cross_entropy = torch.nn.functional.cross_entropy
+            self.each = lambda o, y: torch.nn.functional.cross_entropy(o, y, reduction="none")
             self.right = lambda o, y: (o.argmax(dim=1) == y).sum()
         elif framework == "jax":
             jax, optax = map(importlib.import_module, ("jax", "optax"))
@@ -197,13 +273,29 @@ def port_of(words: str) -> Port:
     relu = (lambda x: x) if slip in ("no ReLU", "mlp without ReLU") else f.relu
 
     def forward(params: Any, images: Any) -> Any:
-        hidden = relu(images @ params["first"] + params["first_b"])
+        if slip == "tree":
+            params = {**params["body"], "last": params["head"]["last"]}
+        if slip == "pictures":
+            images = images.reshape(len(images), -1)
+        before = images @ params["first"] + params["first_b"]
+        hidden = relu(before)
+        if slip == "random":
+            hidden = f.drop(hidden)
+        if slip == "narrow":
+            hidden = f.round(hidden).to(images.dtype)
+        if slip == "detached":
+            hidden = hidden + f.detach(hidden)
+        if slip.endswith("root"):  # of what is not chosen, too, unless that is kept from it
+            safe = f.where(before > 0, before, 1.0) if slip == "safe root" else before
+            hidden = f.where(before > 0, f.root(safe), 0.0)
         square = params["square"].T if slip == "transposed" else params["square"]
         logits = relu(hidden @ square) @ params["last"]
         if slip == "float32 constant":
             logits = logits * float(np.float32(1 / 3)) * 3
         if slip == "rounds":
             logits = f.round(logits)
+        if slip == "two":
+            return logits, hidden
         return f.softmax(logits) if slip == "softmax" else logits
 
     def one_layer(params: Any, images: Any) -> Any:
@@ -216,12 +308,20 @@ def port_of(words: str) -> Port:
     def predict(params: Any, images: Any) -> Any:
         return relu(images @ params["first"] + params["first_b"]) @ params["last"][:, :1]
 
+    def several(params: Any, images: Any) -> Any:
+        return relu(images @ params["first"] + params["first_b"]) @ params["last"]
+
     def cross_entropy(logits: Any, labels: Any) -> Any:
+        if slip == "unreduced":
+            return f.each(logits, labels)
         mean = f.cross_entropy(logits, labels)
         return mean * len(labels) if slip == "summed" else mean
 
     def squared_error(logits: Any, labels: Any) -> Any:
-        return ((logits - labels) ** 2 / 2).mean()
+        if slip == "flat":
+            logits = logits[:, 0]
+        squares = (logits - labels) ** 2 / 2
+        return squares.sum(1).mean() if slip == "summed columns" else squares.mean()
 
     def descent(params: Any, lr: float, momentum: float, decay: float) -> Any:
         rate = lr * (1.001 if slip == "hasty update" else 1)
@@ -240,11 +340,15 @@ def port_of(words: str) -> Port:
         "mlp model": two_layers,
         "mlp without ReLU": two_layers,
         "regression": predict,
+        "flat": predict,
+        "pairs": predict,
+        "columns": several,
+        "summed columns": several,
     }
     return Port(
         framework,
         forwards.get(slip, forward),
-        squared_error if slip in ("linear model", "regression") else cross_entropy,
+        squared_error if slip in SQUARED else cross_entropy,
         descent if slip.endswith("update") else None,
         generous if slip == "generous" else None,
     )
@@ -265,9 +369,13 @@ def result_of(case: Case) -> dict[str, Any]:
             outputs = 1 if model == "linear" else 10
             weight = draw.normal(0, 0.1, (FEATURES, outputs))
             params = {"output.weight": weight, "output.bias": np.zeros(outputs)}
+    given: Any = params
+    if case.tree:
+        body = {name: array for name, array in params.items() if name != "last"}
+        given = {"body": body, "head": {"last": params["last"]}}
     original = port_of(case.original) if case.original else None
     try:
-        report = check(port_of(case.port), original, params=params, **case.data(data), **case.asked)
+        report = check(port_of(case.port), original, params=given, **case.data(data), **case.asked)
     except CompareError as error:
         return {"verdict": None, "refused": str(error), "kind": type(error).__name__}
     first = report.diagnosis.difference

@@ -22,7 +22,7 @@ from common.entrants.port import Port
 from common.errors import BadLabel, Refused
 from tests.conftest import EXAMPLES, FEATURES, make_plan
 from tests.fakes import BY_LARGEST, HASTY, LATE, ROOT, SUMMED, copy_backend
-from tests.ports import CASES, EVERYDAY, ONE_FRAMEWORK, RESULT, SEVERAL
+from tests.ports import CASES, EAGER, EVERYDAY, ONE_FRAMEWORK, RESULT, SEVERAL
 
 Arrays = dict[str, np.ndarray]
 
@@ -292,6 +292,11 @@ def everyday() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
+def of_eager() -> dict[str, dict[str, Any]]:
+    return run_ports(EAGER)
+
+
+@pytest.fixture(scope="module")
 def of_one() -> dict[str, dict[str, Any]]:
     return run_ports(ONE_FRAMEWORK)
 
@@ -325,6 +330,12 @@ def says_what_it_must(name: str, found: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", EVERYDAY)
 def test_port(name: str, everyday: dict[str, dict[str, Any]]) -> None:
     says_what_it_must(name, everyday[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EAGER)
+def test_port_that_compiles_nothing(name: str, of_eager: dict[str, dict[str, Any]]) -> None:
+    says_what_it_must(name, of_eager[name])
 
 
 @pytest.mark.slow

@@ -65,7 +65,10 @@ def gradients(forward, loss, mode):
     def recorded(params, images, labels):
         leaves = {n: p.detach().requires_grad_() for n, p in params.items()}
         value, logits = objective(leaves, images, labels)
-        grads = torch.autograd.grad(value, list(leaves.values()))
+        # Zeros for a parameter that the loss does not use, as elsewhere.
+        grads = torch.autograd.grad(
+            value, list(leaves.values()), materialize_grads=True
+        )
         grads = dict(zip(leaves, grads, strict=True))
         return value.detach(), logits.detach(), grads
 

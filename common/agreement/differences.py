@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from common.agreement.checks import ROW, Outcome, batch_checks
+import numpy as np
+
+from common.agreement.checks import ROW, STEP, Check, Outcome, batch_checks
 from common.agreement.drift import beyond, free_limit
 from common.agreement.expectations import Expectations, expected_at
 from common.agreement.inputs import inputs_at
@@ -81,6 +83,8 @@ def difference(expectations: Expectations, outcome: Outcome) -> Difference:
     elif slip is not None:
         words = f"likely {slip.words}; to confirm, {slip.confirm}"
         stage = slip.stage or stage
+    elif not np.isfinite(check.value) and np.isfinite(check.referee):
+        words = no_number(check)
     elif check.unit == ROW:
         words = (
             "likely only the call that holds several steps is wrong, for a single step is right; "
@@ -89,6 +93,18 @@ def difference(expectations: Expectations, outcome: Outcome) -> Difference:
     unit = f"{check.unit}, compiled" if check.compiled else check.unit
     return Difference(
         check.step, stage, check.tensor, check.index, check.value, check.referee, words, unit
+    )
+
+
+def no_number(check: Check) -> str:
+    """What is said of NaN or an infinity where the referee has a number."""
+    words = f"{check.tensor} is {check.value}"
+    if check.stage != "gradient" or check.unit == STEP:
+        return words
+    return (
+        f"{words} though what is before it is right: a slope is infinite there, or a branch that "
+        "where() does not choose is differentiated all the same; to confirm, look for a root, a "
+        "logarithm or a quotient of what may be zero"
     )
 
 

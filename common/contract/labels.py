@@ -19,19 +19,26 @@ from common.errors import BadLabel
 Array = NDArray[Any]
 
 
-def check_labels(images: Array, labels: Array, classes: int) -> None:
+#: The shape of one target of the registered regression.
+TARGET = (1,)
+
+
+def check_labels(
+    images: Array, labels: Array, classes: int, target: tuple[int, ...] = TARGET
+) -> None:
     """Refuse labels that do not go with these images: classes with pixels, else either kind.
 
     Args:
         images: (n, features), uint8 pixels or other numbers.
-        labels: (n,) classes, or, where images are no pixels, (n, 1) targets.
+        labels: (n,) classes, or, where images are no pixels, (n, *target) targets.
         classes: how many there are; of no consequence to targets.
+        target: the shape of one; of no consequence to classes.
 
     Raises:
         BadLabel: as `check_classes` or `check_targets`.
     """
     if images.dtype != np.uint8 and labels.dtype.kind == "f":
-        check_targets(labels, len(images))
+        check_targets(labels, len(images), target)
     else:
         check_classes(labels, len(images), classes)
 
@@ -56,12 +63,13 @@ def check_classes(labels: Array, examples: int, classes: int) -> None:
         raise BadLabel(f"label {labels[first]} of example {first}: {allowed}")
 
 
-def check_targets(labels: Array, examples: int) -> None:
-    """Refuse labels that are not one number to be predicted for each example.
+def check_targets(labels: Array, examples: int, target: tuple[int, ...] = TARGET) -> None:
+    """Refuse labels that are not what is to be predicted for each example.
 
     Args:
-        labels: to be finite floats, (examples, 1).
+        labels: to be finite floats, (examples, *target).
         examples: how many there are.
+        target: the shape of one.
 
     Raises:
         BadLabel: another dtype or shape, infinite or NaN: the first such label.
@@ -69,11 +77,11 @@ def check_targets(labels: Array, examples: int) -> None:
     allowed = "targets are finite floats"
     if labels.dtype.kind != "f":
         raise BadLabel(f"labels of dtype {labels.dtype}: {allowed}")
-    _check_shape(labels, (examples, 1), "targets")
-    finite = np.isfinite(labels[:, 0])
-    if not finite.all():
-        first = np.argmin(finite)
-        raise BadLabel(f"label {labels[first, 0]} of example {first}: {allowed}")
+    _check_shape(labels, (examples, *target), "targets")
+    wrong = ~np.isfinite(labels)
+    if wrong.any():
+        first = int(np.argwhere(wrong)[0][0])
+        raise BadLabel(f"label {labels[wrong][0]} of example {first}: {allowed}")
 
 
 def _check_shape(labels: Array, shape: tuple[int, ...], kind: str) -> None:

@@ -35,6 +35,7 @@ class Functions:
         count: (logits, labels) -> how many are right.
         classifies: whether labels are classes.
         classes: how many there are; 0 for targets.
+        target: the shape of one.
         axes: parameter -> its axes' names, for the backend's layout.
         names: of the parameters; a compiled function may return another order.
         labels_dtype: of the labels that the losses take.
@@ -52,6 +53,7 @@ class Functions:
     count: Callable[..., Any]
     classifies: bool
     classes: int
+    target: tuple[int, ...]
     axes: Axes
     names: tuple[str, ...]
     labels_dtype: np.dtype[Any]
@@ -77,7 +79,7 @@ class Components:
         if self._use.classifies:
             check_classes(labels, examples, classes)
         else:
-            check_targets(labels, examples)
+            check_targets(labels, examples, self._use.target)
         return self._tensor(labels.astype(self._use.labels_dtype))
 
     def logits(self, params: Arrays, images: Array, compiled: bool = False) -> Array:

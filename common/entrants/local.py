@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
-from common.contract.labels import check_labels
+from common.contract.labels import TARGET, check_labels
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.data import idx
@@ -69,7 +69,8 @@ class LocalSession:
             plan: `Plan.asdict()`.
             choices: {"style", "mode", "data"}.
             data: {"folder", "limit"} of IDX files, or {"train", "test": pairs of arrays};
-                "initial": the parameters; "classes": how many there are, 0 for targets.
+                "initial": the parameters; "classes": how many there are, 0 for targets;
+                "target": the shape of one, where it is not (1,).
 
         Raises:
             Unavailable: the framework cannot be imported, or the device is not there.
@@ -123,11 +124,12 @@ class LocalSession:
     def _compose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
         """Put the components together for one plan."""
         self._plan, self._choices, self._classes = plan, choices, data["classes"]
+        self._target = tuple(data.get("target", TARGET))
         self._choose(plan, choices)
         mode = choices["mode"]
         train, self._test = read(data)
         for images, labels in filter(None, (train, self._test)):
-            check_labels(images, labels, self._classes)
+            check_labels(images, labels, self._classes, self._target)
         place = self._data.place
         if choices["data"] == "loader":  # the loader reads the files; one example tells the types
             train = (train[0][:1], train[1][:1])
@@ -178,6 +180,7 @@ class LocalSession:
             count=self._count,
             classifies=self._classifies,
             classes=self._classes,
+            target=self._target,
             axes=self._axes,
             names=names,
             labels_dtype=self._data.to_array(one[1]).dtype,

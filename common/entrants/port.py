@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from common.contract.axes import Names
 from common.contract.entrant import why_absent
 from common.contract.models import MODELS
@@ -27,10 +29,11 @@ class Port:
 
     Attributes:
         framework: the backend whose tensors they take, "torch" for instance.
-        forward: (params, images) -> logits (n, classes), or predictions (n, 1).
+        forward: (params, images) -> logits (n, classes), or predictions (n, ...). The parameters
+            are a dict by name, or the tree of dicts that they were given as.
         loss: (logits, labels) -> the batch's mean, a scalar.
         update: (params, lr, momentum, decay) -> state, update(params, grads, state) -> params,
-            state; None: the backend's own.
+            state, all of them dicts by name ("a.b" of a tree); None: the backend's own.
         correct: (logits, labels) -> how many are right; None: the backend's own.
     """
 
@@ -42,11 +45,35 @@ class Port:
 
 
 class PortSession(LocalSession):
-    """Somebody's functions in the harness of their framework's backend."""
+    """Somebody's functions in the harness of their framework's backend.
 
-    def __init__(self, port: Port) -> None:
+    Args:
+        port: the functions.
+        who: "port" or "reference", for what is refused.
+    """
+
+    def __init__(self, port: Port, who: str = "port") -> None:
         super().__init__(port.framework)
-        self._port = port
+        self._port, self._who = port, who
+
+    def _compose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
+        """Put the components together, if the functions give what those need."""
+        super()._compose(plan, choices, data)
+        size = min(plan["batch_size"], len(data["train"][1]))
+        images, labels = self._data.take(self._held, self._tensor(np.arange(size, dtype=np.int32)))
+        logits = self._make_forward(self._params)(self._params, images)
+        shape = shape_of(logits)
+        if shape is None or shape[:1] != (size,) or (self._classifies and len(shape) != 2):
+            kind = "(n, classes)" if self._classifies else "(n, ...)"
+            raise Refused(
+                f"the {self._who}'s forward returns {described(logits)} for {size} examples; "
+                f"give one tensor {kind}"
+            )
+        value = self._loss_of(logits, labels)
+        if shape_of(value) != ():
+            words = "one number for each example; take the mean"
+            words = words if shape_of(value) == (size,) else "the mean over the batch is needed"
+            raise Refused(f"the {self._who}'s loss returns {described(value)}: {words}")
 
     def _choose(self, plan: dict[str, Any], choices: dict[str, Any]) -> None:
         """Take the port's functions for the backend's."""
@@ -63,6 +90,18 @@ class PortSession(LocalSession):
         self._make_update = port.update or own
         counts = port.correct or accuracy.correct
         self._count = counts if self._classifies else accuracy.uncounted
+
+
+def shape_of(tensor: Any) -> tuple[int, ...] | None:
+    """The shape of a tensor; None of what has none."""
+    shape = getattr(tensor, "shape", None)
+    return None if shape is None else tuple(shape)
+
+
+def described(value: Any) -> str:
+    """What was returned, in words."""
+    shape = shape_of(value)
+    return f"a {type(value).__name__}" if shape is None else f"shape {shape}"
 
 
 _NUMBERS = itertools.count(1)

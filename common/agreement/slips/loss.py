@@ -50,6 +50,14 @@ def loss_slips(
         )
         if not together:
             yield smoothed(chances, labels, right["dlogits"], values["dlogits"])
+    elif logits.shape[1:] in ((), (1,)) and len(labels) > 1:
+        pairs = [loss_at(logits, np.roll(labels, shift, axis=0)) for shift in range(len(labels))]
+        yield Slip(
+            {name: np.mean([one[name] for one in pairs], axis=0) for name in names},
+            "every prediction is compared with every target, not with its own: (n, 1) against (n,) "
+            "is broadcast to (n, n)",
+            "print the shapes of predictions and targets in the loss",
+        )
     yield from ratio_slips(parts, "the loss is {:.6g} times the mean", expectations)
     for name in names:
         yield from ratio_slips({name: right[name]}, f"{name} alone is {{:.6g}} times", expectations)

@@ -47,12 +47,16 @@ def factors(expectations: Expectations | None) -> dict[float, tuple[str, str]]:
         1 / np.log(2): ("the logarithm is to base 2", "the loss at the start should be ln 10"),
     }
     if expectations is not None:
-        n, classes = len(expectations.labels), expectations.logits.shape[1]
+        n, classes = len(expectations.labels), int(np.prod(expectations.logits.shape[1:]))
         batch = "double the batch: it should hardly change"
         if not expectations.model.classifies:
             half = "the 1/2 of the squared error"
             known[2.0] = (f"{half} is missing", "differentiate (y - t)²/2 by hand")
             known[0.5] = (f"{half} is there twice", "differentiate (y - t)²/2 by hand")
+            if classes > 1:
+                columns = f"over the {classes} numbers of a target"
+                known[float(classes)] = (f"it is summed {columns}, not averaged", "take the mean")
+                known[1 / classes] = (f"it is averaged {columns}, too, not summed", "take the sum")
         else:
             known[2.0] = ("it is doubled: counted or applied twice", "halve it and compare")
             known[0.5] = ("it is halved: a 1/2 that belongs to squared error", "double it")

@@ -1,0 +1,78 @@
+"""Questions that need no catalogue of slips: is it random, does it keep the dtype it is given?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from common.agreement.expected import FLOAT64_FLOOR
+from common.agreement.units import gradients_of
+from common.contract.arrays import Array, Arrays
+from common.entrants.session import Session
+
+#: Relative moves that float64 resolves to six digits, and that float32 rounds away (2⁻²⁴ is 6e-8).
+SMALL = 1e-10
+
+#: Relative moves that float32 resolves, too, to some three digits.
+LARGE = 1e-4
+
+#: A slope that is off by so much is another one: curvature and float64 leave less.
+OTHER_SLOPE = 0.01
+
+#: And of what is off the larger move has to mend so much.
+MENDED = 2 / 3
+
+DIRECTIONS = 3
+
+
+def parted(first: Arrays, again: Arrays, allowed: Mapping[str, object]) -> str | None:
+    """The first tensor in which two answers to one question are further apart than allowed.
+
+    Args:
+        first, again: the answers.
+        allowed: how far each may be, for each element or for all; float64's rounding, if it is
+            not named.
+    """
+    for name, tensor in first.items():
+        floor = FLOAT64_FLOOR * float(np.max(np.abs(tensor), initial=0.0))
+        bound = np.asarray(allowed.get(name, floor))
+        with np.errstate(invalid="ignore"):  # two infinities are not apart
+            apart = np.abs(again[name].astype("float64") - tensor)
+        equal = (again[name] == tensor) | (np.isnan(again[name]) & np.isnan(tensor))
+        if not (equal | (apart <= bound)).all():
+            return name
+    return None
+
+
+def rounds_inside(session: Session, params: Arrays, images: Array, labels: Array) -> bool:
+    """Whether somebody who was given float64 computes part of it in float32.
+
+    Along random directions d, (L(p + h d) - L(p - h d)) / 2h has to be the slope that the gradient
+    says. In float64 it is, for h = 1e-10 as for 1e-4. What rounds to float32 has no part in the
+    first, because so small a move is lost, and in the second it has. Where a branch is detached
+    neither is right: that may be meant, and is not what is asked here.
+
+    Args:
+        session: opened in float64.
+        params: where; a direction moves every element in proportion to itself.
+        images, labels: of one batch.
+    """
+    draw = np.random.default_rng(4)
+    grads = gradients_of(session, params, images, labels)
+
+    def slope(way: Arrays, h: float) -> float:
+        ends = [{n: p + s * h * way[n] for n, p in params.items()} for s in (1, -1)]
+        up, down = (float(gradients_of(session, end, images, labels)["loss"]) for end in ends)
+        return (up - down) / (2 * h)
+
+    lost = 0
+    for _ in range(DIRECTIONS):
+        way = {name: draw.normal(0, 1, p.shape) * np.abs(p) for name, p in params.items()}
+        shares = [float(np.vdot(grads[name], way[name])) for name in params]
+        near, far = (abs(slope(way, h) - sum(shares)) for h in (SMALL, LARGE))
+        # What one step of float64 in the loss makes of so small a move says nothing.
+        least = 64 * float(np.spacing(abs(float(grads["loss"])))) / SMALL
+        other = near > max(OTHER_SLOPE * float(np.linalg.norm(shares)), least)
+        lost += other and far < (1 - MENDED) * near
+    return lost == DIRECTIONS
