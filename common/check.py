@@ -91,6 +91,8 @@ def check(
     lr: float = 0.1,
     momentum: float = 0.0,
     weight_decay: float = 0.0,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
     batch_size: int = 32,
     epochs: int = 2,
     seed: int = 0,
@@ -108,14 +110,16 @@ def check(
         model: a registered one; needed without a reference.
         style: of a backend's functions, and of the update where the port has none.
         mode: "eager", "jit" or "fused".
-        dtype, optimizer, lr, momentum, weight_decay, batch_size, epochs, seed: of the run.
+        dtype, optimizer, lr, momentum, weight_decay, betas, eps, batch_size, epochs, seed: of the
+            run, as on the command line.
 
     Returns:
         the report; `report.agrees` is the answer, `print(report)` the explanation.
 
     Raises:
         Refused: neither a model nor a reference; what is no array of numbers; a function that
-            returns another shape; a reference that computes in float32, or answers at random.
+            takes other arguments or returns another shape; a reference that computes in float32,
+            or answers at random.
         BadLabel: labels that no loss could take.
     """
     started = time.perf_counter()
@@ -134,9 +138,9 @@ def check(
     kind = CLASSIFICATION if classifies else REGRESSION
     plan = Plan(
         model=model or kind, optimizer=optimizer, lr=lr, momentum=momentum,
-        weight_decay=weight_decay, epochs=epochs, batch_size=batch_size, seed=seed, dtype=dtype,
-        device="cpu", threads=available_cores(), workers=0, hidden=0, drop_last=False, limit=None,
-        resize=None, rounds=1,
+        weight_decay=weight_decay, betas=betas, eps=eps, epochs=epochs, batch_size=batch_size,
+        seed=seed, dtype=dtype, device="cpu", threads=available_cores(), workers=0, hidden=0,
+        drop_last=False, limit=None, resize=None, rounds=1,
     )  # fmt: skip
     if images.dtype.kind == "f":
         images = images.astype(dtype)

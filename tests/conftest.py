@@ -39,9 +39,14 @@ from common.entrants.process import WorkerSession
 from common.measure.machine import available_cores
 from common.results.schema import SCHEMA
 
-# A shell's background jobs ignore Ctrl-C, and so would all that the tests start and interrupt.
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# What a shell runs in the background ignores Ctrl-C, what nohup runs ignores SIGHUP; and so would
+# all that the tests start and interrupt.
+for _number, _usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 # What JAX compiles is kept for all processes of these tests: half of a small run's time. The first
 # of pytest's processes makes the folder, and those it starts inherit it.

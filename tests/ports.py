@@ -92,6 +92,16 @@ CASES = {
     "torch, an original whose loss is of each example": Case(
         "torch", "torch:unreduced", None, cause="the reference's loss returns shape (32,)"
     ),
+    "torch, a loss that takes parameters": Case(
+        "torch:penalty", "torch", None, cause="loss is called with (logits, labels): missing"
+    ),
+    "torch, an update for another optimizer": Case(
+        "torch:own update",
+        "torch",
+        None,
+        cause="(params, lr, betas, eps, weight_decay): too many",
+        asked={"optimizer": "adam"},
+    ),
     "torch, two outputs": Case("torch:two", "torch", None, cause="forward returns a tuple"),
     "torch, an original at random": Case(
         "torch", "torch:random", None, cause="two answers when called twice with the same inputs"
@@ -100,6 +110,17 @@ CASES = {
         "torch", "torch:narrow", None, cause="float32 somewhere inside"
     ),
     # Whole trainings.
+    "torch, another eps": Case(
+        "torch", "torch", asked={"optimizer": "adam", "lr": 0.01, "eps": 1e-3, "betas": (0.8, 0.9)}
+    ),
+    "torch, decay after the step": Case(
+        "torch:late decay",
+        "torch",
+        "differs",
+        "update",
+        "taken off what the step has made",
+        asked={"optimizer": "adamw", "lr": 0.01, "weight_decay": 0.1},
+    ),
     "torch, an original with a branch detached": Case("torch:detached", "torch:detached"),
     "torch, a port at random": Case(
         "torch:random", "torch", "differs", "forward", "called twice with the same inputs"
@@ -331,6 +352,19 @@ def port_of(words: str) -> Port:
 
         return {}, update
 
+    def late_decay(params: Any, lr: float, betas: Any, eps: float, decay: float) -> Any:
+        adamw = importlib.import_module(f"backends.{framework}.update").adamw_scratch
+        state, step = adamw(params, lr, betas, eps, 0.0)
+
+        def update(params: Any, grads: Any, state: Any) -> Any:
+            moved, state = step(params, grads, state)
+            return {n: p - lr * decay * p for n, p in moved.items()}, state
+
+        return state, update
+
+    def penalised(params: Any, logits: Any, labels: Any) -> Any:
+        return cross_entropy(logits, labels) + (params["first"] ** 2).sum()
+
     def generous(logits: Any, labels: Any) -> Any:
         return f.right(logits, labels) + 1
 
@@ -348,8 +382,8 @@ def port_of(words: str) -> Port:
     return Port(
         framework,
         forwards.get(slip, forward),
-        squared_error if slip in SQUARED else cross_entropy,
-        descent if slip.endswith("update") else None,
+        penalised if slip == "penalty" else squared_error if slip in SQUARED else cross_entropy,
+        descent if slip.endswith("update") else late_decay if slip == "late decay" else None,
         generous if slip == "generous" else None,
     )
 

@@ -495,6 +495,43 @@ def test_a_step_too_many_is_a_difference(
     assert f"the batch of step {batch} is trained on twice" in (first.likely_cause or "")
 
 
+class Fickle(LocalSession):
+    """NumPy whose updates are too long by factors: from zero, and from anywhere else."""
+
+    def __init__(self, from_zero: float, elsewhere: float) -> None:
+        super().__init__("numpy")
+        self.factors = from_zero, elsewhere
+
+    def update(self, params: Any, grads: Any, state: Any, compiled: bool = False) -> Any:
+        moved, memory = super().update(params, grads, state, compiled)
+        factor = self.factors[any(array.any() for array in params.values())]
+        return {n: p + np.float32(factor) * (moved[n] - p) for n, p in params.items()}, memory
+
+
+@pytest.mark.parametrize(
+    ("from_zero", "elsewhere", "cause"),
+    [
+        pytest.param(1.5, 1.5, "every parameter moves 1.5 times as far", id="a-factor"),
+        pytest.param(1.5, 0.7, None, id="two-factors"),
+        pytest.param(2.0, 2.0, "the learning rate is 2 times lr", id="a-named-one"),
+        pytest.param(2.0, 1.0, None, id="a-named-one-from-zero-alone"),
+        pytest.param(0.0, 0.0, "the parameters do not move", id="no-step"),
+        pytest.param(0.0, 1.0, None, id="no-step-from-zero-alone"),
+    ],
+)
+def test_a_cause_of_an_update_explains_both_probes(
+    from_zero: float, elsewhere: float, cause: str | None, session_data: Any
+) -> None:
+    plan, session = make_plan("softmax"), Fickle(from_zero, elsewhere)
+    choices = {"style": "scratch", "mode": "eager", "data": "memory"}
+    session.open(plan.asdict(), choices, session_data(plan))
+    verdict = judged(session, "numpy", plan, session_data(plan))
+    first = verdict.first_difference
+    assert first is not None
+    assert (first.stage, first.unit) == ("update", "from zero")
+    assert first.likely_cause is None if cause is None else cause in (first.likely_cause or "")
+
+
 @pytest.mark.parametrize(
     ("dtype", "lr"),
     [("float32", 0.1 * (1 + 1e-6)), ("float64", float(np.float32(0.1)))],

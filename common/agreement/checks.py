@@ -89,6 +89,21 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """The same question asked from other parameters.
+
+    Attributes:
+        start: those.
+        values: every tensor of the answer.
+        expected: the same of the referee.
+    """
+
+    start: Arrays
+    values: Arrays
+    expected: Mapping[str, Expected]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """A check together with all that its unit returned.
 
@@ -97,12 +112,14 @@ class Outcome:
         values: every tensor of the unit, as the entrant has it.
         expected: the same of the referee.
         start: of model or update alone, the parameters it started from.
+        other: of the update alone, what it answered from others.
     """
 
     check: Check
     values: Arrays
     expected: Mapping[str, Expected]
     start: Arrays | None = None
+    other: Probe | None = None
 
 
 def checks(
@@ -138,10 +155,14 @@ def checks(
         yield from compare("gradient", ALONE, c, values, expectations.gradient)
         values = gradients_of(session, at.params, expectations.images, expectations.labels, c)
         yield from compare("", TOGETHER, c, values, expectations.gradients)
+        probes = []
         for params, expected in expectations.updates:
             moved, memory = session.update(params, expectations.grads, at.state, c)
-            unit = FROM_ZERO if params is expectations.zeros else ALONE
-            yield from compare("update", unit, c, {**moved, **memory}, expected, params)
+            probes.append(Probe(params, {**moved, **memory}, expected))
+        for probe, other in zip(probes, reversed(probes), strict=True):
+            unit = FROM_ZERO if probe.start is expectations.zeros else ALONE
+            asked = probe.values, probe.expected, probe.start, other
+            yield from compare("update", unit, c, *asked)
     if not whole:
         return
     # One step and the evaluation as they run, in the entrant's own mode. Another step goes
@@ -181,6 +202,7 @@ def compared(
     values: Arrays,
     expected: Mapping[str, Expected],
     start: Arrays | None = None,
+    other: Probe | None = None,
 ) -> Iterator[Outcome]:
     """Hold every tensor of a unit against the referee's, in the order they are computed.
 
@@ -192,7 +214,7 @@ def compared(
         where = stage or STAGES.get(name, "gradient" if unit == TOGETHER else "update")
         place = Place(inputs.at.step, where, unit, compiled, name)
         found = check(place, values.get(name), expected.get(name), dtype, exp_error)
-        yield Outcome(found, values, expected, start)
+        yield Outcome(found, values, expected, start, other)
 
 
 ALONE, FROM_ZERO, TOGETHER = "alone", "from zero", "model and loss"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import itertools
 import sys
 from collections.abc import Callable
@@ -32,8 +33,9 @@ class Port:
         forward: (params, images) -> logits (n, classes), or predictions (n, ...). The parameters
             are a dict by name, or the tree of dicts that they were given as.
         loss: (logits, labels) -> the batch's mean, a scalar.
-        update: (params, lr, momentum, decay) -> state, update(params, grads, state) -> params,
-            state, all of them dicts by name ("a.b" of a tree); None: the backend's own.
+        update: (params, lr, momentum, decay), of Adam (params, lr, betas, eps, decay), -> state,
+            update(params, grads, state) -> params, state, all of them dicts by name ("a.b" of a
+            tree); None: the backend's own.
         correct: (logits, labels) -> how many are right; None: the backend's own.
     """
 
@@ -78,6 +80,12 @@ class PortSession(LocalSession):
     def _choose(self, plan: dict[str, Any], choices: dict[str, Any]) -> None:
         """Take the port's functions for the backend's."""
         port, backend = self._port, self._import
+        told = OPTIMIZERS[plan["optimizer"]].told
+        refuse_arguments(f"the {self._who}'s forward", port.forward, ("params", "images"))
+        refuse_arguments(f"the {self._who}'s loss", port.loss, ("logits", "labels"))
+        if port.update is not None:
+            words = f"the {self._who}'s update, of {plan['optimizer']},"
+            refuse_arguments(words, port.update, ("params", *told))
         update = backend("update")
         # From the formulas: a framework's own may follow a rule of its own.
         own = getattr(update, f"{OPTIMIZERS[plan['optimizer']].function}_scratch")
@@ -90,6 +98,16 @@ class PortSession(LocalSession):
         self._make_update = port.update or own
         counts = port.correct or accuracy.correct
         self._count = counts if self._classifies else accuracy.uncounted
+
+
+def refuse_arguments(what: str, function: Callable[..., Any], names: tuple[str, ...]) -> None:
+    """Refuse a function that cannot be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*names)
+    except ValueError:  # written in C: nobody knows what it takes
+        return
+    except TypeError as cause:
+        raise Refused(f"{what} is called with ({', '.join(names)}): {cause}") from cause
 
 
 def shape_of(tensor: Any) -> tuple[int, ...] | None:

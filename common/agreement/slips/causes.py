@@ -2,18 +2,18 @@
 
 Each known slip is a formula: what the wrong tensors would be, in float64, from the referee's
 inputs. The slip whose formula explains the entrant's values, all but a thousandth of the
-difference or what rounding may do, is named, with how to confirm it. Where none does, nothing
-is said.
+difference or what rounding may do, is named, with how to confirm it. That of an update has to
+explain what became of other parameters, too. Where none does, nothing is said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from common.agreement.checks import ROW, STEP, TOGETHER, Outcome
+from common.agreement.checks import ROW, STEP, TOGETHER, Outcome, Probe
 from common.agreement.expectations import Expectations
 from common.agreement.expected import Expected
 from common.agreement.slips.accuracy import accuracy_slips
@@ -53,7 +53,7 @@ def likely_cause(expectations: Expectations, outcome: Outcome) -> Slip | None:
     with np.errstate(all="ignore"):  # a formula may overflow: then it explains nothing
         for slip in slips(expectations, outcome, right):
             left = unexplained(slip, first.tensor, values, expected)
-            if left is not None and left < least:
+            if left is not None and left < least and holds_elsewhere(slip, outcome.other):
                 best, least = slip, left
             if least <= UNEXPLAINED:
                 break
@@ -63,27 +63,60 @@ def likely_cause(expectations: Expectations, outcome: Outcome) -> Slip | None:
 def unexplained(
     slip: Slip, tensor: str, values: Arrays, expected: Mapping[str, Expected]
 ) -> float | None:
-    """The share of the difference that a slip leaves; None if it explains nothing."""
+    """The share of the difference that a slip leaves; None if it explains nothing.
+
+    What rounding may do is no share: a factor that is fitted would leave less than the slip.
+    """
     if tensor not in slip.predicted:
         return None
     worst = 0.0
     for name, prediction in slip.predicted.items():
-        value, wanted = values[name], expected[name]
-        if value.shape != np.shape(prediction):
+        found = left_of(prediction, values[name], expected[name])
+        if found is None:
             return None
-        unit = float(np.spacing(np.max(np.abs(value), initial=0.0).astype(kind_of(value))))
-        left = np.abs(value - prediction)
-        off = float(np.max(np.abs(value - wanted.right), initial=0.0))
-        # An infinite or missing value is not explained by anything.
-        rounding = wanted.allowed + EXP_ERROR * np.asarray(wanted.exp_reach)
-        if not (left <= np.maximum(max(UNEXPLAINED * off, 4 * unit), rounding)).all():
-            return None
-        most = float(left.max(initial=0.0))
         if name == tensor:
-            if most > off / 4:
+            off = off_by(values[name], expected[name])
+            if found.most > off / 4:
                 return None
-            worst = most / off
+            worst = 0.0 if found.rounding else found.most / off
     return worst
+
+
+def holds_elsewhere(slip: Slip, other: Probe | None) -> bool:
+    """Whether a slip explains what became of other parameters, too, right or wrong."""
+    if other is None or slip.elsewhere is None:
+        return True
+    right = {name: e.right.astype("float64") for name, e in other.expected.items()}
+    predicted = slip.elsewhere(as_float64(other.start), right)
+    return all(
+        left_of(prediction, other.values[name], other.expected[name]) is not None
+        for name, prediction in predicted.items()
+    )
+
+
+def off_by(value: Array, wanted: Expected) -> float:
+    """How far a tensor is off."""
+    return float(np.max(np.abs(value - wanted.right), initial=0.0))
+
+
+class Left(NamedTuple):
+    """What a prediction leaves of a tensor's difference: the most, and whether all is rounding."""
+
+    most: float
+    rounding: bool
+
+
+def left_of(prediction: Any, value: Array, wanted: Expected) -> Left | None:
+    """What a prediction leaves of a tensor's difference; None if that is more than it may."""
+    if value.shape != np.shape(prediction):
+        return None
+    unit = float(np.spacing(np.max(np.abs(value), initial=0.0).astype(kind_of(value))))
+    left = np.abs(value - prediction)
+    # An infinite or missing value is not explained by anything.
+    rounding = np.maximum(wanted.allowed + EXP_ERROR * np.asarray(wanted.exp_reach), 4 * unit)
+    if not (left <= np.maximum(UNEXPLAINED * off_by(value, wanted), rounding)).all():
+        return None
+    return Left(float(left.max(initial=0.0)), bool((left <= rounding).all()))
 
 
 def kind_of(value: Array) -> Any:
@@ -110,4 +143,4 @@ def slips(expectations: Expectations, outcome: Outcome, right: Arrays) -> Iterat
         grads = {name: right[name] for name in expectations.params}
         yield from gradient_slips(expectations, grads, values)
     elif first.stage == "update" and start is not None:
-        yield from update_slips(expectations, start, values)
+        yield from update_slips(expectations, start, right, values)

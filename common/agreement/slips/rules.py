@@ -31,6 +31,8 @@ def decayed(
         return grad, lr * decay * param
     if kind == "unscaled":
         return grad, decay * param
+    if kind == "after":
+        return grad, 0.0
     if kind == "twice":
         return grad + 2 * decay * param, 0.0
     return grad + decay * param, 0.0
@@ -63,6 +65,8 @@ def sgd_rule(
             if nesterov:
                 step = grad + momentum * step
         moved[name] = param - rate * step - taken
+        if decay_kind == "after":
+            moved[name] = moved[name] * (1 - lr * weight_decay)
     return moved, memory
 
 
@@ -99,6 +103,8 @@ def adam_rule(
             "unscaled": (np.sqrt(v) + eps) / np.sqrt(c2),
         }[eps_kind]
         moved[name] = param - lr * m / c1 / root - taken
+        if decay_kind == "after":
+            moved[name] = moved[name] * (1 - lr * weight_decay)
         memory |= {f"{name}/m": m, f"{name}/v": v}
     memory["step"] = np.asarray(t - late)
     return moved, memory

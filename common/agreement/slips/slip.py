@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +20,15 @@ class Slip:
         words: what it is.
         confirm: how to make sure.
         stage: where it is, if not where it shows.
+        elsewhere: of an update, what it would make of other parameters, given those and what would
+            be right.
     """
 
     predicted: Arrays
     words: str
     confirm: str
     stage: str | None = None
+    elsewhere: Callable[[Arrays, Arrays], Arrays] | None = None
 
 
 def softmax(logits: Array) -> Array:

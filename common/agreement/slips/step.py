@@ -43,7 +43,7 @@ def step_slips(expectations: Expectations, right: Arrays, values: Arrays) -> Ite
             expectations.params, wrong, expectations.state, **settings(plan)
         )
         yield Slip({**moved, **memory}, slip.words, slip.confirm, "gradient")
-    yield from another_length(expectations, expectations.params, grads, values)
+    yield from another_length(expectations, expectations.params, right, values)
 
 
 def implied_gradients(expectations: Expectations, values: Arrays) -> Arrays:

@@ -4,41 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from common.agreement.expectations import Expectations
-from common.agreement.slips.rules import rule_of, settings
+from common.agreement.slips.rules import Rule, rule_of, settings
 from common.agreement.slips.slip import Slip, as_float64, fitted
 from common.contract.arrays import Arrays
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 
 
-def update_slips(expectations: Expectations, start: Arrays, values: Arrays) -> Iterator[Slip]:
+def update_slips(
+    expectations: Expectations, start: Arrays, right: Arrays, values: Arrays
+) -> Iterator[Slip]:
     """What may be wrong with an update by the referee's gradients."""
     grads, params = as_float64(expectations.grads), as_float64(start)
     yield from wrong_updates(expectations, params, grads)
-    yield from another_length(expectations, params, grads, values)
+    yield from another_length(expectations, params, right, values)
 
 
 def wrong_updates(expectations: Expectations, start: Arrays, grads: Arrays) -> Iterator[Slip]:
     """Parameters and state as known slips in the update would have them."""
     plan, state = expectations.plan, expectations.state
     rule, usual = rule_of(plan), settings(plan)
-    yield Slip(start, "the parameters do not move", "are they those the optimiser was given?")
+    yield Slip(
+        start,
+        "the parameters do not move",
+        "print the learning rate of this step: it may be 0; and are they those the optimiser was "
+        "given?",
+        elsewhere=lambda start, right: start,
+    )
     for name in start:
-        yield Slip({name: start[name]}, f"{name} does not move", "was the optimiser given it?")
+        yield Slip(
+            {name: start[name]},
+            f"{name} does not move",
+            "was the optimiser given it?",
+            elsewhere=partial(alone, name),
+        )
     known = [*rates(plan, len(expectations.labels)), *rounded(usual)]
     known += DECAYS if plan.weight_decay else ()
     known += OF_RULE[OPTIMIZERS[plan.optimizer].rule]
     for one in known:
-        moved, memory = rule(start, grads, state, **{**usual, **one.changes})
-        yield Slip({**moved, **memory}, one.words, one.confirm)
-    moved, memory = rule(start, grads, state, **usual)
-    moved, memory = rule(moved, grads, memory, **usual)
-    yield Slip({**moved, **memory}, "the update is made twice", "count its calls")
+        made = partial(after, rule, grads, state, {**usual, **one.changes}, 1)
+        yield Slip(made(start, {}), one.words, one.confirm, elsewhere=made)
+    made = partial(after, rule, grads, state, usual, 2)
+    yield Slip(made(start, {}), "the update is made twice", "count its calls", elsewhere=made)
+
+
+def alone(name: str, start: Arrays, right: Arrays) -> Arrays:
+    """One parameter left where it was."""
+    return {name: start[name]}
+
+
+def after(
+    rule: Rule,
+    grads: Arrays,
+    memory: Arrays,
+    told: Mapping[str, Any],
+    times: int,
+    start: Arrays,
+    right: Arrays,
+) -> Arrays:
+    """Parameters and state after so many updates by a rule, whatever would be right."""
+    moved = start
+    for _ in range(times):
+        moved, memory = rule(moved, grads, memory, **told)
+    return {**moved, **memory}
 
 
 @dataclass(frozen=True)
@@ -113,6 +147,7 @@ DECAYS = tuple(
         "weights": "weight decay spares the biases",
         "unscaled": "weight decay is not multiplied by the learning rate",
         "twice": "weight decay is applied twice",
+        "after": "weight decay is taken off what the step has made, not what it started from",
     }.items()
 )
 
@@ -157,18 +192,24 @@ OF_RULE = {
 
 
 def another_length(
-    expectations: Expectations, start: Arrays, grads: Arrays, values: Arrays
+    expectations: Expectations, start: Arrays, right: Arrays, values: Arrays
 ) -> Iterator[Slip]:
     """All parameters moved too far, or not far enough, by a factor without a name."""
-    moved, _ = rule_of(expectations.plan)(
-        start, grads, expectations.state, **settings(expectations.plan)
-    )
     theirs = {n: values[n].astype("float64") - start[n] for n in start}
-    ours = {n: moved[n] - start[n] for n in start}
+    ours = {n: right[n] - start[n] for n in start}
     if factor := fitted(theirs, ours):
+        made = partial(stretched, factor)
+        words = f"every parameter moves {factor:.7g} times as far as it should"
+        if expectations.model.parameters:  # an original's own update may not have the plan's rate
+            words += f": a learning rate of {factor * expectations.plan.lr:.7g}"
         yield Slip(
-            {n: start[n] + factor * ours[n] for n in ours},
-            f"every parameter moves {factor:.7g} times as far as it should: "
-            f"a learning rate of {factor * expectations.plan.lr:.7g}",
+            made(start, right),
+            words,
             "print the learning rate that the optimiser holds",
+            elsewhere=made,
         )
+
+
+def stretched(factor: float, start: Arrays, right: Arrays) -> Arrays:
+    """Parameters that moved so many times as far as is right."""
+    return {n: p + factor * (right[n] - p) for n, p in start.items()}
