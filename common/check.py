@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from common.agreement.diagnose import Diagnosis, Patient, diagnose
-from common.agreement.probes import parted, rounds_inside
+from common.agreement.probes import loss_factors, parted, rounds_inside
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
 from common.agreement.track import Track
@@ -105,7 +105,8 @@ def check(
             for a registered model, whose parameters have the names and layout of `docs/`.
         params: initial values, under the names and in the layout both functions expect: a dict,
             name -> array, or a tree of dicts; arrays, lists or any framework's tensors.
-        images: (N, ...), numbers, likewise; bytes are pixels and divided by 255.
+        images: (N, ...), numbers, likewise; bytes are pixels and divided by 255,
+            other integers are tokens.
         labels: (N,) classes, or floats: targets of a regression, (N, ...).
         model: a registered one; needed without a reference.
         style: of a backend's functions, and of the update where the port has none.
@@ -210,7 +211,7 @@ def examine(candidate: Candidate, work: Work, reference: Port | None) -> tuple[D
     track = Track(ours, schedule)
     found = diagnose(Patient(entrant, backend.info, session, reopen), track)
     if found.difference is not None:
-        found.difference = at_random(found.difference, session, track)
+        found.difference = probed(found.difference, session, track)
     judging.prepare([candidate])
     reopen()
     trained = replace(candidate, run=free_run_of(session, work.orders))
@@ -222,19 +223,29 @@ def examine(candidate: Candidate, work: Work, reference: Port | None) -> tuple[D
     return found, verdict
 
 
-def at_random(difference: Difference, session: Session, track: Track) -> Difference:
-    """Say so where it is because the port answers one question in two ways."""
-    at = track.expected(1)
+def probed(difference: Difference, session: Session, track: Track) -> Difference:
+    """Say what questions that need no catalogue of slips find: before any guess, or after all."""
+    at, exact = track.expected(1), track.referee.exact
     batch = at.at.params, at.images, at.labels
     allowed = {name: 2 * e.allowed for name, e in at.gradients.items()}
     name = parted(gradients_of(session, *batch), gradients_of(session, *batch), allowed)
-    if name is None:
-        return difference
-    words = (
-        f"called twice with the same inputs it gives two answers, {name} first; to confirm, look "
-        "for a dropout that is on, or another draw of random numbers"
-    )
-    return replace(difference, likely_cause=words)
+    if name is not None:
+        words = (
+            f"called twice with the same inputs it gives two answers, {name} first; to confirm, "
+            "look for a dropout that is on, or another draw of random numbers"
+        )
+        return replace(difference, likely_cause=words)
+    if difference.stage == "loss" and difference.likely_cause is None:
+        factors = loss_factors(session, exact, at, at.at.other)
+        if factors is not None:
+            words = (
+                "likely it divides by another count than the reference: loss and slopes are "
+                f"{factors[0]:.4g} times the reference's on this batch, {factors[1]:.4g} times on "
+                "another; to confirm, is it the examples that are counted, their weights, or "
+                "those not ignored?"
+            )
+            return replace(difference, likely_cause=words)
+    return difference
 
 
 def referee_of(

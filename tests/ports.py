@@ -76,6 +76,12 @@ def tensors(data: Arrays) -> Arrays:
     return {"images": images, "labels": data["labels"].tolist()}
 
 
+def tokens(data: Arrays) -> Arrays:
+    """Whole numbers, rows of a table."""
+    draw = np.random.default_rng(3)
+    return {**data, "images": draw.integers(0, FEATURES, (EXAMPLES, 5))}
+
+
 def many(data: Arrays) -> Arrays:
     """Pictures."""
     return {**data, "images": data["images"].reshape(-1, 3, 2, 2)}
@@ -110,6 +116,18 @@ CASES = {
         "torch", "torch:narrow", None, cause="float32 somewhere inside"
     ),
     # Whole trainings.
+    "torch, weights divided by another count": Case(
+        "torch:weighted mean", "torch:weighted", "differs", "loss", "by another count than"
+    ),
+    "torch, of tokens": Case("torch:tokens", "torch:tokens", data=tokens),
+    "torch, a row that is padding": Case(
+        "torch:tokens",
+        "torch:padding",
+        "differs",
+        "gradient",
+        "only row 0 of first differs: the referee's is zero",
+        data=tokens,
+    ),
     "torch, another eps": Case(
         "torch", "torch", asked={"optimizer": "adam", "lr": 0.01, "eps": 1e-3, "betas": (0.8, 0.9)}
     ),
@@ -149,49 +167,50 @@ CASES = {
         "(n, 1) against (n,) is broadcast",
         data=flat,
     ),
-    # One framework.
-    "jax as it is": Case("jax", "jax"),
-    "jax, compiled": Case("jax", "jax", asked={"mode": "jit"}),
-    "jax, fused": Case("jax", "jax", asked={"mode": "fused"}),
-    "jax, in float64": Case("jax", "jax", asked={"dtype": "float64"}),
-    "jax, momentum and decay": Case(
-        "jax", "jax", asked={"optimizer": "momentum", "momentum": 0.9, "weight_decay": 0.01}
+    "torch, momentum and decay": Case(
+        "torch", "torch", asked={"optimizer": "momentum", "momentum": 0.9, "weight_decay": 0.01}
     ),
-    "jax, adam": Case("jax", "jax", asked={"optimizer": "adam", "lr": 0.01}),
-    "jax, of bytes": Case("jax", "jax", data=wide),
-    "jax, of a regression": Case("jax:regression", "jax:regression", data=regression),
-    "jax, one batch": Case("jax", "jax", asked={"batch_size": 70, "epochs": 1}),
-    "jax, a summed loss": Case(
-        "jax:summed", "jax", "differs", "loss", "summed over the batch of 32"
+    "torch, of bytes": Case("torch", "torch", data=wide),
+    "torch, of a regression": Case("torch:regression", "torch:regression", data=regression),
+    "torch, one batch": Case("torch", "torch", asked={"batch_size": 70, "epochs": 1}),
+    "torch, a transposed weight": Case(
+        "torch:transposed", "torch", "differs", "forward", "transposed"
     ),
-    "jax, a transposed weight": Case("jax:transposed", "jax", "differs", "forward", "transposed"),
-    "jax, no ReLU": Case("jax:no ReLU", "jax", "differs", "forward"),
-    "jax, a softmax too many": Case(
-        "jax:softmax", "jax", "differs", "forward", "the model ends in a softmax"
+    "torch, no ReLU": Case("torch:no ReLU", "torch", "differs", "forward"),
+    "torch, a softmax too many": Case(
+        "torch:softmax", "torch", "differs", "forward", "the model ends in a softmax"
     ),
-    "jax, an update of its own": Case("jax:own update", "jax"),
-    "jax, a hasty update": Case("jax:hasty update", "jax", "differs", "update", "1.001 times"),
-    "jax, a generous count": Case("jax:generous", "jax", "differs", "accuracy", "off by +1"),
-    "jax, a slip that float32 hides": Case("jax:float32 constant", "jax", "rounding"),
-    "jax, and float64 shows": Case(
-        "jax:float32 constant", "jax", "differs", "forward", asked={"dtype": "float64"}
+    "torch, an update of its own": Case("torch:own update", "torch"),
+    "torch, a hasty update": Case(
+        "torch:hasty update", "torch", "differs", "update", "1.001 times"
     ),
-    "jax, a registered model": Case("jax:softmax model", None, asked={"model": "softmax"}),
-    "jax, a registered network": Case("jax:mlp model", None, asked={"model": "mlp"}),
-    "jax, a registered regression": Case(
-        "jax:linear model", None, data=regression, asked={"model": "linear"}
+    "torch, a generous count": Case("torch:generous", "torch", "differs", "accuracy", "off by +1"),
+    "torch, a slip that float32 hides": Case("torch:float32 constant", "torch", "rounding"),
+    "torch, and float64 shows": Case(
+        "torch:float32 constant", "torch", "differs", "forward", asked={"dtype": "float64"}
     ),
-    "jax, a wrong registered network": Case(
-        "jax:mlp without ReLU",
+    "torch, a registered model": Case("torch:softmax model", None, asked={"model": "softmax"}),
+    "torch, a registered regression": Case(
+        "torch:linear model", None, data=regression, asked={"model": "linear"}
+    ),
+    "torch, a wrong registered network": Case(
+        "torch:mlp without ReLU",
         None,
         "differs",
         "forward",
         "no activation at all",
         asked={"model": "mlp"},
     ),
-    "jax, an original that rounds": Case(
-        "jax", "jax:rounds", None, cause="the reference computes float32 from float64"
+    "torch, an original that rounds": Case(
+        "torch", "torch:rounds", None, cause="the reference computes float32 from float64"
     ),
+    # One framework.
+    "jax as it is": Case("jax", "jax"),
+    "jax, compiled": Case("jax", "jax", asked={"mode": "jit"}),
+    "jax, fused": Case("jax", "jax", asked={"mode": "fused"}),
+    "jax, in float64": Case("jax", "jax", asked={"dtype": "float64"}),
+    "jax, adam": Case("jax", "jax", asked={"optimizer": "adam", "lr": 0.01}),
+    "jax, a registered network": Case("jax:mlp model", None, asked={"model": "mlp"}),
     # Two frameworks, each way.
     **{
         f"{original} to {port}{', ' + slip if slip else ''}{words}": Case(
@@ -213,9 +232,6 @@ CASES = {
             ("softmax", "forward", "the model ends in a softmax", "", {}),
         )
     },
-    "torch to torch, an original that rounds": Case(
-        "torch", "torch:rounds", None, cause="the reference computes float32 from float64"
-    ),
     "torch to mindspore": Case("mindspore", "torch"),
     "torch to mindspore, summed": Case(
         "mindspore:summed", "torch", "differs", "loss", "summed over the batch of 32"
@@ -266,6 +282,8 @@ class Functions:
             self.drop = lambda x: torch.nn.functional.dropout(x, 0.1)
             self.detach = lambda x: x.detach()
             self.root = torch.sqrt
+            self.arange = torch.arange
+            self.embedding = torch.nn.functional.embedding
             self.where = torch.where
             self.cross_entropy = torch.nn.functional.cross_entropy
             self.each = lambda o, y: torch.nn.functional.cross_entropy(o, y, reduction="none")
@@ -329,12 +347,20 @@ def port_of(words: str) -> Port:
     def predict(params: Any, images: Any) -> Any:
         return relu(images @ params["first"] + params["first_b"]) @ params["last"][:, :1]
 
+    def embedded(params: Any, images: Any) -> Any:
+        row = 0 if slip == "padding" else None
+        return f.embedding(images, params["first"], padding_idx=row).mean(1) @ params["last"]
+
     def several(params: Any, images: Any) -> Any:
         return relu(images @ params["first"] + params["first_b"]) @ params["last"]
 
     def cross_entropy(logits: Any, labels: Any) -> Any:
         if slip == "unreduced":
             return f.each(logits, labels)
+        if slip.startswith("weighted"):
+            weights = f.arange(1, 1 + CLASSES, dtype=logits.dtype)[labels]
+            whole = (weights * f.each(logits, labels)).sum()
+            return whole / (weights.sum() if slip == "weighted" else len(labels))
         mean = f.cross_entropy(logits, labels)
         return mean * len(labels) if slip == "summed" else mean
 
@@ -376,6 +402,8 @@ def port_of(words: str) -> Port:
         "regression": predict,
         "flat": predict,
         "pairs": predict,
+        "tokens": embedded,
+        "padding": embedded,
         "columns": several,
         "summed columns": several,
     }

@@ -12,12 +12,15 @@ from common.agreement.expectations import Expectations, expected_at
 from common.agreement.inputs import inputs_at
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
-from common.agreement.slips.causes import likely_cause
+from common.agreement.slips.causes import UNEXPLAINED, likely_cause
 from common.agreement.verdict import Difference
 from common.contract.arrays import Array
 from common.entrants.session import Session
 
 NAN = float("nan")
+
+#: Rows are few if there are so many times as many.
+FEW = 8
 
 
 def miscount(
@@ -85,6 +88,8 @@ def difference(expectations: Expectations, outcome: Outcome) -> Difference:
         stage = slip.stage or stage
     elif not np.isfinite(check.value) and np.isfinite(check.referee):
         words = no_number(check)
+    elif check.stage == "gradient" and (rows := rows_off(outcome)) is not None:
+        words = rows
     elif check.unit == ROW:
         words = (
             "likely only the call that holds several steps is wrong, for a single step is right; "
@@ -106,6 +111,30 @@ def no_number(check: Check) -> str:
         "where() does not choose is differentiated all the same; to confirm, look for a root, a "
         "logarithm or a quotient of what may be zero"
     )
+
+
+def rows_off(outcome: Outcome) -> str | None:
+    """Say so if few rows or columns of a gradient are off, and the rest is right."""
+    name = outcome.check.tensor
+    value, right = outcome.values[name], outcome.expected[name].right
+    if value.ndim != 2:
+        return None
+    apart = np.abs(value - right)
+    off = apart > apart.max() * UNEXPLAINED
+    for axis, kind in enumerate(("row", "column")):
+        lines = np.flatnonzero(off.any(axis=1 - axis))
+        share = np.take(off, lines, axis=axis).mean()
+        if len(lines) * FEW > off.shape[axis] or share < 1 / 2 or off.sum() < 2:
+            continue
+        listed = ", ".join(map(str, lines))
+        one = len(lines) == 1
+        words = f"only {kind}{'' if one else 's'} {listed} of {name} differ{'s' if one else ''}"
+        if not np.take(right, lines, axis=axis).any():
+            words += f": the referee's {'is' if one else 'are'} zero"
+        if not np.take(value, lines, axis=axis).any():
+            words += f": {'it is' if one else 'they are'} zero"
+        return words
+    return None
 
 
 def batches_differ(session: Session, referee: Referee, schedule: Schedule) -> Difference:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from common.agreement.referee import Referee, State
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays, cast, cast_one
 from common.contract.models import Model
 from common.contract.plan import Plan
 
@@ -17,8 +17,8 @@ class Inputs:
     Attributes:
         referee: exact and plain.
         at: the state.
-        images, labels: of its batch, in the run's dtype.
-        images64, labels64: widened; classes stay whole numbers.
+        images, labels: of its batch, in the run's dtype; tokens and classes are whole numbers.
+        images64, labels64: widened; whole numbers stay what they are.
         params, state: of `at`, widened.
     """
 
@@ -56,7 +56,7 @@ def inputs_at(referee: Referee, at: State) -> Inputs:
         at,
         images,
         labels,
-        images.astype("float64"),
+        cast_one(images, "float64"),
         labels64,
         cast(at.params, "float64"),
         cast(at.state, "float64"),

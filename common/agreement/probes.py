@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from common.agreement.expected import FLOAT64_FLOOR
-from common.agreement.units import gradients_of
+from common.agreement.inputs import Inputs
+from common.agreement.slips.slip import fitted
+from common.agreement.units import gradients_of, loss_of
 from common.contract.arrays import Array, Arrays
 from common.entrants.session import Session
 
@@ -24,6 +26,9 @@ OTHER_SLOPE = 0.01
 MENDED = 2 / 3
 
 DIRECTIONS = 3
+
+#: Factors that are off by so much are two: float32 leaves a hundredth of it.
+SAME_FACTOR = 1e-4
 
 
 def parted(first: Arrays, again: Arrays, allowed: Mapping[str, object]) -> str | None:
@@ -76,3 +81,37 @@ def rounds_inside(session: Session, params: Arrays, images: Array, labels: Array
         other = near > max(OTHER_SLOPE * float(np.linalg.norm(shares)), least)
         lost += other and far < (1 - MENDED) * near
     return lost == DIRECTIONS
+
+
+def loss_factors(
+    session: Session, exact: Session, inputs: Inputs, other: Array
+) -> tuple[float, float] | None:
+    """By which factors a loss and its gradient are another's, on two batches.
+
+    Args:
+        session: whose loss.
+        exact: the referee's, in float64.
+        inputs: the first batch.
+        other: the examples of the second.
+
+    Returns:
+        the two factors; None if on either batch loss and gradient are not one multiple of the
+        referee's, or if it is the same multiple on both.
+    """
+    found = []
+    images, labels = exact.batch(other)
+    for pictures, right in ((inputs.images64, inputs.labels64), (images, labels)):
+        logits = exact.logits(inputs.params, pictures)
+        wanted = loss_of(exact, logits, right)
+        theirs = loss_of(session, logits.astype(inputs.dtype), right)
+        factor = fitted(theirs, wanted)
+        near = SAME_FACTOR * max(1.0, abs(factor))
+        if any(
+            not np.abs(theirs[name] - factor * wanted[name]).max()
+            <= near * np.abs(wanted[name]).max()
+            for name in wanted
+        ):
+            return None
+        found.append(factor)
+    first, second = found
+    return None if abs(first - second) <= SAME_FACTOR * abs(first) else (first, second)

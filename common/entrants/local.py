@@ -297,7 +297,9 @@ class LocalSession:
         """SHA-256 of every batch's images, then labels, as the framework holds them."""
         sha = hashlib.sha256()
         for images, labels in self._batches(order):
-            sha.update(images.astype(images.dtype.newbyteorder("<"), copy=False).tobytes())
+            # Whole numbers are held in as many bytes as a framework likes.
+            kind = images.dtype.newbyteorder("<") if images.dtype.kind == "f" else "<i8"
+            sha.update(images.astype(kind, copy=False).tobytes())
             sha.update(labels.astype(self._labels_dtype).tobytes())
         return sha.hexdigest()
 
