@@ -28,6 +28,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("learning",),
     ("running",),
     ("results",),
+    ("modules",),
     ("agreement",),
     ("entrants",),
     ("measure",),

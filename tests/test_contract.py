@@ -33,8 +33,9 @@ def absent(backend: str, file: str) -> set[str]:
 def test_files(backend: str) -> None:
     folder, info = BACKENDS[backend].folder, BACKENDS[backend].info
     ledger = ["declared.py"] if info.declared else []
+    modules = ["module.py"] if info.modules else []
     assert sorted(p.name for p in folder.glob("*.py")) == sorted(
-        ["__init__.py", *CONTRACT, *ledger]
+        ["__init__.py", *CONTRACT, *ledger, *modules]
     )
 
 

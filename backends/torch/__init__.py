@@ -15,6 +15,7 @@ INFO = Info(
         "MKL_NUM_THREADS": "{threads}",
     },
     loader_packages=("torchvision",),
+    modules=("torch.nn.modules.module.Module",),
     remarks=(
         (
             "cuda",

@@ -130,6 +130,7 @@ class Info:
         remarks: (function, mode or device, dtype or "*", words): notes on who uses it.
         exp_error: largest relative error of the framework's float32 `exp`, measured.
         declared: differences that it has by design.
+        modules: base classes of the networks that its `module.py` takes, by their full names.
     """
 
     title: str
@@ -147,6 +148,7 @@ class Info:
     remarks: tuple[tuple[str, str, str], ...] = ()
     exp_error: float = 2.4e-7
     declared: tuple[Declared, ...] = ()
+    modules: tuple[str, ...] = ()
 
     def choices(self) -> tuple[str, ...]:
         """Every style, mode and data choice this backend has."""

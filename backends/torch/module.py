@@ -1,0 +1,347 @@
+"""Somebody's `torch.nn.Module`, asked part by part (common/modules/net.py)."""
+
+import copy
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import replace
+
+from common.modules.net import Answer, Call, Leaf
+from torch.nn import functional
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+
+import numpy as np
+import torch
+
+
+class Net:
+    """A module; a copy of it computes, one for each dtype.
+
+    Args:
+        module: left as it is.
+        names: of the inputs, if it is called with keywords.
+        mode: "eager", or "jit": each part compiled as one. What stands between
+            layers is run op by op in any mode, because hooks look into it.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.func.functional_call.html
+    """
+
+    framework = "torch"
+    doubles = True
+
+    def __init__(self, module, names=None, mode="eager"):
+        self.module, self.names, self.mode = module, names, mode
+        self._copies = {}
+        self._recorded = {}  # key -> how it was called: a tree and its leaves
+        self._compiled = {}
+
+    def _in(self, dtype, train):
+        """The copy that computes in a dtype, in training or evaluation."""
+        if dtype not in self._copies:
+            kind = getattr(torch, dtype)
+            self._copies[dtype] = copy.deepcopy(self.module).to(kind)
+        return self._copies[dtype].train(train)
+
+    def leaves(self):
+        """As `common.modules.net.Net.leaves`; a tied parameter once."""
+        found = {}
+        for path, module in self.module.named_modules(remove_duplicate=False):
+            for own, trained in (
+                (module._parameters, 1),
+                (module._buffers, 0),
+            ):
+                for role, tensor in own.items():
+                    if tensor is None:
+                        continue
+                    name = f"{path}.{role}" if path else role
+                    first = (name, type(module).__name__, tensor, trained, [])
+                    found.setdefault(id(tensor), first)[-1].append(path)
+        return [
+            Leaf(name, tuple(owners), kind, to_array(tensor), bool(trained))
+            for name, kind, tensor, trained, owners in found.values()
+        ]
+
+    def record(self, values, inputs, train):
+        """As `common.modules.net.Net.record`."""
+        calls, self._recorded = [], {}
+        dtype = dtype_of(values)
+        root = self._in(dtype, train)
+
+        def seen(key, module, asked, returned):
+            spec, leaves = asked
+            self._recorded[key] = spec, leaves
+            arrays = [
+                tuple(map(to_array, tensors(ls))) for ls in (leaves, returned)
+            ]
+            calls.append(Call(*key, type(module).__name__, *arrays))
+
+        tensors_of = {
+            name: to_tensor(array) for name, array in values.items()
+        }
+        with watched(root, seen, {}, {}):
+            args, kwargs = self._arguments(
+                [to_tensor(array) for array in inputs]
+            )
+            outputs = torch.func.functional_call(
+                root, tensors_of, args, kwargs, tie_weights=False
+            )
+        outputs = tensors(tree_flatten(outputs)[0])
+        return calls, arrays(outputs)
+
+    def _arguments(self, inputs):
+        """How the whole is called with its inputs."""
+        if self.names is None:
+            return tuple(inputs), {}
+        return (), dict(zip(self.names, inputs, strict=True))
+
+    def run(self, asked):
+        """As `common.modules.net.Net.run`."""
+        root = self._in(dtype_of(asked.values), asked.train)
+        path = asked.part[0] if asked.part else ""
+        part = root.get_submodule(path)
+        names = held_names(root, path)  # of the part's leaves -> the root's
+        trained = {leaf.name for leaf in self.leaves() if leaf.trained}
+        values = {
+            name: to_start(
+                asked.values[name], asked.backwards and name in trained
+            )
+            for name in dict.fromkeys(names.values())
+        }
+        inputs = [to_start(array, asked.backwards) for array in asked.inputs]
+        given = {
+            key: [
+                a if a is None else to_start(a, asked.backwards) for a in some
+            ]
+            for key, some in asked.given.items()
+        }
+        buffers = {
+            n: v.clone() for n, v in values.items() if n not in trained
+        }
+        held = {
+            n: buffers.get(name, values[name]) for n, name in names.items()
+        }
+        arrived = {}
+        with watched(root, None, given, arrived):
+            args, kwargs = self._called_with(asked.part, inputs)
+            outputs = self._called(part, held, args, kwargs, asked)
+        outputs = tensors(tree_flatten(outputs)[0])
+        answer = Answer(
+            outputs=arrays(outputs),
+            arrived={key: arrays(some) for key, some in arrived.items()},
+            buffers={name: to_array(b) for name, b in buffers.items()},
+        )
+        if not asked.backwards:
+            return answer
+        ends = pairs(outputs, asked.cotangents)
+        for key, some in asked.arrived_cotangents.items():
+            ends += pairs(arrived[key], some)
+        params = {n: v for n, v in values.items() if n in trained}
+        rest = (
+            one for some in given.values() for one in some if one is not None
+        )
+        slope_of = slopes(ends, [*inputs, *params.values(), *rest])
+        return replace(
+            answer,
+            input_slopes=tuple(map(slope_of, inputs)),
+            slopes={name: slope_of(value) for name, value in params.items()},
+            given_slopes={
+                key: tuple(
+                    None if one is None else slope_of(one) for one in some
+                )
+                for key, some in given.items()
+            },
+        )
+
+    def _called_with(self, key, inputs):
+        """The arguments of a part: the whole's, or as they were recorded."""
+        if key is None:
+            return self._arguments(inputs)
+        spec, leaves = self._recorded[key]
+        rest = iter(inputs)
+        return tree_unflatten(
+            [next(rest) if is_tensor(x) else x for x in leaves], spec
+        )
+
+    def _called(self, part, held, args, kwargs, asked):
+        """Call a part with its leaves, compiled if that is the mode."""
+
+        def called(held, args, kwargs):
+            # Something in place must neither change a leaf nor what is asked about.
+            args, kwargs = tree_map(copied, (args, kwargs))
+            return torch.func.functional_call(
+                part, held, args, kwargs, tie_weights=False
+            )
+
+        if self.mode == "eager" or asked.given:
+            return called(held, args, kwargs)
+        key = asked.part, id(part), asked.train
+        if key not in self._compiled:
+            torch.compiler.reset()  # or many layers would count towards a limit
+            self._compiled[key] = torch.compile(called)
+        return self._compiled[key](held, args, kwargs)
+
+    def loss(self, function, outputs, labels):
+        """As `common.modules.net.Net.loss`."""
+        held = [to_start(array, True) for array in outputs]
+        labels = to_tensor(np.asarray(labels))
+        value = (function or usual_loss)(*held, labels)
+        slope_of = slopes([(value, np.ones_like(to_array(value)))], held)
+        return to_array(value), tuple(map(slope_of, held))
+
+
+def usual_loss(outputs, labels):
+    """Softmax cross-entropy of classes, the mean of squares of targets."""
+    if labels.is_floating_point():
+        return functional.mse_loss(outputs, labels.to(outputs.dtype))
+    classes = outputs.shape[-1]
+    return functional.cross_entropy(
+        outputs.reshape(-1, classes), labels.reshape(-1).long()
+    )
+
+
+@contextmanager
+def watched(root, seen, given, arrived):
+    """Look at every call of a module under a root, or put something else in its place.
+
+    Args:
+        root: the module.
+        seen: called with key, module, (tree, leaves) of its arguments and the
+            leaves of what it returned.
+        given: key -> tensors that take the place of what is returned.
+        arrived: filled with key -> the tensors that such a call was made with.
+    """
+    counts, stack, handles = Counter(), [], []
+
+    def entered(path):
+        def before(module, args, kwargs):
+            key = path, counts[path]
+            counts[path] += 1
+            leaves, spec = tree_flatten((args, kwargs))
+            # Something in place may change them before the call returns.
+            leaves = [copied(x) for x in leaves]
+            stack.append((key, spec, leaves))
+            if key in given:
+                arrived[key] = tensors(leaves)
+
+        return before
+
+    def left(path):
+        def after(module, args, kwargs, returned):
+            key, spec, leaves = stack.pop()
+            flat, tree = tree_flatten(returned)
+            if seen is not None:
+                seen(key, module, (spec, leaves), flat)
+            if key not in given:
+                return None
+            rest = iter(given[key])
+            for place, x in enumerate(flat):
+                one = next(rest, None) if is_tensor(x) else None
+                flat[place] = x if one is None else one.clone()
+            return tree_unflatten(flat, tree)
+
+        return after
+
+    try:
+        for path, module in root.named_modules():
+            handles += [
+                module.register_forward_pre_hook(
+                    entered(path), with_kwargs=True
+                ),
+                module.register_forward_hook(left(path), with_kwargs=True),
+            ]
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def held_names(root, path):
+    """The leaves of a part by its own names, and what the root calls each."""
+    named = {}
+    for module in (root.named_parameters, root.named_buffers):
+        for name, tensor in module(remove_duplicate=False):
+            named.setdefault(id(tensor), name)
+    part = root.get_submodule(path)
+    own = (*part.named_parameters(remove_duplicate=False),)
+    own += (*part.named_buffers(remove_duplicate=False),)
+    return {name: named[id(tensor)] for name, tensor in own}
+
+
+def slopes(ends, starts):
+    """Differentiate Σ cotangent × end by every start; a function of one."""
+    ends = [
+        (end, to_tensor(np.asarray(c, to_array(end).dtype)))
+        for end, c in ends
+        if c is not None and end.requires_grad
+    ]
+    wanted = [start for start in starts if start.requires_grad]
+    found = {}
+    if ends and wanted:
+        tops, cotangents = zip(*ends, strict=True)
+        found = dict(
+            zip(
+                map(id, wanted),
+                torch.autograd.grad(
+                    tops, wanted, cotangents, allow_unused=True
+                ),
+                strict=True,
+            )
+        )
+
+    def slope_of(start):
+        if not start.is_floating_point():
+            return None
+        slope = found.get(id(start))
+        return to_array(torch.zeros_like(start) if slope is None else slope)
+
+    return slope_of
+
+
+def pairs(tensors, cotangents):
+    """Each tensor with its cotangent."""
+    return list(
+        zip(tensors, cotangents or (None,) * len(tensors), strict=True)
+    )
+
+
+def to_start(array, differentiated):
+    """A tensor that is differentiated by, if it is no integer."""
+    tensor = to_tensor(array)
+    return tensor.requires_grad_(
+        differentiated and tensor.is_floating_point()
+    )
+
+
+def dtype_of(values):
+    """Which dtype is computed in: that of the floats."""
+    kinds = [a.dtype.name for a in values.values() if a.dtype.kind == "f"]
+    return kinds[0] if kinds else "float32"
+
+
+def copied(x):
+    """A tensor that may be changed in place; anything else as it is."""
+    return x.clone() if is_tensor(x) else x
+
+
+def is_tensor(x):
+    """Whether it is one."""
+    return isinstance(x, torch.Tensor)
+
+
+def tensors(leaves):
+    """Those among the leaves of a tree."""
+    return [x for x in leaves if is_tensor(x)]
+
+
+def to_tensor(array):
+    """A copy, so that nothing changes what is kept."""
+    return torch.from_numpy(np.array(array, order="C"))
+
+
+def to_array(tensor):
+    """A copy in NumPy."""
+    return tensor.detach().cpu().numpy().copy()
+
+
+def arrays(tensors):
+    """A copy of each in NumPy."""
+    return tuple(map(to_array, tensors))
