@@ -29,6 +29,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("running",),
     ("results",),
     ("modules",),
+    ("mapping",),
     ("agreement",),
     ("entrants",),
     ("measure",),

@@ -20,6 +20,7 @@ FORBIDDEN = {
     "jaxlib",
     "optax",
     "flax",
+    "equinox",
     "mindspore",
     "tensorflow",
 }
@@ -173,6 +174,7 @@ def test_info_imports_only_the_contract(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", [*FRAMEWORKS, "numpy"])
 def test_backend_knows_no_other(backend: str) -> None:
-    own = {"torch": {"torch", "torchvision"}, "jax": {"jax", "optax"}}.get(backend, {backend})
+    more = {"torch": {"torch", "torchvision"}, "jax": {"jax", "optax", "flax", "equinox"}}
+    own = more.get(backend, {backend})
     for path in sorted((ROOT / "backends" / backend).glob("*.py")):
         assert not (imported(ast.parse(path.read_text(encoding="utf-8"))) & FORBIDDEN) - own, path

@@ -14,5 +14,11 @@ INFO = Info(
     environment={"NPROC": "{threads}", "JAX_PLATFORMS": "{device}"},
     # Ours and not JAX's, which has no such setting: see train.py, `pin_threads`.
     tuned={"COMPARE_PIN_THREADS": "1"},
+    modules=(
+        "flax.nnx.module.Module",
+        "flax.linen.module.Module",
+        "equinox._module._module.Module",
+        "equinox._module.Module",  # before 0.13
+    ),
     remarks=(("cuda", "*", "not tried on a GPU yet"),),
 )

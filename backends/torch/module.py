@@ -1,16 +1,20 @@
-"""Somebody's `torch.nn.Module`, asked part by part (common/modules/net.py)."""
+"""Somebody's `torch.nn.Module`, asked part by part (common/contract/net.py)."""
 
 import copy
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 
-from common.modules.net import Answer, Call, Leaf
+from common.contract.net import Answer, Call, Leaf
 from torch.nn import functional
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 import numpy as np
 import torch
+
+from .noise import noise
+
+FLOAT32_UNIT = 2.0**-24
 
 
 class Net:
@@ -42,7 +46,7 @@ class Net:
         return self._copies[dtype].train(train)
 
     def leaves(self):
-        """As `common.modules.net.Net.leaves`; a tied parameter once."""
+        """As `common.contract.net.Net.leaves`; a tied parameter once."""
         found = {}
         for path, module in self.module.named_modules(remove_duplicate=False):
             for own, trained in (
@@ -61,7 +65,7 @@ class Net:
         ]
 
     def record(self, values, inputs, train):
-        """As `common.modules.net.Net.record`."""
+        """As `common.contract.net.Net.record`."""
         calls, self._recorded = [], {}
         dtype = dtype_of(values)
         root = self._in(dtype, train)
@@ -94,7 +98,15 @@ class Net:
         return (), dict(zip(self.names, inputs, strict=True))
 
     def run(self, asked):
-        """As `common.modules.net.Net.run`."""
+        """As `common.contract.net.Net.run`."""
+        if asked.noise is None:
+            return self._run(asked)
+        with noise(FLOAT32_UNIT, asked.noise) as rounding:
+            answer = self._run(asked)
+        return replace(answer, unknown=dict(rounding.unknown))
+
+    def _run(self, asked):
+        """The same, with whatever noise there is."""
         root = self._in(dtype_of(asked.values), asked.train)
         path = asked.part[0] if asked.part else ""
         part = root.get_submodule(path)
@@ -156,10 +168,7 @@ class Net:
         if key is None:
             return self._arguments(inputs)
         spec, leaves = self._recorded[key]
-        rest = iter(inputs)
-        return tree_unflatten(
-            [next(rest) if is_tensor(x) else x for x in leaves], spec
-        )
+        return tree_unflatten(replaced(leaves, inputs), spec)
 
     def _called(self, part, held, args, kwargs, asked):
         """Call a part with its leaves, compiled if that is the mode."""
@@ -171,7 +180,8 @@ class Net:
                 part, held, args, kwargs, tie_weights=False
             )
 
-        if self.mode == "eager" or asked.given:
+        noisy = asked.noise is not None
+        if self.mode == "eager" or asked.given or noisy:
             return called(held, args, kwargs)
         key = asked.part, id(part), asked.train
         if key not in self._compiled:
@@ -180,7 +190,7 @@ class Net:
         return self._compiled[key](held, args, kwargs)
 
     def loss(self, function, outputs, labels):
-        """As `common.modules.net.Net.loss`."""
+        """As `common.contract.net.Net.loss`."""
         held = [to_start(array, True) for array in outputs]
         labels = to_tensor(np.asarray(labels))
         value = (function or usual_loss)(*held, labels)
@@ -217,7 +227,7 @@ def watched(root, seen, given, arrived):
             counts[path] += 1
             leaves, spec = tree_flatten((args, kwargs))
             # Something in place may change them before the call returns.
-            leaves = [copied(x) for x in leaves]
+            leaves = replaced(leaves, [x.clone() for x in tensors(leaves)])
             stack.append((key, spec, leaves))
             if key in given:
                 arrived[key] = tensors(leaves)
@@ -232,11 +242,10 @@ def watched(root, seen, given, arrived):
                 seen(key, module, (spec, leaves), flat)
             if key not in given:
                 return None
-            rest = iter(given[key])
-            for place, x in enumerate(flat):
-                one = next(rest, None) if is_tensor(x) else None
-                flat[place] = x if one is None else one.clone()
-            return tree_unflatten(flat, tree)
+            other = [
+                one if one is None else one.clone() for one in given[key]
+            ]
+            return tree_unflatten(replaced(flat, other), tree)
 
         return after
 
@@ -328,8 +337,15 @@ def is_tensor(x):
 
 
 def tensors(leaves):
-    """Those among the leaves of a tree."""
-    return [x for x in leaves if is_tensor(x)]
+    """Those among the leaves of a tree; one that is there twice is one."""
+    return list({id(x): x for x in leaves if is_tensor(x)}.values())
+
+
+def replaced(leaves, others):
+    """The leaves of a tree with others for its tensors; None leaves one."""
+    found = zip(tensors(leaves), others, strict=True)
+    stand = {id(x): x if other is None else other for x, other in found}
+    return [stand.get(id(x), x) for x in leaves]
 
 
 def to_tensor(array):

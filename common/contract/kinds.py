@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from common.contract.net import Net
 from common.contract.registry import find
 from common.errors import Refused
-from common.modules.net import Net
 
 #: The components of a module that is two things, as linen's: the module and its variables.
 PAIR = 2

@@ -82,6 +82,8 @@ class Asked:
         train: whether in training mode.
         cotangents: of the outputs; None: forwards only.
         arrived_cotangents: of what arrives at the calls in `given`.
+        noise: a seed: what every operation returns is moved at random, as far as float32's
+            roundings might; None: it is not.
     """
 
     values: Arrays
@@ -91,6 +93,7 @@ class Asked:
     train: bool = False
     cotangents: Some | None = None
     arrived_cotangents: Mapping[Key, Some] = field(default_factory=dict)
+    noise: int | None = None
 
     @property
     def backwards(self) -> bool:
@@ -113,6 +116,8 @@ class Answer:
         input_slopes: of every input.
         slopes: of the parameters that the part holds.
         given_slopes: of what was given.
+        unknown: how often each operation came that noise has no rule for: moved by far too much
+            rather than not at all.
     """
 
     outputs: Tensors
@@ -121,9 +126,17 @@ class Answer:
     input_slopes: Some = ()
     slopes: Arrays = field(default_factory=dict)
     given_slopes: Mapping[Key, Some] = field(default_factory=dict)
+    unknown: Mapping[str, int] = field(default_factory=dict)
 
 
-class Net(Protocol):
+class Asking(Protocol):
+    """Whoever answers what is asked."""
+
+    def run(self, asked: Asked) -> Answer:
+        """Run a part."""
+
+
+class Net(Asking, Protocol):
     """A network that can be asked."""
 
     #: The backend whose tensors it computes in.

@@ -1,0 +1,261 @@
+"""Somebody's JAX module, asked part by part (common/contract/net.py)."""
+
+import importlib
+from itertools import count
+
+import jax.numpy as jnp
+import optax
+from common.contract.net import Answer, Call, Leaf
+from common.errors import Refused
+
+import jax
+import numpy as np
+
+from .calls import is_float
+
+#: A base class -> the file here that makes a pure function of its instances.
+KINDS = {
+    "flax.nnx.module.Module": "module_nnx",
+    "flax.linen.module.Module": "module_linen",
+    "equinox._module._module.Module": "module_equinox",
+    "equinox._module.Module": "module_equinox",  # before 0.13
+}
+
+
+class Net:
+    """A module; every run is a pure function of its leaves and inputs.
+
+    Args:
+        module: of Flax NNX or Equinox; a pair with its variables of linen,
+            with its state of a stateful Equinox module. Left as it is.
+        names: of the inputs, if it is called with keywords.
+        mode: "eager", or "jit": each part compiled as one. What stands
+            between layers is run op by op in any mode, as elsewhere.
+
+    See: https://docs.jax.dev/en/latest/_autosummary/jax.vjp.html
+    """
+
+    framework = "jax"
+    doubles = True
+
+    def __init__(self, module, names=None, mode="eager"):
+        self.mode = mode
+        self._kind = kind_of(module)(module, names)
+        self._leaves = [Leaf(*leaf) for leaf in self._kind.leaves()]
+        self._recorded, self._compiled, self._draws = {}, {}, count()
+
+    def leaves(self):
+        """As `common.contract.net.Net.leaves`; a tied parameter once."""
+        return [
+            Leaf(x.name, x.owners, x.kind, to_array(x.value), x.trained)
+            for x in self._leaves
+        ]
+
+    def _held(self, part):
+        """The leaves of a part."""
+        path = part[0] if part else ""
+        return [
+            leaf
+            for leaf in self._leaves
+            if any(f"{o}.".startswith(f"{path}.") for o in leaf.owners)
+            or not path
+        ]
+
+    def _draw(self):
+        """A random key that no other run has: dropout stays random."""
+        return jax.random.key(next(self._draws))
+
+    def record(self, values, inputs, train):
+        """As `common.contract.net.Net.record`."""
+        settle(values)
+        outputs, _, tape = self._kind.run(
+            *to_tensors((values, inputs)), {}, self._draw(), train, None
+        )
+        calls = []
+        for note, seen in zip(tape.notes, tape.seen, strict=True):
+            calls.append(Call(*note.key, note.kind, *map(to_arrays, seen)))
+        self._recorded = {note.key: note for note in tape.notes}
+        return calls, to_arrays(outputs)
+
+    def run(self, asked):
+        """As `common.contract.net.Net.run`."""
+        settle(asked.values)
+        held = self._held(asked.part)
+        trained = [leaf.name for leaf in held if leaf.trained]
+        buffers = [leaf.name for leaf in held if not leaf.trained]
+        asks = {
+            "trained": {n: asked.values[n] for n in trained},
+            "inputs": tuple(asked.inputs),
+            "given": dict(asked.given),
+        }
+        fixed = {n: asked.values[n] for n in buffers}
+        cotangents = {
+            "outputs": asked.cotangents,
+            "arrived": {
+                key: asked.arrived_cotangents.get(key) for key in asked.given
+            },
+        }
+        asks, fixed, cotangents = to_tensors((asks, fixed, cotangents))
+        backwards = bool(jax.tree.leaves(cotangents))
+        function = self._function(asked, backwards)
+        ends, afterwards, slopes = function(
+            asks, fixed, self._draw(), cotangents
+        )
+        answer = {
+            "outputs": to_arrays(ends["outputs"]),
+            "arrived": {
+                key: to_arrays(some) for key, some in ends["arrived"].items()
+            },
+            "buffers": {n: to_array(afterwards[n]) for n in buffers},
+        }
+        if not backwards:
+            return Answer(**answer)
+        return Answer(
+            **answer,
+            input_slopes=to_arrays(slopes["inputs"]),
+            slopes={n: to_array(slopes["trained"][n]) for n in trained},
+            given_slopes={
+                key: to_arrays(some) for key, some in slopes["given"].items()
+            },
+        )
+
+    def _function(self, asked, backwards):
+        """A part as a pure function, compiled if that is the mode."""
+        note = self._recorded[asked.part] if asked.part else None
+
+        def part(asks, fixed, draw):
+            values = {**asks["trained"], **fixed}
+            outputs, buffers, tape = self._kind.run(
+                values, asks["inputs"], asks["given"], draw, asked.train, note
+            )
+            afterwards = {name: buffers[name] for name in fixed}
+            return {"outputs": outputs, "arrived": tape.arrived}, afterwards
+
+        function = differentiated(part) if backwards else forwards(part)
+        if self.mode == "eager" or asked.given:
+            return function
+        key = asked.part, asked.train, backwards
+        before, compiled = self._compiled.get(key, (None, None))
+        if compiled is None or (note and note[:4] != before[:4]):
+            compiled = jax.jit(function)
+        self._compiled[key] = note, compiled
+        return compiled
+
+    def loss(self, function, outputs, labels):
+        """As `common.contract.net.Net.loss`."""
+        settle(dict(enumerate(outputs)))
+        labels = np.asarray(labels)
+        if labels.dtype.kind in "iu":
+            labels = labels.astype(np.int32)
+        labels, outputs = to_tensors(labels), to_tensors(tuple(outputs))
+        value, pull = jax.vjp(
+            lambda *outs: (function or usual_loss)(*outs, labels), *outputs
+        )
+        return to_array(value), to_arrays(pull(jnp.ones_like(value)))
+
+
+def kind_of(given):
+    """What makes a pure function of a module; only that is imported."""
+    module = given[0] if isinstance(given, tuple) else given
+    for base in type(module).__mro__:
+        name = f"{base.__module__}.{base.__qualname__}"
+        if name in KINDS:
+            file = importlib.import_module(f"{__package__}.{KINDS[name]}")
+            return file.Kind
+    raise Refused(
+        f"{type(module).__name__} is no module of JAX's that can be taken;"
+        f" these are: {', '.join(KINDS)}"
+    )
+
+
+def usual_loss(outputs, labels):
+    """Softmax cross-entropy of classes, the mean of squares of targets.
+
+    See: https://optax.readthedocs.io/en/latest/api/losses.html
+    """
+    if jnp.issubdtype(labels.dtype, jnp.inexact):
+        return ((outputs - labels.astype(outputs.dtype)) ** 2).mean()
+    losses = optax.softmax_cross_entropy_with_integer_labels(outputs, labels)
+    return losses.mean()
+
+
+def forwards(part):
+    """A part that only runs: (asks, fixed, draw, cotangents)."""
+
+    def run(asks, fixed, draw, _):
+        return *part(asks, fixed, draw), None
+
+    return run
+
+
+def differentiated(part):
+    """A part with its slopes: Σ cotangent × end by all floats asked with.
+
+    Returns:
+        (asks, fixed, draw, cotangents) -> ends, buffers, slopes as `asks`,
+        None of integers.
+    """
+
+    def run(asks, fixed, draw, cotangents):
+        flat, tree = jax.tree.flatten(asks)
+
+        def of_floats(floats):
+            both = zip(floats, flat, strict=True)
+            merged = [x if one is None else one for one, x in both]
+            return part(jax.tree.unflatten(tree, merged), fixed, draw)
+
+        ends, pull, afterwards = jax.vjp(
+            of_floats,
+            [x if is_float(x) else None for x in flat],
+            has_aux=True,
+        )
+        seeds = {
+            "outputs": seeded(ends["outputs"], cotangents["outputs"]),
+            "arrived": {
+                key: seeded(some, cotangents["arrived"][key])
+                for key, some in ends["arrived"].items()
+            },
+        }
+        (slopes,) = pull(seeds)
+        return ends, afterwards, jax.tree.unflatten(tree, slopes)
+
+    return run
+
+
+def seeded(ends, cotangents):
+    """A cotangent for every end: of integers there is only one, float0."""
+
+    def seed(end, cotangent):
+        if not is_float(end):
+            return np.zeros(end.shape, jax.dtypes.float0)
+        if cotangent is None:
+            return jnp.zeros_like(end)
+        return cotangent.astype(end.dtype)
+
+    cotangents = cotangents or (None,) * len(ends)
+    return [seed(e, c) for e, c in zip(ends, cotangents, strict=True)]
+
+
+def settle(arrays):
+    """Set what JAX computes in, as `train.py: setup` does.
+
+    Differs: 64-bit types exist only if asked for.
+    """
+    doubles = any(x.dtype == np.float64 for x in arrays.values())
+    jax.config.update("jax_enable_x64", doubles)
+    jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def to_tensors(tree):
+    """Copies, so that nothing changes what is kept."""
+    return jax.tree.map(jnp.array, tree)
+
+
+def to_array(tensor):
+    """A copy in NumPy."""
+    return np.array(tensor)
+
+
+def to_arrays(tensors):
+    """Copies in NumPy; None stays."""
+    return tuple(None if x is None else to_array(x) for x in tensors)

@@ -1,0 +1,153 @@
+"""A mapping from names, order and shapes, before any number is asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from common.contract.net import Leaf
+from common.mapping.layouts import Piece, ways
+from common.mapping.mapping import Entry, Source, WeightMap, taking_part
+from common.mapping.packed import choices, joined
+from common.mapping.pairs import Paired, paired
+from common.mapping.stacked import unstacked
+from common.mapping.transforms import Shape, transform_of
+from common.mapping.units import Unit, units
+
+
+class Found(NamedTuple):
+    """What may make a piece of the port."""
+
+    piece: Piece
+    sources: list[Source]
+    pair: Paired
+    together: str
+
+
+def propose(
+    reference: Sequence[Leaf],
+    port: Sequence[Leaf],
+    reference_order: Mapping[str, int] | None = None,
+    port_order: Mapping[str, int] | None = None,
+    flattened: Mapping[str, tuple[int, int, int]] | None = None,
+) -> WeightMap:
+    """Map every leaf of a port that has a counterpart.
+
+    Args:
+        reference, port: their leaves, in order of definition; those of integers take no part.
+        reference_order, port_order: module path -> the place of its first call; may lack paths.
+        flattened: path of a linear module of the reference -> the (C, H, W) of the feature map
+            that was made one axis before it. Where it is not said, a square one with the
+            channels of the last convolution is thought possible.
+    """
+    theirs, ours = units(reference, reference_order or {}), units(port, port_order or {})
+    maps = dict(flattened or {})
+    for unit in theirs:
+        if unit.path not in maps and (guess := _square(unit, theirs)):
+            maps[unit.path] = guess
+    theirs, ours = unstacked(theirs, ours, fits), unstacked(ours, theirs, fits)
+    found: list[Found] = []
+    for pair in paired(theirs, ours, fits):
+        found += _of_pair(pair, maps)
+    shapes = taking_part(reference), taking_part(port)
+    entries = {entry.port: entry for entry in _restacked(found, shapes[1])}
+    return WeightMap(tuple(entries[name] for name in shapes[1] if name in entries), *shapes)
+
+
+def fits(reference: Unit, port: Unit) -> float:
+    """The share of parts that both units have in fitting shapes; 0 if the largest does not fit."""
+    if (reference.kind, reference.blocks) != (port.kind, port.blocks):
+        return 0.0
+    if reference.kind != "module":
+        made = choices(reference, port)
+        return len(made[0]) / len(port.pieces) if made else 0.0
+    names = set(reference.parts) | set(port.parts)
+    both = [
+        name
+        for name in set(reference.parts) & set(port.parts)
+        if ways(reference.parts[name].pieces[0], port.parts[name].pieces[0])
+    ]
+    main = max(port.parts, key=lambda name: math.prod(port.parts[name].pieces[0].shape))
+    return len(both) / len(names) if main in both else 0.0
+
+
+def _square(unit: Unit, all_: Sequence[Unit]) -> tuple[int, int, int] | None:
+    """(C, H, H) that may have been flattened before a linear module; C of the last convolution."""
+    shape = unit.main.pieces[0].shape
+    before = [u for u in all_ if u.place < unit.place and u.about.endswith("convolution")]
+    if unit.about != "linear" or len(shape) != 2 or not before:
+        return None
+    piece = before[-1].main.pieces[0]
+    channels = piece.shape[piece.axes.index("out")]
+    inputs = shape[unit.main.pieces[0].axes.index("in")]
+    side = math.isqrt(inputs // channels)
+    return (channels, side, side) if side > 1 and channels * side * side == inputs else None
+
+
+def _of_pair(pair: Paired, maps: Mapping[str, Shape]) -> list[Found]:
+    """What may make each leaf of the port's unit."""
+    if pair.reference.kind != "module":
+        made = choices(pair.reference, pair.port)
+        together = f"{pair.port.path}|{pair.port.suffix}"
+        return [
+            Found(
+                piece,
+                [Source(one[piece.name][0], transform_of(one[piece.name][1])) for one in made],
+                pair,
+                together,
+            )
+            for piece in pair.port.pieces
+            if piece.name in made[0]
+        ]
+    found = []
+    for name in pair.port.parts:
+        if name not in pair.reference.parts:
+            continue
+        (one,), (other,) = pair.reference.parts[name].pieces, pair.port.parts[name].pieces
+        taken = "" if one.layer is None else f"take {one.layer}"
+        sources = [
+            Source((one.name,), transform_of(joined([taken, way])))
+            for way in ways(one, other, maps.get(pair.reference.path))
+        ]
+        if sources:
+            found.append(Found(other, sources, pair, other.name))
+    return found
+
+
+def _restacked(found: Sequence[Found], port: Mapping[str, Shape]) -> list[Entry]:
+    """An entry for each leaf, those that stack layers from the pieces of all."""
+    entries = []
+    stacks: dict[str, list[Found]] = {}
+    for one in found:
+        if one.piece.layer is None:
+            entries.append(_entry(one))
+        else:
+            stacks.setdefault(one.piece.name, []).append(one)
+    for name, layers in stacks.items():
+        layers.sort(key=lambda one: one.piece.layer or 0)
+        whole = len(layers) == port[name][0]
+        sources = []
+        for source in layers[0].sources:
+            same = [s for one in layers for s in one.sources if s.transform == source.transform]
+            if whole and len(same) == len(layers):
+                names = tuple(name for s in same for name in s.reference)
+                words = joined([str(source.transform), "stack 0"])
+                sources.append(Source(names, transform_of(words)))
+        if sources:
+            entries.append(_entry(layers[0]._replace(sources=sources)))
+    return entries
+
+
+def _entry(found: Found) -> Entry:
+    """The most plausible source, the others as candidates."""
+    first, *others = found.sources
+    return Entry(
+        found.piece.name,
+        first,
+        tuple(others),
+        found.pair.by,
+        found.pair.port.module,
+        found.pair.reference.module,
+        found.together,
+    )

@@ -1,0 +1,185 @@
+"""What a reference makes of a part in float64, and how far rounding may lead from it.
+
+A port's tensor is right if both hold:
+
+* *in float64*, where the port computes in it, it is the reference's to 1e-12 of the largest
+  value. That decides about the mathematics. Elements on an edge (of a ReLU, between two equal
+  maxima), where 16 ulp of the inputs make more than rounding, are not asked; they are counted.
+* *in the run's dtype* it is within 8 E + 4 ulp + S, as every component is
+  (`common.agreement.expected`): E is the reference's own error in that dtype, S what 16 ulp in
+  the inputs change. What is beyond may still be another order of summation: then random
+  rounding decides, the reference in float64 with every operation's result moved as far as its
+  roundings might (`Asked.noise`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from common.agreement.expected import ERROR_FACTOR, ULPS
+from common.agreement.neighbours import NUDGE_ULPS
+from common.contract.arrays import Array, ulp
+from common.contract.net import Answer, Asked, Asking, Some
+
+#: What a tensor of an answer is: "output" and which, "slope" and of which leaf, and so on.
+Name = tuple[object, ...]
+
+#: How far float64 may lead, of the largest value.
+EXACT = 1e-12
+
+#: What the inputs' last places change by more than this share of the largest is on an edge.
+EDGE = 1e-4
+
+#: Runs with random rounding, and how far beyond the furthest of them another may lie.
+NOISE_DRAWS, NOISE_FACTOR = 3, 2.0
+
+
+def tensors_of(answer: Answer) -> dict[Name, Array]:
+    """Every tensor of an answer under a name; integers have no slopes."""
+    found: dict[Name, Array | None] = {}
+    for i, one in enumerate(answer.outputs):
+        found["output", i] = one
+    for key, some in answer.arrived.items():
+        found |= {("arrived", key, i): one for i, one in enumerate(some)}
+    found |= {("buffer", name): one for name, one in answer.buffers.items()}
+    for key, slopes in answer.given_slopes.items():
+        found |= {("given slope", key, i): one for i, one in enumerate(slopes)}
+    for i, slope in enumerate(answer.input_slopes):
+        found["input slope", i] = slope
+    found |= {("slope", name): one for name, one in answer.slopes.items()}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def as_dtype(asked: Asked, dtype: str) -> Asked:
+    """The same question, its floats in another dtype."""
+
+    def cast(array: Array) -> Array:
+        return array.astype(dtype) if array.dtype.kind == "f" else array
+
+    def each(some: Some) -> Some:
+        return tuple(None if one is None else cast(one) for one in some)
+
+    return replace(
+        asked,
+        values={name: cast(array) for name, array in asked.values.items()},
+        inputs=tuple(cast(one) for one in asked.inputs),
+        given={key: each(some) for key, some in asked.given.items()},
+        cotangents=None if asked.cotangents is None else each(asked.cotangents),
+        arrived_cotangents={key: each(some) for key, some in asked.arrived_cotangents.items()},
+    )
+
+
+def nudged(asked: Asked, dtype: str, draw: Callable[[Array], Array]) -> Asked:
+    """The same question, what is put in moved by ulps of a dtype: by `draw` of each element."""
+
+    def move(array: Array) -> Array:
+        if array.dtype.kind != "f":
+            return array
+        unit = np.finfo(dtype).eps
+        moved: Array = array + NUDGE_ULPS * unit / 2 * np.abs(array) * draw(array)
+        return moved
+
+    def each(some: Some) -> Some:
+        return tuple(None if one is None else move(one) for one in some)
+
+    return replace(
+        asked,
+        inputs=tuple(move(one) for one in asked.inputs),
+        given={key: each(some) for key, some in asked.given.items()},
+    )
+
+
+@dataclass
+class Expectation:
+    """What is expected of a part.
+
+    Args:
+        net: the reference, or its loss.
+        asked: of it, in the run's dtype.
+        dtype: that.
+    """
+
+    net: Asking
+    asked: Asked
+    dtype: str
+    _noise: list[Mapping[Name, Array]] = field(default_factory=list)
+
+    @cached_property
+    def exact(self) -> Mapping[Name, Array]:
+        """In float64."""
+        return tensors_of(self.net.run(as_dtype(self.asked, "float64")))
+
+    @cached_property
+    def own(self) -> Mapping[Name, Array]:
+        """In the run's own arithmetic."""
+        return tensors_of(self.net.run(as_dtype(self.asked, self.dtype)))
+
+    @cached_property
+    def near(self) -> list[Mapping[Name, Array]]:
+        """In float64, the inputs moved: all up, all down, at random and the other way round."""
+        exact = as_dtype(self.asked, "float64")
+
+        def all_by(sign: int) -> Callable[[Array], Array]:
+            return lambda array: np.full(array.shape, sign)
+
+        def at_random(seed: int, sign: int) -> Callable[[Array], Array]:
+            rng = np.random.default_rng(seed)
+            return lambda array: sign * rng.choice([-1.0, 1.0], array.shape)
+
+        ways = [all_by(1), all_by(-1)]
+        ways += [at_random(seed, sign) for seed, sign in ((6, 1), (6, -1))]
+        return [tensors_of(self.net.run(nudged(exact, self.dtype, way))) for way in ways]
+
+    def noise(self, name: Name) -> Array:
+        """How far random rounding led from the exact value, at most, element by element."""
+        if not self._noise:
+            asked = as_dtype(self.asked, "float64")
+            for seed in range(NOISE_DRAWS):
+                self._noise.append(tensors_of(self.net.run(replace(asked, noise=seed))))
+        return furthest(self.exact[name], [one[name] for one in self._noise])
+
+    def sensitivity(self, name: Name) -> Array:
+        """What the inputs' last places change, element by element."""
+        return furthest(self.exact[name], [one[name] for one in self.near])
+
+    def allowed(self, name: Name) -> Array:
+        """How far rounding may lead: 8 E + 4 ulp + S."""
+        exact = self.exact[name]
+        if exact.dtype.kind != "f":
+            return np.zeros(exact.shape)
+        error = float(np.max(furthest(exact, [self.own[name]]), initial=0.0))
+        floor = ULPS * ulp(largest(exact), self.dtype)
+        allowed: Array = ERROR_FACTOR * error + floor + self.sensitivity(name)
+        return allowed
+
+    def allowed_of_sums(self, name: Name) -> Array:
+        """How far another order of summation may lead."""
+        noise = float(np.max(self.noise(name), initial=0.0))
+        allowed: Array = NOISE_FACTOR * noise + self.sensitivity(name)
+        return np.maximum(self.allowed(name), allowed)
+
+    def allowed_exactly(self, name: Name) -> Array:
+        """How far float64 may lead; infinitely on an edge."""
+        exact = self.exact[name]
+        if exact.dtype.kind != "f":
+            return np.zeros(exact.shape)
+        most = largest(exact)
+        edge = self.sensitivity(name) > EDGE * most
+        return np.where(edge, np.inf, EXACT * most + float(np.finfo("float64").tiny))
+
+
+def largest(array: Array) -> float:
+    """The largest magnitude among the numbers."""
+    return float(np.max(np.abs(array), initial=0.0, where=np.isfinite(array)))
+
+
+def furthest(exact: Array, others: list[Array]) -> Array:
+    """The largest distance of others from the exact value, element by element."""
+    with np.errstate(invalid="ignore"):
+        apart = [np.abs(other.astype("float64") - exact) for other in others]
+    found: Array = np.nan_to_num(np.max(apart, axis=0), nan=0.0, posinf=np.inf)
+    return found

@@ -1,0 +1,159 @@
+"""One tensor of a port held against what is expected of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.agreement.divergence import distance
+from common.contract.arrays import Array, ulp
+from common.modules.expected import Expectation, Name
+
+#: Makes the port's tensor of the reference's: of one in another order of axes, or of several
+#: leaves.
+There = Callable[[Sequence[Array]], Array]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tensor belongs.
+
+    Attributes:
+        layer: of the reference; "" is the whole network, or what leaves it.
+        port_layer: the port's.
+        stage: "forward", "loss", "backward".
+        unit: "layer", run alone; "wiring", what leads into it; "whole".
+        tensor: in words.
+        number: which call of the layer, from 0.
+    """
+
+    layer: str
+    port_layer: str
+    stage: str
+    unit: str
+    tensor: str
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Held:
+    """What was found of one tensor.
+
+    Attributes:
+        place: where it belongs.
+        right: whether only rounding differs.
+        error, bound: the largest |port - reference|, or the one furthest beyond its bound, and
+            that bound; NaN if there are no numbers to compare.
+        ulps: the error in units in the last place of the tensor's largest value.
+        index, value, reference: that element, in the port's order of axes.
+        dtype: in which it was judged wrong, or judged last.
+        judged: by what: "float64 and rounding", "rounding", "sums" (the bound of other orders of
+            summation was needed), "exactly" (whole numbers).
+        loose: elements on an edge, which no bound in float64 holds.
+        elements: how many there are.
+        fault: in words, what is wrong other than its numbers.
+    """
+
+    place: Place
+    right: bool
+    error: float
+    bound: float
+    ulps: float
+    index: tuple[int, ...]
+    value: float
+    reference: float
+    dtype: str
+    judged: str
+    loose: int
+    elements: int
+    fault: str | None = None
+
+    @property
+    def share(self) -> float:
+        """The error as a share of its bound."""
+        if np.isnan(self.error):
+            return float("inf")
+        return self.error / self.bound if self.bound else float(np.inf if self.error else 0.0)
+
+
+def faulty(place: Place, words: str, dtype: str) -> Held:
+    """What cannot be compared at all."""
+    nan = float("nan")
+    return Held(place, False, nan, nan, nan, (), nan, nan, dtype, "not compared", 0, 0, words)
+
+
+def hold(
+    place: Place,
+    expected: Expectation,
+    names: Sequence[Name],
+    values: tuple[Array | None, Array | None],
+    there: There,
+) -> Held:
+    """Hold one tensor against the reference's.
+
+    Args:
+        place: where it belongs.
+        expected: of the part.
+        names: of the tensors in it that the port's is made of.
+        values: the port's, in the run's dtype, and in float64 if it computes in that.
+        there: brings a tensor of the reference's into the port's order.
+    """
+    dtype, (value, exactly) = expected.dtype, values
+
+    def wanted(one: Callable[[Name], Array]) -> Array:
+        return there([one(name) for name in names])
+
+    right = wanted(expected.exact.__getitem__)
+    if value is None:
+        return faulty(place, "is missing", dtype)
+    if value.shape != right.shape:
+        return faulty(place, f"has shape {value.shape}, expected {right.shape}", dtype)
+    if value.dtype.kind != right.dtype.kind:
+        return faulty(place, f"has dtype {value.dtype}, expected {right.dtype}", dtype)
+    if right.dtype.kind != "f":
+        return found(place, value, right, np.zeros(right.shape), dtype, "exactly", 0)
+    if value.dtype != dtype:
+        return faulty(place, f"has dtype {value.dtype}, expected {dtype}", dtype)
+    limit64 = wanted(expected.allowed_exactly)
+    loose = int(np.isinf(limit64).sum())
+    judged = "rounding"
+    if exactly is not None:
+        in_float64 = found(place, exactly, right, limit64, "float64", judged, loose)
+        if not in_float64.right:
+            return in_float64
+        judged = "float64 and rounding"
+    limit = wanted(expected.allowed)
+    rounded = found(place, value, right, limit, dtype, judged, loose)
+    if rounded.right:
+        return rounded
+    limit = wanted(expected.allowed_of_sums)
+    return found(place, value, right, limit, dtype, "sums", loose)
+
+
+def found(
+    place: Place, value: Array, right: Array, limit: Array, dtype: str, judged: str, loose: int
+) -> Held:
+    """Hold numbers against numbers."""
+    error = distance(value, right)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beyond = np.where(error <= limit, 0.0, np.where(limit > 0, error / limit, np.inf))
+    is_right = not beyond.any()
+    worst = (np.where(np.isinf(limit), 0.0, error) if is_right else beyond).argmax()
+    index = tuple(int(i) for i in np.unravel_index(worst, error.shape))
+    most = float(np.max(np.abs(right), initial=0.0, where=np.isfinite(right)))
+    return Held(
+        place,
+        bool(is_right),
+        float(error[index]),
+        float(limit[index]),
+        float(error[index]) / ulp(most, dtype) if right.dtype.kind == "f" else float(error[index]),
+        index,
+        float(value[index]),
+        float(right[index]),
+        dtype,
+        judged,
+        loose,
+        right.size,
+    )

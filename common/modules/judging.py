@@ -1,0 +1,180 @@
+"""Judge a port against its reference: the wiring, every layer, the loss, the whole, some steps.
+
+Forwards, the first wrong tensor in the order in which the reference computes is the answer;
+backwards, if all is right forwards, the first in the order in which slopes flow, from the loss.
+After a layer that is wrong forwards nothing more is run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from common.contract.arrays import Array, Arrays, cast
+from common.contract.net import Key, Some
+from common.modules.held import Held, Place
+from common.modules.links import Link
+from common.modules.matched import Matched, rounded
+from common.modules.units import (
+    Answered,
+    LossFunction,
+    Unit,
+    answered,
+    drawn,
+    failure,
+    layer_unit,
+    loss_answered,
+    whole_unit,
+)
+
+#: (values, slopes) -> the values after a step of the reference.
+Step = Callable[[Arrays, Arrays], Arrays]
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Both sides, and what to ask.
+
+    Attributes:
+        matched: both.
+        seed: of the cotangents.
+        labels: of the examples; None: no loss.
+        losses: of the reference and of the port; None: the usual.
+        only: a pattern of the layers' names; the others are not judged.
+        update: makes a step of the reference's values.
+        steps: at how many states the whole is judged, the first included.
+    """
+
+    matched: Matched
+    seed: int = 0
+    labels: Array | None = None
+    losses: tuple[LossFunction | None, LossFunction | None] = (None, None)
+    only: str = "*"
+    update: Step | None = None
+    steps: int = 1
+
+    def judged(self) -> list[Held]:
+        """Everything that was held, in the order in which it is computed."""
+        wiring = answered(self.matched, self._wiring())
+        if wiring.failed is not None:
+            return [failure(Place("", "", "forward", "wiring", ""), wiring.failed, "")]
+        forwards: list[Held] = []
+        backwards: list[list[Held]] = []
+        for mine, theirs in self.matched.keys:
+            place = Place(mine[0], theirs[0], "forward", "wiring", "", mine[1])
+            forwards += wiring.arrived(place, mine, theirs)
+            if not all_right(forwards):
+                return forwards
+            slopes = list(wiring.given_slopes(replace(place, stage="backward"), mine, theirs))
+            if fnmatchcase(mine[0], self.only):
+                ahead, back = self._layer(mine, theirs)
+                forwards += ahead
+                slopes += back
+            if not all_right(forwards):
+                return forwards
+            backwards.append(slopes)
+        place = Place("", "", "forward", "wiring", "")
+        forwards += wiring.outputs(place, self.matched.returned)
+        place = replace(place, stage="backward")
+        last = [*wiring.leaves(place, "slope"), *wiring.input_slopes(place, self._inputs())]
+        found = forwards + self._loss()
+        found += [held for slopes in reversed(backwards) for held in slopes] + last
+        return found + list(self._whole()) if all_right(found) else found
+
+    def _wiring(self) -> Unit:
+        outputs = rounded(self.matched.reference.outputs, self.matched.dtype)
+        cotangents = drawn(outputs, self.seed, "outputs")
+        return whole_unit(self.matched, cotangents, wired=True, seed=self.seed)
+
+    def _inputs(self) -> tuple[Link, ...]:
+        return tuple(Link(at, layout) for at, layout in enumerate(self.matched.layouts))
+
+    def _layer(self, mine: Key, theirs: Key) -> tuple[list[Held], list[Held]]:
+        """One call of one layer, forwards and backwards."""
+        place = Place(mine[0], theirs[0], "forward", "layer", "", mine[1])
+        found = answered(self.matched, layer_unit(self.matched, mine, theirs, self.seed))
+        if found.failed is not None:
+            return [failure(place, found.failed, self.matched.dtype)], []
+        ahead = [
+            *found.outputs(place, self.matched.outputs[mine]),
+            *(found.leaves(place, "buffer") if self.matched.train else ()),
+        ]
+        place = replace(place, stage="backward")
+        return ahead, [
+            *found.leaves(place, "slope"),
+            *found.input_slopes(place, self.matched.inputs[mine]),
+        ]
+
+    def _loss(self) -> list[Held]:
+        """The loss of the reference's outputs."""
+        if self.labels is None:
+            return []
+        found = loss_answered(self.matched, self.labels, self.losses)
+        place = Place("", "", "loss", "loss", "")
+        if found.failed is not None:
+            return [failure(place, found.failed, self.matched.dtype)]
+        value = found.outputs(place, found.matched.returned[:1])
+        return [
+            *(replace(held, place=replace(held.place, tensor="loss")) for held in value),
+            *(
+                replace(held, place=replace(held.place, tensor="slope in the outputs"))
+                for held in found.input_slopes(place, self.matched.returned)
+            ),
+        ]
+
+    def _whole(self) -> Iterator[Held]:
+        """The whole, at the state given and at some steps' after it."""
+        matched = self.matched
+        for number in range(self.steps):
+            cotangents = self._cotangents(matched)
+            found = answered(matched, whole_unit(matched, cotangents))
+            step = f"step {number + 1}" if self.steps > 1 else ""
+            yield from self._at(found, step)
+            if number + 1 < self.steps and self.update is not None:
+                matched = self._moved(matched, found)
+
+    def _at(self, found: Answered, step: str) -> Iterator[Held]:
+        place = Place("", "", "forward", "whole", "")
+        if found.failed is not None:
+            yield failure(place, found.failed, self.matched.dtype)
+            return
+        held = [*found.outputs(place, self.matched.returned)]
+        if self.matched.train:
+            held += found.leaves(place, "buffer")
+        held += found.leaves(replace(place, stage="backward"), "slope")
+        for one in held:
+            words = f"{one.place.tensor} at {step}" if step else one.place.tensor
+            yield replace(one, place=replace(one.place, tensor=words))
+
+    def _cotangents(self, matched: Matched) -> Some:
+        """The loss's slopes in the outputs; drawn, if there is no loss."""
+        net, outputs = matched.reference.net, matched.reference.outputs
+        if self.labels is None:
+            return drawn(rounded(outputs, matched.dtype), self.seed, "outputs")
+        outputs = tuple(rounded(outputs, "float64"))
+        _, slopes = net.loss(self.losses[0], outputs, self.labels)
+        return rounded(slopes, matched.dtype)
+
+    def _moved(self, matched: Matched, found: Answered) -> Matched:
+        """Both after a step of the reference's, and the reference's buffers."""
+        assert self.update is not None
+        exact = found.expected.exact
+        slopes = {str(name[1]): one for name, one in exact.items() if name[0] == "slope"}
+        buffers = {str(name[1]): one for name, one in exact.items() if name[0] == "buffer"}
+        before = {**cast(dict(matched.reference.values), "float64"), **buffers}
+        values = cast(self.update(before, slopes), matched.dtype)
+        port = {**matched.port.values, **matched.mapping.apply(values, matched.dtype)}
+        outputs = matched.reference.net.record(
+            cast(values, "float64"), rounded(matched.reference.inputs, "float64"), matched.train
+        )[1]
+        return replace(
+            matched,
+            reference=replace(matched.reference, values=values, outputs=outputs),
+            port=replace(matched.port, values=port),
+        )
+
+
+def all_right(held: Sequence[Held]) -> bool:
+    """Whether only rounding differs."""
+    return all(one.right for one in held)

@@ -1,0 +1,131 @@
+"""A reference and a port that were put side by side: weights, layers, axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from common.contract.arrays import Array, Arrays, cast
+from common.contract.net import Call, Key, Leaf, Net, Tensors
+from common.mapping.mapping import WeightMap
+from common.modules.layout import Layout, Map
+from common.modules.links import Links, linked
+from common.modules.parts import Layers, Pair, layers_of
+
+#: Axes of a batch of pictures.
+PICTURES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One network, its leaves and its own run.
+
+    Attributes:
+        net: itself.
+        leaves: by name.
+        values: of the leaves, in the run's dtype.
+        inputs: of the whole, as it takes them.
+        calls: of the run, by key, in order.
+        outputs: of the run.
+    """
+
+    net: Net
+    leaves: Mapping[str, Leaf]
+    values: Arrays
+    inputs: Tensors
+    calls: Mapping[Key, Call]
+    outputs: Tensors
+
+    @property
+    def order(self) -> dict[str, int]:
+        """Module -> the place of its first call."""
+        return {path: i for i, path in enumerate(dict.fromkeys(path for path, _ in self.calls))}
+
+    @property
+    def layers(self) -> Layers:
+        """Leaf -> the layers that hold it."""
+        return layers_of(self.leaves.values(), self.calls.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """Both, and what stands for what.
+
+    Attributes:
+        reference, port: the sides.
+        mapping: of the weights.
+        pairs: the layers, in order.
+        layouts: of the inputs of the whole.
+        inputs, outputs: of each pair's call, by the reference's key.
+        returned: of the outputs of the whole.
+        train: whether in training mode.
+        dtype: of the run.
+    """
+
+    reference: Side
+    port: Side
+    mapping: WeightMap
+    pairs: Sequence[Pair]
+    layouts: Sequence[Layout]
+    inputs: Mapping[Key, Links]
+    outputs: Mapping[Key, Links]
+    returned: Links
+    train: bool
+    dtype: str
+
+    @property
+    def keys(self) -> list[tuple[Key, Key]]:
+        """Every call of every pair, in the order in which the reference makes them."""
+        port = {pair.reference: pair.port for pair in self.pairs}
+        return [(key, (port[key[0]], key[1])) for key in self.reference.calls if key[0] in port]
+
+
+def values_of(leaves: Iterable[Leaf], seed: int, dtype: str) -> Arrays:
+    """The leaves' values, in the run's dtype; what is constant is spread, so that nothing hides.
+
+    Scales that are all one, biases and running means that are all zero, would let a layer pass
+    that uses them wrongly, or not at all. Whole numbers are counters and stay.
+    """
+    draw = np.random.default_rng(seed)
+    found = {}
+    for leaf in leaves:
+        value = leaf.value
+        if value.dtype.kind == "f" and (value.size == 1 or np.ptp(value) == 0):
+            spread = draw.uniform(0.6, 1.4, value.shape)
+            value = value * spread if value.any() else draw.normal(0, 0.1, value.shape)
+        found[leaf.name] = value
+    return cast(found, dtype)
+
+
+def recorded(net: Net, values: Arrays, inputs: Tensors, train: bool) -> Side:
+    """Run a network and keep what it did."""
+    calls, outputs = net.record(values, inputs, train)
+    leaves = {leaf.name: leaf for leaf in net.leaves()}
+    return Side(net, leaves, values, inputs, {call.key: call for call in calls}, outputs)
+
+
+def maps_of(side: Side) -> list[Map]:
+    """The feature maps of a run that may have been flattened, the last first."""
+    shapes = [one.shape for call in side.calls.values() for one in (*call.inputs, *call.outputs)]
+    found = [(a, b, c) for _, a, b, c in (s for s in shapes if len(s) == PICTURES)]
+    return list(dict.fromkeys(reversed(found)))
+
+
+def with_links(matched: Matched) -> Matched:
+    """Say which tensor stands for which, by the two runs."""
+    reference, port = matched.reference, matched.port
+    maps = maps_of(reference)
+    inputs, outputs = {}, {}
+    for mine, theirs in matched.keys:
+        one, other = reference.calls[mine], port.calls[theirs]
+        inputs[mine] = linked(one.inputs, other.inputs, maps)
+        outputs[mine] = linked(one.outputs, other.outputs)
+    returned = linked(reference.outputs, port.outputs)
+    return replace(matched, inputs=inputs, outputs=outputs, returned=returned)
+
+
+def rounded(tensors: Iterable[Array], dtype: str) -> Tensors:
+    """Tensors in the run's dtype."""
+    return tuple(one.astype(dtype) if one.dtype.kind == "f" else one for one in tensors)

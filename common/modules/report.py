@@ -1,0 +1,165 @@
+"""What holding a port against its reference found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import Any
+
+from common.modules.held import Held
+from common.modules.matched import Matched
+from common.modules.words import report_text
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer, or what leads into it, in one direction.
+
+    Attributes:
+        name, port_name: what both sides call it; "" is the whole network.
+        number: which of its calls, from 0.
+        unit: "layer", "wiring" (what leads into it), "loss" or "whole".
+        stage: "forward", "loss" or "backward".
+        right: whether only rounding differs.
+        worst: the tensor that is furthest from its reference, by its bound.
+        loose: elements that no bound in float64 holds, because they are on an edge.
+    """
+
+    name: str
+    port_name: str
+    number: int
+    unit: str
+    stage: str
+    right: bool
+    worst: Held
+    loose: int
+
+    def asdict(self) -> dict[str, Any]:
+        """As in the JSON."""
+        return {
+            "name": self.name,
+            "port_name": self.port_name,
+            "call": self.number,
+            "unit": self.unit,
+            "stage": self.stage,
+            "right": self.right,
+            "tensor": self.worst.place.tensor,
+            "error": number_or_none(self.worst.error),
+            "bound": number_or_none(self.worst.bound),
+            "ulps": number_or_none(self.worst.ulps),
+            "judged": self.worst.judged,
+            "on_an_edge": self.loose,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleReport:
+    """What was found.
+
+    Attributes:
+        matched: both sides, and what stands for what.
+        held: every tensor that was held, in order.
+        seconds: how long it took.
+        likely_cause: of the first that is wrong, in words, if one explains it.
+    """
+
+    matched: Matched
+    held: list[Held]
+    seconds: float
+    likely_cause: str | None = None
+
+    @cached_property
+    def first(self) -> Held | None:
+        """The first tensor that no rounding explains."""
+        return next((one for one in self.held if not one.right), None)
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """Every layer and every way into one, in both directions, in the order of judging."""
+        return list(layers(self.held))
+
+    @property
+    def not_compared(self) -> list[str]:
+        """What of either side nothing was held against."""
+        left = self.matched.mapping.left_over
+        return [words for side in left.values() for words in side.values()]
+
+    @property
+    def verdict(self) -> str:
+        """ "rounding", "differs", or "not checked" where something was not compared."""
+        if self.first is not None:
+            return "differs"
+        return "not checked" if self.not_compared else "rounding"
+
+    @property
+    def agrees(self) -> bool:
+        """Whether only rounding differs, and everything was compared."""
+        return self.verdict == "rounding"
+
+    def require(self) -> None:
+        """For a test: raise an AssertionError with the text unless it agrees."""
+        if not self.agrees:
+            raise AssertionError(str(self))
+
+    def asdict(self) -> dict[str, Any]:
+        """As in the JSON."""
+        first = self.first
+        return {
+            "schema_version": 1,
+            "verdict": self.verdict,
+            "agrees": self.agrees,
+            "first": None
+            if first is None
+            else {
+                "layer": first.place.layer,
+                "port_layer": first.place.port_layer,
+                "call": first.place.number,
+                "unit": first.place.unit,
+                "stage": first.place.stage,
+                "tensor": first.place.tensor,
+                "index": list(first.index),
+                "value": number_or_none(first.value),
+                "reference": number_or_none(first.reference),
+                "bound": number_or_none(first.bound),
+                "dtype": first.dtype,
+                "fault": first.fault,
+                "likely_cause": self.likely_cause,
+            },
+            "layers": [layer.asdict() for layer in self.layers],
+            "mapping": [
+                {
+                    "port": entry.port,
+                    "reference": list(entry.source.reference),
+                    "transform": str(entry.source.transform),
+                    "decided": entry.decided,
+                }
+                for entry in self.matched.mapping.entries
+            ],
+            "not_compared": self.not_compared,
+            "seconds": self.seconds,
+        }
+
+    def __str__(self) -> str:
+        """The verdict, where it parts, what was right, how the weights were mapped."""
+        return report_text(self)
+
+
+def layers(held: list[Held]) -> Iterator[Layer]:
+    """Tensors of one unit and stage, together."""
+
+    def belongs(one: Held) -> tuple[str, str, int, str, str]:
+        place = one.place
+        return place.layer, place.port_layer, place.number, place.unit, place.stage
+
+    for key, some in groupby(held, belongs):
+        group = list(some)
+        worst = max(group, key=lambda one: (not one.right, one.share))
+        right, loose = all(one.right for one in group), sum(one.loose for one in group)
+        yield Layer(*key, right, worst, loose)
+
+
+def number_or_none(value: float) -> float | None:
+    """A number of JSON."""
+    return value if abs(value) < float("inf") else None

@@ -1,0 +1,278 @@
+"""The units that are judged: one layer, the wiring between all, the whole; each from equal inputs.
+
+A unit asks the reference and the port the same question, each in its own layout, and holds
+every tensor of the answer. The cotangents are drawn at random: a derivative is linear in them,
+and nothing cancels.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from common.contract.arrays import Array
+from common.contract.net import Answer, Asked, Asking, Key, Net, Some, Tensors
+from common.errors import one_line
+from common.modules.expected import Expectation, as_dtype
+from common.modules.held import Held, Place, faulty, hold
+from common.modules.layout import Layout
+from common.modules.links import Links, only, there
+from common.modules.matched import Matched, rounded
+
+#: (outputs, labels) -> the mean, in a framework's tensors.
+LossFunction = Callable[..., Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Unit:
+    """The same question for both.
+
+    Attributes:
+        name: "layer", "wiring" or "whole".
+        asked: of the reference, in the run's dtype.
+        of_port: of the port.
+    """
+
+    name: str
+    asked: Asked
+    of_port: Asked
+
+
+def drawn(tensors: Sequence[Array], seed: int, name: str) -> Some:
+    """Cotangents of some tensors; None of integers."""
+    draw = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    return tuple(
+        draw.normal(0, 1, one.shape).astype(one.dtype) if one.dtype.kind == "f" else None
+        for one in tensors
+    )
+
+
+def layer_unit(matched: Matched, mine: Key, theirs: Key, seed: int) -> Unit:
+    """One call of one layer, on what the reference was called with."""
+    call = matched.reference.calls[mine]
+    inputs = rounded(call.inputs, matched.dtype)
+    links = matched.outputs[mine]
+    outputs = rounded(call.outputs, matched.dtype)
+    cotangents = only(links, drawn(outputs, seed, f"{mine}"))
+    asked = Asked(
+        matched.reference.values, inputs, mine, train=matched.train, cotangents=cotangents
+    )
+    port_call = matched.port.calls[theirs]
+    of_port = replace(
+        asked,
+        values=matched.port.values,
+        inputs=filled(there(matched.inputs[mine], inputs), port_call.inputs, matched.dtype),
+        part=theirs,
+        cotangents=there(links, cotangents),
+    )
+    return Unit("layer", asked, of_port)
+
+
+def filled(some: Some, own: Tensors, dtype: str) -> Tensors:
+    """What the reference has for a call's inputs, and what the port had where it has nothing."""
+    return tuple(
+        rounded([mine], dtype)[0] if one is None else one
+        for one, mine in zip(some, own, strict=True)
+    )
+
+
+def whole_unit(matched: Matched, cotangents: Some, *, wired: bool = False, seed: int = 0) -> Unit:
+    """The whole network, or its wiring: the outputs of all layers given as the reference has them.
+
+    Args:
+        matched: both.
+        cotangents: of the reference's outputs.
+        wired: whether the layers' outputs are given.
+        seed: of the cotangents of what arrives at the layers.
+    """
+    given, arriving, port_given, port_arriving = {}, {}, {}, {}
+    for mine, theirs in matched.keys if wired else ():
+        call, links = matched.reference.calls[mine], matched.outputs[mine]
+        given[mine] = only(links, rounded(call.outputs, matched.dtype))
+        port_given[theirs] = there(links, given[mine])
+        inputs = rounded(call.inputs, matched.dtype)
+        arriving[mine] = only(matched.inputs[mine], drawn(inputs, seed, f"to {mine}"))
+        port_arriving[theirs] = there(matched.inputs[mine], arriving[mine])
+    cotangents = only(matched.returned, cotangents)
+    asked = Asked(
+        matched.reference.values,
+        matched.reference.inputs,
+        given=given,
+        train=matched.train,
+        cotangents=cotangents,
+        arrived_cotangents=arriving,
+    )
+    of_port = Asked(
+        matched.port.values,
+        matched.port.inputs,
+        given=port_given,
+        train=matched.train,
+        cotangents=there(matched.returned, cotangents),
+        arrived_cotangents=port_arriving,
+    )
+    return Unit("wiring" if wired else "whole", asked, of_port)
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """What the port answered to a unit, held when it is asked for.
+
+    Attributes:
+        matched: both.
+        unit: what was asked.
+        expected: of the reference.
+        answers: the port's, in the run's dtype, and in float64 if it computes in that.
+        failed: what the port raised instead, in words.
+    """
+
+    matched: Matched
+    unit: Unit
+    expected: Expectation
+    answers: tuple[Answer | None, Answer | None] = (None, None)
+    failed: str | None = None
+
+    def _hold(self, place: Place, links: Links, kind: str, *key: Key) -> Iterator[Held]:
+        """Hold what is linked: outputs, what arrived, slopes of inputs or of what was given."""
+        field = {
+            "output": "outputs",
+            "arrived": "arrived",
+            "given slope": "given_slopes",
+            "input slope": "input_slopes",
+        }[kind]
+        for at, link in enumerate(links):
+            if link is None:
+                continue
+            values = tuple(picked(answer, field, key[1:], at) for answer in self.answers)
+            name = (kind, *key[:1], link.at)
+            if name not in self.expected.exact:
+                continue
+            words = place.tensor if len(links) == 1 else f"{place.tensor} {at}"
+            yield hold(
+                replace(place, tensor=words),
+                self.expected,
+                [name],
+                (values[0], values[1]),
+                partial(one_there, link.layout),
+            )
+
+    def outputs(self, place: Place, links: Links) -> Iterator[Held]:
+        """What it returned."""
+        yield from self._hold(replace(place, tensor="output"), links, "output")
+
+    def arrived(self, place: Place, mine: Key, theirs: Key) -> Iterator[Held]:
+        """What reached a layer whose outputs were given."""
+        links = self.matched.inputs[mine]
+        yield from self._hold(replace(place, tensor="input"), links, "arrived", mine, theirs)
+
+    def given_slopes(self, place: Place, mine: Key, theirs: Key) -> Iterator[Held]:
+        """The slopes of what was given."""
+        links = self.matched.outputs[mine]
+        words = replace(place, tensor="slope of its output")
+        yield from self._hold(words, links, "given slope", mine, theirs)
+
+    def input_slopes(self, place: Place, links: Links) -> Iterator[Held]:
+        """The slopes of the inputs."""
+        yield from self._hold(replace(place, tensor="slope of its input"), links, "input slope")
+
+    def leaves(self, place: Place, kind: str) -> Iterator[Held]:
+        """The slopes of the parameters that the unit holds, or its buffers afterwards."""
+        first = self.answers[0]
+        assert first is not None
+        field = "slopes" if kind == "slope" else "buffers"
+        for entry in self.matched.mapping.entries:
+            names = [(kind, name) for name in entry.source.reference]
+            here = [name in self.expected.exact for name in names]
+            if entry.port not in getattr(first, field) or not all(here) or not here:
+                continue
+            values = tuple(
+                None if answer is None else getattr(answer, field)[entry.port]
+                for answer in self.answers
+            )
+            yield hold(
+                replace(place, tensor=f"slope of {entry.port}" if kind == "slope" else entry.port),
+                self.expected,
+                names,
+                (values[0], values[1]),
+                entry.source.transform.slope if kind == "slope" else entry.source.transform,
+            )
+
+
+def one_there(layout: Layout, arrays: Sequence[Array]) -> Array:
+    """The reference's tensor as the port has it."""
+    return layout.there(arrays[0])
+
+
+def picked(answer: Answer | None, field: str, key: Sequence[Key], at: int) -> Array | None:
+    """One tensor of an answer, if it has it."""
+    some = None if answer is None else getattr(answer, field)
+    if key and some is not None:
+        some = some.get(key[0])
+    return some[at] if some is not None and at < len(some) else None
+
+
+def answered(
+    matched: Matched, unit: Unit, reference: Asking | None = None, port: Asking | None = None
+) -> Answered:
+    """Ask the port; the reference is asked as far as needed.
+
+    Args:
+        matched: both.
+        unit: what is asked.
+        reference, port: who is asked, if not the two networks.
+    """
+    expected = Expectation(reference or matched.reference.net, unit.asked, matched.dtype)
+    net = port or matched.port.net
+    try:
+        rounded_answer = net.run(unit.of_port)
+        doubles = matched.port.net.doubles and matched.dtype != "float64"
+        exactly = net.run(as_dtype(unit.of_port, "float64")) if doubles else None
+    except Exception as cause:
+        # Whatever somebody's network raises is what is to be told of it.
+        return Answered(matched, unit, expected, failed=one_line(cause))
+    return Answered(matched, unit, expected, (rounded_answer, exactly))
+
+
+def failure(place: Place, words: str, dtype: str) -> Held:
+    """Of a unit that the port could not run."""
+    return faulty(replace(place, tensor="output"), f"raised {words}", dtype)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss as a unit: its inputs are the network's outputs, its output is the mean.
+
+    Attributes:
+        net: whose tensors it computes in.
+        function: as for `Net.loss`.
+        labels: of the examples.
+    """
+
+    net: Net
+    function: LossFunction | None
+    labels: Array
+
+    def run(self, asked: Asked) -> Answer:
+        """The loss and its slopes."""
+        value, slopes = self.net.loss(self.function, asked.inputs, self.labels)
+        return Answer((value,), input_slopes=slopes)
+
+
+def loss_answered(
+    matched: Matched, labels: Array, functions: tuple[LossFunction | None, LossFunction | None]
+) -> Answered:
+    """Ask both for the loss of the reference's outputs."""
+    outputs = rounded(matched.reference.outputs, matched.dtype)
+    asked = Asked({}, outputs, cotangents=(np.ones((), matched.dtype),))
+    of_port = replace(
+        asked, inputs=tuple(o for o in there(matched.returned, outputs) if o is not None)
+    )
+    mine, theirs = (
+        Loss(side.net, function, labels)
+        for side, function in zip((matched.reference, matched.port), functions, strict=True)
+    )
+    return answered(matched, Unit("loss", asked, of_port), mine, theirs)

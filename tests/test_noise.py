@@ -1,0 +1,197 @@
+"""Rounding at random is as wide as rounding, everywhere, and nothing is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+UNIT = 2.0**-24
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
+
+from backends.torch.noise import noise  # noqa: E402
+from common.contract.kinds import net_of  # noqa: E402
+from common.contract.net import Asked  # noqa: E402
+
+
+def drawn(*shape: int, seed: int = 0, mean: float = 0.0) -> Any:
+    draw = np.random.default_rng(seed)
+    return torch.tensor(draw.normal(mean, 1.0, shape), dtype=torch.float64, requires_grad=True)
+
+
+def width(function: Callable[..., Any], *given: Any, seed: int = 0) -> list[float]:
+    """How far noise moves each result and each slope: the root of the mean square, in units of
+    the exact one's."""
+
+    def everything() -> list[Any]:
+        result = function(*given)
+        wanted = [x for x in given if x.requires_grad]
+        return [result.detach(), *torch.autograd.grad(result, wanted, result.detach().cos())]
+
+    exact = everything()
+    with noise(UNIT, seed) as found:
+        moved = everything()
+    assert not found.unknown
+    return [
+        float((a - b).square().mean().sqrt() / b.square().mean().sqrt() / UNIT)
+        for a, b in zip(moved, exact, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "moving",
+    [
+        lambda x: x.reshape(3, -1).T[::2].flip(0).contiguous(),
+        lambda x: functional.pad(functional.relu(x), (1, 1)),
+        lambda x: torch.where(x > 0, x.amax(1, keepdim=True), -x),
+        lambda x: torch.sort(x.gather(0, x.argsort(0)).clone())[0],
+        lambda x: torch.cat([x.clamp(-1, 1), x.float().double()]).to(torch.float64),
+        lambda x: functional.max_pool1d(x, 2),
+    ],
+)
+def test_moving_numbers_is_exact(moving: Callable[..., Any]) -> None:
+    x = drawn(6, 4).detach()
+    with noise(UNIT, 0) as found:
+        moved = moving(x)
+    assert torch.equal(moved, moving(x))
+    assert not found.unknown
+
+
+@pytest.mark.parametrize(
+    "adding",
+    [
+        lambda x: x.sum(1),
+        lambda x: x.mean(1),
+        lambda x: x @ torch.ones(x.shape[1], 8).double(),
+        lambda x: functional.conv1d(x[:, None], torch.ones(1, 1, x.shape[1]).double()),
+        lambda x: torch.zeros(64, 1).double().index_add(1, torch.zeros(x.shape[1]).long(), x),
+        lambda x: functional.avg_pool1d(x[:, None], x.shape[1]),
+    ],
+    ids=["sum", "mean", "matmul", "convolution", "scatter", "pooling"],
+)
+def test_sums_move_by_the_root_of_their_terms(adding: Callable[..., Any]) -> None:
+    few, many = (width(adding, drawn(64, n).abs())[0] for n in (10**2, 10**4))
+    assert 0.7 * 0.25 * 10 < few < 1.4 * 0.25 * 10
+    assert 7 < many / few < 14
+
+
+def test_slopes_are_moved_too() -> None:
+    """The weight's is a sum over rows, the bias's, too; the input's over units."""
+    rows = 400
+    layer = nn.Linear(8, 4).double()
+    x = drawn(rows, 8).abs().detach()
+    cotangent = torch.ones(rows, 4).double()
+
+    def slopes() -> Any:
+        return torch.autograd.grad(layer(x), [layer.weight, layer.bias], cotangent)
+
+    exact = slopes()
+    with noise(UNIT, 1):
+        moved = slopes()
+    for one, other in zip(exact, moved, strict=True):
+        error = float(((other - one) / one / UNIT).square().mean().sqrt())
+        assert 0.5 * 0.25 * rows**0.5 < error < 2 * 0.25 * rows**0.5
+
+
+def test_sums_inside_a_layer_are_moved() -> None:
+    """Batch normalisation divides by the root of a variance of 1152 terms."""
+    x = drawn(8, 4, 12, 12, mean=1.0)
+    weight, bias = drawn(4, seed=1), drawn(4, seed=2)
+
+    def normalised(x: Any, weight: Any, bias: Any) -> Any:
+        return functional.batch_norm(x, None, None, weight, bias, training=True)
+
+    result, slope, *sums = width(normalised, x, weight, bias)
+    assert 2 < result < 40
+    assert 1 < slope < 40
+    assert min(sums) > 3
+
+
+def test_a_variance_may_be_that_of_squares() -> None:
+    near = width(lambda x: x.var(1), drawn(64, 100))[0]
+    far = width(lambda x: x.var(1), drawn(64, 100, mean=30.0))[0]
+    assert 300 < far / near < 2000
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.LayerNorm(8),
+        nn.GroupNorm(2, 6),
+        nn.LSTM(8, 5),
+        nn.GRU(8, 5, bidirectional=True),
+        nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True),
+        nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True).eval(),
+        nn.Sequential(nn.GELU(), nn.SiLU(), nn.Softplus(), nn.LogSoftmax(-1)),
+        nn.Conv1d(6, 6, 3, groups=2),
+        nn.ConvTranspose1d(6, 4, 3),
+        nn.AdaptiveAvgPool1d(2),
+        nn.RMSNorm(8),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layers_are_taken_apart(layer: Any) -> None:
+    """By no more than a hundred roundings, and by none of their parts without a rule."""
+    layer = layer.double()
+
+    def first(x: Any, *weights: Any) -> Any:
+        result = layer(x)
+        return result[0] if isinstance(result, tuple) else result
+
+    for found in width(first, drawn(3, 6, 8), *layer.parameters()):
+        assert 0.1 < found < 100
+
+
+def test_an_embedding_adds_its_rows_up() -> None:
+    index = torch.arange(400) % 4
+    exact, slope = width(lambda table: functional.embedding(index, table), drawn(4, 3))
+    assert exact == 0.0
+    assert slope > 0.2
+
+
+def test_what_has_no_rule_is_moved_and_named() -> None:
+    x = drawn(4, 4).detach()
+    with noise(UNIT, 0) as found:
+        moved = torch.linalg.inv(x)
+    assert dict(found.unknown) == {"aten::linalg_inv_ex": 1}
+    assert not torch.equal(moved, torch.linalg.inv(x))
+
+
+def test_a_seed_repeats() -> None:
+    x = drawn(5, 5).detach()
+    runs = []
+    for seed in (1, 1, 2):
+        with noise(UNIT, seed):
+            runs.append((x @ x).tanh())
+    assert torch.equal(runs[0], runs[1])
+    assert not torch.equal(runs[0], runs[2])
+
+
+def test_what_is_changed_in_place_is_moved_once() -> None:
+    x = drawn(10_000).detach().abs()
+    with noise(UNIT, 0):
+        moved = x.clone().mul_(3.0)
+    error = (moved - 3 * x) / (3 * x) / UNIT
+    assert 0.9 < float(error.square().mean().sqrt()) < 1.1
+
+
+def test_a_network_is_asked_with_noise() -> None:
+    net = net_of(nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU()))
+    values = {leaf.name: leaf.value.astype("f8") for leaf in net.leaves() if leaf.value.ndim}
+    counts = {leaf.name: leaf.value for leaf in net.leaves() if not leaf.value.ndim}
+    x = np.random.default_rng(0).normal(size=(20, 6))
+    asked = Asked(values | counts, (x,), train=True, cotangents=(np.cos(np.ones((20, 5))),))
+    exact = net.run(asked)
+    noisy = net.run(replace(asked, noise=5))
+    assert noisy.unknown == {}
+    for name, slope in exact.slopes.items():
+        error = np.abs(noisy.slopes[name] - slope).max()
+        assert 0 < error < 1e-4 * max(1.0, np.abs(slope).max()), name
+    for name in ("1.running_mean", "1.running_var"):
+        assert 0 < np.abs(noisy.buffers[name] - exact.buffers[name]).max() < 1e-6
