@@ -4,6 +4,7 @@ import copy
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from common.contract.net import Answer, Call, Leaf
 from torch.nn import functional
@@ -35,7 +36,7 @@ class Net:
     def __init__(self, module, names=None, mode="eager"):
         self.module, self.names, self.mode = module, names, mode
         self._copies = {}
-        self._recorded = {}  # key -> how it was called: a tree and its leaves
+        self._recorded = {}  # key -> (tree, leaves) asked with, and returned
         self._compiled = {}
 
     def _in(self, dtype, train):
@@ -71,17 +72,16 @@ class Net:
         root = self._in(dtype, train)
 
         def seen(key, module, asked, returned):
-            spec, leaves = asked
-            self._recorded[key] = spec, leaves
-            arrays = [
-                tuple(map(to_array, tensors(ls))) for ls in (leaves, returned)
+            self._recorded[key] = asked, returned
+            both = [
+                arrays(tensors(leaves)) for _, leaves in (asked, returned)
             ]
-            calls.append(Call(*key, type(module).__name__, *arrays))
+            calls.append(Call(*key, type(module).__name__, *both))
 
         tensors_of = {
             name: to_tensor(array) for name, array in values.items()
         }
-        with watched(root, seen, {}, {}):
+        with watched(root, seen):
             args, kwargs = self._arguments(
                 [to_tensor(array) for array in inputs]
             )
@@ -132,7 +132,7 @@ class Net:
             n: buffers.get(name, values[name]) for n, name in names.items()
         }
         arrived = {}
-        with watched(root, None, given, arrived):
+        with watched(root, None, self._in_place_of(given), arrived):
             args, kwargs = self._called_with(asked.part, inputs)
             outputs = self._called(part, held, args, kwargs, asked)
         outputs = tensors(tree_flatten(outputs)[0])
@@ -167,8 +167,15 @@ class Net:
         """The arguments of a part: the whole's, or as they were recorded."""
         if key is None:
             return self._arguments(inputs)
-        spec, leaves = self._recorded[key]
+        (spec, leaves), _ = self._recorded[key]
         return tree_unflatten(replaced(leaves, inputs), spec)
+
+    def _in_place_of(self, given):
+        """What calls are to return: key -> a tree and its leaves, and others."""
+        return {
+            key: (*self._recorded[key][1], some)
+            for key, some in given.items()
+        }
 
     def _called(self, part, held, args, kwargs, asked):
         """Call a part with its leaves, compiled if that is the mode."""
@@ -209,17 +216,19 @@ def usual_loss(outputs, labels):
 
 
 @contextmanager
-def watched(root, seen, given, arrived):
-    """Look at every call of a module under a root, or put something else in its place.
+def watched(root, seen, given=None, arrived=None):
+    """Look at every call of a module under a root, or answer in its place.
 
     Args:
         root: the module.
-        seen: called with key, module, (tree, leaves) of its arguments and the
-            leaves of what it returned.
-        given: key -> tensors that take the place of what is returned.
+        seen: called with key, module, and the (tree, leaves) of its arguments
+            and of what it returned.
+        given: key -> the tree and leaves that the call returned when it was
+            recorded, and tensors for those among them; None leaves one.
         arrived: filled with key -> the tensors that such a call was made with.
     """
-    counts, stack, handles = Counter(), [], []
+    given = given or {}
+    counts, stack, undo = Counter(), [], []
 
     def entered(path):
         def before(module, args, kwargs):
@@ -228,39 +237,44 @@ def watched(root, seen, given, arrived):
             leaves, spec = tree_flatten((args, kwargs))
             # Something in place may change them before the call returns.
             leaves = replaced(leaves, [x.clone() for x in tensors(leaves)])
-            stack.append((key, spec, leaves))
+            stack.append((key, (spec, leaves)))
             if key in given:
                 arrived[key] = tensors(leaves)
 
         return before
 
-    def left(path):
-        def after(module, args, kwargs, returned):
-            key, spec, leaves = stack.pop()
-            flat, tree = tree_flatten(returned)
-            if seen is not None:
-                seen(key, module, (spec, leaves), flat)
-            if key not in given:
-                return None
-            other = [
-                one if one is None else one.clone() for one in given[key]
-            ]
-            return tree_unflatten(replaced(flat, other), tree)
+    def left(module, args, kwargs, returned):
+        key, asked = stack.pop()
+        if seen is not None:
+            leaves, spec = tree_flatten(returned)
+            seen(key, module, asked, (spec, leaves))
 
-        return after
+    def answering(forward):
+        def answer(*args, **kwargs):
+            key = stack[-1][0]
+            if key not in given:
+                return forward(*args, **kwargs)
+            spec, leaves, some = given[key]
+            if any(one is None for one in some):
+                leaves, spec = tree_flatten(forward(*args, **kwargs))
+            some = [one if one is None else one.clone() for one in some]
+            return tree_unflatten(replaced(leaves, some), spec)
+
+        return answer
 
     try:
         for path, module in root.named_modules():
-            handles += [
-                module.register_forward_pre_hook(
-                    entered(path), with_kwargs=True
-                ),
-                module.register_forward_hook(left(path), with_kwargs=True),
-            ]
+            before = module.register_forward_pre_hook
+            after = module.register_forward_hook
+            undo.append(before(entered(path), with_kwargs=True).remove)
+            undo.append(after(left, with_kwargs=True).remove)
+            if any(key[0] == path for key in given):
+                module.forward = answering(module.forward)
+                undo.append(partial(delattr, module, "forward"))
         yield
     finally:
-        for handle in handles:
-            handle.remove()
+        for one in undo:
+            one()
 
 
 def held_names(root, path):

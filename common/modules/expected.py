@@ -146,14 +146,15 @@ class Expectation:
         """What the inputs' last places change, element by element."""
         return furthest(self.exact[name], [one[name] for one in self.near])
 
+    def own_rounding(self, name: Name) -> Array:
+        """8 E + 4 ulp."""
+        exact = self.exact[name]
+        error = float(np.max(furthest(exact, [self.own[name]]), initial=0.0))
+        return np.full(exact.shape, ERROR_FACTOR * error + ULPS * ulp(largest(exact), self.dtype))
+
     def allowed(self, name: Name) -> Array:
         """How far rounding may lead: 8 E + 4 ulp + S."""
-        exact = self.exact[name]
-        if exact.dtype.kind != "f":
-            return np.zeros(exact.shape)
-        error = float(np.max(furthest(exact, [self.own[name]]), initial=0.0))
-        floor = ULPS * ulp(largest(exact), self.dtype)
-        allowed: Array = ERROR_FACTOR * error + floor + self.sensitivity(name)
+        allowed: Array = self.own_rounding(name) + self.sensitivity(name)
         return allowed
 
     def allowed_of_sums(self, name: Name) -> Array:
@@ -162,14 +163,15 @@ class Expectation:
         allowed: Array = NOISE_FACTOR * noise + self.sensitivity(name)
         return np.maximum(self.allowed(name), allowed)
 
-    def allowed_exactly(self, name: Name) -> Array:
-        """How far float64 may lead; infinitely on an edge."""
+    def exactly(self, name: Name) -> Array:
+        """How far float64 may lead."""
         exact = self.exact[name]
-        if exact.dtype.kind != "f":
-            return np.zeros(exact.shape)
-        most = largest(exact)
-        edge = self.sensitivity(name) > EDGE * most
-        return np.where(edge, np.inf, EXACT * most + float(np.finfo("float64").tiny))
+        return np.full(exact.shape, EXACT * largest(exact) + float(np.finfo("float64").tiny))
+
+    def exactly_off_edges(self, name: Name) -> Array:
+        """The same; infinitely far on an edge."""
+        edge = self.sensitivity(name) > EDGE * largest(self.exact[name])
+        return np.where(edge, np.inf, self.exactly(name))
 
 
 def largest(array: Array) -> float:
