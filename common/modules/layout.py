@@ -11,8 +11,11 @@ import numpy as np
 
 from common.contract.arrays import Array
 
-#: Channels, height, width of a feature map.
+#: Sizes of a feature map's axes but for the examples'.
 Map = tuple[int, int, int]
+
+#: In which order a port may have flattened them: channels last for channels first, and back.
+CHANNELS_LAST, CHANNELS_FIRST = (1, 2, 0), (2, 0, 1)
 
 #: Channels last and first, the tokens before the examples: what is thought of first.
 USUAL = ((0, 2, 3, 1), (0, 3, 1, 2), (1, 0, 2), (0, 2, 1))
@@ -24,22 +27,45 @@ BETTER = 0.5
 
 
 @dataclass(frozen=True)
+class Flattened:
+    """A feature map that was made one axis.
+
+    Attributes:
+        sizes: of its axes, as the reference has them.
+        order: in which the port has them: `CHANNELS_LAST` or `CHANNELS_FIRST`.
+    """
+
+    sizes: Map
+    order: tuple[int, int, int]
+
+    @property
+    def columns(self) -> Array:
+        """Where each of the port's columns is in the reference."""
+        return np.arange(prod(self.sizes)).reshape(self.sizes).transpose(self.order).ravel()
+
+    @property
+    def channels_first(self) -> Map:
+        """The sizes as (channels, height, width)."""
+        a, b, c = self.sizes
+        return self.sizes if self.order == CHANNELS_LAST else (c, a, b)
+
+
+@dataclass(frozen=True)
 class Layout:
     """How a port has a tensor of the reference.
 
     Attributes:
         axes: for each axis of the port's, which of the reference's it is.
-        flattened: of a feature map (C, H, W) that the reference flattened into the last axis:
-            the port flattened it as (H, W, C).
+        flattened: what both flattened into the last axis, in another order.
     """
 
     axes: tuple[int, ...]
-    flattened: Map | None = None
+    flattened: Flattened | None = None
 
     def there(self, array: Array) -> Array:
         """The reference's tensor as the port has it."""
         if self.flattened is not None:
-            array = array[..., columns(self.flattened)]
+            array = array[..., self.flattened.columns]
         return np.ascontiguousarray(array.transpose(self.axes)) if array.ndim else array
 
     def back(self, array: Array) -> Array:
@@ -47,19 +73,32 @@ class Layout:
         if array.ndim:
             array = array.transpose(np.argsort(self.axes))
         if self.flattened is not None:
-            array = array[..., np.argsort(columns(self.flattened))]
+            array = array[..., np.argsort(self.flattened.columns)]
         return np.ascontiguousarray(array) if array.ndim else array
 
     def __str__(self) -> str:
         """In words; nothing of what stays as it is."""
         if self.flattened is not None:
-            return f"flattened as (H, W, C) of {self.flattened}"
+            return f"flattened in the order {self.flattened.order} of {self.flattened.sizes}"
         return "" if self.axes == tuple(range(len(self.axes))) else f"axes {self.axes}"
 
 
-def columns(flattened: Map) -> Array:
-    """Where each column of (H, W, C) is in (C, H, W)."""
-    return np.arange(prod(flattened)).reshape(flattened).transpose(1, 2, 0).ravel()
+def flattenings(features: int, maps: Iterable[Map]) -> Iterator[Flattened]:
+    """The feature maps that an axis may have been, by those that were seen before it.
+
+    Pooling may have come between: then the channels are kept, and the ratio of the sides.
+    """
+    for a, b, c in maps:
+        for channels, high, wide in ((a, b, c), (c, a, b)):
+            pixels, rest = divmod(features, channels)
+            scale = (pixels / (high * wide)) ** 0.5
+            sides = round(high * scale), round(wide * scale)
+            if rest or prod(sides) != pixels or pixels == 1:
+                continue
+            if (channels, high, wide) == (a, b, c):
+                yield Flattened((channels, *sides), CHANNELS_LAST)
+            else:
+                yield Flattened((*sides, channels), CHANNELS_FIRST)
 
 
 def layouts(
@@ -79,9 +118,8 @@ def layouts(
         if tuple(reference[i] for i in order) == port:
             yield Layout(order)
     if reference == port and axes:
-        for one in maps:
-            if prod(one) == reference[-1]:
-                yield Layout(axes, one)
+        for one in dict.fromkeys(flattenings(reference[-1], maps)):
+            yield Layout(axes, one)
 
 
 def nearest(candidates: Iterable[Layout], reference: Array, port: Array) -> Layout | None:

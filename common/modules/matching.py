@@ -187,4 +187,4 @@ def flattened(matched: Matched) -> Iterable[tuple[str, Map]]:
     for (path, _), links in matched.inputs.items():
         for link in links:
             if link is not None and link.layout.flattened is not None:
-                yield path, link.layout.flattened
+                yield path, link.layout.flattened.channels_first
