@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -195,3 +196,140 @@ def test_a_network_is_asked_with_noise() -> None:
         assert 0 < error < 1e-4 * max(1.0, np.abs(slope).max()), name
     for name in ("1.running_mean", "1.running_var"):
         assert 0 < np.abs(noisy.buffers[name] - exact.buffers[name]).max() < 1e-6
+
+
+@contextmanager
+def doubles() -> Iterator[Any]:
+    """JAX in float64."""
+    jax = pytest.importorskip("jax")
+    with jax.experimental.enable_x64():
+        yield jax
+
+
+def jax_width(function: Callable[..., Any], *given: Any, seed: int = 0) -> list[float]:
+    """As `width`, in JAX."""
+    from backends.jax.noise import noisy, unknown
+
+    with doubles() as jax:
+        arrays = [x.detach().numpy() for x in given]
+
+        def everything(*arrays: Any) -> Any:
+            result, pull = jax.vjp(function, *arrays)
+            return result, *pull(jax.numpy.cos(jax.lax.stop_gradient(result)))
+
+        assert not unknown(everything)(*arrays)
+        exact, moved = jax.jit(
+            lambda *arrays: (everything(*arrays), noisy(everything, UNIT, seed)(*arrays))
+        )(*arrays)
+        return [
+            float(np.sqrt(np.mean(np.square(a - b)) / np.mean(np.square(b))) / UNIT)
+            for a, b in zip(moved, exact, strict=True)
+        ]
+
+
+def jax_product(x: Any, y: Any) -> Any:
+    from jax import numpy as jnp
+
+    return jnp.tanh(x @ y)
+
+
+def jax_normalised(x: Any, weight: Any, bias: Any) -> Any:
+    mean = x.mean(-1, keepdims=True)
+    variance = (x * x).mean(-1, keepdims=True) - mean * mean
+    return (x - mean) * (variance + 1e-5) ** -0.5 * weight + bias
+
+
+def jax_convolution(x: Any, weight: Any) -> Any:
+    from jax import lax
+
+    return lax.conv_general_dilated(x, weight, (1,), [(1, 1)])
+
+
+def jax_steps(x: Any) -> Any:
+    from jax import lax, nn
+
+    return lax.scan(lambda h, row: (nn.sigmoid(h * row + h),) * 2, x[0], x)[1]
+
+
+def torch_steps(x: Any) -> Any:
+    h, rows = x[0], []
+    for row in x:
+        h = torch.sigmoid(h * row + h)
+        rows.append(h)
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize(
+    ("of_torch", "of_jax", "shapes"),
+    [
+        (lambda x, y: torch.tanh(x @ y), jax_product, [(40, 300), (300, 20)]),
+        (
+            lambda x, w, b: functional.layer_norm(x, (64,), w, b),
+            jax_normalised,
+            [(30, 64), (64,), (64,)],
+        ),
+        (
+            lambda x, w: functional.conv1d(x, w, padding=1),
+            jax_convolution,
+            [(16, 8, 40), (8, 8, 3)],
+        ),
+        (torch_steps, jax_steps, [(20, 50)]),
+    ],
+    ids=["product", "normalisation", "convolution", "loop"],
+)
+def test_torch_and_jax_move_alike(
+    of_torch: Callable[..., Any], of_jax: Callable[..., Any], shapes: list[tuple[int, ...]]
+) -> None:
+    given = [drawn(*shape, seed=i) for i, shape in enumerate(shapes)]
+    for one, other in zip(width(of_torch, *given), jax_width(of_jax, *given), strict=True):
+        assert 1 / 3 < one / other < 3
+
+
+def test_jax_moves_sums_and_nothing_that_moves_numbers() -> None:
+    from backends.jax.noise import noisy
+
+    with doubles() as jax:
+        widths = []
+        for n in (10**2, 10**4):
+            x = np.abs(np.random.default_rng(0).normal(size=(64, n)))
+            moved = jax.jit(noisy(lambda x: x.sum(1), UNIT, 0))(x)
+            widths.append(np.sqrt(np.mean((moved / x.sum(1) - 1) ** 2)) / UNIT)
+        assert 0.7 * 0.25 * 10 < widths[0] < 1.4 * 0.25 * 10
+        assert 7 < widths[1] / widths[0] < 14
+
+        def moving(x: Any) -> Any:
+            return jax.nn.relu(x.T[::2])[:, ::-1].max(0), x.argmax(), x.astype("float32")
+
+        for one, other in zip(jax.jit(noisy(moving, UNIT, 0))(x), moving(x), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_jax_goes_into_loops_branches_and_calls() -> None:
+    from backends.jax.noise import noisy, unknown
+
+    with doubles() as jax:
+        lax = jax.lax
+        double = jax.custom_vjp(lambda x: 3.0 * x)
+        double.defvjp(lambda x: (3.0 * x, None), lambda _, slope: (3.0 * slope,))
+        x = np.linspace(0.5, 1.5, 100)
+        for function in (
+            lambda x: lax.while_loop(lambda y: y[0] < 9, lambda y: y * 3, x),
+            lambda x: lax.cond(x.sum() > 0, lambda y: y * 3, lambda y: y, x),
+            jax.jit(lambda x: x * 3),
+            jax.checkpoint(lambda x: x * 3),
+            double,
+        ):
+            moved = jax.jit(noisy(function, UNIT, 0))(x)
+            assert 0.5 < np.abs(moved / function(x) - 1).max() / UNIT < 20
+            assert not unknown(function)(x)
+
+
+def test_jax_names_what_has_no_rule_and_repeats_by_the_seed() -> None:
+    from backends.jax.noise import noisy, unknown
+
+    with doubles() as jax:
+        x = np.random.default_rng(0).normal(size=(3, 3))
+        assert dict(unknown(jax.numpy.linalg.cholesky)(x @ x.T)) == {"cholesky": 1}
+        runs = jax.jit(lambda seed, x: noisy(lambda x: jax.numpy.sin(x @ x), UNIT, seed)(x))
+        np.testing.assert_array_equal(runs(1, x), runs(1, x))
+        assert (runs(1, x) != runs(2, x)).any()

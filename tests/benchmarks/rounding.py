@@ -2,12 +2,13 @@
 
     python -m tests.benchmarks.rounding [--draws 5]
 
-Layers in PyTorch and, on the same numbers, in JAX, forwards and backwards. Bounds are made from
-PyTorch alone: by noise (backends/torch/noise.py), FACTOR times the farthest of some draws in
-float64; and its own float32 error E, and JAX's, with the examples in five orders: 8 E + 4 ulp. Printed, as
-Markdown: each error in float32 over each bound (beyond 1 a right implementation would be blamed),
-and each planted error, in float64, over each bound (below 1 it would not be seen). Last: what a sum
-in sequence errs by, which is where LAMBDA comes from.
+Layers in PyTorch and, on the same numbers, in JAX, forwards and backwards. Bounds: by noise in
+PyTorch's float64 (backends/torch/noise.py), FACTOR times the farthest of some draws; and
+8 E + 4 ulp, by the float32 error E of PyTorch, and of JAX, with the examples in five orders.
+
+Printed, as Markdown: each error in float32 over each bound (beyond 1 a right implementation would
+be blamed), and each planted error, in float64, over each bound (below 1 it would not be seen).
+Last: what a sum in sequence errs by, which is where LAMBDA comes from.
 """
 
 from __future__ import annotations
