@@ -182,8 +182,18 @@ def test_what_is_changed_in_place_is_moved_once() -> None:
     assert 0.9 < float(error.square().mean().sqrt()) < 1.1
 
 
-def test_a_network_is_asked_with_noise() -> None:
-    net = net_of(nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU()))
+def of_torch() -> Any:
+    return nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU())
+
+
+def of_jax() -> Any:
+    nnx = pytest.importorskip("flax.nnx")
+    return nnx.Sequential(nnx.Linear(6, 5, rngs=nnx.Rngs(0)), nnx.relu)
+
+
+@pytest.mark.parametrize(("network", "changing"), [(of_torch, 2), (of_jax, 0)])
+def test_a_network_is_asked_with_noise(network: Callable[[], Any], changing: int) -> None:
+    net = net_of(network())
     values = {leaf.name: leaf.value.astype("f8") for leaf in net.leaves() if leaf.value.ndim}
     counts = {leaf.name: leaf.value for leaf in net.leaves() if not leaf.value.ndim}
     x = np.random.default_rng(0).normal(size=(20, 6))
@@ -194,7 +204,9 @@ def test_a_network_is_asked_with_noise() -> None:
     for name, slope in exact.slopes.items():
         error = np.abs(noisy.slopes[name] - slope).max()
         assert 0 < error < 1e-4 * max(1.0, np.abs(slope).max()), name
-    for name in ("1.running_mean", "1.running_var"):
+    statistics = [name for name in exact.buffers if name.endswith(("mean", "var"))]
+    assert len(statistics) == changing
+    for name in statistics:
         assert 0 < np.abs(noisy.buffers[name] - exact.buffers[name]).max() < 1e-6
 
 
