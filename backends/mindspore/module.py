@@ -58,15 +58,16 @@ class Net:
     @cached_property
     def _root(self):
         """The copy that computes, in float32."""
-        # A Tensor shares its memory with its deepcopy (2.10.0), a Parameter
-        # does not.
-        tensors = {
-            id(value): value.copy()
-            for _, cell in walked(self.module)
-            for value in (*cell._buffers.values(), *vars(cell).values())
-            if is_tensor(value) and not isinstance(value, Parameter)
-        }
-        return copy.deepcopy(self.module, tensors).to(mindspore.float32)
+        copies = {}
+        for _, cell in walked(self.module):
+            # A Tensor shares its memory with its deepcopy (2.10.0), a
+            # Parameter does not; and what computes a layer again to save
+            # memory, with the same values, has no deepcopy.
+            for value in (*cell._buffers.values(), *vars(cell).values()):
+                if is_tensor(value) and not isinstance(value, Parameter):
+                    copies[id(value)] = value.copy()
+            copies[id(cell._recompute_cell)] = None
+        return copy.deepcopy(self.module, copies).to(mindspore.float32)
 
     def leaves(self):
         """As `common.contract.net.Net.leaves`; a tied parameter once."""
@@ -133,13 +134,7 @@ class Net:
             return against(ends)
 
         slopes = {}
-        if asked.cotangents is None and not any(
-            c is not None
-            for some in asked.arrived_cotangents.values()
-            for c in some
-        ):
-            objective(*starts)
-        else:
+        if asked.backwards:
             trained = {one.name: one.tensor for one in leaves if one.trained}
             _, found, by_leaf = differentiated(objective, starts, trained)
             of_inputs, of_given = shared(asked, found)
@@ -148,6 +143,8 @@ class Net:
                 "slopes": by_leaf,
                 "given_slopes": of_given,
             }
+        else:
+            objective(*starts)
         return Answer(
             outputs=arrays(outputs),
             arrived={key: arrays(some) for key, some in arrived.items()},
