@@ -356,12 +356,27 @@ def test_jit_is_eager_to_rounding(made: str, train: bool, part: Any) -> None:
         all_close(dict(got.buffers), dict(want.buffers))
 
 
+def test_each_part_is_compiled_by_itself_and_for_its_mode() -> None:
+    case = Recorded("pictures", train=True, mode="jit")
+    call, asked = case.call("norm"), case.asked()
+    for path in ("twice", "norm"):
+        (x,), (want,) = case.call(path).inputs, case.call(path).outputs
+        answer = case.net.run(replace(asked, part=(path, 0), inputs=(x,)))
+        close(answer.outputs[0], want)
+    mean, variance, scale, shift = (
+        case.values[f"norm.{role}"].astype(float)[:, None, None]
+        for role in ("moving_mean", "moving_variance", "gamma", "beta")
+    )
+    want = (call.inputs[0] - mean) / np.sqrt(variance + 1e-5) * scale + shift
+    answer = case.net.run(replace(asked, part=call.key, inputs=call.inputs, train=False))
+    close(answer.outputs[0], want.astype(np.float32))
+
+
 def test_the_users_cell_stays_as_it_was() -> None:
     case = Recorded("words", train=True)
-    before = {leaf.name: leaf.value for leaf in case.net.leaves()}
     case.whole()
-    after = {leaf.name: leaf.value for leaf in case.net.leaves()}
-    assert all(np.array_equal(before[name], after[name]) for name in before)
+    for leaf in case.net.leaves():
+        np.testing.assert_array_equal(leaf.value, case.leaves[leaf.name].value)
     assert not case.cell.training
     cell, inputs = pictures()
     net = Net(cell)
