@@ -11,6 +11,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,15 @@ class WeightMap:
                 np.add.at(total, places.ravel() - 1, found.pop(e.port).ravel())
             found[names[0]] = np.array(present[0].source.transform([total.reshape(origin)]))
         return found
+
+    @property
+    def counterparts(self) -> dict[str, str]:
+        """The port's modules that tell whether entries are right -> the reference's.
+
+        "" is the whole; a module that holds a cell's gates, or queries, keys and values, stands
+        for those inside it.
+        """
+        return {e.module: e.counterpart for e in reversed(self.entries)}
 
     @cached_property
     def tied(self) -> tuple[tuple[str, ...], ...]:
@@ -300,7 +310,5 @@ def _entry(
 
 def _nearest(name: str, known: Mapping[str, Shape]) -> str:
     """Which name may have been meant."""
-    from difflib import get_close_matches
-
     near = get_close_matches(name, known, 1)
     return f"; {near[0]!r}, perhaps?" if near else ""

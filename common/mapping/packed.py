@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from common.mapping.layouts import Piece, ways
-from common.mapping.transforms import Shape
+from common.mapping.transforms import Shape, transform_of
 from common.mapping.units import Part, Unit
 
 #: So many choices are kept for one unit.
@@ -42,14 +42,14 @@ class Choice:
     heads: tuple[int, int] = (0, 0)
 
 
-def choices(reference: Unit, port: Unit) -> list[dict[str, Made]]:
-    """How each leaf of the port's unit can be made, in order of plausibility, at most `MOST`."""
+def choices(reference: Unit, port: Unit, most: int = MOST) -> list[dict[str, Made]]:
+    """How each leaf of the port's unit can be made, in order of plausibility, so many at most."""
     found: list[dict[str, Made]] = []
     for choice in _choices(reference, port):
         made = _made(reference, port, choice)
         if made and made not in found:
             found.append(made)
-        if len(found) == MOST:
+        if len(found) == most:
             break
     return [made for made in found if set(made) == set(found[0])]
 
@@ -110,7 +110,7 @@ def _part(one: Part, other: Part, choice: Choice) -> dict[str, Made]:
         found = list(dict.fromkeys(_through(one, sources[0], words, other, piece, blocks, choice)))
         if found:
             text = found[min(choice.layout, len(found) - 1)]
-            made[piece.name] = tuple(source.name for source in sources), text
+            made[piece.name] = _named(sources, text)
     return made
 
 
@@ -155,7 +155,7 @@ def _through(
                 steps.append(f"regroup 0 {len(blocks)}x{ours}x{outputs // ours} 1 0 2")
             middle = Piece("", (outputs * len(blocks), *matrix[1:]), "weight")
             for back in ways(middle, piece)[:2]:
-                yield joined([*steps, back])
+                yield str(transform_of(joined([*steps, back])))
 
 
 def matrices(piece: Piece) -> list[Shape]:
@@ -190,7 +190,7 @@ def _biases(reference: Unit, port: Unit, choice: Choice) -> dict[str, Made]:
     """
     theirs = [reference.parts.get(f"{side} bias") for side in ("ih", "hh")]
     ours = [port.parts.get(f"{side} bias") for side in ("ih", "hh")]
-    new = reference.blocks - 1 if reference.blocks == 3 else None
+    new = choice.order[-1] if reference.blocks == 3 else None
     made: dict[str, Made] = {}
     for number, part in enumerate(ours):
         if part is None:

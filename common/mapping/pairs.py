@@ -56,7 +56,7 @@ def paired(
         return []
     fit = np.array([[fits(a, b) for b in port] for a in reference])
     names = _by_name(reference, port, fit)
-    alone = names + _by_order(reference, port) + 0.5 * fit + 0.3 * _by_kind(reference, port)
+    alone = names + _by_order(reference, port) + 1.5 * fit + 0.3 * _by_kind(reference, port)
     pairs = _assigned(alone, fit)
     for _ in range(ROUNDS):
         again = _assigned(alone + _by_neighbours(reference, port, pairs), fit)

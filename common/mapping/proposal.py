@@ -9,11 +9,15 @@ from typing import NamedTuple
 from common.contract.net import Leaf
 from common.mapping.layouts import Piece, ways
 from common.mapping.mapping import Entry, Source, WeightMap, taking_part
+from common.mapping.names import path_of
 from common.mapping.packed import choices, joined
 from common.mapping.pairs import Paired, paired
 from common.mapping.stacked import unstacked
 from common.mapping.transforms import Shape, transform_of
 from common.mapping.units import Unit, units
+
+#: A leaf with other axes is less likely the same.
+RESHAPED = 0.8
 
 
 class Found(NamedTuple):
@@ -48,19 +52,24 @@ def propose(
             maps[unit.path] = guess
     theirs, ours = unstacked(theirs, ours, fits), unstacked(ours, theirs, fits)
     found: list[Found] = []
-    for pair in paired(theirs, ours, fits):
+    pairs = paired(theirs, ours, fits)
+    for pair in (*pairs, *_tied(theirs, ours, pairs)):
         found += _of_pair(pair, maps)
     shapes = taking_part(reference), taking_part(port)
+    # A leaf that two modules of the port share is what the one in its name says, if it has a pair.
+    found.sort(
+        key=lambda one: path_of(one.piece.name).startswith(path_of(one.pair.port.path) + ".")
+    )
     entries = {entry.port: entry for entry in _restacked(found, shapes[1])}
     return WeightMap(tuple(entries[name] for name in shapes[1] if name in entries), *shapes)
 
 
 def fits(reference: Unit, port: Unit) -> float:
     """The share of parts that both units have in fitting shapes; 0 if the largest does not fit."""
-    if (reference.kind, reference.blocks) != (port.kind, port.blocks):
+    if (reference.kind, reference.blocks, reference.size) != (port.kind, port.blocks, port.size):
         return 0.0
     if reference.kind != "module":
-        made = choices(reference, port)
+        made = choices(reference, port, most=1)
         return len(made[0]) / len(port.pieces) if made else 0.0
     names = set(reference.parts) | set(port.parts)
     both = [
@@ -69,7 +78,23 @@ def fits(reference: Unit, port: Unit) -> float:
         if ways(reference.parts[name].pieces[0], port.parts[name].pieces[0])
     ]
     main = max(port.parts, key=lambda name: math.prod(port.parts[name].pieces[0].shape))
-    return len(both) / len(names) if main in both else 0.0
+    if main not in both:
+        return 0.0
+    one, other = reference.parts[main].pieces[0], port.parts[main].pieces[0]
+    return len(both) / len(names) * (1.0 if len(one.shape) == len(other.shape) else RESHAPED)
+
+
+def _tied(reference: Sequence[Unit], port: Sequence[Unit], pairs: Sequence[Paired]) -> list[Paired]:
+    """Units of the port that are left, each with an embedding that fits: it may be tied there."""
+    done = {id(pair.port) for pair in pairs}
+    found = []
+    for unit in port:
+        if id(unit) in done or unit.about != "linear":
+            continue
+        fitting = [one for one in reference if one.about == "embedding" and fits(one, unit)]
+        if len(fitting) == 1:
+            found.append(Paired(fitting[0], unit, "by shape"))
+    return found
 
 
 def _square(unit: Unit, all_: Sequence[Unit]) -> tuple[int, int, int] | None:
@@ -89,11 +114,15 @@ def _of_pair(pair: Paired, maps: Mapping[str, Shape]) -> list[Found]:
     """What may make each leaf of the port's unit."""
     if pair.reference.kind != "module":
         made = choices(pair.reference, pair.port)
-        together = f"{pair.port.path}|{pair.port.suffix}"
+        together = f"{pair.reference.whole or pair.port.module}|{pair.port.suffix}"
+        taken = _taken(pair.reference.pieces[0])
         return [
             Found(
                 piece,
-                [Source(one[piece.name][0], transform_of(one[piece.name][1])) for one in made],
+                [
+                    Source(names, transform_of(joined([taken, words])))
+                    for names, words in (one[piece.name] for one in made)
+                ],
                 pair,
                 together,
             )
@@ -105,14 +134,19 @@ def _of_pair(pair: Paired, maps: Mapping[str, Shape]) -> list[Found]:
         if name not in pair.reference.parts:
             continue
         (one,), (other,) = pair.reference.parts[name].pieces, pair.port.parts[name].pieces
-        taken = "" if one.layer is None else f"take {one.layer}"
         sources = [
-            Source((one.name,), transform_of(joined([taken, way])))
+            Source((one.name,), transform_of(joined([_taken(one), way])))
             for way in ways(one, other, maps.get(pair.reference.path))
         ]
         if sources:
-            found.append(Found(other, sources, pair, other.name))
+            together = f"{pair.reference.whole}|{name}" if pair.reference.whole else other.name
+            found.append(Found(other, sources, pair, together))
     return found
+
+
+def _taken(piece: Piece) -> str:
+    """How a layer is got from the leaf that stacks it."""
+    return "" if piece.layer is None else f"take {piece.layer}"
 
 
 def _restacked(found: Sequence[Found], port: Mapping[str, Shape]) -> list[Entry]:
@@ -127,27 +161,32 @@ def _restacked(found: Sequence[Found], port: Mapping[str, Shape]) -> list[Entry]
     for name, layers in stacks.items():
         layers.sort(key=lambda one: one.piece.layer or 0)
         whole = len(layers) == port[name][0]
-        sources = []
-        for source in layers[0].sources:
-            same = [s for one in layers for s in one.sources if s.transform == source.transform]
-            if whole and len(same) == len(layers):
-                names = tuple(name for s in same for name in s.reference)
-                words = joined([str(source.transform), "stack 0"])
-                sources.append(Source(names, transform_of(words)))
-        if sources:
+        if whole and all(len(one.sources[0].reference) == 1 for one in layers):
+            sources = [
+                Source(
+                    tuple(name for source in each for name in source.reference),
+                    transform_of(joined([str(each[0].transform), "stack 0"])),
+                )
+                for each in zip(*(one.sources for one in layers), strict=True)
+            ]
             entries.append(_entry(layers[0]._replace(sources=sources)))
     return entries
 
 
 def _entry(found: Found) -> Entry:
-    """The most plausible source, the others as candidates."""
+    """The most plausible source, the others as candidates.
+
+    Of layers that one side runs in a loop only the whole can be asked.
+    """
     first, *others = found.sources
+    one, other = found.pair.reference, found.pair.port
+    looped = one.whole or other.whole
     return Entry(
         found.piece.name,
         first,
         tuple(others),
         found.pair.by,
-        found.pair.port.module,
-        found.pair.reference.module,
+        "" if looped else other.path,
+        "" if looped else one.path,
         found.together,
     )

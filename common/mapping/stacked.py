@@ -39,9 +39,9 @@ def unstacked(
 
 
 def _layers(unit: Unit) -> list[Unit]:
-    """A module for each layer, if all its leaves may stack as many; their paths are numbered."""
+    """A unit for each layer, if all its leaves may stack as many; their paths are numbered."""
     lengths = {piece.shape[0] if len(piece.shape) > 1 else 0 for piece in unit.pieces}
-    if unit.kind != "module" or len(lengths) != 1 or not (count := lengths.pop()):
+    if unit.kind == "cell" or len(lengths) != 1 or not (count := lengths.pop()):
         return []
     head, *rest = unit.path.split(".")
     return [
@@ -50,7 +50,7 @@ def _layers(unit: Unit) -> list[Unit]:
             path=".".join([head, str(number), *rest]),
             whole=unit.path,
             parts={
-                name: Part(tuple(_layer(piece, number) for piece in part.pieces))
+                name: Part(tuple(_layer(piece, number) for piece in part.pieces), part.blocks)
                 for name, part in unit.parts.items()
             },
         )

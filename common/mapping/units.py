@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 
 from common.contract.net import Leaf
@@ -83,12 +84,12 @@ class Unit:
         """All it has."""
         return [piece for part in self.parts.values() for piece in part.pieces]
 
-    @property
+    @cached_property
     def main(self) -> Part:
         """The largest of its parts."""
         return max(self.parts.values(), key=lambda part: sum(prod(p.shape) for p in part.pieces))
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many numbers its largest part has: the same in every layout."""
         return sum(prod(piece.shape) for piece in self.main.pieces)
@@ -100,19 +101,23 @@ Held = dict[str, list[Piece]]
 def units(leaves: Sequence[Leaf], order: Mapping[str, int]) -> list[Unit]:
     """The units of a network.
 
-    A leaf with several owners is in a unit of each.
+    A leaf with several owners is in a unit of each; what is not said to be executed earlier
+    shares it last, as an output layer does with the embedding.
 
     Args:
         leaves: in order of definition.
         order: the place of a module's first call; what lacks one follows what is defined before.
     """
     held: Held = defaultdict(list)
+    shared: list[tuple[str, Piece]] = []
     for leaf in leaves:
         if leaf.value.dtype.kind == "f":
             kind = kind_of(leaf.kind)
             piece = Piece(leaf.name, leaf.value.shape, leaf.role, leaf.trained, kind)
-            for owner in leaf.owners:
-                held[owner].append(piece)
+            held[leaf.owners[0]].append(piece)
+            shared += [(owner, replace(piece, kind="")) for owner in leaf.owners[1:]]
+    for owner, piece in shared:
+        held[owner].append(piece)
     places = _places(held, order)
     found = [*_packed_cells(held), *_split_cells(held), *_attention(held)]
     for path, pieces in held.items():
@@ -178,9 +183,10 @@ def _packed_cells(held: Held) -> Iterable[Unit]:
         if {"kernel", "recurrent_kernel"} <= set(by_role):
             kernel = by_role["recurrent_kernel"]
             blocks = kernel.shape[1] // kernel.shape[0]
-            found = {"ih": by_role["kernel"], "hh": kernel, "ih bias": by_role.get("bias")}
-            if (bias := found["ih bias"]) is None or len(bias.shape) == 1:
-                yield _cell(held, path, found, blocks, "")
+            found: dict[str, Piece | None] = {"ih": by_role["kernel"], "hh": kernel}
+            if "bias" in by_role and len(by_role["bias"].shape) == 1:
+                found["ih bias"] = by_role["bias"]
+            yield _cell(held, path, found, blocks, "")
     for path in [path for path in held if path.rpartition(".")[2] == "dense_h"]:  # NNX
         parent = path.rpartition(".")[0]
         sibling = f"{parent}.dense_i".lstrip(".")

@@ -77,7 +77,7 @@ class Judge:
         place = Place("", "", "forward", "wiring", "")
         forwards += wiring.outputs(place, self.matched.returned)
         place = replace(place, stage="backward")
-        last = [*wiring.leaves(place, "slope"), *wiring.input_slopes(place, self._inputs())]
+        last = [*wiring.slopes(place), *wiring.input_slopes(place, self._inputs())]
         found = forwards + self._loss()
         found += [held for slopes in reversed(backwards) for held in slopes] + last
         return found + list(self._whole()) if all_right(found) else found
@@ -98,11 +98,11 @@ class Judge:
             return [failure(place, found.failed, self.matched.dtype)], []
         ahead = [
             *found.outputs(place, self.matched.outputs[mine]),
-            *(found.leaves(place, "buffer") if self.matched.train else ()),
+            *(found.buffers(place) if self.matched.train else ()),
         ]
         place = replace(place, stage="backward")
         return ahead, [
-            *found.leaves(place, "slope"),
+            *found.slopes(place),
             *found.input_slopes(place, self.matched.inputs[mine]),
         ]
 
@@ -141,8 +141,8 @@ class Judge:
             return
         held = [*found.outputs(place, self.matched.returned)]
         if self.matched.train:
-            held += found.leaves(place, "buffer")
-        held += found.leaves(replace(place, stage="backward"), "slope")
+            held += found.buffers(place)
+        held += found.slopes(replace(place, stage="backward"))
         for one in held:
             words = f"{one.place.tensor} at {step}" if step else one.place.tensor
             yield replace(one, place=replace(one.place, tensor=words))

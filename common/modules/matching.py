@@ -28,7 +28,7 @@ from common.modules.matched import (
     values_of,
     with_links,
 )
-from common.modules.parts import above, pairs
+from common.modules.parts import pairs
 from common.modules.units import filled
 
 #: So many ways to order the axes of all inputs are tried.
@@ -156,10 +156,9 @@ def residual(matched: Matched, values: Arrays, module: str) -> float:
         the largest distance relative to the largest output; infinity if it cannot run.
     """
     reference, port = matched.reference, matched.port
-    counterparts = [e.counterpart for e in matched.mapping.entries if e.module == module]
-    path = counterparts[0] if counterparts else ""
-    while module and not ((module, 0) in port.calls and (path, 0) in reference.calls):
-        module, path = above(module), above(path)
+    path = matched.mapping.counterparts.get(module, "")
+    if not ((module, 0) in port.calls and (path, 0) in reference.calls):
+        return float("inf")
     mine, theirs = reference.calls[path, 0], port.calls[module, 0]
     dtype = next(one.dtype.name for one in values.values() if one.dtype.kind == "f")
     inputs = linked(mine.inputs, theirs.inputs, maps_of(reference))

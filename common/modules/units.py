@@ -8,7 +8,7 @@ and nothing cancels.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from common.contract.arrays import Array
 from common.contract.net import Answer, Asked, Asking, Key, Net, Some, Tensors
 from common.errors import one_line
+from common.mapping.mapping import Entry
 from common.modules.expected import Expectation, as_dtype
 from common.modules.held import Held, Place, faulty, hold
 from common.modules.layout import Layout
@@ -179,26 +180,36 @@ class Answered:
         """The slopes of the inputs."""
         yield from self._hold(replace(place, tensor="slope of its input"), links, "input slope")
 
-    def leaves(self, place: Place, kind: str) -> Iterator[Held]:
-        """The slopes of the parameters that the unit holds, or its buffers afterwards."""
-        first = self.answers[0]
-        assert first is not None
-        field = "slopes" if kind == "slope" else "buffers"
+    def slopes(self, place: Place) -> Iterator[Held]:
+        """The slopes of the parameters that the unit holds; of tied ones, their sum."""
+        mapping = self.matched.mapping
+        spare = {name for names in mapping.tied for name in names[1:]}
+        values = [None if one is None else mapping.gather(one.slopes) for one in self.answers]
+        for entry in mapping.entries:
+            if entry.port not in spare:
+                words = replace(place, tensor=f"slope of {entry.port}")
+                yield from self._leaf(words, entry, "slope", values)
+
+    def buffers(self, place: Place) -> Iterator[Held]:
+        """The buffers that the unit holds, as they are afterwards."""
+        values = [None if one is None else one.buffers for one in self.answers]
         for entry in self.matched.mapping.entries:
-            names = [(kind, name) for name in entry.source.reference]
-            here = [name in self.expected.exact for name in names]
-            if entry.port not in getattr(first, field) or not all(here) or not here:
-                continue
-            values = tuple(
-                None if answer is None else getattr(answer, field)[entry.port]
-                for answer in self.answers
-            )
+            yield from self._leaf(replace(place, tensor=entry.port), entry, "buffer", values)
+
+    def _leaf(
+        self, place: Place, entry: Entry, kind: str, values: Sequence[Mapping[str, Array] | None]
+    ) -> Iterator[Held]:
+        names = [(kind, name) for name in entry.source.reference]
+        first, exactly = values
+        assert first is not None
+        if entry.port in first and names and all(name in self.expected.exact for name in names):
+            transform = entry.source.transform
             yield hold(
-                replace(place, tensor=f"slope of {entry.port}" if kind == "slope" else entry.port),
+                place,
                 self.expected,
                 names,
-                (values[0], values[1]),
-                entry.source.transform.slope if kind == "slope" else entry.source.transform,
+                (first[entry.port], None if exactly is None else exactly[entry.port]),
+                transform.slope if kind == "slope" else transform,
             )
 
 

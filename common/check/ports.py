@@ -1,4 +1,4 @@
-"""Check a port of your own, from Python: the verdicts of `compare.py` for your functions.
+"""Check a port of functions: the verdicts of `compare.py` for them.
 
     from compare import Port, check
 
@@ -76,7 +76,7 @@ class Report:
         return f"{self.verdict.verdict}\n{diagnosis_text('the port', self.diagnosis)}"
 
 
-def check(
+def check_functions(
     port: Port | str | Path,
     reference: Port | None = None,
     *,

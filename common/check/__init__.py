@@ -1,0 +1,140 @@
+"""Hold a port against its original, from Python: modules layer by layer, functions step by step.
+
+    from compare import check
+
+    report = check(flax_net, torch_net, inputs, labels)
+    print(report)
+
+What is taken, and what the answer looks like: docs/checking-a-port.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from common.check.ports import Report, check_functions
+from common.contract.kinds import takes
+from common.entrants.port import Port
+from common.errors import Refused
+from common.modules.check import Options, check_modules
+from common.modules.report import ModuleReport
+
+__all__ = ["ModuleReport", "Port", "Report", "check"]
+
+
+def check(
+    port: Any,
+    reference: Any = None,
+    inputs: Any = None,
+    labels: Any = None,
+    *,
+    loss: Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]] | None = None,
+    train: bool = False,
+    steps: int = 3,
+    optimizer: str = "sgd",
+    lr: float = 0.1,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    mode: str = "eager",
+    dtype: str = "float32",
+    mapping: str | Path | None = None,
+    only: str | None = None,
+    seed: int = 0,
+    params: Mapping[str, Any] | None = None,
+    images: Any = None,
+    model: str | None = None,
+    style: str = "concise",
+    batch_size: int = 32,
+    epochs: int = 2,
+) -> ModuleReport | Report:
+    """Say whether a port agrees with its original, or where it parts.
+
+    Modules are held against each other layer by layer, forwards and backwards; a `Port` of
+    functions, or a backend, is trained along the referee's path.
+
+    Args:
+        port: a module of any framework (linen's as (module, variables)); a `Port`; or the name or
+            the folder of a backend that follows the contract.
+        reference: what is ported: a module or a `Port`, computing in the dtype it is given. None:
+            the NumPy referee, for a registered model and a `Port` or a backend.
+        inputs: an array, or several: in a tuple in order, in a dict by the names of arguments.
+            Bytes are pixels and divided by 255, other integers are tokens. Of a `Port` one array,
+            also under its older name `images`.
+        labels: (n,) classes, (n, tokens) of them, or floats: targets. None, of modules: no loss.
+        loss: of modules, (outputs, labels) -> the mean, in the framework's tensors: one for both,
+            or (the reference's, the port's). None: softmax cross-entropy of integers, the mean of
+            squares of floats.
+        train: modules: in training mode, their buffers compared afterwards.
+        steps: modules: at so many states of a training the whole is judged; 0: the layers only.
+        optimizer, lr, momentum, weight_decay, betas, eps: of the training.
+        mode: of the port: "eager" or "jit"; of a `Port` or a backend "fused", too.
+        dtype: "float32" or "float64".
+        mapping: modules: a file that says how the port's weights are made of the reference's, as
+            a report's `matched.mapping.save` writes it. None: it is found.
+        only: modules: a pattern of the reference's layers, "layer3.*".
+        seed: of all that is drawn.
+        params: of a `Port`: initial values, a dict by name or a tree of dicts.
+        model, style, batch_size, epochs: of a `Port` or a backend: a registered model instead of a
+            reference, and as on the command line.
+
+    Returns:
+        the report; `report.agrees` is the answer, `print(report)` the explanation.
+
+    Raises:
+        Refused: what cannot be compared at all, in one line.
+        BadLabel: labels that no loss could take.
+    """
+    shared: dict[str, Any] = {
+        "optimizer": optimizer,
+        "lr": lr,
+        "momentum": momentum,
+        "weight_decay": weight_decay,
+        "betas": betas,
+        "eps": eps,
+        "dtype": dtype,
+        "seed": seed,
+    }
+    kinds = takes(port), takes(reference)
+    if any(kinds):
+        if not all(kinds):
+            other = port if kinds[0] is None else reference
+            raise Refused(
+                f"one side is a module, the other a {type(other).__name__}: give a module on both "
+                "sides, or a Port of functions on both"
+            )
+        if inputs is None and images is None:
+            raise Refused("check needs inputs, as the reference takes them")
+        losses = loss if isinstance(loss, tuple) else (loss, loss)
+        options = Options(
+            train=train,
+            steps=steps,
+            mapping=None if mapping is None else Path(mapping),
+            only=only or "*",
+            losses=losses,
+            **shared,
+        )
+        return check_modules(
+            port, reference, images if inputs is None else inputs, labels, options, mode
+        )
+    if params is None:
+        raise Refused(
+            f"{type(port).__name__} is no module that is known, and a Port of functions needs "
+            "params, its initial values by name"
+        )
+    return check_functions(
+        port,
+        reference,
+        params=params,
+        images=images if inputs is None else inputs,
+        labels=labels,
+        model=model,
+        style=style,
+        mode=mode,
+        batch_size=batch_size,
+        epochs=epochs,
+        **shared,
+    )
