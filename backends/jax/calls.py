@@ -4,53 +4,51 @@ Whatever is seen leaves the function as one of its results, so that nothing of
 a trace outlives it; what is no tensor is noted beside.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import contextmanager
 from functools import wraps
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from common.errors import Refused
 
 import jax
 import numpy as np
 
-TENSOR = object()  # stands for a tensor among the arguments of a call
-
-
-class Key(NamedTuple):
-    """Stands for random keys among the arguments of a call."""
-
-    shape: tuple
-
 
 class Note(NamedTuple):
-    """How a call was made, but for its tensors.
+    """What is kept of a call but its tensors.
 
     Attributes:
-        key: its path and which of its calls.
         kind: the module's type.
-        tree, leaves: of its arguments, `TENSOR` and `Key` where they were.
-        module: what was called, if there is no other way to find it.
+        within: the keys of the calls that were running when it was made.
+        inside: how often each path was called by it, and by those.
+        asked: the shapes of the tensors that it was called with.
+        tree, leaves: of what it returned, a shape for every tensor.
     """
 
-    key: tuple
     kind: str
+    within: tuple
+    inside: Counter
+    asked: list
     tree: object
     leaves: list
-    module: object = None
 
-    def filled(self, tensors, draw, restored):
-        """The arguments with other tensors, fresh keys and what was kept."""
-        rest = iter(tensors)
+    def blank(self, held):
+        """Zeros as it returned them, and what passed through it."""
+        held = iter(held)
         leaves = [
-            next(rest)
-            if x is TENSOR
-            else fresh(draw, place, x.shape)
-            if isinstance(x, Key)
-            else restored(x)
-            for place, x in enumerate(self.leaves)
+            zeros(x)
+            if isinstance(x, jax.ShapeDtypeStruct)
+            else next(held, x)
+            if x is HELD
+            else x
+            for x in self.leaves
         ]
         return jax.tree.unflatten(self.tree, leaves)
+
+
+HELD = object()  # stands for something that is not taken apart
 
 
 class Tape:
@@ -60,56 +58,139 @@ class Tape:
     its tensors exist there alone, and its caller is the layer.
 
     Args:
+        inputs: of the whole.
         given: key -> tensors that take the place of what is returned; None
             leaves one as it is.
-        kept: what stands for an argument that is not to be taken apart, or
-            the argument itself.
-        whole: whether an argument is such a one.
+        whole: whether an argument is not to be taken apart.
 
     Attributes:
-        notes: of every call, as each returned.
+        notes: key -> `Note`, as each returned.
         seen: the tensors of each, what it was called with and returned.
         arrived: key -> the tensors that each call in `given` was made with.
+        touched: path -> the paths of modules that its calls used and that
+            do not lie below it.
     """
 
-    def __init__(self, given, kept=lambda x: x, whole=lambda x: False):
-        self.given, self.kept, self.whole = given, kept, whole
-        self.notes, self.seen, self.arrived = [], [], {}
+    def __init__(self, inputs, given, whole):
+        self.inputs, self.given, self.whole = inputs, given, whole
+        self.notes, self.seen, self.arrived = {}, [], {}
+        self.touched = defaultdict(set)
         self._counts, self._running = Counter(), []
         self._trace = current_trace()
 
-    def call(self, path, kind, called, args, kwargs, module=None):
+    def call(self, path, kind, called, args, kwargs):
         """Call a module under its path."""
-        above = self._running and self._running[-1] == path  # its super()
+        above = self._running and self._running[-1][0] == path  # its super()
         if above or current_trace() != self._trace:
             return called(*args, **kwargs)
         key = path, self._counts[path]
         self._counts[path] += 1
-        leaves, tree = jax.tree.flatten((args, kwargs), is_leaf=self.whole)
-        self._running.append(path)
+        inputs = tensors(jax.tree.leaves((args, kwargs), is_leaf=self.whole))
+        before, within = self._counts.copy(), tuple(self._running)
+        self._running.append(key)
         try:
             returned = called(*args, **kwargs)
         finally:
             self._running.pop()
-        flat, shape = jax.tree.flatten(returned, is_leaf=self.whole)
-        marks = [self._mark(x) for x in leaves]
-        self.notes.append(Note(key, kind, tree, marks, module))
-        inputs = tensors(leaves)
+        flat, tree = jax.tree.flatten(returned, is_leaf=self.whole)
+        self.notes[key] = Note(
+            kind,
+            within,
+            self._counts - before,
+            self._shapes(inputs),
+            tree,
+            self._shapes(flat),
+        )
         self.seen.append((inputs, tensors(flat)))
         if key not in self.given:
             return returned
         self.arrived[key] = inputs
-        rest = iter(self.given[key])
-        for place, x in enumerate(flat):
-            one = next(rest) if is_tensor(x) else None
-            flat[place] = x if one is None else one
-        return jax.tree.unflatten(shape, flat)
+        return jax.tree.unflatten(tree, exchanged(flat, self.given[key]))
 
-    def _mark(self, x):
-        """What is noted of one argument."""
-        if is_tensor(x):
-            return TENSOR
-        return Key(x.shape) if is_key(x) else self.kept(x)
+    def touch(self, path):
+        """Notice that a module is used, in whichever trace."""
+        for above, _ in self._running:
+            if not below(path, above) and not below(above, path):
+                self.touched[above].add(path)
+
+    def ends(self, returned):
+        """The tensors of what the whole returned, and what arrived."""
+        leaves = jax.tree.leaves(returned, is_leaf=self.whole)
+        return tensors(leaves), self.arrived
+
+    def _shapes(self, flat):
+        """Leaves without their values."""
+        return [
+            jax.ShapeDtypeStruct(x.shape, x.dtype)
+            if is_tensor(x)
+            else HELD
+            if self.whole(x)
+            else x
+            for x in flat
+        ]
+
+
+class Reach:
+    """Reaches one call of the whole, and makes it with other tensors.
+
+    The calls that it was within are made, all others return zeros at once:
+    a module is called as it was, whatever else it is called with, and nothing
+    that comes before or after it is computed but what stands between modules.
+
+    Args:
+        notes: of a run of the whole.
+        key: which call.
+        inputs: the tensors that it is made with.
+        given, whole: as `Tape`'s.
+    """
+
+    def __init__(self, notes, key, inputs, given, whole):
+        self.notes, self.key, self.whole = notes, key, whole
+        self.inputs = [zeros(x) for x in notes["", 0].asked]
+        self.seen = []
+        self._asked, self._given = inputs, given
+        self._counts, self._running = Counter(), []
+        self._trace, self._tape, self._returned = current_trace(), None, None
+
+    def call(self, path, kind, called, args, kwargs):
+        """Call a module under its path."""
+        if self._tape is not None and self._returned is None:
+            return self._tape.call(path, kind, called, args, kwargs)
+        above = self._running and self._running[-1][0] == path
+        if above or current_trace() != self._trace:
+            return called(*args, **kwargs)
+        key = path, self._counts[path]
+        self._counts[path] += 1
+        note = self.notes.get(key)
+        if note is None or key in self.notes[self.key].within:
+            self._running.append(key)
+            try:
+                return called(*args, **kwargs)
+            finally:
+                self._running.pop()
+        flat, tree = jax.tree.flatten((args, kwargs), is_leaf=self.whole)
+        if key == self.key:
+            flat = exchanged(flat, self._asked)
+            self._tape = Tape(self._asked, self._given, self.whole)
+            args, kwargs = jax.tree.unflatten(tree, flat)
+            returned = self._tape.call(path, kind, called, args, kwargs)
+            self._returned = (returned,)
+            leaves = jax.tree.leaves(returned, is_leaf=self.whole)
+            return note.blank(filter(self.whole, leaves))
+        self._counts += note.inside
+        return note.blank(filter(self.whole, flat))
+
+    def touch(self, path):
+        """Which modules are used is known from the whole."""
+
+    def ends(self, _):
+        """The tensors of what the call returned, and what arrived in it."""
+        if self._returned is None:
+            raise Refused(
+                f"call {self.key[1]} of {self.key[0]!r} was recorded and is"
+                " not made now: let it depend on no values"
+            )
+        return self._tape.ends(*self._returned)
 
 
 @contextmanager
@@ -151,9 +232,34 @@ def current_trace():
     return jax.core.get_opaque_trace_state(convention="nnx")
 
 
-def fresh(draw, place, shape):
-    """Random keys that no other place has: one for (), else so many."""
-    return jax.random.split(jax.random.fold_in(draw, place), shape)
+def arguments(inputs, names):
+    """How the whole is called with its inputs."""
+    if names is None:
+        return tuple(inputs), {}
+    return (), dict(zip(names, inputs, strict=True))
+
+
+def exchanged(leaves, others):
+    """Leaves with other tensors, in order; None leaves one as it is."""
+    rest = iter(others)
+    found = []
+    for x in leaves:
+        one = next(rest, None) if is_tensor(x) else None
+        found.append(x if one is None else one)
+    return found
+
+
+def zeros(shape):
+    """Zeros; floats that were computed in have the dtype of now."""
+    dtype = shape.dtype
+    if dtype in (jnp.float32, jnp.float64):
+        dtype = jnp.result_type(float)
+    return jnp.zeros(shape.shape, dtype)
+
+
+def below(path, above):
+    """Whether a path is another's, or below it."""
+    return not above or f"{path}.".startswith(f"{above}.")
 
 
 def is_key(x):

@@ -11,7 +11,7 @@ from common.errors import Refused
 import jax
 import numpy as np
 
-from .calls import is_float
+from .calls import Reach, Tape, below, is_float
 from .noise import noisy, unknown
 
 FLOAT32_UNIT = 2.0**-24
@@ -44,25 +44,38 @@ class Net:
     def __init__(self, module, names=None, mode="eager"):
         self.mode = mode
         self._kind = kind_of(module)(module, names)
-        self._leaves = [Leaf(*leaf) for leaf in self._kind.leaves()]
-        self._recorded, self._compiled, self._draws = {}, {}, count()
+        self._leaves = list(self._kind.leaves())
+        self._notes, self._touched = {}, {}
+        self._compiled, self._draws = {}, count()
 
     def leaves(self):
-        """As `common.contract.net.Net.leaves`; a tied parameter once."""
-        return [
-            Leaf(x.name, x.owners, x.kind, to_array(x.value), x.trained)
-            for x in self._leaves
-        ]
+        """As `common.contract.net.Net.leaves`; a tied parameter once.
 
-    def _held(self, part):
-        """The leaves of a part."""
-        path = part[0] if part else ""
-        return [
-            leaf
-            for leaf in self._leaves
-            if any(f"{o}.".startswith(f"{path}.") for o in leaf.owners)
-            or not path
-        ]
+        Differs: in linen a module that was made outside of another can be
+        used by it, as a cell by `RNN`, and its leaves lie outside, too; their
+        owners are known once the whole was recorded. So are the types of
+        linen's modules; until then one is guessed from its name.
+        """
+        found = []
+        kinds = {path: note.kind for (path, _), note in self._notes.items()}
+        for name, owners, kind, value, trained in self._leaves:
+            users = [
+                path
+                for path, others in self._touched.items()
+                if any(below(o, other) for o in owners for other in others)
+            ]
+            kind = kinds.get(owners[0], kind)
+            owners = tuple(dict.fromkeys((*owners, *users)))
+            found.append(Leaf(name, owners, kind, to_array(value), trained))
+        return found
+
+    def _held(self, path):
+        """The names of the leaves of a part, and whether each is trained."""
+        return {
+            leaf.name: leaf.trained
+            for leaf in self.leaves()
+            if any(below(owner, path) for owner in leaf.owners)
+        }
 
     def _draw(self):
         """A random key that no other run has: dropout stays random."""
@@ -71,21 +84,26 @@ class Net:
     def record(self, values, inputs, train):
         """As `common.contract.net.Net.record`."""
         settle(values)
-        outputs, _, tape = self._kind.run(
-            *to_tensors((values, inputs)), {}, self._draw(), train, None
+        outputs, _, _, seen, tape = self._kind.run(
+            *to_tensors((values, inputs)), {}, self._draw(), train, Tape
         )
-        calls = []
-        for note, seen in zip(tape.notes, tape.seen, strict=True):
-            calls.append(Call(*note.key, note.kind, *map(to_arrays, seen)))
-        self._recorded = {note.key: note for note in tape.notes}
+        self._notes, self._touched = tape.notes, tape.touched
+        calls = [
+            Call(*key, note.kind, *map(to_arrays, arrays))
+            for (key, note), arrays in zip(
+                tape.notes.items(), seen, strict=True
+            )
+        ]
         return calls, to_arrays(outputs)
 
     def run(self, asked):
         """As `common.contract.net.Net.run`."""
         settle(asked.values)
-        held = self._held(asked.part)
-        trained = [leaf.name for leaf in held if leaf.trained]
-        buffers = [leaf.name for leaf in held if not leaf.trained]
+        held = self._held(asked.part[0] if asked.part else "")
+        trained = [name for name, is_trained in held.items() if is_trained]
+        buffers = [
+            name for name, is_trained in held.items() if not is_trained
+        ]
         asks = {
             "trained": {n: asked.values[n] for n in trained},
             "inputs": tuple(asked.inputs),
@@ -105,7 +123,9 @@ class Net:
         without_rule = {}
         if asked.noise is not None:
             without_rule = dict(unknown(function)(*given))
-            function = jax.jit(noisy(function, FLOAT32_UNIT, asked.noise))
+            function = jax.jit(
+                noisy(function, FLOAT32_UNIT, asked.noise, asked.exp_error)
+            )
         ends, afterwards, slopes = function(*given)
         answer = {
             "unknown": without_rule,
@@ -128,25 +148,26 @@ class Net:
 
     def _function(self, asked, backwards):
         """A part as a pure function, compiled if that is the mode."""
-        note = self._recorded[asked.part] if asked.part else None
+        key, train = asked.part, asked.train
+
+        def start(inputs, given, whole):
+            if key is None or not key[0]:
+                return Tape(inputs, given, whole)
+            return Reach(self._notes, key, inputs, given, whole)
 
         def part(asks, fixed, draw):
             values = {**asks["trained"], **fixed}
-            outputs, buffers, tape = self._kind.run(
-                values, asks["inputs"], asks["given"], draw, asked.train, note
+            outputs, arrived, afterwards, *_ = self._kind.run(
+                values, asks["inputs"], asks["given"], draw, train, start
             )
-            afterwards = {name: buffers[name] for name in fixed}
-            return {"outputs": outputs, "arrived": tape.arrived}, afterwards
+            afterwards = {name: afterwards[name] for name in fixed}
+            return {"outputs": outputs, "arrived": arrived}, afterwards
 
         function = differentiated(part) if backwards else forwards(part)
         if self.mode == "eager" or asked.given:
             return function
-        key = asked.part, asked.train, backwards
-        before, compiled = self._compiled.get(key, (None, None))
-        if compiled is None or (note and note[:4] != before[:4]):
-            compiled = jax.jit(function)
-        self._compiled[key] = note, compiled
-        return compiled
+        place = key, train, backwards
+        return self._compiled.setdefault(place, jax.jit(function))
 
     def loss(self, function, outputs, labels):
         """As `common.contract.net.Net.loss`."""

@@ -1,18 +1,17 @@
 """A Flax NNX module as a pure function of its leaves."""
 
+from functools import partial
+
+import jax.numpy as jnp
 from flax import nnx
 from flax.nnx.graph import is_graph_node
 
 import jax
 
-from .calls import Tape, fresh, is_float, is_key, tensors, watched
+from .calls import arguments, is_float, is_key, watched
 
 #: How the names of NNX's own attributes begin.
 OWN = ("_pytree__", "_object__")
-
-
-class Kept(tuple):
-    """The path of a node of the module that was an argument of a call."""
 
 
 class Kind:
@@ -33,7 +32,7 @@ class Kind:
             if isinstance(node, nnx.Variable):
                 self._variables.setdefault(id(node), path)
                 self._owners.setdefault(id(node), []).append(owner)
-            elif is_graph_node(node):
+            elif isinstance(node, nnx.Module):
                 self._modules.setdefault(id(node), path)
 
     def leaves(self):
@@ -47,64 +46,49 @@ class Kind:
                 paths = tuple(map(dotted, owners))
                 yield dotted(path), paths, kind, values[0], trained
 
-    def run(self, values, inputs, given, draw, train, note):
-        """Run the whole or, if there is a note of its call, a part.
+    def run(self, values, inputs, given, draw, train, start):
+        """Run the whole, as far as a tape lets it.
 
         A variable can be set only in the trace that it was made in, so that
         the module is merged here, of arrays.
 
+        Args:
+            values: of leaves by name.
+            inputs, given, draw: tensors, and a random key.
+            train: whether in training mode.
+            start: (inputs, given, whole) -> a tape.
+
         Returns:
-            outputs, buffers and the `Tape`.
+            outputs, what arrived, all leaves afterwards, what was seen, and
+            the tape.
         """
         root = self._merged(values, draw, train)
-        paths = {id(at(root, p)): p for p in self._modules.values()}
-        nodes = [at(root, path) for path in self._modules.values()]
-        floats = [x.dtype for x in values.values() if is_float(x)]
-        for node in nodes:
-            # A recurrent cell begins with zeros of this dtype.
-            if floats and hasattr(node, "param_dtype"):
-                node.param_dtype = floats[0]
-        tape = Tape(
-            given,
-            kept=lambda x: Kept(paths[id(x)]) if id(x) in paths else x,
-            whole=is_graph_node,
-        )
+        nodes = {path: at(root, path) for path in self._modules.values()}
+        paths = {id(node): dotted(path) for path, node in nodes.items()}
+        for node in nodes.values():
+            # A recurrent cell begins with zeros of this dtype; one that says
+            # in which it computes, as SimpleCell does, goes on in that.
+            own = getattr(node, "dtype", None)
+            if hasattr(node, "param_dtype") and own is None:
+                node.param_dtype = jnp.result_type(float)
+        tape = start(inputs, given, is_graph_node)
 
         def call(module, called, args, kwargs):
+            called = partial(called, module)
             if id(module) not in paths:
-                return called(module, *args, **kwargs)
-            return tape.call(
-                dotted(paths[id(module)]),
-                type(module).__name__,
-                lambda *a, **k: called(module, *a, **k),
-                args,
-                kwargs,
-            )
+                return called(*args, **kwargs)
+            kind = type(module).__name__
+            return tape.call(paths[id(module)], kind, called, args, kwargs)
 
-        def restored(x):
-            return at(root, x) if isinstance(x, Kept) else x
-
-        if note is None:
-            part, args, kwargs = root, inputs, {}
-            if self.names is not None:
-                args, kwargs = (), dict(zip(self.names, inputs, strict=True))
-        else:
-            place = next(
-                path
-                for path in self._modules.values()
-                if dotted(path) == note.key[0]
-            )
-            part = at(root, place)
-            args, kwargs = note.filled(inputs, draw, restored)
-        modules = {type(x) for x in nodes if isinstance(x, nnx.Module)}
-        with watched(modules, call):
-            outputs = part(*args, **kwargs)
+        with watched({type(x) for x in nodes.values()}, call):
+            args, kwargs = arguments(tape.inputs, self.names)
+            returned = root(*args, **kwargs)
         afterwards = {
-            dotted(path): jax.tree.leaves(at(root, path))
+            dotted(path): jax.tree.leaves(at(root, path))[0]
             for path in self._variables.values()
+            if dotted(path) in values
         }
-        buffers = {name: afterwards[name][0] for name in values}
-        return tensors(jax.tree.leaves(outputs)), buffers, tape
+        return *tape.ends(returned), afterwards, tape.seen, tape
 
     def _merged(self, values, draw, train):
         """The module with other values and fresh random keys."""
@@ -126,7 +110,9 @@ def replaced(variable, name, values, draw, place):
     def one(x):
         if name in values:
             return values[name]
-        return fresh(draw, place, x.shape) if is_key(x) else x
+        if not is_key(x):
+            return x
+        return jax.random.split(jax.random.fold_in(draw, place), x.shape)
 
     return jax.tree.map(one, variable)
 

@@ -9,7 +9,8 @@ normal number as wide as float32's roundings on its way:
 
     x + y, x - y                u (|x| + |y|): another formula may cancel here
     x * y                       u |result|
-    exp(x), x / y, x ** y ...   FEW u |result|: libraries differ in them
+    exp(x), x / y, x ** y ...   FEW u |result|: libraries differ in them;
+                                exp, and what is made of it, as far as said
     a sum of n terms            LAMBDA sqrt(n) u sum |terms|
     what only moves numbers     not at all
 
@@ -72,6 +73,15 @@ FEW_ROUNDINGS = named(
 
 PRODUCTS = named("cumprod reduce_prod")
 
+#: What a relative error of one in exp makes of their results.
+OF_EXP = {
+    "exp": abs,
+    "exp2": abs,
+    "expm1": lambda result: abs(result + 1),
+    "logistic": lambda result: result * (1 - result),
+    "tanh": lambda result: (1 - result**2) / 2,
+}
+
 CALLS = named(
     """
     checkpoint closed_call core_call custom_jvp_call custom_vjp_call jit pjit
@@ -91,8 +101,9 @@ class Draws:
     equation.
     """
 
-    def __init__(self, unit, seed):
+    def __init__(self, unit, seed, exp_roundings):
         self.unit, self._seed = unit, mixed(jnp.asarray(seed, "uint32"))
+        self.exp_roundings = exp_roundings
 
     def seed(self):
         """The next one."""
@@ -117,7 +128,7 @@ def mixed(bits):
     return bits ^ (bits >> 16)
 
 
-def noisy(function, unit, seed):
+def noisy(function, unit, seed, exp_error=0.0):
     """A function that rounds at random.
 
     Args:
@@ -125,6 +136,7 @@ def noisy(function, unit, seed):
         unit: the largest relative error of a rounding; 2^-24 in float32.
         seed: of the random numbers; the same one repeats all of them. It
             may be traced, so that one compiled function has many draws.
+        exp_error: how far an exp may be off beside, relative to it.
 
     Returns:
         a function of the same arguments. It can be compiled; its slopes are
@@ -133,7 +145,7 @@ def noisy(function, unit, seed):
 
     def moved(*args):
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
-        draws = Draws(unit, seed)
+        draws = Draws(unit, seed, exp_error / unit)
         results = evaluated(closed, jax.tree.leaves(args), draws)
         return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
@@ -199,6 +211,9 @@ def computed(equation, given, draws):
     if name in EXACT or not any(map(is_float, results)):
         return results
     widths = widths_of(equation, given, results)
+    if name in OF_EXP:
+        more = map(OF_EXP[name], results)
+        widths = [w + draws.exp_roundings * m for w, m in zip(widths, more)]
     return list(map(draws.moved, results, widths))
 
 
@@ -253,7 +268,7 @@ def scanned(equation, given, draws):
     consts, carry, rows = given[:first], given[first:last], given[last:]
 
     def step(carried, row):
-        inner = Draws(draws.unit, carried[0])
+        inner = Draws(draws.unit, carried[0], draws.exp_roundings)
         results = evaluated(body, [*consts, *carried[1], *row], inner)
         size = params["num_carry"]
         return (inner.seed(), results[:size]), results[size:]
@@ -276,7 +291,7 @@ def repeated(equation, given, draws):
     goes_on = jaxpr_as_fun(params["cond_jaxpr"])
 
     def step(carried):
-        inner = Draws(draws.unit, carried[0])
+        inner = Draws(draws.unit, carried[0], draws.exp_roundings)
         given_now = [*given[first:last], *carried[1]]
         results = evaluated(params["body_jaxpr"], given_now, inner)
         return inner.seed(), results
@@ -293,7 +308,7 @@ def chosen(equation, given, draws):
 
     def branch(body):
         return lambda seed, *rest: evaluated(
-            body, rest, Draws(draws.unit, seed)
+            body, rest, Draws(draws.unit, seed, draws.exp_roundings)
         )
 
     index, *rest = given

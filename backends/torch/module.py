@@ -101,7 +101,7 @@ class Net:
         """As `common.contract.net.Net.run`."""
         if asked.noise is None:
             return self._run(asked)
-        with noise(FLOAT32_UNIT, asked.noise) as rounding:
+        with noise(FLOAT32_UNIT, asked.noise, asked.exp_error) as rounding:
             answer = self._run(asked)
         return replace(answer, unknown=dict(rounding.unknown))
 

@@ -10,7 +10,8 @@ wide as float32's roundings on its way:
 
     x + y, x - y                u (|x| + |y|): another formula may cancel here
     x * y                       u |result|
-    exp(x), x / y, x ** y ...   FEW u |result|: libraries differ in them
+    exp(x), x / y, x ** y ...   FEW u |result|: libraries differ in them;
+                                exp, and what is made of it, as far as said
     a sum of n terms            LAMBDA sqrt(n) u sum |terms|
     a variance                  that of E[x^2] - E[x]^2, as flax has it
     what only moves numbers     not at all
@@ -89,6 +90,15 @@ FEW_ROUNDINGS = named(
 
 PRODUCTS = named("cumprod prod")
 
+#: What a relative error of one in exp makes of their results.
+OF_EXP = {
+    "exp": abs,
+    "exp2": abs,
+    "expm1": lambda result: (result + 1).abs(),
+    "sigmoid": lambda result: result * (1 - result),
+    "tanh": lambda result: (1 - result**2) / 2,
+}
+
 
 class Rounding(TorchDispatchMode):
     """What moves every result; made by `noise`.
@@ -97,9 +107,10 @@ class Rounding(TorchDispatchMode):
         unknown: Counter of the operations that there is no rule for.
     """
 
-    def __init__(self, unit, seed):
+    def __init__(self, unit, seed, exp_error):
         super().__init__()
         self.unit, self.unknown = unit, Counter()
+        self._exp_roundings = exp_error / unit
         self._draw = torch.Generator().manual_seed(seed)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
@@ -114,7 +125,10 @@ class Rounding(TorchDispatchMode):
             width = rule(name, func, args, kwargs)
             if width is not None:
                 results = func(*args, **kwargs)
-                return self._moved(results, width(results))
+                wide = width(results)
+                if name in OF_EXP:
+                    wide = wide + self._exp_roundings * OF_EXP[name](results)
+                return self._moved(results, wide)
         apart = decomposition_table.get(func)
         if apart is not None:
             with self:
@@ -151,12 +165,13 @@ class Rounding(TorchDispatchMode):
 
 
 @contextmanager
-def noise(unit, seed):
+def noise(unit, seed, exp_error=0.0):
     """Round at random whatever runs inside, forwards and backwards.
 
     Args:
         unit: the largest relative error of a rounding; 2^-24 in float32.
         seed: of the random numbers; the same one repeats all of them.
+        exp_error: how far an exp may be off beside, relative to it.
 
     Yields:
         a `Rounding`, whose `unknown` counts the operations without a rule.
@@ -165,7 +180,10 @@ def noise(unit, seed):
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with sdpa_kernel(SDPBackend.MATH), Rounding(unit, seed) as rounding:
+        with (
+            sdpa_kernel(SDPBackend.MATH),
+            Rounding(unit, seed, exp_error) as rounding,
+        ):
             yield rounding
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)

@@ -84,6 +84,7 @@ class Asked:
         arrived_cotangents: of what arrives at the calls in `given`.
         noise: a seed: what every operation returns is moved at random, as far as float32's
             roundings might; None: it is not.
+        exp_error: how far that may lead an exp beside, relative to it.
     """
 
     values: Arrays
@@ -94,6 +95,7 @@ class Asked:
     cotangents: Some | None = None
     arrived_cotangents: Mapping[Key, Some] = field(default_factory=dict)
     noise: int | None = None
+    exp_error: float = 0.0
 
     @property
     def backwards(self) -> bool:

@@ -101,11 +101,13 @@ class Expectation:
         net: the reference, or its loss.
         asked: of it, in the run's dtype.
         dtype: that.
+        exp_error: of the port's framework's exp, relative.
     """
 
     net: Asking
     asked: Asked
     dtype: str
+    exp_error: float = 0.0
     _noise: list[Mapping[Name, Array]] = field(default_factory=list)
 
     @cached_property
@@ -137,7 +139,7 @@ class Expectation:
     def noise(self, name: Name) -> Array:
         """How far random rounding led from the exact value, at most, element by element."""
         if not self._noise:
-            asked = as_dtype(self.asked, "float64")
+            asked = replace(as_dtype(self.asked, "float64"), exp_error=self.exp_error)
             for seed in range(NOISE_DRAWS):
                 self._noise.append(tensors_of(self.net.run(replace(asked, noise=seed))))
         return furthest(self.exact[name], [one[name] for one in self._noise])

@@ -17,6 +17,7 @@ import numpy as np
 
 from common.contract.arrays import Array
 from common.contract.net import Answer, Asked, Asking, Key, Net, Some, Tensors
+from common.contract.registry import find
 from common.errors import one_line
 from common.mapping.mapping import Entry
 from common.modules.expected import Expectation, as_dtype
@@ -236,7 +237,9 @@ def answered(
         unit: what is asked.
         reference, port: who is asked, if not the two networks.
     """
-    expected = Expectation(reference or matched.reference.net, unit.asked, matched.dtype)
+    exp_error = find()[matched.port.net.framework].info.exp_error
+    who = reference or matched.reference.net
+    expected = Expectation(who, unit.asked, matched.dtype, exp_error)
     net = port or matched.port.net
     try:
         rounded_answer = net.run(unit.of_port)
