@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -34,36 +34,34 @@ _GLANCE = 0.01
 _GUARD = Guard()
 
 
-class WorkerSession(CheckedSession):
-    """An entrant in a process of its own.
+class Worker:
+    """A process that answers calls.
 
     Args:
-        backend: its name.
+        program: the module that is run there, and its words behind descriptor and threads.
         log: the file for everything the framework prints.
         environment: variables set for it, before any import.
         threads: cores it may use.
         timeout: seconds one call may take.
         python: the interpreter; its environment needs NumPy and the framework.
-        folder: where the backend lies, if not under the project's `backends/`.
     """
 
     def __init__(
         self,
-        backend: str,
+        program: Sequence[str],
         *,
         log: Path,
         environment: Mapping[str, str],
         threads: int,
         timeout: float,
         python: str = sys.executable,
-        folder: Path | None = None,
     ) -> None:
         self._timeout, self._expired, self._closed = timeout, False, False
         self._ending = threading.Lock()
         self.log = log
         ours, theirs = pipe()
-        command = [python, "-P", "-m", "common.entrants.worker", str(theirs.fileno()), str(threads)]
-        command += [backend, *([str(folder)] if folder else [])]
+        module, *words = program
+        command = [python, "-P", "-m", module, str(theirs.fileno()), str(threads), *words]
         path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         try:
             with log.open("ab") as output:
@@ -91,7 +89,12 @@ class WorkerSession(CheckedSession):
         """The worker's process id."""
         return self._process.pid
 
-    def _call(self, name: str, *arguments: Any) -> Any:
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Make a call; its answer, as it came.
+
+        Raises:
+            EntrantError: what it raised, or why nothing came.
+        """
         # A thread and not a limit on the wait alone: a worker that never reads blocks the sending.
         done = threading.Event()
         threading.Thread(target=self._limit, args=[done], daemon=True).start()
@@ -175,6 +178,23 @@ class WorkerSession(CheckedSession):
         self._kill()
         self._process.wait()
         _GUARD.forget(self._process.pid)
+
+
+class WorkerSession(Worker, CheckedSession):
+    """An entrant in a process of its own.
+
+    Args:
+        backend: its name.
+        folder: where the backend lies, if not under the project's `backends/`.
+        process: as for `Worker`.
+    """
+
+    def __init__(self, backend: str, *, folder: Path | None = None, **process: Any) -> None:
+        words = [backend, *([str(folder)] if folder else [])]
+        super().__init__(["common.entrants.worker", *words], **process)
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        return self.call(name, *arguments)
 
 
 def pipe() -> tuple[Connection[Any, Any], Connection[Any, Any]]:

@@ -14,9 +14,10 @@ import os
 import platform
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import is_dataclass
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from common.errors import EntrantError, Failed, Unavailable, one_line
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from common.entrants.local import LocalSession
 
 
-def serve(channel: Channel, session: LocalSession) -> None:
-    """Answer calls until the parent closes its end.
+def serve(channel: Channel, served: Any) -> None:
+    """Answer calls of an object's methods until the parent closes its end.
 
     An answer is {"value": ...} or {"error": [kind, message]}, kind a class of
     `EntrantError`; a foreign error becomes `Failed`, its traceback goes to the log.
@@ -37,7 +38,7 @@ def serve(channel: Channel, session: LocalSession) -> None:
         except EOFError:
             return
         try:
-            value = getattr(session, name)(*arguments)
+            value = getattr(served, name)(*arguments)
             answer: dict[str, Any] = {"value": vars(value) if is_dataclass(value) else value}
         except Exception as error:
             traceback.print_exc()
@@ -51,20 +52,32 @@ def serve(channel: Channel, session: LocalSession) -> None:
 
 def main(descriptor: str, threads: str, backend: str, folder: str | None = None) -> None:
     """Serve one backend on an inherited file descriptor."""
+
+    def session() -> LocalSession:
+        from common.contract.registry import extend_path
+        from common.entrants.local import LocalSession
+
+        if folder:
+            extend_path(folder)
+        return LocalSession(backend)
+
+    answer(descriptor, threads, session)
+
+
+def answer(descriptor: str, threads: str, make: Callable[[], Any]) -> None:
+    """Serve what `make` imports and makes, on an inherited file descriptor."""
     connection: Connection[Any, Any] = Connection(int(descriptor))
     try:
         # Here, and not above: the interpreter may be one that has no NumPy.
-        from common.contract.registry import extend_path
         from common.entrants.channel import Channel
-        from common.entrants.local import LocalSession
         from common.measure.machine import limit_cores
+
+        served = make()
     except ImportError as cause:
         decline(connection, cause)
         return
     limit_cores(int(threads))
-    if folder:
-        extend_path(folder)
-    serve(Channel(connection), LocalSession(backend))
+    serve(Channel(connection), served)
 
 
 def decline(connection: Connection[Any, Any], cause: ImportError) -> None:
@@ -83,8 +96,12 @@ def decline(connection: Connection[Any, Any], cause: ImportError) -> None:
         return
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
-    # Nothing is left to be saved, and frameworks take half a second to take themselves apart.
+def leave() -> NoReturn:
+    """End the process: nothing is left to be saved, and frameworks take half a second to end."""
     ctypes.CDLL(None).fflush(None)  # what they printed from C
     os._exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+    leave()
