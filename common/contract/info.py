@@ -20,6 +20,9 @@ STYLES = ("scratch", "concise")
 
 MODES = ("eager", "jit", "fused")
 
+#: How a network of one's own can be run: each part op by op, or compiled as one.
+MODULE_MODES = ("eager", "jit")
+
 DATA_CHOICES = ("memory", "loader")
 
 DTYPES = ("float32", "float64")
