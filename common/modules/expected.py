@@ -178,6 +178,12 @@ class Expectation:
         return np.where(edge, np.inf, self.exactly(name) + finer * moved)
 
 
+def expectation(net: Asking, asked: Asked, dtype: str, exp_error: float) -> Expectation:
+    """What is expected of a part of a network; a kit has it written down."""
+    written: Callable[[Asked, str], Expectation] | None = getattr(net, "expectation", None)
+    return Expectation(net, asked, dtype, exp_error) if written is None else written(asked, dtype)
+
+
 def largest(array: Array) -> float:
     """The largest magnitude among the numbers."""
     return float(np.max(np.abs(array), initial=0.0, where=np.isfinite(array)))

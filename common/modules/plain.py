@@ -109,6 +109,7 @@ FIELDS: dict[type, dict[str, Reader]] = {
         "cotangents": optional(some),
         "arrived_cotangents": some_by_call,
         "noise": optional(count),
+        "exp_error": number,
     },
     Answer: {
         "outputs": tensors,

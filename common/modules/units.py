@@ -20,7 +20,7 @@ from common.contract.net import Answer, Asked, Asking, Key, Net, Some, Tensors
 from common.contract.registry import find
 from common.errors import one_line
 from common.mapping.mapping import Entry
-from common.modules.expected import Expectation, as_dtype
+from common.modules.expected import Expectation, as_dtype, expectation
 from common.modules.held import Held, Place, faulty, hold
 from common.modules.layout import Layout
 from common.modules.links import Links, only, there
@@ -239,7 +239,7 @@ def answered(
     """
     exp_error = find()[matched.port.net.framework].info.exp_error
     who = reference or matched.reference.net
-    expected = Expectation(who, unit.asked, matched.dtype, exp_error)
+    expected = expectation(who, unit.asked, matched.dtype, exp_error)
     net = port or matched.port.net
     try:
         rounded_answer = net.run(unit.of_port)
