@@ -102,6 +102,25 @@ class Tokens(nn.Module):
         return self.out(self.embed(x))
 
 
+class Inline(Small):
+    def forward(self, x):
+        norm = self.norm
+        stored = norm.running_mean, norm.running_var, norm.weight, norm.bias
+        x = nn.functional.batch_norm(self.conv(x), *stored)
+        return self.out(torch.relu(x).flatten(1))
+
+
+class Eps(Small):
+    def __init__(self):
+        super().__init__()
+        self.norm.eps = 1e-3
+
+
+class Random(Small):
+    def forward(self, x):
+        return super().forward(x) * torch.rand(1).item()
+
+
 class Two(Small):
     def forward(self, x):
         return super().forward(x), x
@@ -128,7 +147,10 @@ def imported_from(folder: Path) -> Iterator[None]:
 class Hosted:
     """As `common.entrants.process.Worker`, in a thread; everything crosses a pipe all the same."""
 
+    started = 0
+
     def __init__(self, program: Sequence[str], *, log: Path, **process: Any) -> None:
+        Hosted.started += 1
         self.process, self.sent = process, []  # type: ignore[var-annotated]
         log.touch()
         self._channel, theirs = map(Channel, Pipe())

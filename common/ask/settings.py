@@ -172,7 +172,7 @@ class Settings:
                 continue
             try:
                 # Frozen for everybody else.
-                object.__setattr__(self, name, _read(name, value))
+                object.__setattr__(self, name, read_value(name, value))
             except Refused as error:
                 raise Refused(f"{name}: {error}") from None
 
@@ -185,7 +185,7 @@ class Settings:
 DEFAULTS: dict[str, Any] = {one.name: one.default for one in fields(Settings)}
 
 
-def _read(name: str, value: Any) -> Any:
+def read_value(name: str, value: Any) -> Any:
     """A value as its option has it, or Refused."""
     if name in ("backends", "mix", "python"):
         return several(value)

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from common.cli.options import parser, settings
+from common.cli.options import check_settings, parser, settings
 from common.cli.streams import lasting
 from common.contract.entrant import parse
 from common.contract.info import STYLES
@@ -268,9 +268,36 @@ def diagnose(asked: argparse.Namespace) -> int:
     return int(any(one.difference is not None for one in diagnosed.found.values()))
 
 
+def check(asked: argparse.Namespace) -> int:
+    """`check`: two networks, layer by layer."""
+    from common.ask.check_request import read_check
+    from common.ask.checking import check
+    from common.results.target import refuse_target
+    from common.shown.words import plain
+
+    refuse_target(asked.json)
+    checked = check(read_check(check_settings(asked)))
+
+    def told(console: Console) -> None:
+        if checked.bytes is not None:
+            console.print(
+                plain(f"kit of {checked.bytes / 1e6:.1f} MB in {asked.write}"), soft_wrap=True
+            )
+        elif checked.report is not None:
+            console.print(plain(str(checked.report)), soft_wrap=True)
+        if checked.folder is not None:
+            console.print(plain(f"results in {checked.folder}"), soft_wrap=True)
+
+    tell(checked.document, asked.json, None if asked.quiet else told)
+    if checked.reason is not None:
+        say(f"compare.py: {checked.reason}")
+    return checked.exit_code(strict=asked.strict)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run,
     "diagnose": diagnose,
+    "check": check,
     "sweep": sweep,
     "diff": diff,
     "list": list_backends,
@@ -336,7 +363,8 @@ def encodable(text: str, encoding: str | None) -> str:
 def say(words: str) -> None:
     """Say something on standard error, as it is."""
     console = Console(stderr=True)
-    console.print(words, markup=False, highlight=False, soft_wrap=True)
+    # Without `emoji` it would draw what stands between two colons.
+    console.print(words, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 def _console(*, to_stderr: bool = False, otherwise: int = 160) -> Console:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
+from common.ask.check_settings import STEPS, CheckSettings
 from common.ask.settings import (
     CHOICES,
     COUNT,
@@ -17,7 +19,7 @@ from common.ask.settings import (
     Range,
     Settings,
 )
-from common.contract.info import COMPONENTS, MIXABLE
+from common.contract.info import COMPONENTS, MIXABLE, MODULE_MODES
 from common.errors import Refused
 
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
@@ -55,6 +57,13 @@ def parser() -> Parser:
         help="first step, stage and tensor at which an entrant leaves the referee's path",
         parents=[*training, output("what was found; - for stdout")],
     )
+    add_check(
+        commands.add_parser(
+            "check",
+            help="two networks, of any frameworks: the first layer that differs",
+            parents=[output("check.json there, too; - for stdout")],
+        )
+    )
     sweep = commands.add_parser(
         "sweep",
         help="one run for each value of a setting: a step's overhead, and the rate beyond",
@@ -91,7 +100,7 @@ def add(group: argparse._ActionsContainer, name: str, words: str, **more: Any) -
     elif name in NUMBERS:
         more["type"] = number(NUMBERS[name])
     elif name in CHOICES:
-        more["choices"] = CHOICES[name]
+        more.setdefault("choices", CHOICES[name])
     elif name in ("backend_path", "data_dir", "out"):
         more["type"] = Path
     option = f"--{name.replace('_', '-')}"
@@ -108,6 +117,12 @@ def number(numbers: Range) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return read
+
+
+def check_settings(asked: argparse.Namespace) -> CheckSettings:
+    """What a check is asked, of all that was read."""
+    names = (one.name for one in fields(CheckSettings))
+    return CheckSettings(**{name: getattr(asked, name) for name in names})
 
 
 def varied(text: str) -> tuple[str, list[int]]:
@@ -199,6 +214,48 @@ def output(what: str) -> Parser:
     add(group, "quiet", "no progress, no table")
     add(group, "no_progress", "no progress")
     return found
+
+
+def add_check(check: argparse.ArgumentParser) -> None:
+    """Add the options of `check`; what it shares with runs means the same."""
+    what = check.add_argument_group("what is checked")
+    form = "FRAMEWORK[:MODE]=module.path:NAME, or =path/to/file.py:NAME"
+    what.add_argument("--reference", metavar="SIDE", help=f"what is right: {form}")
+    what.add_argument("--port", metavar="SIDE", help="what is to be as right")
+    what.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="SHAPE",
+        help="32x1x28x28, 16x20:int,1000 for tokens, FILE.npy or FILE.npz; one for each input",
+    )
+    what.add_argument(
+        "--labels", metavar="CLASSES", help="10; or the SHAPE of targets, FILE.npy, or none"
+    )
+    add(what, "mode", "of a side that does not say", default="eager", choices=MODULE_MODES)
+    what.add_argument("--train", action="store_true", help="training mode: buffers, too")
+    what.add_argument("--map", type=Path, metavar="FILE", help="a mapping.json edited by hand")
+    what.add_argument(
+        "--only", default="*", metavar="PATTERN", help="these layers alone: 'layer3.*'"
+    )
+    kit = check.add_argument_group("where the frameworks cannot be together")
+    kit.add_argument("--write", type=Path, metavar="KIT", help="a folder, of the reference alone")
+    kit.add_argument("--against", type=Path, metavar="KIT", help="in the reference's place")
+    run = check.add_argument_group("the training run after the layers")
+    run.add_argument("--steps", type=number(STEPS), default=3, metavar="N", help="0: none")
+    add(run, "optimizer", "sgd unless said")
+    add(run, "lr", "learning rate", default=CheckSettings.lr)
+    add(run, "dtype", "of the run and its layers")
+    add(run, "seed", "of all that is drawn")
+    where = check.add_argument_group("where and how")
+    add(where, "timeout", "seconds one call may take")
+    interpreter = {"action": "append", "default": [], "metavar": "FRAMEWORK=PATH"}
+    add(where, "python", "another interpreter", **interpreter)
+    add(where, "out", "folder for check.json, mapping.json and the logs", metavar="DIR")
+    add(where, "force", "replace an old check's files in --out")
+    check.add_argument(
+        "--strict", action="store_true", help="exit 1, too, if it was not checked to the end"
+    )
 
 
 def add_diff(diff: argparse.ArgumentParser) -> None:

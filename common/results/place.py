@@ -20,9 +20,11 @@ from filelock import FileLock, Timeout
 from common.errors import Refused
 from common.results.folder import umask
 
-#: What a run writes, and `--force` may replace in a folder of a run; nothing else.
+#: What a run or a check writes, and `--force` may replace in a folder of one; nothing else.
 OF_RUN = (
     "results.json",
+    "check.json",
+    "mapping.json",
     "report.html",
     "initial.safetensors",
     "order.npy",
@@ -36,8 +38,8 @@ OF_RUN = (
 #: The same of a sweep, beside the folders of its runs.
 OF_SWEEP = ("sweep.json", "sweep.svg")
 
-#: What marks a folder as a run's or a sweep's -> what its JSON has.
-MARKS = {"results.json": "schema_version", "sweep.json": "vary"}
+#: What marks a folder as a run's, a check's or a sweep's -> what its JSON has.
+MARKS = {"results.json": "schema_version", "check.json": "schema_version", "sweep.json": "vary"}
 
 #: Held while a run writes; one that was killed leaves it, and with it a mark.
 LOCK = ".compare-lock"
@@ -65,13 +67,13 @@ def refuse_folder(folder: Path, *, force: bool) -> None:
         raise Refused(f"--out {folder} is not empty; name another folder, or add --force")
     if not is_marked(folder):
         raise Refused(
-            f"--out {folder} has no {' or '.join(MARKS)} of this program: what is in it is not a "
+            f"--out {folder} has no {', '.join(MARKS)} of this program: what is in it is not a "
             "run's, and --force does not replace it; name another folder"
         )
 
 
 def is_marked(folder: Path) -> bool:
-    """Whether a run, or a sweep, wrote a folder."""
+    """Whether a run, a check or a sweep wrote a folder."""
     if (folder / LOCK).exists():
         return True
     for name, key in MARKS.items():

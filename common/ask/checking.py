@@ -1,0 +1,208 @@
+"""Two networks held against each other, each in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+
+from common.ask.check_request import OF_KIT, CheckRequest
+from common.contract.arrays import Array, cast
+from common.contract.net import Net
+from common.errors import EntrantError, Unavailable
+from common.measure.machine import available_cores
+from common.modules.check import Options, examine
+from common.modules.kit import Writing
+from common.modules.remote import RemoteNet
+from common.modules.sides import Side
+from common.results.environment import environment
+from common.results.folder import write_json
+from common.results.place import Place
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of it.
+
+    Attributes:
+        document: as `check --json` has it.
+        report: to be printed; None if a side did not finish.
+        reason: why it did not.
+        folder: where it was saved, if it was.
+        bytes: of the kit, if one was written.
+    """
+
+    document: dict[str, Any]
+    report: Any = None
+    reason: str | None = None
+    folder: Path | None = None
+    bytes: int | None = None
+
+    def exit_code(self, *, strict: bool = False) -> int:
+        """0 agrees, 1 differs (strict: or was not checked), 3 a side did not finish."""
+        if self.report is None:
+            return 3
+        return int(self.report.verdict == "differs" or (strict and not self.report.agrees))
+
+
+def check(request: CheckRequest) -> Checked:
+    """Hold the port against the reference; for a kit the reference against itself.
+
+    Raises:
+        Refused: a side names what is not there or is no network, or the labels do not fit.
+    """
+    out = request.settings.out
+    with ExitStack() as stack:
+        if out is None:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="compare-")))
+            return _checked(request, folder, None)
+        place = stack.enter_context(Place(out, force=request.settings.force))
+        found = _checked(request, place.folder, out)
+        write_json(place.folder / "check.json", found.document)
+        if found.report is not None:
+            found.report.matched.mapping.save(place.folder / "mapping.json")
+        place.keep(whole=True)
+        return found
+
+
+def _checked(request: CheckRequest, folder: Path, out: Path | None) -> Checked:
+    """Start the sides, and judge them.
+
+    Args:
+        request: from `read_check`.
+        folder: for the logs.
+        out: what it will be called, if it is kept.
+    """
+    nets: dict[str, RemoteNet] = {}
+    document: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
+    report = reason = size = None
+    try:
+        for name in request.sides:
+            nets[name] = _started(name, request, folder)
+        load(nets.values())
+        report, size = _judged(nets, request)
+        document |= report.asdict()
+    except EntrantError as error:
+        logs = "with --out DIR its log is kept" if out is None else f"its log is in {out}"
+        reason = f"{error}; {logs}"
+        document |= {"verdict": "not checked", "agrees": False, "first": None, "layers": []}
+        document |= {"mapping": [], "status": error.status, "reason": str(error)}
+    finally:
+        for net in nets.values():
+            net.close()
+    told = {name: _told(net, request.sides[name]) for name, net in nets.items()}
+    if request.kit is not None:
+        told["reference"] = request.kit.document.side
+    document["environment"] = {**msgspec.to_builtins(environment()), **told}
+    return Checked(document, report, reason, out, size)
+
+
+def _told(net: RemoteNet, side: Side) -> dict[str, Any]:
+    """What is to be known of a side."""
+    return {"side": side.text, "mode": side.mode, "versions": net.versions}
+
+
+def _started(name: str, request: CheckRequest, folder: Path) -> RemoteNet:
+    """Start a side's process, its environment as the backend wants it.
+
+    Raises:
+        Unavailable: its framework is not installed.
+    """
+    side, settings = request.sides[name], request.settings
+    backend, python = request.available[side.framework], request.pythons.get(side.framework)
+    missing = None if python else backend.missing()
+    if missing:
+        raise Unavailable(f"the {name}, {side.text}: {missing}")
+    threads = available_cores()
+    return RemoteNet(
+        f"the {name}",
+        side,
+        settings.seed,
+        log=folder / f"worker-{name}.log",
+        environment=backend.info.variables(threads, "cpu"),
+        threads=threads,
+        timeout=settings.timeout,
+        **({"python": python} if python else {}),
+    )
+
+
+def load(nets: Iterable[RemoteNet]) -> None:
+    """Import the frameworks at the same time, and make the networks.
+
+    Raises:
+        EntrantError, Refused: of the first that fails; nobody is waited for then.
+    """
+    nets = list(nets)
+    with ThreadPoolExecutor(len(nets)) as pool:
+        loading = [pool.submit(net.load) for net in nets]
+        try:
+            for one in loading:
+                one.result()
+        except BaseException:
+            for net in nets:
+                net.close()
+            raise
+
+
+def _judged(nets: Mapping[str, RemoteNet], request: CheckRequest) -> tuple[Any, int | None]:
+    """The report, and the bytes of a kit.
+
+    Raises:
+        EntrantError: a process is gone, whatever was made of that.
+    """
+    try:
+        if request.settings.write is not None:
+            return _written(nets["reference"], request, request.settings.write)
+        reference: Net = request.kit or nets["reference"]
+        labels = _labels(reference, request)
+        return examine(reference, nets["port"], request.inputs, labels, _options(request)), None
+    finally:
+        for net in nets.values():
+            if net.lost is not None:
+                raise net.lost
+
+
+def _written(net: RemoteNet, request: CheckRequest, folder: Path) -> tuple[Any, int | None]:
+    """Hold a reference against itself, and keep what it was asked, unless it differs."""
+    settings, size = request.settings, None
+    with Writing(net, folder) as kit:
+        labels = _labels(kit, request)
+        report = examine(kit, net, request.inputs, labels, _options(request))
+        if report.verdict != "differs":
+            of_kit = {name: getattr(settings, name) for name in OF_KIT}
+            side = _told(net, request.sides["reference"])
+            size = kit.finish(side, of_kit, request.inputs, labels)
+    return report, size
+
+
+def _labels(reference: Net, request: CheckRequest) -> Array | None:
+    """The labels, once it is known what the reference returns."""
+    settings = request.settings
+    if request.labels.text == "none":
+        return None
+    values = cast({leaf.name: leaf.value for leaf in reference.leaves()}, settings.dtype)
+    _, outputs = reference.record(values, request.inputs, settings.train)
+    return request.labels.of(outputs, settings.seed, settings.dtype)
+
+
+def _options(request: CheckRequest) -> Options:
+    """As the judge takes them."""
+    settings = request.settings
+    return Options(
+        train=settings.train,
+        steps=settings.steps,
+        optimizer=settings.optimizer,
+        lr=settings.lr,
+        dtype=settings.dtype,
+        seed=settings.seed,
+        mapping=settings.map,
+        only=settings.only,
+    )
