@@ -19,7 +19,7 @@ from common.contract.net import Answer, Asked, Leaf, Net
 from common.errors import EntrantError, Failed, Killed, Refused, Unavailable
 from common.modules import remote
 from common.modules.host import Host
-from common.modules.plain import read, written
+from common.modules.plain import FIELDS, read, written
 from common.modules.remote import RemoteNet, same
 from common.modules.sides import Side, load
 from tests.conftest import BACKENDS
@@ -181,6 +181,11 @@ def test_only_what_changed_is_sent(pair: tuple[Net, RemoteNet]) -> None:
 )
 def test_same(one: Any, other: Any, expected: bool) -> None:
     assert same(one, other) is expected
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_every_field_crosses(kind: type) -> None:
+    assert [field.name for field in fields(kind)] == list(FIELDS[kind])
 
 
 # ---- as plain values -----------------------------------------------------------------------------
