@@ -17,6 +17,7 @@ from common.entrants.answers import (
     array,
     count,
     malformed,
+    number,
     optional,
     require_names,
     several,
