@@ -12,6 +12,7 @@ if (_worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_set
     os.sched_setaffinity(0, {_cores[int(_worker.removeprefix("gw")) % len(_cores)]})
 
 import contextlib
+import getpass
 import io
 import json
 import shutil
@@ -58,6 +59,13 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 
     def pytest_unconfigure() -> None:
         shutil.rmtree(COMPILED, ignore_errors=True)
+
+
+# What torch compiles it keeps itself, from one run to the next; named here, because a test that
+# moves the temporary folder would compile all of it anew.
+os.environ.setdefault(
+    "TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/torchinductor_{getpass.getuser()}"
+)
 
 
 #: Fixtures of a file that take seconds, which each of pytest's processes would make anew.

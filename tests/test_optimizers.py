@@ -39,33 +39,44 @@ def entrants(*modes: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def cells(*modes: str, everyday: set[str], both: tuple[str, ...]) -> list[Any]:
+def cells(
+    of: list[tuple[str, str, str]], everyday: set[str], both: tuple[str, ...], compiled: str
+) -> list[Any]:
     """Backend, style, mode, optimiser, kind, dtype; all but the everyday words are slow.
 
-    Compiling takes seconds a cell: of what is compiled only those of `both`, where each
-    kind and each dtype occurs; of the frameworks no others are for every day, either.
+    Compiling takes seconds a cell: there is one kind of what is compiled. Of the frameworks those
+    of `both`, where each kind and each dtype occurs, are for every day.
     """
     pairs = list(itertools.product(KINDS, ("float32", "float64")))
     return [
         pytest.param(*cell, id="-".join(cell), marks=[pytest.mark.slow] * (not quick))
-        for entrant in entrants(*modes)
+        for entrant in of
         for optimizer, (kind, dtype) in itertools.product(OPTIMIZERS, pairs)
         for cell in [(*entrant, optimizer, kind, dtype)]
-        for light, chosen in [({entrant[2], kind, dtype} <= everyday, f"{kind}-{dtype}" in both)]
+        for light in [{entrant[2], kind, dtype} <= everyday]
+        for chosen in [f"{kind}-{dtype}" in (both if entrant[2] == "eager" else (compiled,))]
         for quick in [light and (chosen or entrant[0] == "numpy")]
         if light or chosen
-        if (entrant[1], entrant[2]) != ("scratch", "fused")  # as jit, six times over
     ]
 
 
+# Decay in float64 is compiled with the whole step.
 EVERY_UPDATE = cells(
-    "eager",
-    "jit",
+    entrants("eager", "jit"),
     everyday={"eager", *KINDS, "float32", "float64"},
     both=("plain-float32", "decay-float64"),
+    compiled="plain-float32",
 )
 EVERY_TRAINING = cells(
-    "eager", "jit", "fused", everyday={"eager", "decay", "float64"}, both=("decay-float64",)
+    # Scratch in rows is as jit, some times over; concise as jit is in rows as well.
+    [
+        one
+        for one in entrants("eager", "jit", "fused")
+        if one[1:] not in (("scratch", "fused"), ("concise", "jit"))
+    ],
+    everyday={"eager", "decay", "float64"},
+    both=("decay-float64",),
+    compiled="decay-float64",
 )
 
 
