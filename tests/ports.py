@@ -98,8 +98,11 @@ CASES = {
     "torch, an original whose loss is of each example": Case(
         "torch", "torch:unreduced", None, cause="the reference's loss returns shape (32,)"
     ),
-    "torch, a loss that takes parameters": Case(
-        "torch:penalty", "torch", None, cause="loss is called with (logits, labels): missing"
+    "torch, a loss that takes too much": Case(
+        "torch:four", "torch", None, cause="loss is called with (logits, labels): missing"
+    ),
+    "torch, an optimizer that is not there": Case(
+        "torch", "torch", None, cause="given as update= of both", asked={"optimizer": "rmsprop"}
     ),
     "torch, an update for another optimizer": Case(
         "torch:own update",
@@ -116,6 +119,36 @@ CASES = {
         "torch", "torch:narrow", None, cause="float32 somewhere inside"
     ),
     # Whole trainings.
+    "torch, a loss that takes parameters": Case("torch:penalty", "torch:penalty"),
+    "torch, a penalty for a decay": Case(
+        "torch:penalty",
+        "torch",
+        "differs",
+        "loss",
+        "first 0.2 for 0.1, twice",
+        asked={"weight_decay": 0.1},
+    ),
+    "torch, a penalty that is a constant": Case(
+        "torch:closed penalty", "torch", "differs", "loss", "something constant"
+    ),
+    "torch, a state of other names": Case(
+        "torch:rms tuple update",
+        "torch:rms update",
+        asked={"batch_size": 16},
+    ),
+    "torch, eps inside the root": Case(
+        "torch:rms inside update", "torch:rms update", "differs", "update", "eps, 0.01, is inside"
+    ),
+    "torch, a schedule one step late": Case(
+        "torch:late warm update",
+        "torch:warm update",
+        "differs",
+        "update",
+        "its rate at step t is the referee's at t - 1",
+    ),
+    "torch, no schedule": Case(
+        "torch", "torch:warm update", "differs", "update", "the same from step 3 on"
+    ),
     "torch, weights divided by another count": Case(
         "torch:weighted mean", "torch:weighted", "differs", "loss", "by another count than"
     ),
@@ -370,6 +403,30 @@ def port_of(words: str) -> Port:
 
         return {}, update
 
+    def scheduled(params: Any, lr: float, momentum: float, decay: float) -> Any:
+        first = 0.0 if slip.startswith("late") else 1.0
+
+        def update(params: Any, grads: Any, state: Any) -> Any:
+            rate = lr * min(1.0, (float(state["step"]) + first) / 3)
+            moved = {n: p - rate * grads[n] for n, p in params.items()}
+            return moved, {"step": state["step"] + 1}
+
+        return {"step": f.arange(1, dtype=next(iter(params.values())).dtype)[0]}, update
+
+    def rmsprop(params: Any, lr: float, momentum: float, decay: float) -> Any:
+        def update(params: Any, grads: Any, state: Any) -> Any:
+            squares = state[0]["square_avg"] if slip == "rms tuple update" else state
+            moved, kept = {}, {}
+            for name, param in params.items():
+                kept[name] = 0.9 * squares[name] + 0.1 * grads[name] ** 2
+                inside = slip == "rms inside update"
+                root = f.root(kept[name] + 0.01) if inside else f.root(kept[name]) + 0.01
+                moved[name] = param - lr * grads[name] / root
+            return moved, ({"square_avg": kept},) if slip == "rms tuple update" else kept
+
+        begin = {name: param * 0 for name, param in params.items()}
+        return ({"square_avg": begin},) if slip == "rms tuple update" else begin, update
+
     def late_decay(params: Any, lr: float, betas: Any, eps: float, decay: float) -> Any:
         adamw = importlib.import_module(f"backends.{framework}.update").adamw_scratch
         state, step = adamw(params, lr, betas, eps, 0.0)
@@ -381,7 +438,13 @@ def port_of(words: str) -> Port:
         return state, update
 
     def penalised(params: Any, logits: Any, labels: Any) -> Any:
-        return cross_entropy(logits, labels) + (params["first"] ** 2).sum()
+        return cross_entropy(logits, labels) + 0.1 * (params["first"] ** 2).sum()
+
+    def four(params: Any, images: Any, logits: Any, labels: Any) -> Any:
+        return cross_entropy(logits, labels)
+
+    def closed(logits: Any, labels: Any) -> Any:
+        return cross_entropy(logits, labels) + 0.25
 
     def generous(logits: Any, labels: Any) -> Any:
         return f.right(logits, labels) + 1
@@ -399,11 +462,16 @@ def port_of(words: str) -> Port:
         "columns": several,
         "summed columns": several,
     }
+    losses = {"penalty": penalised, "four": four, "closed penalty": closed}
+    updates = {"late decay": late_decay, "penalty": descent}
+    if slip.endswith("update"):
+        kinds = {"rms": rmsprop, "warm": scheduled}
+        updates[slip] = next((made for kind, made in kinds.items() if kind in slip), descent)
     return Port(
         framework,
         forwards.get(slip, forward),
-        penalised if slip == "penalty" else squared_error if slip in SQUARED else cross_entropy,
-        descent if slip.endswith("update") else late_decay if slip == "late decay" else None,
+        losses.get(slip, squared_error if slip in SQUARED else cross_entropy),
+        updates.get(slip),
         generous if slip == "generous" else None,
     )
 

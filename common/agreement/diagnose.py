@@ -41,6 +41,7 @@ class Diagnosis:
         unchecked: what could not be compared, in words; None if everything could.
         unexplained: (first, last) of steps that are right one by one, carry nothing, and end
             further off together than nudges explain.
+        state_apart: whether the two name the state otherwise, so that it was not compared.
         steps: how many were looked at.
         seconds: how long that took.
     """
@@ -50,6 +51,7 @@ class Diagnosis:
     growth: list[tuple[int, float]] = field(default_factory=list)
     unchecked: str | None = None
     unexplained: list[tuple[int, int]] = field(default_factory=list)
+    state_apart: bool = False
     steps: int = 0
     seconds: float = 0.0
 

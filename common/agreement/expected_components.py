@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.agreement.bounds import largest_error, update_bound
+from common.agreement.bounds import largest_error
 from common.agreement.exp_reach import dlogits_reach
-from common.agreement.expected import Expected, expect, with_exp_reach
+from common.agreement.expected import ERROR_FACTOR, Expected, expect, with_exp_reach
 from common.agreement.inputs import Inputs
 from common.agreement.neighbours import Neighbours, moved
+from common.agreement.own_rule import bound_of_update
 from common.agreement.units import gradients_of, loss_of
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.models import Model
@@ -146,10 +147,12 @@ def expected_update(inputs: Inputs, params: Arrays, grads: Arrays) -> dict[str, 
     exact, plain = inputs.referee.exact, inputs.referee.plain
     start, slopes = cast(params, "float64"), cast(grads, "float64")
     moved, memory = exact.update(start, slopes, inputs.state)
-    allowed = update_bound(inputs.plan, start, slopes, inputs.state, moved, memory)
+    allowed = bound_of_update(inputs.referee, start, slopes, inputs.state, moved, memory)
     own_moved, own_memory = plain.update(params, grads, inputs.at.state)
     own = {**own_moved, **own_memory}
-    return {
-        name: Expected(right, largest_error(own[name], right), allowed[name])
-        for name, right in {**moved, **memory}.items()
-    }
+    factor = ERROR_FACTOR if inputs.referee.own_rule else 0
+    found = {}
+    for name, right in {**moved, **memory}.items():
+        error = largest_error(own[name], right)
+        found[name] = Expected(right, error, allowed[name] + factor * error)
+    return found

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from common.agreement.bounds import near_ties, update_bound
+from common.agreement.bounds import near_ties
 from common.agreement.exp_reach import gradient_reach, step_reach
 from common.agreement.expectations import Expectations
 from common.agreement.expected import Expected, expect, widened, with_exp_reach
 from common.agreement.neighbours import neighbours
+from common.agreement.own_rule import bound_of_update
 from common.agreement.units import gradients_of, several_steps
 from common.contract.arrays import Array, Arrays
 
@@ -80,7 +81,9 @@ def row_bounds(start: Expectations, batches: Sequence[Array]) -> tuple[dict[str,
         found = gradients_of(exact, params, *exact.batch(batch))
         grads = {name: found[name] for name in params}
         moved, memory = exact.update(params, grads, state)
-        for name, bound in update_bound(plan, params, grads, state, moved, memory).items():
+        for name, bound in bound_of_update(
+            start.referee, params, grads, state, moved, memory
+        ).items():
             bounds[name] = bounds.get(name, 0.0) + bound
         # The bound of the first logits, as much larger as these are, once for each step.
         growth = max(1.0, np.abs(found["logits"]).max() / np.abs(first.right).max())

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from common.agreement.bounds import near_ties, update_bound
+from common.agreement.bounds import near_ties
 from common.agreement.expected import Expected, expect, widened, with_exp_reach
 from common.agreement.inputs import Inputs
 from common.agreement.neighbours import Neighbours
+from common.agreement.own_rule import bound_of_update
 from common.agreement.units import evaluation_of, one_step
 from common.contract.arrays import Arrays
 
@@ -47,7 +48,11 @@ def expected_step(
     expected = expect(inputs.dtype, right, own, rearranged, near.through(after))
     # The update's own bound, too: the constants of the run's dtype may err by luck only little.
     grads = {name: gradients[name].right for name in inputs.params}
-    bounds = update_bound(inputs.plan, inputs.params, grads, inputs.state, right, right)
+    after_params = {name: right[name] for name in inputs.params}
+    memory = {name: right[name] for name in inputs.state}
+    bounds = bound_of_update(
+        inputs.referee, inputs.params, grads, inputs.state, after_params, memory
+    )
     expected = widened(expected, bounds)
     ties = near_ties(logits.right, float(np.max(logits.allowed)))
     expected["correct"] = Expected(right["correct"], allowed=ties)

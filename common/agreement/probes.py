@@ -42,6 +42,8 @@ def parted(first: Arrays, again: Arrays, allowed: Mapping[str, object]) -> str |
     for name, tensor in first.items():
         floor = FLOAT64_FLOOR * float(np.max(np.abs(tensor), initial=0.0))
         bound = np.asarray(allowed.get(name, floor))
+        if bound.shape and bound.shape != tensor.shape:
+            return None  # another shape than is allowed for: no question of chance
         with np.errstate(invalid="ignore"):  # two infinities are not apart
             apart = np.abs(again[name].astype("float64") - tensor)
         equal = (again[name] == tensor) | (np.isnan(again[name]) & np.isnan(tensor))

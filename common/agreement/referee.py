@@ -72,6 +72,7 @@ class Referee:
         rule: an update rule instead of the plan's: a difference that a framework declares.
         model: what is trained, if it is none of the registered models.
         make: makes its sessions, if they are not NumPy's: of what is being ported.
+        own_rule: whether its update is its own, and not the plan's.
     """
 
     plan: Plan
@@ -79,6 +80,7 @@ class Referee:
     rule: Callable[..., Any] | None = None
     model: Model | None = None
     make: Callable[[], LocalSession] | None = None
+    own_rule: bool = False
     exact: LocalSession = field(init=False)
     plain: LocalSession = field(init=False)
 

@@ -18,19 +18,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from common.agreement.diagnose import Diagnosis, Patient, diagnose
+from common.agreement.effective import in_effect
 from common.agreement.probes import loss_factors, parted, rounds_inside
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
 from common.agreement.track import Track
 from common.agreement.units import gradients_of
 from common.agreement.verdict import Difference, Verdict
-from common.contract.arrays import cast
+from common.contract.arrays import Arrays, cast
 from common.contract.entrant import Entrant
 from common.contract.given import Paths, as_array, as_arrays, rebuilt
 from common.contract.info import DTYPES, MODES
@@ -38,8 +40,16 @@ from common.contract.labels import TARGET, check_classes, check_targets
 from common.contract.models import MODELS, Model
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
-from common.entrants.port import CLASSIFICATION, REGRESSION, Port, PortSession, opened_as
+from common.entrants.port import (
+    CLASSIFICATION,
+    REGRESSION,
+    Port,
+    PortSession,
+    opened_as,
+    sees_parameters,
+)
 from common.entrants.session import Session
+from common.entrants.trail import Trail
 from common.errors import Refused
 from common.measure.machine import available_cores
 from common.running.judging import NOT_RUN, Candidate, Judging, free_run_of
@@ -154,7 +164,7 @@ def check_functions(
     # A port's functions are its own; only a whole backend follows rules that it declares.
     judged = replace(backend, info=replace(backend.info, declared=()))
     judged = judged if isinstance(port, Port) else backend
-    found, verdict = examine(Candidate(entrant, judged, session, NOT_RUN), work, reference)
+    found, verdict = examine(Candidate(entrant, judged, session, NOT_RUN), work, port, reference)
     return Report(verdict, found, time.perf_counter() - started)
 
 
@@ -162,7 +172,9 @@ def on_tree(port: Any, paths: Paths) -> Any:
     """A port whose forward takes the tree that the parameters were given as."""
     if not isinstance(port, Port):
         return port
-    forward = port.forward
+    forward, loss = port.forward, port.loss
+    if sees_parameters(loss):
+        port = replace(port, loss=lambda p, o, y: loss(rebuilt(p, paths), o, y))
     return replace(port, forward=lambda flat, images: forward(rebuilt(flat, paths), images))
 
 
@@ -174,12 +186,19 @@ def refuse_words(
         raise Refused("check needs either a registered model or a reference to hold it against")
     if model is not None and model not in MODELS:
         raise Refused(f"unknown model {model!r}; there are {', '.join(MODELS)}")
-    for word, known in ((optimizer, OPTIMIZERS), (dtype, DTYPES), (mode, MODES)):
+    if optimizer not in OPTIMIZERS:
+        raise Refused(
+            f"unknown {optimizer!r}; there are {', '.join(OPTIMIZERS)}, and any other one is given "
+            "as update= of both Ports: (params, lr, momentum, decay) -> state, update"
+        )
+    for word, known in ((dtype, DTYPES), (mode, MODES)):
         if word not in known:
             raise Refused(f"unknown {word!r}; there are {', '.join(known)}")
 
 
-def examine(candidate: Candidate, work: Work, reference: Port | None) -> tuple[Diagnosis, Verdict]:
+def examine(
+    candidate: Candidate, work: Work, port: Any, reference: Port | None
+) -> tuple[Diagnosis, Verdict]:
     """Diagnose a candidate step by step, then train it and judge it as a run does."""
     session, entrant, backend = candidate.session, candidate.entrant, candidate.backend
     plan = work.plan
@@ -208,10 +227,24 @@ def examine(candidate: Candidate, work: Work, reference: Port | None) -> tuple[D
         check_classes(labels, len(images), logits.shape[1])
     reopen()
     schedule = Schedule(work.orders, plan.batch_size)
+    state = session.state()
+    # A buffer that is called as its parameter would hide that in everything compared by name.
+    hides = not state.keys().isdisjoint(work.initial)
+    apart = hides or not same_tensors(state, ours.exact.state())
+    if apart:
+        # Neither can be put on the other's state: both make their own along the referee's trail.
+        work.data["trail"] = trail = Trail(work.initial, schedule.batch, plan.dtype)
+        referees.clear()
+        ours = referee(None)
+        trail.leader = ours.exact
+        reopen()
     track = Track(ours, schedule)
     found = diagnose(Patient(entrant, backend.info, session, reopen), track)
+    found.state_apart = apart
     if found.difference is not None:
-        found.difference = probed(found.difference, session, track)
+        sides = [one for one in (port, reference) if isinstance(one, Port)]
+        penalty = any(sees_parameters(one.loss) for one in sides)
+        found.difference = probed(found.difference, session, track, penalty=penalty)
     judging.prepare([candidate])
     reopen()
     trained = replace(candidate, run=free_run_of(session, work.orders))
@@ -223,7 +256,13 @@ def examine(candidate: Candidate, work: Work, reference: Port | None) -> tuple[D
     return found, verdict
 
 
-def probed(difference: Difference, session: Session, track: Track) -> Difference:
+def same_tensors(one: Arrays, other: Arrays) -> bool:
+    """Whether two have tensors of the same names and shapes."""
+    shapes = [{name: array.shape for name, array in arrays.items()} for arrays in (one, other)]
+    return shapes[0] == shapes[1]
+
+
+def probed(difference: Difference, session: Session, track: Track, *, penalty: bool) -> Difference:
     """Say what questions that need no catalogue of slips find: before any guess, or after all."""
     at, exact = track.expected(1), track.referee.exact
     batch = at.at.params, at.images, at.labels
@@ -235,6 +274,9 @@ def probed(difference: Difference, session: Session, track: Track) -> Difference
             "look for a dropout that is on, or another draw of random numbers"
         )
         return replace(difference, likely_cause=words)
+    effect = in_effect(difference.stage, session, track, penalty=penalty)
+    if effect is not None and (penalty or difference.likely_cause is None or "schedule" in effect):
+        return replace(difference, likely_cause=effect)
     if difference.stage == "loss" and difference.likely_cause is None:
         factors = loss_factors(session, exact, at, at.at.other)
         if factors is not None:
@@ -255,7 +297,9 @@ def referee_of(
     if reference is None:
         return Referee(plan, data, rule)
     described = Model(plan.model, {}, "", plan.model == CLASSIFICATION, 0, 0, 0.0)
-    referee = Referee(plan, data, model=described, make=lambda: PortSession(reference, "reference"))
+    own_rule = reference.update is not None
+    make = partial(PortSession, reference, "reference")
+    referee = Referee(plan, data, model=described, make=make, own_rule=own_rule)
     start = cast(data["initial"], "float64")
     index = np.arange(min(plan.batch_size, len(data["train"][1])), dtype=np.int32)
     images, labels = referee.exact.batch(index)

@@ -30,7 +30,8 @@ class Functions:
     Attributes:
         data, model, loss, update, train: the backend's modules, or what stands for them.
         make_forward: of parameters, the function (params, images) -> logits.
-        loss_of: (logits, labels) -> the batch's mean.
+        loss_of: (logits, labels) -> the batch's mean, after a call of the model.
+        loss_alone: the same without one.
         new_update: of parameters, an optimiser's state and its update.
         count: (logits, labels) -> how many are right.
         classifies: whether labels are classes.
@@ -49,6 +50,7 @@ class Functions:
     train: Any
     make_forward: Callable[[Any], Any]
     loss_of: Callable[..., Any]
+    loss_alone: Callable[..., Any]
     new_update: Callable[[Any], tuple[Any, Any]]
     count: Callable[..., Any]
     classifies: bool
@@ -236,7 +238,7 @@ class Components:
         """A component as a function of what it holds and tensors, its results flat."""
         names = self._use.names
         if name == "gradient":
-            loss_gradient = self._use.loss.gradient(self._use.loss_of)
+            loss_gradient = self._use.loss.gradient(self._use.loss_alone)
 
             def of_loss(held: Any, logits: Any, labels: Any) -> Any:
                 return loss_gradient(logits, labels)

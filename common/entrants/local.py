@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from common.contract.arrays import Array, Arrays
+from common.contract.arrays import Array, Arrays, cast
 from common.contract.labels import TARGET, check_labels
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.data import idx
 from common.entrants.components import WARM_UP_CALLS, Components, Functions
 from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
+from common.entrants.trail import Counted, Held, Trail
 from common.errors import Unavailable, one_line
 from common.measure.machine import peak_memory_bytes
 
@@ -55,6 +56,8 @@ class LocalSession:
     _epoch: Any
     _evaluate: Any
     _components: Components | None = None
+    #: Of logits and labels, for a loss that sees more than those.
+    _loss_alone: Callable[..., Any] | None = None
 
     def __init__(
         self, backend: str, rule: Callable[..., Any] | None = None, package: str | None = None
@@ -70,7 +73,8 @@ class LocalSession:
             choices: {"style", "mode", "data"}.
             data: {"folder", "limit"} of IDX files, or {"train", "test": pairs of arrays};
                 "initial": the parameters; "classes": how many there are, 0 for targets;
-                "target": the shape of one, where it is not (1,).
+                "target": the shape of one, where it is not (1,); "trail": along which states are
+                made that two sides name otherwise.
 
         Raises:
             Unavailable: the framework cannot be imported, or the device is not there.
@@ -126,6 +130,8 @@ class LocalSession:
         self._plan, self._choices, self._classes = plan, choices, data["classes"]
         self._target = tuple(data.get("target", TARGET))
         self._choose(plan, choices)
+        if "trail" in data:
+            self._count_updates(data["trail"])
         mode = choices["mode"]
         train, self._test = read(data)
         for images, labels in filter(None, (train, self._test)):
@@ -166,6 +172,17 @@ class LocalSession:
         self._make_update = self._rule or getattr(self._update, update_name)
         self._count = self._accuracy.correct if model.classifies else self._accuracy.uncounted
 
+    def _count_updates(self, trail: Trail) -> None:
+        """Have a count for the state: it is another's business what that is."""
+        device, axes = self._plan["device"], self._axes
+        held = Held(
+            lambda arrays: self._model.load(cast(arrays, self._plan["dtype"]), axes, device),
+            lambda count: self._tensor(np.asarray(count, np.int32)),
+            self._data.to_array,
+        )
+        self._update = counted = Counted(self._update, self._make_update, held, trail)
+        self._make_update = counted.make
+
     def _functions(self, names: tuple[str, ...]) -> Functions:
         one = self._data.take(self._held, self._tensor(np.zeros(1, np.int32)))
         return Functions(
@@ -176,6 +193,7 @@ class LocalSession:
             train=self._train,
             make_forward=self._make_forward,
             loss_of=self._loss_of,
+            loss_alone=self._loss_alone or self._loss_of,
             new_update=self._new_update,
             count=self._count,
             classifies=self._classifies,
@@ -364,8 +382,8 @@ class LocalSession:
         return self.components.seconds(*start, *batch, compiled=compiled, taken=taken)
 
     def predict(self) -> Array:
-        """Choose a class for each test image: uint8 (examples,)."""
-        chosen: Array = self.test_logits(self.params()).argmax(axis=1).astype(np.uint8)
+        """Choose a class for each test image: (examples,), uint8 where that holds all classes."""
+        chosen: Array = classes_of(self.test_logits(self.params()))
         return chosen
 
     def has_test_set(self) -> bool:
@@ -402,6 +420,12 @@ def read(data: dict[str, Any]) -> tuple[Any, Any]:
     )
     test = (idx.read_images(folder / idx.TEST_IMAGES), idx.read_labels(folder / idx.TEST_LABELS))
     return train, test
+
+
+def classes_of(logits: Array) -> Array:
+    """The largest of each row, in the fewest bytes that hold every class."""
+    classes: Array = logits.argmax(axis=1).astype(np.min_scalar_type(logits.shape[1] - 1))
+    return classes
 
 
 def mean_over_examples(losses: Array, examples: int, batch_size: int) -> float:

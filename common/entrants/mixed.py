@@ -20,7 +20,12 @@ from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant, parse, slug_of
 from common.contract.info import MIXABLE, MIXED, REFEREE, STYLES, Info
 from common.contract.registry import Backend
-from common.entrants.local import EVALUATION_BATCH, LocalSession, mean_over_examples
+from common.entrants.local import (
+    EVALUATION_BATCH,
+    LocalSession,
+    classes_of,
+    mean_over_examples,
+)
 from common.entrants.session import Evaluated, Opened, Session, Trained, WarmedUp
 from common.errors import Refused
 
@@ -168,7 +173,7 @@ class ComposedSession:
     def predict(self) -> Array:
         """As `Session.predict`."""
         parts = [self._parts.logits(self._params, images) for images, _ in self._test()]
-        chosen: Array = np.concatenate(parts).argmax(axis=1).astype(np.uint8)
+        chosen: Array = classes_of(np.concatenate(parts))
         return chosen
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from common.contract.arrays import Arrays
 from common.contract.axes import Names
 from common.contract.entrant import why_absent
 from common.contract.models import MODELS
@@ -20,6 +21,7 @@ from common.contract.optimizers import OPTIMIZERS
 from common.contract.registry import Backend, find
 from common.entrants.checked import CheckedHere
 from common.entrants.local import LocalSession
+from common.entrants.own_state import OwnState
 from common.entrants.session import Session
 from common.errors import Refused
 
@@ -32,16 +34,17 @@ class Port:
         framework: the backend whose tensors they take, "torch" for instance.
         forward: (params, images) -> logits (n, classes), or predictions (n, ...). The parameters
             are a dict by name, or the tree of dicts that they were given as.
-        loss: (logits, labels) -> the batch's mean, a scalar.
+        loss: (logits, labels) -> the batch's mean, a scalar; or (params, logits, labels), of a
+            loss with a penalty, told by how many arguments have no default.
         update: (params, lr, momentum, decay), of Adam (params, lr, betas, eps, decay), -> state,
-            update(params, grads, state) -> params, state, all of them dicts by name ("a.b" of a
-            tree); None: the backend's own.
+            update(params, grads, state) -> params, state; parameters and gradients are dicts by
+            name ("a.b" of a tree), the state is whatever they like; None: the backend's own.
         correct: (logits, labels) -> how many are right; None: the backend's own.
     """
 
     framework: str
     forward: Callable[[Any, Any], Any]
-    loss: Callable[[Any, Any], Any]
+    loss: Callable[..., Any]
     update: Callable[..., Any] | None = None
     correct: Callable[[Any, Any], Any] | None = None
 
@@ -60,7 +63,9 @@ class PortSession(LocalSession):
 
     def _compose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
         """Put the components together, if the functions give what those need."""
+        self._begin = data["initial"]
         super()._compose(plan, choices, data)
+        self._fresh = self.state()
         size = min(plan["batch_size"], len(data["train"][1]))
         images, labels = self._data.take(self._held, self._tensor(np.arange(size, dtype=np.int32)))
         logits = self._make_forward(self._params)(self._params, images)
@@ -82,7 +87,8 @@ class PortSession(LocalSession):
         port, backend = self._port, self._import
         told = OPTIMIZERS[plan["optimizer"]].told
         refuse_arguments(f"the {self._who}'s forward", port.forward, ("params", "images"))
-        refuse_arguments(f"the {self._who}'s loss", port.loss, ("logits", "labels"))
+        takes = ("params",) if sees_parameters(port.loss) else ()
+        refuse_arguments(f"the {self._who}'s loss", port.loss, (*takes, "logits", "labels"))
         if port.update is not None:
             words = f"the {self._who}'s update, of {plan['optimizer']},"
             refuse_arguments(words, port.update, ("params", *told))
@@ -94,10 +100,49 @@ class PortSession(LocalSession):
         self._axes: dict[str, Names] = {}  # nobody knows: its arrays stay as they are
         accuracy = backend("accuracy")
         self._make_forward = lambda params: port.forward
-        self._loss_of = port.loss
+        self._loss_of, self._loss_alone = port.loss, None
+        if takes:
+            self._see_parameters()
         self._make_update = port.update or own
+        # A session may be opened again, and then imports the backend's module anew.
+        self._update = OwnState(update, self._data, plan["device"]) if port.update else update
         counts = port.correct or accuracy.correct
         self._count = counts if self._classifies else accuracy.uncounted
+
+    def _see_parameters(self) -> None:
+        """Hand the parameters of a call of the model to the loss that follows it.
+
+        They are the very tensors that are differentiated, so that a penalty has its gradient. The
+        loss by itself has no model before it: there they are those that training begins with.
+        """
+        port, seen = self._port, {}
+
+        def forward(params: Any, images: Any) -> Any:
+            seen["params"] = params
+            return port.forward(params, images)
+
+        def alone(logits: Any, labels: Any) -> Any:
+            begin = self._model.load(self._begin, self._axes, self._plan["device"])
+            return port.loss(begin, logits, labels)
+
+        self._make_forward = lambda params: forward
+        self._loss_of = lambda logits, labels: port.loss(seen["params"], logits, labels)
+        self._loss_alone = alone
+
+    def load(self, params: Arrays, state: Arrays | None = None) -> None:
+        """As `Session.load`; somebody's own state need not begin at zero."""
+        super().load(params, self._fresh if state is None else state)
+
+
+def sees_parameters(loss: Callable[..., Any]) -> bool:
+    """Whether a loss takes (params, logits, labels): three arguments without a default."""
+    try:
+        taken = inspect.signature(loss).parameters.values()
+    except (TypeError, ValueError):  # written in C: nobody knows what it takes
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [one for one in taken if one.kind in positional and one.default is one.empty]
+    return len(needed) == 3
 
 
 def refuse_arguments(what: str, function: Callable[..., Any], names: tuple[str, ...]) -> None:

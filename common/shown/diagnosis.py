@@ -34,6 +34,12 @@ def print_diagnosis(label: str, found: Diagnosis, console: Console) -> None:
     """Print where one entrant parts from the referee, why, and how that grows."""
     first = found.difference
     steps = "1 step" if found.steps == 1 else f"{found.steps} steps"
+    if found.state_apart:
+        line = (
+            f"{label}: state: not compared, the two name it otherwise; each made its own along "
+            "the referee's gradients, and only what it does to the parameters was compared"
+        )
+        console.print(plain(line, style="yellow"), soft_wrap=True)
     if first is None:
         line = f"{label}: only rounding differs, in {steps}; that took {seconds(found.seconds)}"
         if found.unchecked:

@@ -9,6 +9,7 @@ explain what became of other parameters, too. Where none does, nothing is said.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,13 +52,31 @@ def likely_cause(expectations: Expectations, outcome: Outcome) -> Slip | None:
         return None
     best, least = None, np.inf
     with np.errstate(all="ignore"):  # a formula may overflow: then it explains nothing
-        for slip in slips(expectations, outcome, right):
-            left = unexplained(slip, first.tensor, values, expected)
-            if left is not None and left < least and holds_elsewhere(slip, outcome.other):
+        for slip in guarded(slips(expectations, outcome, right)):
+            left = share_left(slip, outcome)
+            if left is not None and left < least:
                 best, least = slip, left
             if least <= UNEXPLAINED:
                 break
     return best
+
+
+def guarded(hypotheses: Iterator[Slip]) -> Iterator[Slip]:
+    """Hypotheses as far as they can be made: one that raises means "not this" of what follows.
+
+    A generator that has raised is at its end: those after it are not tried.
+    """
+    with suppress(Exception):
+        yield from hypotheses
+
+
+def share_left(slip: Slip, outcome: Outcome) -> float | None:
+    """The share of the difference that a slip leaves; None if it explains nothing, or raises."""
+    with suppress(Exception):
+        left = unexplained(slip, outcome.check.tensor, outcome.values, outcome.expected)
+        if left is not None and holds_elsewhere(slip, outcome.other):
+            return left
+    return None
 
 
 def unexplained(

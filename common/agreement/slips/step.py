@@ -11,7 +11,7 @@ from common.agreement.slips.accuracy import accuracy_slips
 from common.agreement.slips.gradient import clipped, wrong_gradients
 from common.agreement.slips.rules import rule_of, settings
 from common.agreement.slips.slip import Slip
-from common.agreement.slips.update import another_length, wrong_updates
+from common.agreement.slips.update import another_length, follows_plan, wrong_updates
 from common.contract.arrays import Arrays
 from common.contract.optimizers import OPTIMIZERS
 
@@ -32,6 +32,9 @@ def step_slips(expectations: Expectations, right: Arrays, values: Arrays) -> Ite
     yield from accuracy_slips(expectations, values)
     # Before the gradients: model and loss as one were right, and where a learning rate and a
     # factor in the gradient come to the same, it is more likely the former.
+    moves = {name: right[name] for name in (*expectations.params, *expectations.state)}
+    if not follows_plan(expectations, expectations.params, grads, moves):
+        return
     yield from wrong_updates(expectations, expectations.params, grads)
     wrongs = [
         *wrong_gradients(expectations, grads),

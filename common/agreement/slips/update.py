@@ -22,14 +22,45 @@ def update_slips(
 ) -> Iterator[Slip]:
     """What may be wrong with an update by the referee's gradients."""
     grads, params = as_float64(expectations.grads), as_float64(start)
-    yield from wrong_updates(expectations, params, grads)
+    if follows_plan(expectations, params, grads, right):
+        yield from wrong_updates(expectations, params, grads)
+    else:
+        yield from unmoved(params)
     yield from another_length(expectations, params, right, values)
+
+
+def follows_plan(expectations: Expectations, start: Arrays, grads: Arrays, right: Arrays) -> bool:
+    """Whether the plan's rule is the one that made what is right: an original may have its own."""
+    if not expectations.referee.own_rule:
+        return True
+    plan, state = expectations.plan, expectations.state
+    try:
+        moved, memory = rule_of(plan)(start, grads, state, **settings(plan))
+    except KeyError:  # a state that it does not know
+        return False
+    made = {**moved, **memory}
+    return made.keys() == right.keys() and all(
+        np.allclose(made[name], right[name], rtol=1e-9, atol=0) for name in made
+    )
 
 
 def wrong_updates(expectations: Expectations, start: Arrays, grads: Arrays) -> Iterator[Slip]:
     """Parameters and state as known slips in the update would have them."""
     plan, state = expectations.plan, expectations.state
     rule, usual = rule_of(plan), settings(plan)
+    yield from unmoved(start)
+    known = [*rates(plan, len(expectations.labels)), *rounded(usual)]
+    known += DECAYS if plan.weight_decay else ()
+    known += OF_RULE[OPTIMIZERS[plan.optimizer].rule]
+    for one in known:
+        made = partial(after, rule, grads, state, {**usual, **one.changes}, 1)
+        yield Slip(made(start, {}), one.words, one.confirm, elsewhere=made)
+    made = partial(after, rule, grads, state, usual, 2)
+    yield Slip(made(start, {}), "the update is made twice", "count its calls", elsewhere=made)
+
+
+def unmoved(start: Arrays) -> Iterator[Slip]:
+    """Parameters left where they were, all or one."""
     yield Slip(
         start,
         "the parameters do not move",
@@ -44,14 +75,6 @@ def wrong_updates(expectations: Expectations, start: Arrays, grads: Arrays) -> I
             "was the optimiser given it?",
             elsewhere=partial(alone, name),
         )
-    known = [*rates(plan, len(expectations.labels)), *rounded(usual)]
-    known += DECAYS if plan.weight_decay else ()
-    known += OF_RULE[OPTIMIZERS[plan.optimizer].rule]
-    for one in known:
-        made = partial(after, rule, grads, state, {**usual, **one.changes}, 1)
-        yield Slip(made(start, {}), one.words, one.confirm, elsewhere=made)
-    made = partial(after, rule, grads, state, usual, 2)
-    yield Slip(made(start, {}), "the update is made twice", "count its calls", elsewhere=made)
 
 
 def alone(name: str, start: Arrays, right: Arrays) -> Arrays:
