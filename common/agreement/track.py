@@ -179,15 +179,18 @@ class Track:
     def expected(self, step: int) -> Expectations:
         """What the referee expects at any step; kept, for the next entrant will ask for it."""
         if step not in self._expected:
-            first = max(one for one in self.states if one <= step)
-            at = self.states[first]
-            if step > first:
-                kept, exact = at, self.referee.exact
-                exact.load(cast(kept.params, "float64"), cast(kept.state, "float64"))
-                exact.train(self.schedule.part(first, step))
-                at = self.referee.state(self.schedule, step)
-            self._expected[step] = expected_at(self.referee, at)
+            self._expected[step] = expected_at(self.referee, self.at(step))
         return self._expected[step]
+
+    def at(self, step: int) -> State:
+        """The referee's state before any step."""
+        first = max(one for one in self.states if one <= step)
+        kept, exact = self.states[first], self.referee.exact
+        if step == first:
+            return kept
+        exact.load(cast(kept.params, "float64"), cast(kept.state, "float64"))
+        exact.train(self.schedule.part(first, step))
+        return self.referee.state(self.schedule, step)
 
 
 def off_by(losses: Array, found: Arrays, right: Array, wanted: Arrays) -> Off:

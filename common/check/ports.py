@@ -29,6 +29,7 @@ from common.agreement.effective import in_effect
 from common.agreement.probes import loss_factors, parted, rounds_inside
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
+from common.agreement.slips.update import LENGTHS
 from common.agreement.track import Track
 from common.agreement.units import gradients_of
 from common.agreement.verdict import Difference, Verdict
@@ -275,7 +276,8 @@ def probed(difference: Difference, session: Session, track: Track, *, penalty: b
         )
         return replace(difference, likely_cause=words)
     effect = in_effect(difference.stage, session, track, penalty=penalty)
-    if effect is not None and (penalty or difference.likely_cause is None or "schedule" in effect):
+    cause = difference.likely_cause
+    if effect is not None and (penalty or cause is None or cause.startswith(LENGTHS)):
         return replace(difference, likely_cause=effect)
     if difference.stage == "loss" and difference.likely_cause is None:
         factors = loss_factors(session, exact, at, at.at.other)

@@ -23,7 +23,7 @@ from common.entrants.checked import CheckedHere
 from common.entrants.local import LocalSession
 from common.entrants.own_state import OwnState
 from common.entrants.session import Session
-from common.errors import Refused
+from common.errors import Refused, one_line
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,21 @@ class PortSession(LocalSession):
                 f"the {self._who}'s forward returns {described(logits)} for {size} examples; "
                 f"give one tensor {kind}"
             )
-        value = self._loss_of(logits, labels)
+        value = self._first_loss(logits, labels)
         if shape_of(value) != ():
             words = "one number for each example; take the mean"
             words = words if shape_of(value) == (size,) else "the mean over the batch is needed"
             raise Refused(f"the {self._who}'s loss returns {described(value)}: {words}")
+
+    def _first_loss(self, logits: Any, labels: Any) -> Any:
+        """The loss of the first batch; one that takes no such shapes is somebody's to mend."""
+        try:
+            return self._loss_of(logits, labels)
+        except Exception as cause:
+            raise Refused(
+                f"the {self._who}'s loss takes no output of shape {shape_of(logits)} with labels "
+                f"of shape {shape_of(labels)}: {one_line(cause)}"
+            ) from cause
 
     def _choose(self, plan: dict[str, Any], choices: dict[str, Any]) -> None:
         """Take the port's functions for the backend's."""
@@ -147,6 +157,11 @@ def sees_parameters(loss: Callable[..., Any]) -> bool:
 
 def refuse_arguments(what: str, function: Callable[..., Any], names: tuple[str, ...]) -> None:
     """Refuse a function that cannot be called with so many arguments."""
+    if not callable(function):
+        raise Refused(
+            f"{what} is called with ({', '.join(names)}), and this is a {type(function).__name__}, "
+            "no function"
+        )
     try:
         inspect.signature(function).bind(*names)
     except ValueError:  # written in C: nobody knows what it takes

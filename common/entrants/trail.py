@@ -16,8 +16,9 @@ import numpy as np
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.axes import Axes
 
-#: What a state that does not cross is called: the number of updates made.
-UPDATES = "updates"
+#: What a state that does not cross is called: the number of updates made. No tensor of somebody's
+#: own has such a name.
+UPDATES = "# updates"
 
 
 class Leader(Protocol):

@@ -22,7 +22,7 @@ from common.agreement.slips.data import data_slips
 from common.agreement.slips.gradient import gradient_slips
 from common.agreement.slips.loss import loss_slips
 from common.agreement.slips.model import forward_slips
-from common.agreement.slips.slip import Slip, as_float64
+from common.agreement.slips.slip import Slip, as_float64, guarded
 from common.agreement.slips.step import step_slips
 from common.agreement.slips.update import update_slips
 from common.contract.arrays import Array, Arrays
@@ -59,15 +59,6 @@ def likely_cause(expectations: Expectations, outcome: Outcome) -> Slip | None:
             if least <= UNEXPLAINED:
                 break
     return best
-
-
-def guarded(hypotheses: Iterator[Slip]) -> Iterator[Slip]:
-    """Hypotheses as far as they can be made: one that raises means "not this" of what follows.
-
-    A generator that has raised is at its end: those after it are not tried.
-    """
-    with suppress(Exception):
-        yield from hypotheses
 
 
 def share_left(slip: Slip, outcome: Outcome) -> float | None:

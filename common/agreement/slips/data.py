@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from common.agreement.expectations import Expectations
-from common.agreement.slips.slip import Slip
+from common.agreement.slips.slip import Slip, guarded
 from common.contract.arrays import Array, Arrays
 
 
@@ -48,7 +48,7 @@ def data_slips(expectations: Expectations, values: Arrays) -> Iterator[Slip]:
                     f"the labels are shifted by {shift:+d}",
                     "compare the names of the first ten labels with their pictures",
                 )
-    yield from other_order(expectations, values)
+    yield from guarded(other_order(expectations, values))
 
 
 def other_order(expectations: Expectations, values: Arrays) -> Iterator[Slip]:

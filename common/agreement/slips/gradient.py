@@ -7,15 +7,22 @@ from collections.abc import Iterator
 import numpy as np
 
 from common.agreement.expectations import Expectations
-from common.agreement.slips.slip import Slip, fitted, has_hidden_layer, ratio_slips, softmax
+from common.agreement.slips.slip import (
+    Slip,
+    fitted,
+    guarded,
+    has_hidden_layer,
+    ratio_slips,
+    softmax,
+)
 from common.contract.arrays import Arrays
 
 
 def gradient_slips(expectations: Expectations, grads: Arrays, values: Arrays) -> Iterator[Slip]:
     """What may be wrong with gradients: `grads` are the referee's."""
-    yield from wrong_gradients(expectations, grads)
+    yield from guarded(wrong_gradients(expectations, grads))
     theirs = {name: values[name].astype("float64") for name in grads}
-    yield from clipped(grads, theirs)
+    yield from guarded(clipped(grads, theirs))
     factor = fitted(theirs, grads)
     yield Slip(
         {name: factor * array for name, array in grads.items()},
@@ -33,15 +40,21 @@ def gradient_slips(expectations: Expectations, grads: Arrays, values: Arrays) ->
 
 def wrong_gradients(expectations: Expectations, grads: Arrays) -> Iterator[Slip]:
     """Gradients as known slips would have them; in a whole step they go on to the update."""
-    yield from ratio_slips(grads, "every gradient is {:.6g} times the referee's", expectations)
+    yield from guarded(
+        ratio_slips(grads, "every gradient is {:.6g} times the referee's", expectations)
+    )
     for name, array in grads.items():
         yield Slip(
             {name: np.zeros_like(array)},
             f"the gradient of {name} is zero: it never moves",
             "look for a detach, a stop_gradient, or a parameter the optimiser was not given",
         )
-        yield from ratio_slips(
-            {name: array}, f"the gradient of {name} is {{:.6g}} times the referee's", expectations
+        yield from guarded(
+            ratio_slips(
+                {name: array},
+                f"the gradient of {name} is {{:.6g}} times the referee's",
+                expectations,
+            )
         )
         if array.ndim == 2 and array.shape[0] == array.shape[1]:
             yield Slip(
@@ -63,7 +76,7 @@ def wrong_gradients(expectations: Expectations, grads: Arrays) -> Iterator[Slip]
         "print a gradient before and after the step; look for zero_grad()",
     )
     if has_hidden_layer(expectations):
-        yield from no_mask(expectations, grads)
+        yield from guarded(no_mask(expectations, grads))
     if expectations.model.classifies:
         logits = exact.logits(params, expectations.images64)
         chances = softmax(logits)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from common.agreement.expectations import Expectations
-from common.agreement.slips.slip import Slip, fitted, ratio_slips, softmax
+from common.agreement.slips.slip import Slip, fitted, guarded, ratio_slips, softmax
 from common.contract.arrays import Array, Arrays
 
 
@@ -58,9 +58,11 @@ def loss_slips(
             "is broadcast to (n, n)",
             "print the shapes of predictions and targets in the loss",
         )
-    yield from ratio_slips(parts, "the loss is {:.6g} times the mean", expectations)
+    yield from guarded(ratio_slips(parts, "the loss is {:.6g} times the mean", expectations))
     for name in names:
-        yield from ratio_slips({name: right[name]}, f"{name} alone is {{:.6g}} times", expectations)
+        yield from guarded(
+            ratio_slips({name: right[name]}, f"{name} alone is {{:.6g}} times", expectations)
+        )
 
 
 def smoothed(chances: Array, labels: Array, right: Array, theirs: Array) -> Slip:

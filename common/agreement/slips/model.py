@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.agreement.expectations import Expectations
-from common.agreement.slips.slip import Slip, has_hidden_layer, ratio_slips, softmax
+from common.agreement.slips.slip import Slip, guarded, has_hidden_layer, ratio_slips, softmax
 from common.contract.arrays import Array, Arrays
 
 
@@ -110,4 +110,4 @@ def forward_slips(expectations: Expectations, params: Arrays) -> Iterator[Slip]:
             outputs = hidden @ params["output.weight"] + params["output.bias"]
             predicted = {"logits": wrong.function(outputs) if wrong.last else outputs}
             yield Slip(predicted, f"the model has {wrong.words}", "print its layers in order")
-    yield from ratio_slips(right, "the logits are {:.6g} times the referee's")
+    yield from guarded(ratio_slips(right, "the logits are {:.6g} times the referee's"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,16 @@ class Slip:
     confirm: str
     stage: str | None = None
     elsewhere: Callable[[Arrays, Arrays], Arrays] | None = None
+
+
+def guarded(hypotheses: Iterator[Slip]) -> Iterator[Slip]:
+    """Hypotheses of one kind, as far as they can be made.
+
+    They are formulas over whatever somebody's tensors are: one that raises loses those of its
+    kind that follow, and no others.
+    """
+    with suppress(Exception):
+        yield from hypotheses
 
 
 def softmax(logits: Array) -> Array:

@@ -10,7 +10,7 @@ from common.agreement.expectations import Expectations
 from common.agreement.slips.accuracy import accuracy_slips
 from common.agreement.slips.gradient import clipped, wrong_gradients
 from common.agreement.slips.rules import rule_of, settings
-from common.agreement.slips.slip import Slip
+from common.agreement.slips.slip import Slip, guarded
 from common.agreement.slips.update import another_length, follows_plan, wrong_updates
 from common.contract.arrays import Arrays
 from common.contract.optimizers import OPTIMIZERS
@@ -18,7 +18,7 @@ from common.contract.optimizers import OPTIMIZERS
 
 def step_slips(expectations: Expectations, right: Arrays, values: Arrays) -> Iterator[Slip]:
     """What may be wrong only where the components meet: what a step remembers, and when."""
-    exact, plan = expectations.referee.exact, expectations.plan
+    exact = expectations.referee.exact
     grads = {name: expectations.gradients[name].right for name in expectations.params}
     after = {name: right[name] for name in expectations.params}
     value, logits, _ = exact.gradients(after, expectations.images64, expectations.labels64)
@@ -29,15 +29,24 @@ def step_slips(expectations: Expectations, right: Arrays, values: Arrays) -> Ite
     yield Slip({**later, **count}, f"loss and count are {words}", look, "loss")
     yield Slip(later, f"the loss is {words}", look, "loss")
     yield Slip(count, f"the count is {words}", look, "accuracy")
-    yield from accuracy_slips(expectations, values)
+    yield from guarded(accuracy_slips(expectations, values))
     # Before the gradients: model and loss as one were right, and where a learning rate and a
     # factor in the gradient come to the same, it is more likely the former.
     moves = {name: right[name] for name in (*expectations.params, *expectations.state)}
     if not follows_plan(expectations, expectations.params, grads, moves):
         return
-    yield from wrong_updates(expectations, expectations.params, grads)
+    yield from guarded(wrong_updates(expectations, expectations.params, grads))
+    yield from guarded(after_wrong_gradients(expectations, grads, values))
+    yield from guarded(another_length(expectations, expectations.params, right, values))
+
+
+def after_wrong_gradients(
+    expectations: Expectations, grads: Arrays, values: Arrays
+) -> Iterator[Slip]:
+    """What a step makes of gradients with a slip."""
+    plan = expectations.plan
     wrongs = [
-        *wrong_gradients(expectations, grads),
+        *guarded(wrong_gradients(expectations, grads)),
         *clipped(grads, implied_gradients(expectations, values)),
     ]
     for slip in wrongs:
@@ -46,7 +55,6 @@ def step_slips(expectations: Expectations, right: Arrays, values: Arrays) -> Ite
             expectations.params, wrong, expectations.state, **settings(plan)
         )
         yield Slip({**moved, **memory}, slip.words, slip.confirm, "gradient")
-    yield from another_length(expectations, expectations.params, right, values)
 
 
 def implied_gradients(expectations: Expectations, values: Arrays) -> Arrays:

@@ -11,10 +11,18 @@ import numpy as np
 
 from common.agreement.expectations import Expectations
 from common.agreement.slips.rules import Rule, rule_of, settings
-from common.agreement.slips.slip import Slip, as_float64, fitted
+from common.agreement.slips.slip import Slip, as_float64, fitted, guarded
 from common.contract.arrays import Arrays
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
+
+#: How causes begin that say no more than how far one step went.
+LENGTHS = (
+    "likely the parameters do not move",
+    "likely every parameter moves",
+    "likely the learning rate is",
+    "likely the update divides",
+)
 
 
 def update_slips(
@@ -23,10 +31,10 @@ def update_slips(
     """What may be wrong with an update by the referee's gradients."""
     grads, params = as_float64(expectations.grads), as_float64(start)
     if follows_plan(expectations, params, grads, right):
-        yield from wrong_updates(expectations, params, grads)
+        yield from guarded(wrong_updates(expectations, params, grads))
     else:
-        yield from unmoved(params)
-    yield from another_length(expectations, params, right, values)
+        yield from guarded(unmoved(params))
+    yield from guarded(another_length(expectations, params, right, values))
 
 
 def follows_plan(expectations: Expectations, start: Arrays, grads: Arrays, right: Arrays) -> bool:
@@ -48,7 +56,7 @@ def wrong_updates(expectations: Expectations, start: Arrays, grads: Arrays) -> I
     """Parameters and state as known slips in the update would have them."""
     plan, state = expectations.plan, expectations.state
     rule, usual = rule_of(plan), settings(plan)
-    yield from unmoved(start)
+    yield from guarded(unmoved(start))
     known = [*rates(plan, len(expectations.labels)), *rounded(usual)]
     known += DECAYS if plan.weight_decay else ()
     known += OF_RULE[OPTIMIZERS[plan.optimizer].rule]
