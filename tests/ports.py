@@ -44,7 +44,7 @@ class Case:
     verdict: str | None = "rounding"
     stage: str | None = None
     cause: str = ""
-    data: Callable[[Arrays], Arrays] = dict
+    data: Callable[[Arrays], dict[str, Any]] = dict
     asked: dict[str, Any] = field(default_factory=dict)
     tree: bool = False
 
@@ -53,6 +53,16 @@ def wide(data: Arrays) -> Arrays:
     """Pixels as bytes."""
     pixels = np.clip(128 + 40 * data["images"], 0, 255).astype(np.uint8)
     return {**data, "images": pixels}
+
+
+def in_dict(data: Arrays) -> dict[str, Any]:
+    """The images as one of several inputs, by name."""
+    return {**data, "images": {"x": data["images"]}}
+
+
+def in_tuple(data: Arrays) -> dict[str, Any]:
+    """The images as two inputs in order."""
+    return {**data, "images": (data["images"], data["images"])}
 
 
 def regression(data: Arrays) -> Arrays:
@@ -100,6 +110,24 @@ CASES = {
     ),
     "torch, a loss that takes too much": Case(
         "torch:four", "torch", None, cause="loss is called with (logits, labels): missing"
+    ),
+    "torch, a loss of other shapes": Case(
+        "torch:unfit", "torch", None, cause="no output of shape (32, 3) with labels of shape (32,)"
+    ),
+    "torch, an object for an update": Case(
+        "torch:object update", "torch", None, cause="and this is a dict, no function"
+    ),
+    "torch, a class for an update": Case(
+        "torch:class update", "torch", None, cause="no pair of a state and a function"
+    ),
+    "torch, an update that makes no pair": Case(
+        "torch:single update", "torch", None, cause="it returns a dict; give state, update"
+    ),
+    "torch, images in a dict": Case(
+        "torch", "torch", None, cause="one array; hold the networks", data=in_dict
+    ),
+    "torch, images in a tuple": Case(
+        "torch", "torch", None, cause="images is a tuple, and", data=in_tuple
     ),
     "torch, an optimizer that is not there": Case(
         "torch", "torch", None, cause="given as update= of both", asked={"optimizer": "rmsprop"}
@@ -463,9 +491,11 @@ def port_of(words: str) -> Port:
         "summed columns": several,
     }
     losses = {"penalty": penalised, "four": four, "closed penalty": closed}
+    losses["unfit"] = lambda logits, labels: (logits - labels).mean()
     updates = {"late decay": late_decay, "penalty": descent}
     if slip.endswith("update"):
-        kinds = {"rms": rmsprop, "warm": scheduled}
+        kinds = {"rms": rmsprop, "warm": scheduled, "object": {}, "class": dict}
+        kinds["single"] = lambda params, lr, momentum, decay: {}
         updates[slip] = next((made for kind, made in kinds.items() if kind in slip), descent)
     return Port(
         framework,

@@ -136,6 +136,7 @@ def check_functions(
     """
     started = time.perf_counter()
     refuse_words(reference, model, optimizer, dtype, mode)
+    refuse_several(images)
     arrays, paths = as_arrays(params)
     images, labels = as_array("images", images), as_array("labels", labels)
     if paths is not None:
@@ -195,6 +196,17 @@ def refuse_words(
     for word, known in ((dtype, DTYPES), (mode, MODES)):
         if word not in known:
             raise Refused(f"unknown {word!r}; there are {', '.join(known)}")
+
+
+def refuse_several(images: Any) -> None:
+    """Refuse inputs of a forward that takes more than one."""
+    if isinstance(images, Mapping) or (
+        isinstance(images, tuple) and any(hasattr(one, "shape") for one in images)
+    ):
+        raise Refused(
+            f"images is a {type(images).__name__}, and a Port's forward takes one array; hold the "
+            "networks themselves against each other, modules instead of Ports: they take several"
+        )
 
 
 def examine(

@@ -113,11 +113,23 @@ class PortSession(LocalSession):
         self._loss_of, self._loss_alone = port.loss, None
         if takes:
             self._see_parameters()
-        self._make_update = port.update or own
+        self._make_update = self._made_update if port.update else own
         # A session may be opened again, and then imports the backend's module anew.
         self._update = OwnState(update, self._data, plan["device"]) if port.update else update
         counts = port.correct or accuracy.correct
         self._count = counts if self._classifies else accuracy.uncounted
+
+    def _made_update(self, params: Any, *settings: Any) -> tuple[Any, Any]:
+        """State and update, if the port's function makes those."""
+        assert self._port.update is not None
+        wanted = f"the {self._who}'s update makes no pair of a state and a function"
+        try:
+            made = self._port.update(params, *settings)
+        except Exception as cause:
+            raise Refused(f"{wanted} from parameters and settings: {one_line(cause)}") from cause
+        if not isinstance(made, tuple) or len(made) != 2 or not callable(made[1]):
+            raise Refused(f"{wanted}: it returns {described(made)}; give state, update")
+        return made
 
     def _see_parameters(self) -> None:
         """Hand the parameters of a call of the model to the loss that follows it.
