@@ -167,6 +167,9 @@ CASES = {
     "torch, eps inside the root": Case(
         "torch:rms inside update", "torch:rms update", "differs", "update", "eps, 0.01, is inside"
     ),
+    "torch, a gradient clipped": Case(
+        "torch:clip update", "torch:own update", "differs", "update", "the gradient is clipped"
+    ),
     "torch, a schedule one step late": Case(
         "torch:late warm update",
         "torch:warm update",
@@ -441,6 +444,14 @@ def port_of(words: str) -> Port:
 
         return {"step": f.arange(1, dtype=next(iter(params.values())).dtype)[0]}, update
 
+    def clipping(params: Any, lr: float, momentum: float, decay: float) -> Any:
+        def update(params: Any, grads: Any, state: Any) -> Any:
+            norm = sum((grad**2).sum() for grad in grads.values()) ** 0.5
+            share = min(1.0, 0.1 / float(norm))
+            return {n: p - lr * share * grads[n] for n, p in params.items()}, state
+
+        return {}, update
+
     def rmsprop(params: Any, lr: float, momentum: float, decay: float) -> Any:
         def update(params: Any, grads: Any, state: Any) -> Any:
             squares = state[0]["square_avg"] if slip == "rms tuple update" else state
@@ -494,7 +505,7 @@ def port_of(words: str) -> Port:
     losses["unfit"] = lambda logits, labels: (logits - labels).mean()
     updates = {"late decay": late_decay, "penalty": descent}
     if slip.endswith("update"):
-        kinds = {"rms": rmsprop, "warm": scheduled, "object": {}, "class": dict}
+        kinds = {"rms": rmsprop, "warm": scheduled, "object": {}, "class": dict, "clip": clipping}
         kinds["single"] = lambda params, lr, momentum, decay: {}
         updates[slip] = next((made for kind, made in kinds.items() if kind in slip), descent)
     return Port(

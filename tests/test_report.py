@@ -486,6 +486,26 @@ def test_diverging_loss(value: float) -> None:
         assert "diverged" in printed(results, width)
 
 
+@pytest.mark.parametrize(
+    ("losses", "steps"),
+    [
+        ((2.0, 4.0, 8.01, math.inf, math.inf, math.nan), "step 4 on, 5 at the latest"),
+        ((2.0, 4.0, 8.01, 16.0, math.nan, math.nan), "step 5 on"),
+        ((2.0, 4.0, 9.0, 16.0, math.nan, math.nan), None),
+        ((math.inf,) * 6, None),
+        ((2.0, 4.0, 8.0, 16.0, 32.0, 64.0), None),
+    ],
+    ids=["earlier", "alike", "apart", "at once", "one of them"],
+)
+def test_all_run_away(losses: tuple[float, ...], steps: str | None) -> None:
+    growing = FakeSession(losses=(2.0, 4.0, 8.0, 16.0, math.inf, math.inf))
+    results = run({"a": FakeSession(losses=losses), "b": growing})
+    line = f"All entrants run away alike: their losses are infinite, or NaN, from {steps}, and"
+    assert (line in printed(results, 300)) == (steps is not None)
+    assert ("run away" in printed(results, 300)) == (steps is not None)
+    assert results.exit_code() == 3
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf], ids=str)
 def test_diverging_test_loss(value: float) -> None:
     """The last update of an epoch can ruin parameters whose losses were all finite."""

@@ -220,17 +220,21 @@ def decays_apart(session: Session, track: Track) -> str | None:
     wrong = [n for n in at.params if abs(found[0][n] - found[1][n]) > 1e-3 * largest(found)]
     if not wrong:
         return None
-    least = 1e-3 * largest(found)
-    told = "; ".join(
-        "{} {:.3g} for {:.3g}".format(n, *(d[n] if abs(d[n]) > least else 0.0 for d in found))
-        for n in wrong
+    words = "; ".join(decay_in_words(n, *(decay[n] for decay in found)) for n in wrong)
+    return (
+        f"likely another weight decay, of the optimiser and a penalty in the loss together: {words}"
+        "; to confirm, try half the penalty, and say which tensors it has"
     )
-    words = (
-        f"likely another weight decay, of the optimiser and a penalty in the loss together: {told}"
-    )
-    if any(abs(found[0][n] - 2 * found[1][n]) <= 1e-2 * largest(found) for n in wrong):
+
+
+def decay_in_words(name: str, theirs: float, ours: float) -> str:
+    """Both decays of one tensor; what float32 leaves of zero is zero."""
+    most = max(abs(theirs), abs(ours))
+    theirs, ours = (0.0 if abs(c) <= 1e-3 * most else c for c in (theirs, ours))
+    words = f"{name} {theirs:.3g} for {ours:.3g}"
+    if ours and abs(theirs - 2 * ours) <= 0.01 * most:
         words += ", twice as much: a penalty of wd times the squares decays by 2 wd"
-    return f"{words}; to confirm, try half the penalty, and say which tensors it has"
+    return words
 
 
 def largest(found: list[dict[str, float]]) -> float:

@@ -115,7 +115,8 @@ def sentence(found: Document) -> str:
     """The verdict of a run in one sentence."""
     statuses = {entrant.label: entrant.status for entrant in found.entrants}
     verdicts = {label: one.verdict for label, one in found.parity.entrants.items()}
-    return said(statuses, verdicts, interrupted=found.interrupted)
+    losses = {entrant.label: entrant.step_losses for entrant in found.entrants}
+    return said(statuses, verdicts, losses, interrupted=found.interrupted)
 
 
 def learnt(found: Document) -> list[tuple[str, Line]]:

@@ -67,7 +67,8 @@ def sentence(results: Results) -> str:
     """Say in one sentence what came out."""
     statuses = {record.entrant.label: record.status for record in results.records}
     verdicts = {label: verdict.verdict for label, verdict in results.verdicts.items()}
-    return said(statuses, verdicts, interrupted=results.interrupted)
+    losses = {record.entrant.label: record.step_losses.tolist() for record in results.records}
+    return said(statuses, verdicts, losses, interrupted=results.interrupted)
 
 
 @dataclass(frozen=True)

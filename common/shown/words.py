@@ -38,10 +38,22 @@ def megabytes(value: int | None) -> str:
     return DASH if value is None else f"{value / 1e6:.0f} MB"
 
 
+Losses = Mapping[str, Sequence[float | None]]
+
+
 def said(
-    statuses: Mapping[str, str], verdicts: Mapping[str, str], *, interrupted: bool = False
+    statuses: Mapping[str, str],
+    verdicts: Mapping[str, str],
+    losses: Losses,
+    *,
+    interrupted: bool = False,
 ) -> str:
-    """Statuses and verdicts by label, in one sentence."""
+    """Statuses, verdicts and step losses by label, in one sentence."""
+    if not interrupted and set(statuses.values()) == {"diverged"} and (steps := run_away(losses)):
+        return (
+            f"All entrants run away alike: their losses are infinite, or NaN, from {steps}, and "
+            "nothing can be said of agreement beyond; try a smaller --lr."
+        )
     finished = {label: verdicts[label] for label, one in statuses.items() if one == "ok"}
     lost = [f"{label} ({one})" for label, one in statuses.items() if one != "ok"]
 
@@ -70,6 +82,27 @@ def said(
     if lost:
         words.append(f"{listed(lost)} did not finish")
     return ". ".join(words) + "."
+
+
+#: Losses that run away alike differ by so much at most, of the largest, until one is infinite; what
+#: overflows in the others, a square or its sum, does so within some steps after that.
+ALIKE, LATER = 0.01, 3
+
+
+def run_away(losses: Losses) -> str | None:
+    """The step, or steps, at which the losses of all become infinite; None if not alike."""
+    rows = [np.array(row, dtype="float64") for row in losses.values()]
+    finite = [np.append(np.isfinite(row), False) for row in rows]
+    ends = [int(row.argmin()) for row in finite]
+    first, last = min(ends, default=0), max(ends, default=0)
+    reached = all(end < len(row) for end, row in zip(ends, rows, strict=True))
+    if len(rows) < 2 or not first or not reached or last - first > LATER:
+        return None
+    before = np.array([row[:first] for row in rows])
+    if (np.ptp(before, axis=0) > ALIKE * np.abs(before).max(axis=0)).any():
+        return None
+    latest = f", {last + 1} at the latest" if last > first else ""
+    return f"step {first + 1} on{latest}"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from common.contract.arrays import Array, Arrays
 
 def data_slips(expectations: Expectations, values: Arrays) -> Iterator[Slip]:
     """What may have happened to pixels and labels."""
-    images, labels = expectations.images64, expectations.labels
+    images = expectations.images64
     look = "print the smallest and largest pixel of a batch: they should be 0 and 1"
     yield Slip({"images": images / 255}, "the pixels are divided by 255 twice", look)
     yield Slip({"images": images * 255}, "the pixels are not divided by 255", look)
@@ -31,7 +31,14 @@ def data_slips(expectations: Expectations, values: Arrays) -> Iterator[Slip]:
     if inputs is not None and inputs["kind"] == "image":
         turned = images.reshape(-1, *inputs["shape"]).swapaxes(1, 2).reshape(images.shape)
         yield Slip({"images": turned}, "rows and columns of the images are exchanged", "show one")
-    theirs = values["images"].astype("float64")
+    yield from guarded(standardised(images, values["images"].astype("float64")))
+    if expectations.model.classifies:
+        yield from guarded(shifted_labels(expectations))
+    yield from guarded(other_order(expectations, values))
+
+
+def standardised(images: Array, theirs: Array) -> Iterator[Slip]:
+    """Pixels with a mean taken off, and divided."""
     if images.std() > 0 and theirs.std() > 0:
         slope, offset = np.polyfit(images.ravel(), theirs.ravel(), 1)
         yield Slip(
@@ -39,16 +46,19 @@ def data_slips(expectations: Expectations, values: Arrays) -> Iterator[Slip]:
             f"the pixels are standardised: {slope:.4g} x + {offset:.4g}",
             "look for a mean and a standard deviation in the transforms",
         )
-    if expectations.model.classifies:
-        classes = expectations.logits.shape[1]
-        for shift in (1, -1):
-            for moved in (labels + shift, (labels + shift) % classes):
-                yield Slip(
-                    {"labels": moved.astype("float64")},
-                    f"the labels are shifted by {shift:+d}",
-                    "compare the names of the first ten labels with their pictures",
-                )
-    yield from guarded(other_order(expectations, values))
+
+
+def shifted_labels(expectations: Expectations) -> Iterator[Slip]:
+    """Classes counted from another number."""
+    labels = expectations.labels
+    classes = expectations.logits.shape[1]
+    for shift in (1, -1):
+        for moved in (labels + shift, (labels + shift) % classes):
+            yield Slip(
+                {"labels": moved.astype("float64")},
+                f"the labels are shifted by {shift:+d}",
+                "compare the names of the first ten labels with their pictures",
+            )
 
 
 def other_order(expectations: Expectations, values: Arrays) -> Iterator[Slip]:

@@ -43,6 +43,16 @@ def wrong_gradients(expectations: Expectations, grads: Arrays) -> Iterator[Slip]
     yield from guarded(
         ratio_slips(grads, "every gradient is {:.6g} times the referee's", expectations)
     )
+    yield from guarded(of_one_tensor(expectations, grads))
+    yield from guarded(of_the_batch_before(expectations, grads))
+    if has_hidden_layer(expectations):
+        yield from guarded(no_mask(expectations, grads))
+    if expectations.model.classifies:
+        yield from guarded(through_softmax(expectations))
+
+
+def of_one_tensor(expectations: Expectations, grads: Arrays) -> Iterator[Slip]:
+    """One gradient that is zero, scaled or transposed."""
     for name, array in grads.items():
         yield Slip(
             {name: np.zeros_like(array)},
@@ -62,6 +72,10 @@ def wrong_gradients(expectations: Expectations, grads: Arrays) -> Iterator[Slip]
                 f"the gradient of {name} is transposed, which its square shape hides",
                 "use a hidden width that is not the input's",
             )
+
+
+def of_the_batch_before(expectations: Expectations, grads: Arrays) -> Iterator[Slip]:
+    """Gradients of another batch, alone or added."""
     exact, params = expectations.referee.exact, expectations.params
     other_images, other_labels = exact.batch(expectations.at.other)
     _, _, before = exact.gradients(params, other_images, other_labels)
@@ -75,18 +89,20 @@ def wrong_gradients(expectations: Expectations, grads: Arrays) -> Iterator[Slip]
         "gradients add up from step to step: they are not set to zero",
         "print a gradient before and after the step; look for zero_grad()",
     )
-    if has_hidden_layer(expectations):
-        yield from guarded(no_mask(expectations, grads))
-    if expectations.model.classifies:
-        logits = exact.logits(params, expectations.images64)
-        chances = softmax(logits)
-        _, slope = exact.gradient(chances, expectations.labels64)
-        through = chances * (slope - (slope * chances).sum(axis=1, keepdims=True))
-        yield Slip(
-            exact.backward(params, expectations.images64, through),
-            "softmax is applied twice before the loss",
-            "print a row of what the loss is given: logits need not sum to 1",
-        )
+
+
+def through_softmax(expectations: Expectations) -> Iterator[Slip]:
+    """A softmax before a loss that applies one."""
+    exact, params = expectations.referee.exact, expectations.params
+    logits = exact.logits(params, expectations.images64)
+    chances = softmax(logits)
+    _, slope = exact.gradient(chances, expectations.labels64)
+    through = chances * (slope - (slope * chances).sum(axis=1, keepdims=True))
+    yield Slip(
+        exact.backward(params, expectations.images64, through),
+        "softmax is applied twice before the loss",
+        "print a row of what the loss is given: logits need not sum to 1",
+    )
 
 
 def no_mask(expectations: Expectations, grads: Arrays) -> Iterator[Slip]:
