@@ -5,6 +5,7 @@ from itertools import count
 
 import jax.numpy as jnp
 import optax
+from common.contract.code import source_of
 from common.contract.net import Answer, Call, Leaf
 from common.errors import Refused
 
@@ -169,6 +170,19 @@ class Net:
         place = key, train, backwards
         return self._compiled.setdefault(place, jax.jit(function))
 
+    def source(self, path):
+        """As `common.contract.net.Net.source`; linen's, once it was called."""
+        made = self._kind.made(path)
+        if made is None:
+            return None
+        kind, held = made
+        words = ", ".join(
+            f"{name}={value!r}"
+            for name, value in held.items()
+            if is_setting(value) and not name.startswith("_")
+        )
+        return source_of(kind, "__call__", f"{kind.__name__}({words})")
+
     def loss(self, function, outputs, labels):
         """As `common.contract.net.Net.loss`."""
         settle(dict(enumerate(outputs)))
@@ -194,6 +208,13 @@ def kind_of(given):
         f"{type(module).__name__} is no module of JAX's that can be taken;"
         f" these are: {', '.join(KINDS)}"
     )
+
+
+def is_setting(value):
+    """Whether it is a number, a word, or some of them."""
+    if isinstance(value, tuple):
+        return all(map(is_setting, value))
+    return isinstance(value, (bool, int, float, str))
 
 
 def usual_loss(outputs, labels):

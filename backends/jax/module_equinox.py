@@ -58,6 +58,11 @@ class Kind:
                     if is_float(value):
                         yield f"{path}.{name}".rstrip("."), value
 
+    def made(self, path):
+        """The class of a module, and what it holds."""
+        module = dict(found(self.module)).get(path)
+        return None if module is None else (type(module), vars(module))
+
     def run(self, values, inputs, given, draw, train, start):
         """Run the whole, as far as a tape lets it (as in `module_nnx.py`)."""
         if inputs:

@@ -1,5 +1,6 @@
 """A Flax linen module, with its variables, as a pure function of its leaves."""
 
+import dataclasses
 import inspect
 
 import jax.numpy as jnp
@@ -37,6 +38,7 @@ class Kind:
                 " (module, variables)"
             )
         (self.module, variables), self.names = given, names
+        self._made = {"": (type(self.module), fields_of(self.module))}
         self.collections = linen.meta.unbox(dict(variables))
         self.flags = {
             name: says
@@ -72,6 +74,10 @@ class Kind:
             if is_float(value):
                 yield dotted(path), value
 
+    def made(self, path):
+        """The class of a module, and its fields; None if it was not called."""
+        return self._made.get(path)
+
     def run(self, values, inputs, given, draw, train, start):
         """Run the whole, as far as a tape lets it (as in `module_nnx.py`)."""
 
@@ -91,6 +97,7 @@ class Kind:
                 tape.touch(path)
             if context.method_name != "__call__":
                 return called(*args, **kwargs)
+            self._made[path] = type(module), fields_of(module)
             kind = type(module).__name__
             return tape.call(path, kind, called, args, kwargs)
 
@@ -116,6 +123,16 @@ class Kind:
             )
         }
         return *tape.ends(returned), afterwards, tape.seen, tape
+
+
+def fields_of(module):
+    """What a module was made with."""
+    own = [f.name for f in dataclasses.fields(module) if f.init]
+    return {
+        name: getattr(module, name)
+        for name in own
+        if name not in ("parent", "name")
+    }
 
 
 def widen(module):

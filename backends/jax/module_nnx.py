@@ -46,6 +46,14 @@ class Kind:
                 paths = tuple(map(dotted, owners))
                 yield dotted(path), paths, kind, values[0], trained
 
+    def made(self, path):
+        """The class of a module, and what it holds."""
+        for place in self._modules.values():
+            if dotted(place) == path:
+                module = at(self.module, place)
+                return type(module), vars(module)
+        return None
+
     def run(self, values, inputs, given, draw, train, start):
         """Run the whole, as far as a tape lets it.
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from itertools import count
 
+from common.contract.code import source_of
 from common.contract.net import Answer, Call, Leaf
 
 import mindspore
@@ -176,6 +177,12 @@ class Net:
         if key not in self._compiled:
             self._compiled[key] = mindspore.jit(called)
         return self._compiled[key]
+
+    def source(self, path):
+        """As `common.contract.net.Net.source`."""
+        cell = dict(walked(self.module))[path]
+        made = f"{type(cell).__name__}({cell.extend_repr()})"
+        return source_of(type(cell), "construct", made)
 
     @pynative()
     def loss(self, function, outputs, labels):

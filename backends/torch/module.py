@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
+from common.contract.code import source_of
 from common.contract.net import Answer, Call, Leaf
 from torch.nn import functional
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
@@ -195,6 +196,12 @@ class Net:
             torch.compiler.reset()  # or many layers would count towards a limit
             self._compiled[key] = torch.compile(called)
         return self._compiled[key](held, args, kwargs)
+
+    def source(self, path):
+        """As `common.contract.net.Net.source`."""
+        module = self.module.get_submodule(path)
+        made = f"{type(module).__name__}({module.extra_repr()})"
+        return source_of(type(module), "forward", made)
 
     def loss(self, function, outputs, labels):
         """As `common.contract.net.Net.loss`."""

@@ -159,6 +159,9 @@ class Net(Asking, Protocol):
     def run(self, asked: Asked) -> Answer:
         """Run a part; `record` came before, with inputs of the same shapes."""
 
+    def source(self, path: str) -> str | None:
+        """The code of the module at a path, "" the whole; None where there is none to be had."""
+
     def loss(
         self, function: Callable[..., Any] | None, outputs: Tensors, labels: Array
     ) -> tuple[Array, Tensors]:
