@@ -15,14 +15,21 @@ MOST_NAMES = 6
 
 def report_text(report: ModuleReport) -> str:
     """The verdict, where it parts, what was right, how the weights were mapped."""
-    first = report.first
-    lines = [report.verdict if first is None else f"differs: {place_words(first.place)}"]
-    if first is not None:
-        lines[0] += standing(report, first)
-        lines += [f"  {line}" for line in difference_lines(report, first)]
+    lines = [headline(report)]
+    lines += [f"  {line}" for line in difference_lines(report)]
     lines += [f"  {line}" for line in right_lines(report)]
-    lines += mapping_lines(report)
+    first, *rest = mapping_lines(report)
+    lines += [first, *(f"  {line}" for line in rest)]
     return "\n".join(lines)
+
+
+def headline(report: ModuleReport) -> str:
+    """The verdict, and where it parts."""
+    first = report.first
+    if first is None:
+        rest = ": not everything has a counterpart" if report.not_compared else ""
+        return f"{report.verdict}{rest}"
+    return f"differs: {place_words(first.place)}{standing(report, first)}"
 
 
 def place_words(place: Place) -> str:
@@ -51,16 +58,32 @@ def standing(report: ModuleReport, first: Held) -> str:
     return words
 
 
-def difference_lines(report: ModuleReport, first: Held) -> list[str]:
-    """What is wrong there."""
+def difference_lines(report: ModuleReport) -> list[str]:
+    """What is wrong at the first place that is, and why, if a cause is known."""
+    first = report.first
+    if first is None:
+        return []
     if first.fault is not None:
-        return [f"{first.place.tensor} {first.fault}"]
-    at = f" at {list(first.index)}" if first.index else ""
-    lines = [
-        f"{first.place.tensor}{at}: port {first.value:.9g}, reference {first.reference:.9g}; "
-        f"apart by {first.error:.3g}, bound {first.bound:.3g} ({first.dtype})"
-    ]
-    others = [
+        lines = [f"{first.place.tensor} {first.fault}"]
+    else:
+        at = f" at {list(first.index)}" if first.index else ""
+        lines = [
+            f"{first.place.tensor}{at}, in {first.dtype}",
+            f"  port      {first.value: .9g}",
+            f"  reference {first.reference: .9g}",
+            f"  apart by  {first.error: .3g}",
+            f"  bound     {first.bound: .3g}",
+        ]
+    if others := wrong_beside(report, first):
+        lines.append(f"wrong there, too: {some(others)}")
+    if report.likely_cause:
+        lines.append(report.likely_cause)
+    return lines
+
+
+def wrong_beside(report: ModuleReport, first: Held) -> list[str]:
+    """The other tensors that are wrong where the first is."""
+    return [
         one.place.tensor
         for one in report.held
         if not one.right
@@ -68,11 +91,6 @@ def difference_lines(report: ModuleReport, first: Held) -> list[str]:
         and one.place.unit == first.place.unit
         and (one.place.layer, one.place.stage) == (first.place.layer, first.place.stage)
     ]
-    if others:
-        lines.append(f"wrong there, too: {some(others)}")
-    if report.likely_cause:
-        lines.append(report.likely_cause)
-    return lines
 
 
 def right_lines(report: ModuleReport) -> list[str]:
@@ -80,29 +98,43 @@ def right_lines(report: ModuleReport) -> list[str]:
     right = [layer for layer in report.layers if layer.right]
     lines = []
     if right:
-        worst = max(right, key=lambda layer: layer.worst.share)
-        lines.append(
-            f"{len(right)} of {len(report.layers)} layers and ways between them, both directions, "
-            f"are right from equal inputs; the furthest is {place_words(worst.worst.place)}: "
-            f"{worst.worst.place.tensor}, {worst.worst.share:.2g} of its bound"
-        )
+        worst = max(right, key=lambda layer: layer.worst.share).worst
+        parts = f"{len(right)} of {len(report.layers)} parts"
+        lines = [
+            f"right from equal inputs: {parts} (layers, and ways between them)",
+            f"furthest of these, at {worst.share:.2g} of its bound:\n"
+            f"    {place_words(worst.place)}: {worst.place.tensor}",
+        ]
+    if ends_there(report):
+        lines.append("what is behind it, and all slopes, wait until this is right")
     sums = [one for one in report.held if one.right and one.judged == "sums"]
     if sums:
         most = max(sums, key=lambda one: one.ulps)
         lines.append(
-            f"sums that round more than the reference's: {len(sums)}, up to {most.ulps:.0f} ulp "
-            f"({place_words(most.place)}: {most.place.tensor})"
+            f"sums that round more than the reference's: {len(sums)}, up to {most.ulps:.0f} ulp:\n"
+            f"    {place_words(most.place)}: {most.place.tensor}"
         )
     loose = sum(layer.loose for layer in report.layers)
     if loose:
         elements = sum(one.elements for one in report.held)
         lines.append(
-            f"judged loosely: {loose} of {elements} elements lie on an edge, where the last "
-            "places of the inputs decide"
+            f"judged loosely: {loose} of {elements} elements, on an edge where last places decide"
         )
     if not report.matched.port.net.doubles:
-        lines.append("the port computes in float32 only: rounding alone was judged, not float64")
+        lines.append("the port computes in float32 only: rounding alone was judged")
     return lines
+
+
+def ends_there(report: ModuleReport) -> bool:
+    """Whether the first wrong tensor was the last that was asked for: a layer's, or one on the way
+    to it, forwards.
+    """
+    first = report.first
+    if first is None or first.place.stage != "forward":
+        return False
+    if first.place.unit == "wiring":
+        return bool(first.place.layer) or first.fault is not None
+    return first.place.unit == "layer"
 
 
 def mapping_lines(report: ModuleReport) -> list[str]:
@@ -112,20 +144,24 @@ def mapping_lines(report: ModuleReport) -> list[str]:
     for entry in mapping.entries:
         ways[entry.decided] = ways.get(entry.decided, 0) + 1
     counted = ", ".join(f"{count} {way}" for way, count in ways.items())
+    left = report.not_compared
+    lines = [f"mapping: {len(mapping.entries)} leaves, {counted}"]
+    if not left:
+        lines[0] += "; nothing left over"
     changed = [
         f"{entry.port}: {entry.source.transform} of {' and '.join(entry.source.reference)}"
         for entry in mapping.entries
         if len(entry.source.reference) > 1 or "regroup" in str(entry.source.transform)
     ]
-    lines = [f"mapping: {len(mapping.entries)} leaves, {counted}"]
-    if changed:
-        lines.append(f"  {some(changed)}")
-    left = report.not_compared
-    lines.append(f"  not compared: {some(left)}" if left else "  nothing left over")
-    return lines
+    return lines + few(changed) + [f"not compared: {line}" for line in few(left)]
 
 
 def some(names: list[str]) -> str:
     """Names, the first of many."""
+    return "; ".join(few(names))
+
+
+def few(names: list[str]) -> list[str]:
+    """The first of many names, and how many more there are."""
     more = len(names) - MOST_NAMES
-    return "; ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return names[:MOST_NAMES] + ([f"{more} more"] if more > 0 else [])
