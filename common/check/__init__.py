@@ -19,9 +19,9 @@ from common.contract.kinds import takes
 from common.entrants.port import Port
 from common.errors import Refused
 from common.modules.check import Options, check_modules
-from common.modules.report import ModuleReport
+from common.shown.module_page import CheckReport
 
-__all__ = ["ModuleReport", "Port", "Report", "check"]
+__all__ = ["CheckReport", "Port", "Report", "check"]
 
 
 def check(
@@ -50,7 +50,7 @@ def check(
     style: str = "concise",
     batch_size: int = 32,
     epochs: int = 2,
-) -> ModuleReport | Report:
+) -> CheckReport | Report:
     """Say whether a port agrees with its original, or where it parts.
 
     Modules are held against each other layer by layer, forwards and backwards; a `Port` of
@@ -82,7 +82,8 @@ def check(
             reference, and as on the command line.
 
     Returns:
-        the report; `report.agrees` is the answer, `print(report)` the explanation.
+        the report; `report.agrees` is the answer, `print(report)` the explanation; of
+        modules `report.save("report.html")` is a page of it.
 
     Raises:
         Refused: what cannot be compared at all, in one line.
@@ -117,9 +118,8 @@ def check(
             losses=losses,
             **shared,
         )
-        return check_modules(
-            port, reference, images if inputs is None else inputs, labels, options, mode
-        )
+        given = images if inputs is None else inputs
+        return CheckReport.of(check_modules(port, reference, given, labels, options, mode))
     if params is None:
         raise Refused(
             f"{type(port).__name__} is no module that is known, and a Port of functions needs "

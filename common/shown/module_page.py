@@ -1,0 +1,130 @@
+"""What a check of a module found, as a page that opens offline, and for a notebook.
+
+As the page of a run (`common.shown.page`): its style, everything escaped by the template, and a
+policy that forbids every request. The picture is an SVG, so that there is no script at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from common.errors import Refused
+from common.modules.advice import advice
+from common.modules.matched import Side
+from common.modules.report import ModuleReport
+from common.modules.words import difference_lines, headline, mapping_lines, right_lines
+from common.results.folder import whole, write_json
+from common.shown.html import coloured, styles, template
+from common.shown.layers import picture, rows
+
+#: What a report can be written as.
+SUFFIXES = (".html", ".json")
+#: Columns of the mapping: `WeightMap.rows`.
+MAPPED = ("leaf of the port", "shape", "made of", "shape", "how", "decided")
+#: Longer tables are folded at first.
+LONG = 40
+
+
+class CheckReport(ModuleReport):
+    """What was found, which shows itself in a notebook and writes itself to a file."""
+
+    @classmethod
+    def of(cls, report: ModuleReport) -> CheckReport:
+        """The same report."""
+        return cls(**{one.name: getattr(report, one.name) for one in fields(ModuleReport)})
+
+    def save(self, path: Path | str) -> None:
+        """Write it: `.html` a page that opens offline, `.json` what `asdict` has.
+
+        Raises:
+            Refused: another suffix; a place that cannot be written to.
+        """
+        path = Path(path)
+        if path.suffix not in SUFFIXES:
+            raise Refused(f"a report is written as {' or '.join(SUFFIXES)}, not as {path.name!r}")
+        try:
+            if path.suffix == ".json":
+                write_json(path, self.asdict())
+                return
+            text = render(self)
+            with whole(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise Refused(f"the report {path} cannot be written: {error.strerror}") from error
+
+    def _repr_html_(self) -> str:
+        return template("module-notebook.html").render(**shown(self))
+
+
+def render(report: ModuleReport) -> str:
+    """The text of the page."""
+    text: str = template("module.html").render(
+        **shown(report), codes=codes(report), styles=styles()
+    )
+    return text
+
+
+def shown(report: ModuleReport) -> dict[str, Any]:
+    """What page and notebook show."""
+    matched = report.matched
+    found = rows(report)
+    return {
+        "headline": "Only rounding differs" if report.agrees else headline(report),
+        "facts": [
+            f"{matched.port.net.framework} ported from {matched.reference.net.framework}",
+            matched.dtype,
+            "training" if matched.train else "evaluation",
+            f"{report.seconds:.3g} s",
+        ],
+        "verdict": report.verdict,
+        "difference": difference_lines(report),
+        "right": right_lines(report),
+        "rows": found,
+        "picture": Markup(picture(found)),
+        "mapped": MAPPED,
+        "mapping": matched.mapping.rows(),
+        "mapping_words": mapping_lines(report)[0],
+        "left": report.not_compared,
+        "advice": advice(report),
+        "long": LONG,
+    }
+
+
+def codes(report: ModuleReport) -> list[dict[str, Any]]:
+    """The code of both sides where the first difference is, and of what calls it."""
+    if report.first is None or report.first.place.unit == "loss":
+        return []
+    place = report.first.place
+    sides = (
+        ("reference", report.matched.reference, place.layer),
+        ("port", report.matched.port, place.port_layer),
+    )
+    calling = [column(who, side, around(side, path)) for who, side, path in sides]
+    found = [{"title": "Where it is called" if place.layer else "The whole", "columns": calling}]
+    if place.unit == "layer" and place.layer:
+        of_layer = [column(who, side, path) for who, side, path in sides]
+        found.insert(0, {"title": "The layer", "columns": of_layer})
+    return found
+
+
+def column(who: str, side: Side, path: str) -> dict[str, Any]:
+    """One side's code of the module at a path."""
+    code = side.net.source(path)
+    return {
+        "title": f"{who}, {side.net.framework}: {path or 'the whole'}",
+        "code": None if code is None else coloured(code),
+    }
+
+
+def around(side: Side, path: str) -> str:
+    """The module that calls the one at a path."""
+    called = {one for one, _ in side.calls}
+    while path:
+        path = path.rpartition(".")[0]
+        if path in called:
+            break
+    return path
