@@ -122,6 +122,12 @@ def test_the_same_loss(pair: tuple[Net, RemoteNet]) -> None:
     assert equal(here.loss(None, outputs, LABELS), there.loss(None, outputs, LABELS))
 
 
+def test_the_same_code(pair: tuple[Net, RemoteNet]) -> None:
+    here, there = (net.source("") for net in pair)
+    assert here
+    assert here == there
+
+
 def test_a_loss_of_ones_own_cannot_cross(pair: tuple[Net, RemoteNet]) -> None:
     with pytest.raises(Refused, match=r"cannot be asked of another process; use check\(\)"):
         pair[1].loss(abs, (X,), LABELS)

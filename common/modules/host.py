@@ -87,6 +87,9 @@ class Host:
     def _loss(self, outputs: Any, labels: Array) -> tuple[Array, Any]:
         return self._net.loss(None, tuple(outputs), labels)
 
+    def _source(self, path: str) -> str | None:
+        return self._net.source(path)
+
     def _values(self, rows: list[list[Any]]) -> dict[str, Array]:
         """The leaves' values: name, dtype, and the array unless it came before."""
         for name, dtype, array in rows:

@@ -131,6 +131,10 @@ class Writing:
         """As `Net.run`; nothing of it is kept, but what is expected of it."""
         return self._net.run(asked)
 
+    def source(self, path: str) -> str | None:
+        """As `Net.source`; not kept."""
+        return self._net.source(path)
+
     def expectation(self, asked: Asked, dtype: str) -> Expectation:
         """What is expected of a part, all of it asked for now.
 
@@ -257,6 +261,10 @@ class KitNet:
     def run(self, asked: Asked) -> Answer:
         """As `Net.run`; a kit has none of that."""
         return Nobody().run(asked)
+
+    def source(self, path: str) -> str | None:
+        """As `Net.source`: a kit holds no code."""
+        return None
 
     def expectation(self, asked: Asked, dtype: str) -> Expectation:
         """What is expected of a part."""

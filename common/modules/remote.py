@@ -9,7 +9,7 @@ import numpy as np
 
 from common.contract.arrays import Array, Arrays
 from common.contract.net import Answer, Asked, Call, Leaf, Tensors
-from common.entrants.answers import malformed, several, table, text
+from common.entrants.answers import malformed, optional, several, table, text
 from common.entrants.process import Worker
 from common.errors import EntrantError, Killed, Refused, TimedOut
 from common.modules.plain import listed, read, some, tensor, tensors, truth, written
@@ -98,6 +98,11 @@ class RemoteNet:
         value, slopes = self._ask(found, "loss", outputs, labels)
         return value, slopes
 
+    def source(self, path: str) -> str | None:
+        """As `Net.source`."""
+        code: str | None = self._ask(optional(code_of), "source", path)
+        return code
+
     def close(self) -> None:
         """End its process."""
         self._worker.close(at_once=True)
@@ -139,6 +144,13 @@ class RemoteNet:
                 self._sent[key] = array.copy()
             rows.append([*key, array if new else None])
         return rows
+
+
+def code_of(where: str, value: Any) -> str:
+    """Lines of code, of any length."""
+    if not isinstance(value, str):
+        raise malformed(where, value, "code")
+    return value
 
 
 def same(array: Array, other: Array | None) -> bool:
