@@ -65,6 +65,17 @@ class Judge:
         return Report(verdict="not checked" if options.only == "none" else words[same])
 
 
+class Page:
+    """A stand-in for the page."""
+
+    @classmethod
+    def of(cls, report: Report) -> Page:
+        return cls()
+
+    def save(self, path: Path) -> None:
+        path.write_text("the page")
+
+
 @pytest.fixture
 def command(tmp_path: Path) -> Iterator[Command]:
     """compare.py in a folder of networks; what is imported from there is forgotten."""
@@ -86,6 +97,7 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
     """A stand-in for the judge, and workers in this process."""
     found = Judge()
     monkeypatch.setattr(checking, "examine", found)
+    monkeypatch.setattr(checking, "CheckReport", Page)
     monkeypatch.setattr(remote, "Worker", Hosted)
     return found
 
@@ -138,7 +150,7 @@ def test_quiet(command: Command, judge: Judge) -> None:
 
 def test_a_folder(command: Command, judge: Judge) -> None:
     done = command("check", *GOOD, "--out", "out", "--json", "-")
-    names = ["check.json", "mapping.json", "worker-port.log", "worker-reference.log"]
+    names = ["check.html", "check.json", "mapping.json", "worker-port.log", "worker-reference.log"]
     assert sorted(path.name for path in (command.folder / "out").iterdir()) == names
     assert (command.folder / "out" / "check.json").read_text() == done.stdout
     assert done.stderr.endswith("results in out\n")

@@ -24,6 +24,7 @@ from common.modules.sides import Side
 from common.results.environment import environment
 from common.results.folder import write_json
 from common.results.place import Place
+from common.shown.module_page import CheckReport
 
 SCHEMA_VERSION = 1
 
@@ -90,6 +91,8 @@ def _checked(request: CheckRequest, folder: Path, out: Path | None) -> Checked:
         load(nets.values())
         report, size = _judged(nets, request)
         document |= report.asdict()
+        if out is not None:  # while the sides can still show their code
+            CheckReport.of(report).save(folder / "check.html")
     except EntrantError as error:
         logs = "with --out DIR its log is kept" if out is None else f"its log is in {out}"
         reason = f"{error}; {logs}"

@@ -251,7 +251,7 @@ def add_check(check: argparse.ArgumentParser) -> None:
     add(where, "timeout", "seconds one call may take")
     interpreter = {"action": "append", "default": [], "metavar": "FRAMEWORK=PATH"}
     add(where, "python", "another interpreter", **interpreter)
-    add(where, "out", "folder for check.json, mapping.json and the logs", metavar="DIR")
+    add(where, "out", "folder for the page, check.json, mapping.json and the logs", metavar="DIR")
     add(where, "force", "replace an old check's files in --out")
     check.add_argument(
         "--strict", action="store_true", help="exit 1, too, if it was not checked to the end"

@@ -23,6 +23,7 @@ from common.results.folder import umask
 #: What a run or a check writes, and `--force` may replace in a folder of one; nothing else.
 OF_RUN = (
     "results.json",
+    "check.html",
     "check.json",
     "mapping.json",
     "report.html",
