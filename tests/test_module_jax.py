@@ -329,3 +329,15 @@ def test_loss(given: Any) -> None:
     np.testing.assert_allclose(slope, (odds - np.eye(3)[labels]) / 5, atol=1e-14)
     value, (slope,) = Net(given).loss(None, (outputs,), outputs - 1)
     np.testing.assert_allclose((value, *slope[0]), (1, *[2 / 15] * 3), atol=1e-14)
+
+
+def test_source(given: Any) -> None:
+    net = Net(given)
+    net.record(values_of(net), (np.ones((2, 4)),), train=False)
+    kind = type(given[0] if isinstance(given, tuple) else given).__name__
+    assert f"\nclass {kind}(" in str(net.source(""))
+    code = str(net.source("norm"))
+    assert code.startswith("# BatchNorm(")
+    assert "momentum=0.99" in code.partition("\n")[0]
+    assert "def __call__" in code
+    assert net.source("nowhere") is None

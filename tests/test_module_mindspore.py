@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -477,3 +478,12 @@ def test_the_usual_losses_and_ones_own() -> None:
     close(value, np.float32((2 * wide**2).sum() + labels.sum()))
     close(slopes[0], logits * 2)
     close(slopes[1], logits)
+
+
+def test_source() -> None:
+    net = net_of(Pictures())
+    assert net.source("") == "# Pictures()\n\n" + inspect.getsource(Pictures)
+    code = str(net.source("norm"))
+    assert code.startswith("# BatchNorm2d(num_features=3, eps=1e-05")
+    assert "class _BatchNorm(Cell)" in code
+    assert "def construct" in code

@@ -32,6 +32,9 @@ from tests.test_modules import (
     nn,
     torch,
 )
+from tests.test_page import Opened, browser
+
+__all__ = ["browser"]  # a fixture
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}"
 EXAMPLE = ROOT / "docs" / "test_port_example.py"
@@ -281,3 +284,21 @@ def test_check_answers_with_what_saves_itself(tmp_path: Path) -> None:
     assert isinstance(report, CheckReport)
     report.save(tmp_path / "x.html")
     assert "Only rounding differs" in (tmp_path / "x.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_opens_offline(
+    browser: Any, hostile: ModuleReport, wrong: ModuleReport, scheme: str, tmp_path: Path
+) -> None:
+    """Nothing is asked for, nothing said, nothing wider than a telephone."""
+    for name, report in (("hostile", hostile), ("wrong", wrong)):
+        path = tmp_path / f"{name}.html"
+        CheckReport.of(report).save(path)
+        viewport = {"width": 360, "height": 800}
+        opened = Opened(browser, path, color_scheme=scheme, viewport=viewport)
+        seen = opened.page
+        assert seen.evaluate("document.scrollingElement.scrollWidth") <= 360
+        ink = seen.evaluate("getComputedStyle(document.querySelector('svg .role-axis text')).fill")
+        assert ink == seen.evaluate("getComputedStyle(document.body).color")
+        opened.close(path)

@@ -145,7 +145,7 @@ def picture(every: Sequence[Row]) -> str:
             "layer": row.name,
             "share": min(max(worst.share, 10.0**LEAST), 10.0**most),
             "direction": row.stage,
-            "part": "layer" if row.part == "layer" else "between",
+            "part": "layer" if row.part == "layer" else "way",
             "size": 40 if worst.right else 90,
         }
         for row, worst in run
@@ -188,7 +188,7 @@ def drawing(points: Sequence[dict[str, Any]], order: Sequence[str], most: int) -
             ),
             alt.Shape(
                 "part:N", legend=alt.Legend(title=None, symbolFillColor="currentColor")
-            ).scale(domain=["layer", "between"], range=["circle", "diamond"]),
+            ).scale(domain=["layer", "way"], range=["circle", "diamond"]),
             alt.Size("size:Q", scale=None, legend=None),
         )
     )
