@@ -17,6 +17,7 @@ def report_text(report: ModuleReport) -> str:
     """The verdict, where it parts, what was right, how the weights were mapped."""
     lines = [headline(report)]
     lines += [f"  {line}" for line in difference_lines(report)]
+    lines += [f"  {report.likely_cause}"] if report.likely_cause else []
     lines += [f"  {line}" for line in right_lines(report)]
     first, *rest = mapping_lines(report)
     lines += [first, *(f"  {line}" for line in rest)]
@@ -59,7 +60,7 @@ def standing(report: ModuleReport, first: Held) -> str:
 
 
 def difference_lines(report: ModuleReport) -> list[str]:
-    """What is wrong at the first place that is, and why, if a cause is known."""
+    """What is wrong at the first place that is."""
     first = report.first
     if first is None:
         return []
@@ -76,8 +77,6 @@ def difference_lines(report: ModuleReport) -> list[str]:
         ]
     if others := wrong_beside(report, first):
         lines.append(f"wrong there, too: {some(others)}")
-    if report.likely_cause:
-        lines.append(report.likely_cause)
     return lines
 
 

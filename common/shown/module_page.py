@@ -82,6 +82,7 @@ def shown(report: ModuleReport) -> dict[str, Any]:
         ],
         "verdict": report.verdict,
         "difference": difference_lines(report),
+        "cause": report.likely_cause,
         "right": right_lines(report),
         "rows": found,
         "picture": Markup(picture(found)),
