@@ -18,9 +18,10 @@ from common.contract.kinds import net_of
 from common.contract.net import Net, Tensors
 from common.contract.optimizers import OPTIMIZERS
 from common.errors import Refused
+from common.modules.causes.likely import likely_cause
 from common.modules.judging import Judge, Step
 from common.modules.matching import match
-from common.modules.report import ModuleReport
+from common.modules.report import ModuleReport, first_wrong
 from common.modules.units import LossFunction
 
 #: How a network may run.
@@ -92,7 +93,10 @@ def examine(
         ),
         options.steps,
     )
-    return ModuleReport(matched, judge.judged(), time.perf_counter() - started)
+    held = judge.judged()
+    first = first_wrong(held)
+    cause = None if first is None else likely_cause(judge, first)
+    return ModuleReport(matched, held, time.perf_counter() - started, cause)
 
 
 def update_of(options: Options, names: Sequence[str]) -> Step:

@@ -73,7 +73,7 @@ class ModuleReport:
     @cached_property
     def first(self) -> Held | None:
         """The first tensor that no rounding explains."""
-        return next((one for one in self.held if not one.right), None)
+        return first_wrong(self.held)
 
     @cached_property
     def layers(self) -> list[Layer]:
@@ -144,6 +144,11 @@ class ModuleReport:
     def __str__(self) -> str:
         """The verdict, where it parts, what was right, how the weights were mapped."""
         return report_text(self)
+
+
+def first_wrong(held: list[Held]) -> Held | None:
+    """The first tensor that no rounding explains."""
+    return next((one for one in held if not one.right), None)
 
 
 def layers(held: list[Held]) -> Iterator[Layer]:

@@ -1,0 +1,1 @@
+"""Why a tensor is wrong: one hypothesis that explains it on two batches, or nothing."""

@@ -1,0 +1,120 @@
+"""Running statistics that move otherwise: their momentum, their n, or not at all.
+
+They are a line in what they were, old (1 - m) + m s, so that two questions tell m and s: one
+with zero and one with one in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from common.contract.arrays import Array
+from common.modules.causes.case import Batch, Case, Guess, Tensor
+from common.modules.expected import Name, largest
+
+#: A momentum is a number of so many digits.
+DIGITS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """How a buffer moves.
+
+    Attributes:
+        momentum: the share of what is new.
+        new: the statistics of the batch.
+    """
+
+    momentum: float
+    new: Array
+
+
+def buffer_guesses(case: Case) -> Iterator[Guess]:
+    """What explains every buffer that is wrong, together."""
+    batch = case.batches[0]
+    found: list[tuple[str, str, Name, float, float, float]] = []
+    for tensor in case.wrong:
+        kind, leaf = tensor.names[0]
+        if kind != "buffer" or len(tensor.names) > 1:
+            return
+        count = batch.asked.inputs[0].size / batch.asked.values[str(leaf)].size
+        mine, theirs = of_reference(batch, str(leaf)), of_port(case, batch, tensor)
+        if not theirs.momentum:
+            words = "running statistics left as they are", "them moved"
+            found.append((*words, tensor.names[0], mine.momentum, 0.0, 1.0))
+            continue
+        times = ratio(theirs.new, mine.new)
+        has, had = told(mine.momentum, theirs.momentum, times, count)
+        found.append((has, had, tensor.names[0], mine.momentum, theirs.momentum, times))
+    if not found or not all(one[0] for one in found):
+        return
+
+    def predicted(batch: Batch) -> Mapping[Name, Array]:
+        made = {}
+        for _, _, name, was, momentum, times in found:
+            old = batch.asked.values[str(name[1])]
+            new = (batch.right[name] - (1 - was) * old) / was
+            made[name] = (1 - momentum) * old + momentum * times * new
+        return made
+
+    has, had = (
+        " and ".join(dict.fromkeys(part for one in found for part in one[at].split(" and ")))
+        for at in (0, 1)
+    )
+    yield Guess(
+        f"{has} where the original has {had}", "print the buffers before and after", predicted
+    )
+
+
+def told(was: float, momentum: float, times: float, count: float) -> tuple[str, str]:
+    """What differs of one buffer, in words; nothing if it is no such thing."""
+    has, had = [], []
+    if momentum != was:
+        complement = " (the complement)" if abs(momentum + was - 1) < 1e-9 else ""
+        has.append(f"momentum {momentum:g}{complement}")
+        had.append(f"{was:g} of the new")
+    for words, other, one in (
+        ("a running variance divided by n", "by n - 1", (count - 1) / count),
+        ("a running variance divided by n - 1", "by n", count / (count - 1)),
+    ):
+        if abs(times / one - 1) < 1e-6:
+            has.append(words)
+            had.append(other)
+    if abs(times - 1) > 1e-6 and len(has) == (momentum != was):
+        return "", ""
+    return " and ".join(has), " and ".join(had)
+
+
+def of_reference(batch: Batch, leaf: str) -> Moved:
+    """How the reference moves it."""
+    old = batch.asked.values[leaf]
+    ends = [batch.with_leaves({leaf: np.full_like(old, end)})["buffer", leaf] for end in (0, 1)]
+    return moved(*ends)
+
+
+def of_port(case: Case, batch: Batch, tensor: Tensor) -> Moved:
+    """How the port moves it."""
+    leaf = str(tensor.own[1])
+    asked = batch.unit.of_port
+    old = asked.values[leaf]
+    ends = [
+        case.ask_port(replace(asked, values={**asked.values, leaf: np.full_like(old, end)}))
+        for end in (0, 1)
+    ]
+    return moved(*(one[tensor.own] for one in ends))
+
+
+def moved(zero: Array, one: Array) -> Moved:
+    """How a buffer moves of what becomes of zero and of one."""
+    kept = (one.astype("float64") - zero).ravel()
+    momentum = round(1 - float(np.median(kept)), DIGITS)
+    return Moved(momentum, zero / (momentum or 1.0))
+
+
+def ratio(one: Array, other: Array) -> float:
+    """The factor between two, by the largest element."""
+    at = np.unravel_index(np.argmax(np.abs(other)), other.shape)
+    return float(one[at] / other[at]) if largest(other) else float("nan")

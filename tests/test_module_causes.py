@@ -1,0 +1,322 @@
+"""The cause of a planted error in a module: named, and nothing said where none explains it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.modules.check import Options, check_modules
+from common.modules.report import ModuleReport
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+
+class Model(nn.Module):
+    """Modules by name, and a function of them and the inputs."""
+
+    def __init__(self, call: Callable[..., Any], **parts: nn.Module) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        for name, part in parts.items():
+            self.add_module(name, part)
+        for value in self.parameters():
+            nn.init.normal_(value, 0, 0.5)
+        self.call = call
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.call(self, *inputs)
+
+
+def model(call: Callable[..., Any], **parts: nn.Module) -> nn.Module:
+    return Model(call, **parts)
+
+
+class Linear(nn.Linear):
+    """A linear layer that computes something else."""
+
+    def __init__(self, *sizes: int, other: Callable[..., Any]) -> None:
+        super().__init__(*sizes)
+        self.other = other
+
+    def forward(self, x: Any) -> Any:
+        return self.other(x, self.weight, self.bias)
+
+
+class Conv(nn.Conv2d):
+    """A convolution that computes something else."""
+
+    def __init__(self, *sizes: int, other: Callable[..., Any], **options: Any) -> None:
+        super().__init__(*sizes, **options)
+        self.other = other
+
+    def forward(self, x: Any) -> Any:
+        return self.other(x, self.weight, self.bias)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tensors this small only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """An error, where it must be found, and what must be said of it; "" is nothing."""
+
+    name: str
+    reference: Callable[[], nn.Module]
+    port: Callable[[], nn.Module]
+    place: tuple[str, str, str]
+    says: str
+    shape: tuple[int, ...] = (5, 6)
+    options: dict[str, Any] = field(default_factory=dict)
+    labels: Any = None
+
+
+def drawn(shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(3).normal(0, 1, shape).astype(np.float32)
+
+
+def examined(one: Planted) -> ModuleReport:
+    options = Options(steps=1, **one.options)
+    return check_modules(one.port(), one.reference(), drawn(one.shape), one.labels, options)
+
+
+def held_against(one: Planted) -> None:
+    report = examined(one)
+    assert report.first is not None, report
+    place = report.first.place
+    assert (place.layer, place.unit, place.stage) == one.place, report
+    said = report.likely_cause or ""
+    if not one.says:
+        assert not said, report
+    assert re.search(one.says, said), report
+    assert not said or re.fullmatch("likely .+ where .*original.*; to confirm, .+", said), said
+
+
+LAYER = ("layer", "forward")
+
+
+def linear(other: Callable[..., Any] | None = None, name: str = "a") -> Callable[[], nn.Module]:
+    """Two linear layers, of which one may be another."""
+
+    def made() -> nn.Module:
+        layers = {one: nn.Linear(6, 6) for one in ("a", "b")}
+        if other is not None:
+            layers[name] = Linear(6, 6, other=other)
+        return model(lambda m, x: m.b(torch.tanh(m.a(x))), **layers)
+
+    return made
+
+
+def noisy(x: Any, w: Any, b: Any) -> Any:
+    draw = torch.Generator().manual_seed(1)
+    return F.linear(x, w + 0.01 * torch.randn(w.shape, generator=draw), b)
+
+
+LINEAR = [
+    ("no bias", lambda x, w, b: F.linear(x, w), r"a\.bias left out \(as if it were zero\)"),
+    ("bias twice", lambda x, w, b: F.linear(x, w, 2 * b), r"a\.bias taken twice"),
+    ("bias minus", lambda x, w, b: F.linear(x, w, -b), r"a\.bias taken with the other sign"),
+    ("scaled weight", lambda x, w, b: F.linear(x, w / 6**0.5, b), r"a\.weight times .*1/sqrt\(6\)"),
+    ("scaled", lambda x, w, b: F.linear(x, w, b) / 0.9, r"times 1\.11111 where"),
+    ("relu", lambda x, w, b: torch.relu(F.linear(x, w, b)), "ReLU or ReLU6 on its output"),
+    ("silu", lambda x, w, b: F.silu(F.linear(x, w, b)), r"SiLU on its output"),
+    ("backwards", lambda x, w, b: F.linear(x, w, b).flip(1), r"backwards along axis 1"),
+    ("moved", lambda x, w, b: F.linear(x, w, b).roll(1, 1), r"moved by 5 places along axis 1"),
+    ("noise", noisy, ""),
+    ("unknown", lambda x, w, b: torch.sin(3 * F.linear(x, w, b)), ""),
+    ("noise that is added", lambda x, w, b: F.linear(x, w, b) + 1e-3 * torch.sin(x), ""),
+]
+
+
+@pytest.mark.parametrize(("other", "says"), [p[1:] for p in LINEAR], ids=[p[0] for p in LINEAR])
+def test_a_linear_layer(other: Callable[..., Any], says: str) -> None:
+    held_against(Planted("", linear(), linear(other), ("a", *LAYER), says))
+
+
+class Norm(nn.Module):
+    """Normalises by hand."""
+
+    def __init__(self, axes: tuple[int, ...], width: int, **options: Any) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.axes, self.options = axes, options
+
+    def forward(self, x: Any) -> Any:
+        return normal(x, self.axes, **self.options) * self.weight + self.bias
+
+
+def normal(
+    x: Any, axes: Any, eps: float = 1e-5, spare: int = 0, out: bool = False, mean: bool = True
+) -> Any:
+    part = x - x.mean(axes, keepdim=True) if mean else x
+    count = np.prod([x.shape[axis] for axis in axes]) - spare
+    variance = (part**2).sum(axes, keepdim=True) / count
+    return part / (variance.sqrt() + eps if out else (variance + eps).sqrt())
+
+
+def normed(norm: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
+    def made() -> nn.Module:
+        layers = {"a": nn.Linear(6, 6), "n": norm(), "b": nn.Linear(6, 3)}
+        return model(lambda m, x: m.b(torch.tanh(m.n(m.a(x)))), **layers)
+
+    return made
+
+
+def layer_norm(**options: Any) -> Callable[[], nn.Module]:
+    return normed(lambda: Norm((-1,), 6, **options))
+
+
+def batch_norm(**options: Any) -> Callable[[], nn.Module]:
+    return normed(lambda: nn.BatchNorm1d(6, **options))
+
+
+LAYER_NORM, BATCH_NORM = normed(lambda: nn.LayerNorm(6)), batch_norm()
+
+NORMS = [
+    ("eps", LAYER_NORM, layer_norm(eps=1e-3), r"eps 0\.001 where the original has eps 1e-05"),
+    ("n - 1", LAYER_NORM, layer_norm(spare=1), r"divided by n - 1 where .* divided by n;"),
+    ("outside", LAYER_NORM, layer_norm(out=True), r"eps added to the deviation where"),
+    (
+        "outside of n - 1",
+        LAYER_NORM,
+        layer_norm(out=True, spare=1, eps=1e-6),
+        r"n - 1 and eps added to the deviation and eps 1e-06 where",
+    ),
+    ("no mean", LAYER_NORM, layer_norm(mean=False), "no mean subtracted where"),
+    ("other axis", LAYER_NORM, normed(lambda: Norm((0,), 6)), r"over axes \(0,\) where .* \(1,\)"),
+    ("batch eps", BATCH_NORM, batch_norm(eps=1e-3), r"eps 0\.001 where the original has eps 1e-05"),
+]
+
+
+@pytest.mark.parametrize("one", NORMS, ids=[one[0] for one in NORMS])
+def test_a_normalisation(one: Any) -> None:
+    _, reference, port, says = one
+    train = {"train": reference is BATCH_NORM}
+    held_against(Planted("", reference, port, ("n", *LAYER), says, options=train))
+
+
+def test_the_eps_of_running_statistics() -> None:
+    says = r"eps 0\.001 where the original has eps 1e-05"
+    held_against(Planted("", BATCH_NORM, batch_norm(eps=1e-3), ("n", *LAYER), says))
+
+
+def updating(rule: Callable[..., Any]) -> Callable[[], nn.Module]:
+    """Batch normalisation with another rule for what it keeps."""
+
+    class Running(nn.BatchNorm1d):
+        def forward(self, x: Any) -> Any:
+            if self.training:
+                with torch.no_grad():
+                    old = 1.0 * self.running_mean
+                    self.running_mean.copy_(rule(old, x.mean(0), 1.0))
+                    old, rest = 1.0 * self.running_var, len(x) - 1
+                    self.running_var.copy_(rule(old, x.var(0), rest / len(x)))
+            return F.batch_norm(x, None, None, self.weight, self.bias, self.training)
+
+    return normed(lambda: Running(6))
+
+
+BUFFERS = [
+    ("complement", batch_norm(momentum=0.9), r"momentum 0\.9 \(the complement\) where .* 0\.1"),
+    ("another", batch_norm(momentum=0.01), r"momentum 0\.01 where the original has 0\.1"),
+    (
+        "biased",
+        updating(lambda o, s, share: 0.9 * o + 0.1 * s * share),
+        r"running variance divided by n where the original has by n - 1",
+    ),
+    ("not moved", updating(lambda o, s, n: o), "left as they are where"),
+    ("unknown", updating(lambda o, s, n: 0.9 * o + 0.1 * s + 0.01 * torch.sin(s)), ""),
+]
+
+
+@pytest.mark.parametrize(("port", "says"), [b[1:] for b in BUFFERS], ids=[b[0] for b in BUFFERS])
+def test_running_statistics(port: Callable[[], nn.Module], says: str) -> None:
+    held_against(Planted("", BATCH_NORM, port, ("n", *LAYER), says, options={"train": True}))
+
+
+WIRING = ("wiring", "forward")
+
+
+def wired(call: Callable[..., Any]) -> Callable[[], nn.Module]:
+    """Three linear layers and something between them."""
+    return lambda: model(call, **{name: nn.Linear(6, 6) for name in "abc"})
+
+
+def activated(function: Callable[..., Any]) -> Callable[[], nn.Module]:
+    return wired(lambda m, x: m.c(m.b(function(m.a(x)))))
+
+
+def tanh_gelu(x: Any) -> Any:
+    return F.gelu(x, approximate="tanh")
+
+
+ACTIVATIONS = [
+    ("tanh for erf", F.gelu, tanh_gelu, "tanh GELU on .* a where the original has erf GELU"),
+    ("erf for tanh", tanh_gelu, F.gelu, "erf GELU on .* a where the original has tanh GELU"),
+    ("relu for silu", F.silu, torch.relu, "ReLU or ReLU6 on .* where .* SiLU"),
+    ("none for relu", torch.relu, lambda x: x, "no activation on .* where the original has ReLU"),
+    ("leaky for relu", torch.relu, F.leaky_relu, r"LeakyReLU with slope 0\.01 on .* has ReLU"),
+    (
+        "another slope",
+        lambda x: F.leaky_relu(x, 0.2),
+        F.leaky_relu,
+        r"slope 0\.01 on .* slope 0\.2",
+    ),
+    ("sigmoid for tanh", torch.tanh, torch.sigmoid, "sigmoid on .* has tanh"),
+    ("relu for tanh", torch.tanh, torch.relu, "ReLU or ReLU6 on .* has tanh"),
+    ("hard for silu", F.silu, F.hardswish, "hard SiLU on .* has SiLU"),
+    ("unknown", F.gelu, lambda x: F.gelu(x) + 1e-3 * torch.sin(5 * x), ""),
+    ("unknown both", torch.sin, torch.cos, ""),
+    ("slightly another", torch.tanh, lambda x: torch.tanh(1.001 * x), ""),
+]
+
+
+@pytest.mark.parametrize("one", ACTIVATIONS, ids=[one[0] for one in ACTIVATIONS])
+def test_an_activation(one: Any) -> None:
+    _, mine, theirs, says = one
+    held_against(Planted("", activated(mine), activated(theirs), ("b", *WIRING), says))
+
+
+def residual(m: Any, x: Any) -> Any:
+    h = torch.relu(m.a(x))
+    return m.c(torch.relu(h + m.b(h)))
+
+
+SUMS = [
+    ("no skip", lambda m, x: m.c(torch.relu(m.b(torch.relu(m.a(x))))), "output of a left out"),
+    (
+        "skip twice",
+        lambda m, x: m.c(torch.relu(2 * (h := torch.relu(m.a(x))) + m.b(h))),
+        "output of a taken twice",
+    ),
+    (
+        "skip before its activation",
+        lambda m, x: m.c(torch.relu(m.a(x) + m.b(torch.relu(m.a(x))))),
+        None,
+    ),
+    (
+        "activated before the sum",
+        lambda m, x: m.c((h := torch.relu(m.a(x))) + torch.relu(m.b(h))),
+        "b is activated before the sum",
+    ),
+    ("noise", lambda m, x: m.c(torch.relu((h := torch.relu(m.a(x))) + m.b(h)) * (1 + 1e-4 * x)), ""),
+]
+
+
+@pytest.mark.parametrize(("port", "says"), [s[1:] for s in SUMS], ids=[s[0] for s in SUMS])
+def test_a_residual_sum(port: Callable[..., Any], says: str) -> None:
+    held_against(Planted("", wired(residual), wired(port), ("c", *WIRING), says))
