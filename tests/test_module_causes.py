@@ -236,7 +236,7 @@ BUFFERS = [
     (
         "biased",
         updating(lambda o, s, share: 0.9 * o + 0.1 * s * share),
-        r"running variance divided by n where the original has by n - 1",
+        r"running variance divided by n where the original has it by n - 1",
     ),
     ("not moved", updating(lambda o, s, n: o), "left as they are where"),
     ("unknown", updating(lambda o, s, n: 0.9 * o + 0.1 * s + 0.01 * torch.sin(s)), ""),
@@ -306,14 +306,18 @@ SUMS = [
     (
         "skip before its activation",
         lambda m, x: m.c(torch.relu(m.a(x) + m.b(torch.relu(m.a(x))))),
-        None,
+        "no activation on the output of a where the original has ReLU",
     ),
     (
         "activated before the sum",
         lambda m, x: m.c((h := torch.relu(m.a(x))) + torch.relu(m.b(h))),
-        "b is activated before the sum",
+        "ReLU or ReLU6 on the output of b where the original has no activation",
     ),
-    ("noise", lambda m, x: m.c(torch.relu((h := torch.relu(m.a(x))) + m.b(h)) * (1 + 1e-4 * x)), ""),
+    (
+        "noise",
+        lambda m, x: m.c(torch.relu((h := torch.relu(m.a(x))) + m.b(h)) * (1 + 1e-4 * x)),
+        "",
+    ),
 ]
 
 

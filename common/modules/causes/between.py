@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
+from itertools import product
 
 import numpy as np
 
@@ -53,9 +54,7 @@ class Source:
             inputs = tuple(value if i == self.at else x for i, x in enumerate(batch.asked.inputs))
             return replace(batch.asked, inputs=inputs)
         given: dict[Key, Some] = dict(batch.asked.given)
-        given[self.key] = tuple(
-            value if i == self.at else x for i, x in enumerate(given[self.key])
-        )
+        given[self.key] = tuple(value if i == self.at else x for i, x in enumerate(given[self.key]))
         return replace(batch.asked, given=given)
 
     def again(self, batch: Batch, value: Array) -> Mapping[Name, Array]:
@@ -64,56 +63,139 @@ class Source:
 
 
 def sources(case: Case) -> list[Source]:
-    """All that leads to a wrong tensor."""
+    """All that leads to a wrong tensor, as slopes tell."""
     batch = case.batches[0]
-    names = [name for tensor in case.wrong for name in tensor.names]
-    some = [
-        Source(f"the output of {key[0]}" + (f", call {key[1] + 1}" if key[1] else ""), key, at)
-        for key, given in batch.asked.given.items()
-        for at, value in enumerate(given)
-        if value is not None and value.dtype.kind == "f"
-    ]
-    inputs = batch.asked.inputs
-    some += [
-        Source("the input" if len(inputs) == 1 else f"input {at + 1}", None, at)
-        for at, value in enumerate(inputs)
-        if value.dtype.kind == "f"
-    ]
+    asked = batch.asked
+    names = {name for tensor in case.wrong for name in tensor.names}
+    ones: dict[Name, Array] = {n: np.cos(np.arange(batch.right[n].size)) for n in names}
 
-    def leads(source: Source) -> bool:
-        value = source.of(batch)
-        moved = source.again(batch, value + np.random.default_rng(1).normal(size=value.shape))
-        return any(not np.array_equal(moved[n], batch.right[n]) for n in names)
+    def cotangents(kind: tuple[object, ...], count: int) -> Some:
+        some = [ones.get((*kind, at)) for at in range(count)]
+        return tuple(
+            None if one is None else one.reshape(batch.right[*kind, at].shape)
+            for at, one in enumerate(some)
+        )
 
-    return [source for source in some if leads(source)]
+    key = case.first.place.layer, case.first.place.number
+    if key[0]:
+        count = len(batch.matched.reference.calls[key].inputs)
+        question = replace(asked, arrived_cotangents={key: cotangents(("arrived", key), count)})
+    else:
+        count = len(batch.matched.reference.outputs)
+        question = replace(asked, cotangents=cotangents(("output",), count))
+    slopes = batch.again(question)
+    found = []
+    for kind, at in [(n[1], n[2]) for n in slopes if n[0] == "given slope"]:
+        assert isinstance(kind, tuple)
+        assert isinstance(at, int)
+        call = f", call {kind[1] + 1}" if kind[1] else ""
+        if slopes["given slope", kind, at].any():
+            found.append(Source(f"the output of {kind[0]}{call}", kind, at))
+    for at in range(len(asked.inputs)):
+        if ("input slope", at) in slopes and slopes["input slope", at].any():
+            words = "the input" if len(asked.inputs) == 1 else f"input {at + 1}"
+            found.append(Source(words, None, at))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """The reference's way from a source: an activation, what follows, one more at the end.
+
+    Attributes:
+        case: of the unit.
+        source: where it begins.
+        words: of the two activations.
+        functions: those.
+    """
+
+    case: Case
+    source: Source
+    words: tuple[str, str]
+    functions: tuple[Function, Function]
+
+    def carried(self, batch: Batch, function: Function) -> dict[Name, Array]:
+        """What is before the end, with another activation at the beginning."""
+        return carried(self.case, self.source, batch, function(self.source.of(batch)))
+
+    def guess(self, words: tuple[str, str], functions: tuple[Function, Function]) -> Guess:
+        """That the port has others."""
+        places = f"on {self.source.words}", "at the end of what leads here"
+        changes = [
+            (f"{new} {place}", f"{old} {place}" if new != old else "")
+            for new, old, place in zip(words, self.words, places, strict=True)
+            if new != old
+        ]
+        has, had = (" and ".join(some) for some in zip(*changes, strict=True))
+        if len(changes) == 1:
+            had = next(old for new, old in zip(words, self.words, strict=True) if new != old)
+
+        def predicted(batch: Batch) -> Mapping[Name, Array]:
+            before = self.carried(batch, functions[0])
+            return {name: functions[1](one) for name, one in before.items()}
+
+        return Guess(
+            f"{has} where the original has {had}", "look at the activations there", predicted
+        )
+
+
+@lru_cache(maxsize=1)
+def chains(case: Case) -> tuple[Chain, ...]:
+    """The reference's way from each source, where its activations are found."""
+    batch = case.batches[0]
+    made_of: list[Chain] = []
+    for source in sources(case):
+        x = source.of(batch)
+        first = [*OPEN.items(), *leaks_of(case, source)]
+        before = [carried(case, source, batch, function(x)) for _, function in first]
+        found = next(
+            (
+                Chain(case, source, (words, last), (function, end))
+                for last, end in OPEN.items()
+                for (words, function), made in zip(first, before, strict=True)
+                if all(close(end(one), batch.right[name]) for name, one in made.items())
+            ),
+            None,
+        )
+        if found is not None:
+            made_of.append(found)
+    return tuple(made_of)
 
 
 def activation_guesses(case: Case) -> Iterator[Guess]:
     """Another activation of what was given, whatever the reference does with it then."""
     batch = case.batches[0]
-    for source in sources(case):
-        for words, function in carriers(case, source):
-            yield from exchanged(case, source, words, function)
-    if len(case.wrong) == 1:
-        yield from alone(case, batch)
+    value = case.value(batch, case.wrong[0])
+    seen = set()
+    for chain in chains(case):
+        seen.add(chain.source)
+        x = chain.source.of(batch)
+        made = chain.functions[0](x)
+        for words, function in merged(x, value):
+            if not np.array_equal(function(x), made):
+                yield chain.guess((words, chain.words[1]), (function, chain.functions[1]))
+    yield from alone(case, seen)
 
 
-def carriers(case: Case, source: Source) -> Iterator[tuple[str, Function]]:
-    """The activation that the reference puts on a source, if its values can be carried."""
+def end_guesses(case: Case) -> Iterator[Guess]:
+    """Another activation of all that leads to what arrives, together."""
     batch = case.batches[0]
-    x = source.of(batch)
-    linear = carried(case, source, batch, x)
-    for words, function in (*OPEN.items(), *leaks_of(case, source)):
-        made = carried(case, source, batch, function(x))
-        if all(close(made[name], batch.right[name]) for name in made):
-            if words != "no activation" or not same(linear, carried(case, source, batch, abs(x))):
-                yield words, function
-            return
+    name, value = case.wrong[0].names[0], case.value(batch, case.wrong[0])
+    for chain in chains(case):
+        before = chain.carried(batch, chain.functions[0])[name]
+        for words, function in merged(before, value):
+            if not close(function(before), chain.functions[1](before)):
+                yield chain.guess((chain.words[0], words), (chain.functions[0], function))
 
 
-def same(one: Mapping[Name, Array], other: Mapping[Name, Array]) -> bool:
-    """Whether two answers are the same."""
-    return all(np.array_equal(one[name], other[name]) for name in one)
+def moved_guesses(case: Case) -> Iterator[Guess]:
+    """Both activations others: before a sum where the original has it after, or the reverse."""
+    for chain in chains(case):
+        x = chain.source.of(case.batches[0])
+        value = case.value(case.batches[0], case.wrong[0])
+        for (one, first), (two, last) in product(merged(x, value), OPEN.items()):
+            if chain.words[0] not in one and two != chain.words[1]:
+                yield chain.guess((one, two), (first, last))
 
 
 def leaks_of(case: Case, source: Source) -> Iterator[tuple[str, Function]]:
@@ -125,44 +207,25 @@ def leaks_of(case: Case, source: Source) -> Iterator[tuple[str, Function]]:
 
 def carried(case: Case, source: Source, batch: Batch, value: Array) -> dict[Name, Array]:
     """What arrives, if this were what the activation returns."""
-    up = FAR + largest(value)
+    up = FAR + 2 * sum(largest(one) for one in batch.right.values()) + 2 * largest(value)
     found = source.again(batch, value + up)
     names = [name for tensor in case.wrong for name in tensor.names]
     return {name: found[name] - up for name in names}
 
 
-def exchanged(case: Case, source: Source, was: str, function: Function) -> Iterator[Guess]:
-    """Every other function in the place of one."""
-    batch = case.batches[0]
-    x = source.of(batch)
-    made = function(x)
-    for words, other in merged(x, case.value(batch, case.wrong[0])):
-        if np.array_equal(other(x), made):
-            continue
-
-        def predicted(batch: Batch, other: Function = other) -> Mapping[Name, Array]:
-            return carried(case, source, batch, other(source.of(batch)))
-
-        yield Guess(
-            f"{words} on {source.words} where the original has {was}",
-            "look at the activation there",
-            predicted,
-        )
-
-
-def alone(case: Case, batch: Batch) -> Iterator[Guess]:
-    """A closed function of the reference's, of one source of the same shape or flattened."""
-    tensor = case.wrong[0]
+def alone(case: Case, seen: set[Source]) -> Iterator[Guess]:
+    """A function of one source, in its shape or flattened, that is not open above."""
+    batch, tensor = case.batches[0], case.wrong[0]
     name = tensor.names[0]
     right = batch.right[name]
     for source in sources(case):
         x = source.of(batch)
-        if x.size != right.size:
+        if x.size != right.size or source in seen:
             continue
-        for was, function in merged(x, right):
-            if was in OPEN or not close(function(x).reshape(right.shape), right):
+        for was, function in merged(x, right.reshape(x.shape)):
+            if not close(function(x).reshape(right.shape), right):
                 continue
-            for words, other in merged(x, case.value(batch, tensor)):
+            for words, other in merged(x, case.value(batch, tensor).reshape(x.shape)):
                 if words != was:
                     yield Guess(
                         f"{words} on {source.words} where the original has {was}",

@@ -169,7 +169,8 @@ def blocks(value: Array, size: int, order: tuple[int, ...]) -> Array | None:
     if axis is None:
         return None
     parts = np.split(value, len(order), axis)
-    return np.concatenate([parts[i] for i in order], axis)
+    moved: Array = np.concatenate([parts[i] for i in order], axis)
+    return moved
 
 
 def fitted(right: Array, value: Array) -> float | None:

@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from common.modules.causes.asking import case_of
-from common.modules.causes.between import activation_guesses, sum_guesses
+from common.modules.causes.between import (
+    activation_guesses,
+    end_guesses,
+    moved_guesses,
+    sum_guesses,
+)
 from common.modules.causes.case import Case, Guess
 from common.modules.causes.leaves import leaf_guesses
 from common.modules.causes.normal import normal_guesses, running_guesses
@@ -29,7 +34,7 @@ FAMILIES: dict[tuple[str, str], tuple[Family, ...]] = {
         buffer_guesses,
         output_guesses,
     ),
-    ("wiring", "forward"): (activation_guesses, sum_guesses),
+    ("wiring", "forward"): (activation_guesses, end_guesses, sum_guesses, moved_guesses),
 }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from common.contract.arrays import Array
 from common.modules.causes.case import Batch, Case, Guess
+from common.modules.causes.leaves import asked_with
 from common.modules.expected import Name, largest
 
 #: Inputs so much larger that eps is nothing.
@@ -179,7 +180,8 @@ def roles(case: Case, name: Name) -> tuple[list[str], list[str]]:
     }
     asked = replace(batch.asked, inputs=none, values={**batch.asked.values, **buffers})
     before = batch.again(asked)[name]
-    offset, scale = [], []
+    offset: list[str] = []
+    scale: list[str] = []
     for leaf in (n for n, one in case.leaves.items() if one.trained):
         moved = {**asked.values, leaf: asked.values[leaf] + 1}
         after = batch.again(replace(asked, values=moved))[name]
@@ -196,7 +198,7 @@ def normalised(case: Case, name: Name, batch: Batch, value: Array) -> Array:
 
 def scale_and_offset(case: Case, name: Name, batch: Batch) -> tuple[Array, Array]:
     """Both, as they are broadcast to the outputs."""
-    offsets, scales = roles(case, name)
+    _, scales = roles(case, name)
     values = batch.asked.values
     offset = batch.with_leaves({n: np.zeros_like(values[n]) for n in scales})[name]
     if not scales:
@@ -242,7 +244,7 @@ def running_guesses(case: Case) -> Iterator[Guess]:
         yield Guess(
             f"eps {eps:g} where the original has eps {written(was):g}",
             "compare the two layers' settings",
-            lambda batch, moved=moved: batch.with_leaves(moved),
+            asked_with(moved),
         )
 
 

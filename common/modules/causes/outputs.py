@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import permutations
 
 import numpy as np
@@ -71,7 +72,7 @@ def rearranged(name: Name, right: Array) -> Iterator[Guess]:
             yield Guess(
                 f"the axes in the order {order} where the original has {axes}",
                 "compare the shapes that both return for a size of its own on each axis",
-                done(name, lambda array, order=order: array.transpose(order)),
+                done(name, partial(np.transpose, axes=order)),
             )
 
 
@@ -84,7 +85,7 @@ def permuted(name: Name, right: Array, value: Array) -> Iterator[Guess]:
             yield Guess(
                 f"{words} along axis {axis} where the original has {was}",
                 f"print both along axis {axis}",
-                done(name, lambda array, axis=axis, order=order: array.take(order, axis)),
+                done(name, partial(np.take, indices=order, axis=axis)),
             )
 
 

@@ -19,6 +19,31 @@ from common.modules.expected import Name, largest
 DIGITS = 5
 
 
+#: How near two factors are that are one.
+SAME = 1e-6
+
+#: What the port has and what the original has, of each thing.
+Words = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a port moves one buffer.
+
+    Attributes:
+        words: what differs.
+        name: of the buffer.
+        was, momentum: the reference's share of what is new, and the port's.
+        times: the port's statistics of a batch, of the reference's.
+    """
+
+    words: Words
+    name: Name
+    was: float
+    momentum: float
+    times: float
+
+
 @dataclass(frozen=True, eq=False)
 class Moved:
     """How a buffer moves.
@@ -35,7 +60,7 @@ class Moved:
 def buffer_guesses(case: Case) -> Iterator[Guess]:
     """What explains every buffer that is wrong, together."""
     batch = case.batches[0]
-    found: list[tuple[str, str, Name, float, float, float]] = []
+    found: list[Rule] = []
     for tensor in case.wrong:
         kind, leaf = tensor.names[0]
         if kind != "buffer" or len(tensor.names) > 1:
@@ -43,49 +68,45 @@ def buffer_guesses(case: Case) -> Iterator[Guess]:
         count = batch.asked.inputs[0].size / batch.asked.values[str(leaf)].size
         mine, theirs = of_reference(batch, str(leaf)), of_port(case, batch, tensor)
         if not theirs.momentum:
-            words = "running statistics left as they are", "them moved"
-            found.append((*words, tensor.names[0], mine.momentum, 0.0, 1.0))
+            still: Words = (("running statistics left as they are", "them moved"),)
+            found.append(Rule(still, tensor.names[0], mine.momentum, 0.0, 1.0))
             continue
         times = ratio(theirs.new, mine.new)
-        has, had = told(mine.momentum, theirs.momentum, times, count)
-        found.append((has, had, tensor.names[0], mine.momentum, theirs.momentum, times))
-    if not found or not all(one[0] for one in found):
+        words = told(mine.momentum, theirs.momentum, times, count)
+        found.append(Rule(words, tensor.names[0], mine.momentum, theirs.momentum, times))
+    if not found or not all(one.words for one in found):
         return
 
     def predicted(batch: Batch) -> Mapping[Name, Array]:
         made = {}
-        for _, _, name, was, momentum, times in found:
-            old = batch.asked.values[str(name[1])]
-            new = (batch.right[name] - (1 - was) * old) / was
-            made[name] = (1 - momentum) * old + momentum * times * new
+        for one in found:
+            old = batch.asked.values[str(one.name[1])]
+            new = (batch.right[one.name] - (1 - one.was) * old) / one.was
+            made[one.name] = (1 - one.momentum) * old + one.momentum * one.times * new
         return made
 
-    has, had = (
-        " and ".join(dict.fromkeys(part for one in found for part in one[at].split(" and ")))
-        for at in (0, 1)
-    )
+    pairs = dict.fromkeys(pair for one in found for pair in one.words)
+    has, had = (" and ".join(some) for some in zip(*pairs, strict=True))
     yield Guess(
         f"{has} where the original has {had}", "print the buffers before and after", predicted
     )
 
 
-def told(was: float, momentum: float, times: float, count: float) -> tuple[str, str]:
+def told(was: float, momentum: float, times: float, count: float) -> Words:
     """What differs of one buffer, in words; nothing if it is no such thing."""
-    has, had = [], []
+    found = []
     if momentum != was:
         complement = " (the complement)" if abs(momentum + was - 1) < 1e-9 else ""
-        has.append(f"momentum {momentum:g}{complement}")
-        had.append(f"{was:g} of the new")
+        found.append((f"momentum {momentum:g}{complement}", f"{was:g} of the new"))
+    if abs(times - 1) < SAME:
+        return tuple(found)
     for words, other, one in (
-        ("a running variance divided by n", "by n - 1", (count - 1) / count),
-        ("a running variance divided by n - 1", "by n", count / (count - 1)),
+        ("a running variance divided by n", "it by n - 1", (count - 1) / count),
+        ("a running variance divided by n - 1", "it by n", count / (count - 1)),
     ):
-        if abs(times / one - 1) < 1e-6:
-            has.append(words)
-            had.append(other)
-    if abs(times - 1) > 1e-6 and len(has) == (momentum != was):
-        return "", ""
-    return " and ".join(has), " and ".join(had)
+        if abs(times / one - 1) < SAME:
+            return (*found, (words, other))
+    return ()
 
 
 def of_reference(batch: Batch, leaf: str) -> Moved:
