@@ -305,7 +305,7 @@ SUMS = [
     ),
     (
         "skip before its activation",
-        lambda m, x: m.c(torch.relu(m.a(x) + m.b(torch.relu(m.a(x))))),
+        lambda m, x: m.c(torch.relu((h := m.a(x)) + m.b(torch.relu(h)))),
         "no activation on the output of a where the original has ReLU",
     ),
     (
@@ -324,3 +324,48 @@ SUMS = [
 @pytest.mark.parametrize(("port", "says"), [s[1:] for s in SUMS], ids=[s[0] for s in SUMS])
 def test_a_residual_sum(port: Callable[..., Any], says: str) -> None:
     held_against(Planted("", wired(residual), wired(port), ("c", *WIRING), says))
+
+
+def in_jax(momentum: float = 0.9, axis: int = 1, **options: Any) -> Any:
+    """A linear layer and a batch normalisation that keeps the variance divided by n."""
+    nnx = pytest.importorskip("flax.nnx")
+
+    class Normed(nnx.Module):
+        def __init__(self) -> None:
+            self.a = nnx.Linear(6, 6, rngs=nnx.Rngs(0))
+            self.n = nnx.BatchNorm(6, momentum=momentum, rngs=nnx.Rngs(0), **options)
+            self.b = nnx.Linear(6, 3, rngs=nnx.Rngs(0))
+
+        def __call__(self, x: Any) -> Any:
+            return self.b(self.n(self.a(x)))
+
+    return Normed()
+
+
+def in_torch(**options: Any) -> nn.Module:
+    layers = {"a": nn.Linear(6, 6), "n": nn.BatchNorm1d(6, **options), "b": nn.Linear(6, 3)}
+    return model(lambda m, x: m.b(m.n(m.a(x))), **layers)
+
+
+@pytest.mark.parametrize("jax_is_the_port", [True, False])
+def test_a_running_variance_by_design(jax_is_the_port: bool) -> None:
+    both = in_jax(), in_torch()
+    port, reference = both if jax_is_the_port else both[::-1]
+    options = Options(steps=2, train=True)
+    report = check_modules(port, reference, drawn((5, 6)), np.arange(5) % 3, options)
+    assert (report.verdict, report.agrees) == ("declared", True), report
+    whose = "port" if jax_is_the_port else "reference"
+    assert re.search(rf"divided by n, not by n - 1, by design of the {whose}'s", str(report))
+    assert len(report.declared) == 1
+
+
+def test_what_is_declared_excuses_nothing_else() -> None:
+    options = Options(steps=1, train=True)
+    report = check_modules(in_jax(0.99), in_torch(), drawn((5, 6)), None, options)
+    assert report.first is not None, report
+    assert report.first.place.tensor == "n.mean"
+    says = r"momentum 0\.01 and a running variance divided by n where the original has 0\.1 of the"
+    assert re.search(says, report.likely_cause or ""), report
+    biased = BUFFERS[2][1]
+    report = check_modules(biased(), BATCH_NORM(), drawn((5, 6)), None, options)
+    assert report.verdict == "differs"

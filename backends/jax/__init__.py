@@ -1,6 +1,6 @@
 """JAX with optax: pure functions, transformed."""
 
-from common.contract.info import Info
+from common.contract.info import DeclaredLayer, Info
 
 INFO = Info(
     title="JAX",
@@ -19,6 +19,16 @@ INFO = Info(
         "flax.linen.module.Module",
         "equinox._module._module.Module",
         "equinox._module.Module",  # before 0.13
+    ),
+    # flax/nnx/nn/normalization.py, flax/linen/normalization.py: the variance
+    # that a batch is normalised by is the one that is kept.
+    declared_layers=(
+        DeclaredLayer(
+            kinds=("BatchNorm",),
+            buffer="var",
+            reason="the running variance is divided by n, not by n - 1",
+            version="flax 0.12.0",
+        ),
     ),
     remarks=(("cuda", "*", "not tried on a GPU yet"),),
 )

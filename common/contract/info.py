@@ -117,6 +117,23 @@ class Declared:
 
 
 @dataclass(frozen=True)
+class DeclaredLayer:
+    """A layer whose running variance is divided by n, by design, as others divide by n - 1.
+
+    Attributes:
+        kinds: names of the layers' types.
+        buffer: the variance's name in them.
+        reason: in words, for the user.
+        version: of the framework it was measured in.
+    """
+
+    kinds: tuple[str, ...]
+    buffer: str
+    reason: str
+    version: str
+
+
+@dataclass(frozen=True)
 class Info:
     """What a backend says of itself; plain data.
 
@@ -133,6 +150,7 @@ class Info:
         remarks: (function, mode or device, dtype or "*", words): notes on who uses it.
         exp_error: largest relative error of the framework's float32 `exp`, measured.
         declared: differences that it has by design.
+        declared_layers: the same of layers.
         modules: base classes of the networks that its `module.py` takes, by their full names.
     """
 
@@ -151,6 +169,7 @@ class Info:
     remarks: tuple[tuple[str, str, str], ...] = ()
     exp_error: float = 2.4e-7
     declared: tuple[Declared, ...] = ()
+    declared_layers: tuple[DeclaredLayer, ...] = ()
     modules: tuple[str, ...] = ()
 
     def choices(self) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class Held:
 
     Attributes:
         place: where it belongs.
-        right: whether only rounding differs.
+        right: whether only rounding differs, or what is declared.
         error, bound: the largest |port - reference|, or the one furthest beyond its bound, and
             that bound; NaN if there are no numbers to compare.
         ulps: the error in units in the last place of the tensor's largest value.
@@ -54,6 +54,7 @@ class Held:
         loose: elements on an edge, which no bound in float64 holds.
         elements: how many there are.
         fault: in words, what is wrong other than its numbers.
+        declared: in words, the difference by design that was followed.
     """
 
     place: Place
@@ -69,6 +70,7 @@ class Held:
     loose: int
     elements: int
     fault: str | None = None
+    declared: str | None = None
 
     @property
     def share(self) -> float:

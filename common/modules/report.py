@@ -88,15 +88,22 @@ class ModuleReport:
 
     @property
     def verdict(self) -> str:
-        """ "rounding", "differs", or "not checked" where something was not compared."""
+        """ "rounding", "declared", "differs"; "not checked" where something was not compared."""
         if self.first is not None:
             return "differs"
-        return "not checked" if self.not_compared else "rounding"
+        if self.not_compared:
+            return "not checked"
+        return "declared" if self.declared else "rounding"
+
+    @property
+    def declared(self) -> list[str]:
+        """The differences by design that were met, in words."""
+        return list(dict.fromkeys(one.declared for one in self.held if one.declared))
 
     @property
     def agrees(self) -> bool:
-        """Whether only rounding differs, and everything was compared."""
-        return self.verdict == "rounding"
+        """Whether only rounding differs, or what is declared, and everything was compared."""
+        return self.verdict in ("rounding", "declared")
 
     def require(self) -> None:
         """For a test: raise an AssertionError with the text unless it agrees."""
@@ -138,6 +145,7 @@ class ModuleReport:
                 for entry in self.matched.mapping.entries
             ],
             "not_compared": self.not_compared,
+            "declared": self.declared,
             "seconds": self.seconds,
         }
 

@@ -18,6 +18,7 @@ def report_text(report: ModuleReport) -> str:
     lines = [headline(report)]
     lines += [f"  {line}" for line in difference_lines(report)]
     lines += [f"  {report.likely_cause}"] if report.likely_cause else []
+    lines += [f"  declared: {words}" for words in report.declared]
     lines += [f"  {line}" for line in right_lines(report)]
     first, *rest = mapping_lines(report)
     lines += [first, *(f"  {line}" for line in rest)]

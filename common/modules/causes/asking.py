@@ -10,6 +10,7 @@ import numpy as np
 
 from common.contract.arrays import Array
 from common.contract.net import Asked, Asking, Call, Key, Tensors
+from common.contract.registry import find
 from common.modules.causes.case import Batch, Case, Tensor
 from common.modules.expected import Expectation, Name, as_dtype, tensors_of
 from common.modules.held import Held
@@ -78,7 +79,9 @@ def batch(
     dtype: str,
 ) -> Batch:
     """Both answers to a unit."""
-    return Batch(matched, unit, Expectation(reference, unit.asked, dtype), asked(unit.of_port))
+    exp_error = find()[matched.port.net.framework].info.exp_error
+    expected = Expectation(reference, unit.asked, dtype, exp_error)
+    return Batch(matched, unit, expected, asked(unit.of_port))
 
 
 def loss_case(judge: Judge, first: Held, other: Matched) -> Case | None:
