@@ -49,9 +49,9 @@ def case_of(judge: Judge, first: Held) -> Case | None:
         return found if backwards else forwards(found)
 
     dtype = "float64" if matched.port.net.doubles else matched.dtype
-    asked = partial(ask, matched.port.net, dtype)
+    asked = partial(ask, matched.port.net, matched)
     batches = [
-        batch(one, made(one), matched.reference.net, asked, matched.dtype)
+        batch(one, made(one), matched.reference.net, partial(asked, dtype=dtype))
         for one in (matched, other)
     ]
     held = tensors(matched, first, (mine, theirs), batches[0].right)
@@ -66,9 +66,10 @@ def forwards(unit: Unit) -> Unit:
     return replace(unit, asked=asked, of_port=of_port)
 
 
-def ask(net: Asking, dtype: str, asked: Asked) -> Mapping[Name, Array]:
-    """Every tensor of an answer in a dtype."""
-    return tensors_of(net.run(as_dtype(asked, dtype)))
+def ask(net: Asking, matched: Matched, asked: Asked, dtype: str) -> Mapping[Name, Array]:
+    """Every tensor of the port's answer in a dtype; slopes of tied leaves added."""
+    answer = net.run(as_dtype(asked, dtype))
+    return tensors_of(replace(answer, slopes=matched.mapping.gather(answer.slopes)))
 
 
 def batch(
@@ -76,11 +77,10 @@ def batch(
     unit: Unit,
     reference: Asking,
     asked: Callable[[Asked], Mapping[Name, Array]],
-    dtype: str,
 ) -> Batch:
     """Both answers to a unit."""
     exp_error = find()[matched.port.net.framework].info.exp_error
-    expected = Expectation(reference, unit.asked, dtype, exp_error)
+    expected = Expectation(reference, unit.asked, matched.dtype, exp_error)
     return Batch(matched, unit, expected, asked(unit.of_port))
 
 
@@ -95,13 +95,13 @@ def loss_case(judge: Judge, first: Held, other: Matched) -> Case | None:
     )
     dtype = "float64" if matched.port.net.doubles else matched.dtype
     batches = []
-    asked = partial(ask, port, dtype)
+    asked = partial(ask, port, matched)
     for one in (matched, other):
         outputs = rounded(one.reference.outputs, matched.dtype)
         mine = Asked({}, outputs, cotangents=(np.ones((), matched.dtype),))
         taken = tuple(o for o in there(matched.returned, outputs) if o is not None)
         unit = Unit("loss", mine, replace(mine, inputs=taken))
-        batches.append(batch(one, unit, reference, asked, matched.dtype))
+        batches.append(batch(one, unit, reference, partial(asked, dtype=dtype)))
     held = [
         Tensor((("output", 0),), ("output", 0), lambda arrays: arrays[0], lambda array: array),
         *linked_tensors("input slope", matched.returned),
@@ -157,6 +157,7 @@ def linked_tensors(
 def leaf_tensors(matched: Matched, kind: str, right: Iterable[Name]) -> list[Tensor]:
     """Slopes or buffers, as the mapping makes them."""
     here = set(right)
+    spare = {name for names in matched.mapping.tied for name in names[1:] if kind == "slope"}
     return [
         Tensor(
             tuple((kind, name) for name in entry.source.reference),
@@ -164,7 +165,7 @@ def leaf_tensors(matched: Matched, kind: str, right: Iterable[Name]) -> list[Ten
             entry.source.transform.slope if kind == "slope" else entry.source.transform,
         )
         for entry in matched.mapping.entries
-        if all((kind, name) in here for name in entry.source.reference)
+        if entry.port not in spare and all((kind, name) in here for name in entry.source.reference)
     ]
 
 

@@ -116,14 +116,14 @@ class Case:
         tensors: all that are held together with it.
         batches: two.
         dtype: in which the port was asked.
-        ask_port: asks the port something else, in that dtype.
+        ask_port: asks the port something else, in a dtype.
     """
 
     first: Held
     tensors: Sequence[Tensor]
     batches: tuple[Batch, Batch]
     dtype: str
-    ask_port: Callable[[Asked], Mapping[Name, Array]]
+    ask_port: Callable[[Asked, str], Mapping[Name, Array]]
     _tolerances: dict[tuple[int, int], float] = field(default_factory=dict)
 
     def explained(self, number: int, predicted: Mapping[Name, Array], contrast: float = 1) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,12 +17,19 @@ from common.modules.causes.between import (
     sum_guesses,
 )
 from common.modules.causes.case import Case, Guess
+from common.modules.causes.dropout import dropout_cause
 from common.modules.causes.leaves import leaf_guesses
+from common.modules.causes.losses import factor_guesses, loss_guesses
 from common.modules.causes.normal import normal_guesses, running_guesses
 from common.modules.causes.outputs import output_guesses
+from common.modules.causes.precision import precision_cause
 from common.modules.causes.running import buffer_guesses
+from common.modules.causes.slopes import between_guesses, slope_guesses
 from common.modules.held import Held
 from common.modules.judging import Judge
+
+Given = TypeVar("Given")
+Answered = TypeVar("Answered")
 
 #: Makes hypotheses; those of one family stand beside each other.
 Family = Callable[[Case], Iterator[Guess]]
@@ -35,6 +44,9 @@ FAMILIES: dict[tuple[str, str], tuple[Family, ...]] = {
         output_guesses,
     ),
     ("wiring", "forward"): (activation_guesses, end_guesses, sum_guesses, moved_guesses),
+    ("loss", "loss"): (loss_guesses, factor_guesses),
+    ("layer", "backward"): (slope_guesses,),
+    ("wiring", "backward"): (slope_guesses, between_guesses),
 }
 
 
@@ -53,16 +65,32 @@ def likely_cause(judge: Judge, first: Held) -> str | None:
         warnings.simplefilter("ignore")
         try:
             case = case_of(judge, first)
-            if case is None or not case.told:
-                return None
         except Exception:
             # The second batch is drawn; somebody's network need not take it.
             return None
-        for family in FAMILIES.get((first.place.unit, first.place.stage), ()):
-            found = {str(guess) for guess in guesses(family, case) if holds(case, guess)}
-            if found:
-                return found.pop() if len(found) == 1 else None
+        return None if case is None else explanation(case)
+
+
+def explanation(case: Case) -> str | None:
+    """The first family's that explains the case, if it has one explanation."""
+    for cause in (dropout_cause, partial(precision_cause, dtype=case.first.dtype)):
+        if (words := guarded(cause, case)) is not None:
+            return words
+    if not guarded(lambda case: case.told, case):
+        return None
+    for family in FAMILIES.get((case.first.place.unit, case.first.place.stage), ()):
+        found = {str(guess) for guess in guesses(family, case) if guarded(case.believed, guess)}
+        if found:
+            return found.pop() if len(found) == 1 else None
     return None
+
+
+def guarded(ask: Callable[[Given], Answered], given: Given) -> Answered | None:
+    """An answer; None of what cannot be computed."""
+    try:
+        return ask(given)
+    except Exception:
+        return None
 
 
 def guesses(family: Family, case: Case) -> Iterator[Guess]:
@@ -76,11 +104,3 @@ def guesses(family: Family, case: Case) -> Iterator[Guess]:
         except Exception:
             # A formula that does not fit the shapes ends its family.
             return
-
-
-def holds(case: Case, guess: Guess) -> bool:
-    """Whether a hypothesis explains both batches; one that cannot be computed does not."""
-    try:
-        return case.believed(guess)
-    except Exception:
-        return False

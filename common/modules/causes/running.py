@@ -122,7 +122,9 @@ def of_port(case: Case, batch: Batch, tensor: Tensor) -> Moved:
     asked = batch.unit.of_port
     old = asked.values[leaf]
     ends = [
-        case.ask_port(replace(asked, values={**asked.values, leaf: np.full_like(old, end)}))
+        case.ask_port(
+            replace(asked, values={**asked.values, leaf: np.full_like(old, end)}), case.dtype
+        )
         for end in (0, 1)
     ]
     return moved(*(one[tensor.own] for one in ends))
