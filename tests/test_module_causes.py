@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -582,3 +584,223 @@ def test_slopes_between_layers(one: Any) -> None:
     _, mine, theirs, says = one
     place = ("a", "wiring", "backward")
     held_against(Planted("", activated(mine), activated(theirs), place, says))
+
+
+def pooled(pool: Callable[..., Any], size: int) -> Callable[[], nn.Module]:
+    """A convolution, ReLU and pooling, flattened."""
+    return lambda: model(
+        lambda m, x: m.fc(pool(torch.relu(m.conv(x))).flatten(1)),
+        conv=nn.Conv2d(2, 3, 3, padding=1),
+        fc=nn.Linear(3 * size, 4),
+    )
+
+
+POOLINGS = [
+    (
+        "mean for largest",
+        lambda x: F.max_pool2d(x, 2),
+        lambda x: F.avg_pool2d(x, 2),
+        9,
+        "the mean of each window, .* of the output of conv where .* the largest of each window",
+    ),
+    (
+        "padding not counted",
+        lambda x: F.avg_pool2d(x, 3, 2, 1),
+        lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
+        9,
+        "padding not counted of the output of conv where .* padding counted",
+    ),
+    (
+        "window",
+        lambda x: F.max_pool2d(x, 2),
+        lambda x: F.max_pool2d(x, 3, 2, 1),
+        9,
+        "windows of 3x3 every 2x2, 1 padded .* where .* windows of 2x2 every 2x2, 0 padded",
+    ),
+    (
+        "global",
+        lambda x: F.adaptive_avg_pool2d(x, 1),
+        lambda x: F.adaptive_max_pool2d(x, 1),
+        1,
+        "the largest .* where .* the mean",
+    ),
+    ("unknown", lambda x: F.max_pool2d(x, 2), lambda x: F.lp_pool2d(x, 3.0, 2), 9, ""),
+]
+
+
+@pytest.mark.parametrize("one", POOLINGS, ids=[one[0] for one in POOLINGS])
+def test_pooling(one: Any) -> None:
+    _, mine, theirs, size, says = one
+    planted = Planted(
+        "", pooled(mine, size), pooled(theirs, size), ("fc", *WIRING), says, (3, 2, 6, 6)
+    )
+    held_against(planted)
+
+
+def convolved(other: Callable[..., Any] | None = None, **options: Any) -> Callable[[], nn.Module]:
+    """A convolution, which may be another."""
+
+    def made() -> nn.Module:
+        conv = nn.Conv2d(2, 3, 3, **options)
+        if other is not None:
+            conv = Conv(2, 3, 3, other=other, **options)
+        return model(lambda m, x: m.fc(m.conv(x).mean((2, 3))), conv=conv, fc=nn.Linear(3, 4))
+
+    return made
+
+
+def after(pads: tuple[int, ...], **options: Any) -> Callable[..., Any]:
+    """A convolution of the picture padded before."""
+    mode = options.pop("mode", "constant")
+    return lambda x, w, b: F.conv2d(F.pad(x, pads, mode), w, b, **options)
+
+
+STRIDED, PADDED = {"stride": 2, "padding": 1}, {"padding": 1}
+
+CONVOLUTIONS = [
+    ("same", STRIDED, after((0, 1, 0, 1), stride=2), "1 less padded before the first pixel"),
+    ("replicated", PADDED, after((1, 1, 1, 1), mode="replicate"), "padding with the edge's own"),
+    ("reflected", PADDED, after((1, 1, 1, 1), mode="reflect"), "turned round at its edge"),
+    ("wrapped", PADDED, after((1, 1, 1, 1), mode="circular"), "the picture's other side"),
+    ("no bias", PADDED, lambda x, w, b: F.conv2d(x, w, padding=1), r"conv\.bias left out"),
+    ("ones", PADDED, lambda x, w, b: F.conv2d(F.pad(x, (1,) * 4, value=1e-3), w, b), ""),
+]
+
+
+@pytest.mark.parametrize("one", CONVOLUTIONS, ids=[one[0] for one in CONVOLUTIONS])
+def test_a_convolution(one: Any) -> None:
+    _, options, other, says = one
+    planted = Planted(
+        "", convolved(**options), convolved(other, **options), ("conv", *LAYER), says, (3, 2, 6, 6)
+    )
+    held_against(planted)
+
+
+def attending(
+    heads: int = 2, causal: bool = True, scale: float | None = None, **options: Any
+) -> Callable[[], nn.Module]:
+    """Attention by hand between three linear layers and one."""
+
+    def call(m: Any, x: Any) -> Any:
+        q, k, v = (part(x).unflatten(-1, (heads, -1)).transpose(1, 2) for part in (m.q, m.k, m.v))
+        scores = q @ k.transpose(-1, -2) * (scale or q.shape[-1] ** -0.5)
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
+        if options.get("inverted"):
+            mask = ~mask
+        if causal:
+            scores = scores.masked_fill(mask, -1e9 if options.get("finite") else float("-inf"))
+        chances = scores.softmax(options.get("axis", -1))
+        return m.o((chances @ v).transpose(1, 2).flatten(2))
+
+    return lambda: model(call, **{name: nn.Linear(8, 8) for name in "qkvo"})
+
+
+ATTENTIONS = [
+    ("no mask", attending(causal=False), "no mask in attention where .* later tokens masked"),
+    ("no scale", attending(scale=1.0), "not scaled in attention where .* scaled by 1/sqrt"),
+    ("heads", attending(heads=4), "4 heads in attention where the original has 2 heads"),
+    ("finite", attending(inverted=True, finite=True), "the mask inverted"),
+    ("other axis", attending(axis=-2), "softmax over the queries in attention where"),
+    ("slightly", attending(scale=0.499), ""),
+]
+
+
+@pytest.mark.parametrize(
+    ("port", "says"), [a[1:] for a in ATTENTIONS], ids=[a[0] for a in ATTENTIONS]
+)
+def test_attention(port: Callable[[], nn.Module], says: str) -> None:
+    held_against(Planted("", attending(), port, ("o", *WIRING), says, (2, 5, 8)))
+
+
+def lstm(permute: tuple[int, ...] = (0, 1, 2, 3), without: str = "") -> Callable[[], nn.Module]:
+    """An LSTM whose gates are in another order, or which lacks a bias."""
+
+    class Other(nn.LSTM):
+        def forward(self, x: Any, *state: Any) -> Any:
+            held = {
+                name: torch.cat([value.chunk(4)[i] for i in permute])
+                for name, value in self.named_parameters()
+            }
+            if without:
+                held[without] = torch.zeros_like(held[without])
+            plain = nn.LSTM(6, 5, batch_first=True).to(x.dtype)
+            return torch.func.functional_call(plain, held, (x, *state))
+
+    return lambda: model(
+        lambda m, x: m.fc(m.rnn(x)[0]), rnn=Other(6, 5, batch_first=True), fc=nn.Linear(5, 3)
+    )
+
+
+def same_names(folder: Path, made: Callable[[], nn.Module]) -> Path:
+    """A mapping that takes every leaf as it is."""
+    entries = [
+        {"port": name, "reference": [name], "transform": "identity"}
+        for name, _ in made().named_parameters()
+    ]
+    path = folder / "mapping.json"
+    path.write_text(json.dumps({"schema_version": 1, "entries": entries}))
+    return path
+
+
+AS_IT_IS = [
+    (
+        "transposed",
+        linear(),
+        linear(lambda x, w, b: F.linear(x, w.T, b)),
+        ("a", r"a\.weight transposed where"),
+        (5, 6),
+    ),
+    (
+        "flipped",
+        convolved(**PADDED),
+        convolved(lambda x, w, b: F.conv2d(x, w.flip(2, 3), b, padding=1), **PADDED),
+        ("conv", r"backwards along axes 2 and 3 \(a convolution for a correlation\) where"),
+        (3, 2, 6, 6),
+    ),
+    (
+        "height for width",
+        convolved(**PADDED),
+        convolved(lambda x, w, b: F.conv2d(x, w.swapaxes(2, 3), b, padding=1), **PADDED),
+        ("conv", r"conv\.weight with its axes in the order \(0, 1, 3, 2\) where"),
+        (3, 2, 6, 6),
+    ),
+    (
+        "gates",
+        lstm(),
+        lstm((0, 2, 1, 3)),
+        ("rnn", r"4 blocks of .* in the order \(0, 2, 1, 3\) where .* \(0, 1, 2, 3\)"),
+        (2, 4, 6),
+    ),
+    (
+        "one bias",
+        lstm(),
+        lstm(without="bias_hh_l0"),
+        ("rnn", r"rnn\.bias_hh_l0 left out \(as if it were zero\)"),
+        (2, 4, 6),
+    ),
+]
+
+
+@pytest.mark.parametrize("one", AS_IT_IS, ids=[one[0] for one in AS_IT_IS])
+def test_with_the_weights_as_they_are(one: Any, tmp_path: Path) -> None:
+    """Where the mapping may not make up for it."""
+    _, mine, theirs, (layer, says), shape = one
+    options = {"mapping": same_names(tmp_path, mine)}
+    held_against(Planted("", mine, theirs, (layer, *LAYER), says, shape, options))
+
+
+def in_evaluation() -> Callable[[], nn.Module]:
+    """Batch normalisation that stays in evaluation mode."""
+
+    class Still(nn.BatchNorm1d):
+        def train(self, mode: bool = True) -> Any:
+            return super().train(False)
+
+    return normed(lambda: Still(6))
+
+
+def test_another_mode() -> None:
+    says = "evaluation mode where the original is in training mode"
+    held_against(
+        Planted("", BATCH_NORM, in_evaluation(), ("n", *LAYER), says, options={"train": True})
+    )

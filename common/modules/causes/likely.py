@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from common.modules.causes.asking import case_of
+from common.modules.causes.attention import attention_guesses
 from common.modules.causes.between import (
     activation_guesses,
     end_guesses,
@@ -22,6 +23,8 @@ from common.modules.causes.leaves import leaf_guesses
 from common.modules.causes.losses import factor_guesses, loss_guesses
 from common.modules.causes.normal import normal_guesses, running_guesses
 from common.modules.causes.outputs import output_guesses
+from common.modules.causes.padding import padding_guesses
+from common.modules.causes.pooling import pooling_guesses
 from common.modules.causes.precision import precision_cause
 from common.modules.causes.running import buffer_guesses
 from common.modules.causes.slopes import between_guesses, slope_guesses
@@ -41,9 +44,18 @@ FAMILIES: dict[tuple[str, str], tuple[Family, ...]] = {
         normal_guesses,
         running_guesses,
         buffer_guesses,
+        padding_guesses,
         output_guesses,
     ),
-    ("wiring", "forward"): (activation_guesses, end_guesses, sum_guesses, moved_guesses),
+    ("wiring", "forward"): (
+        activation_guesses,
+        end_guesses,
+        pooling_guesses,
+        attention_guesses,
+        sum_guesses,
+        moved_guesses,
+        output_guesses,
+    ),
     ("loss", "loss"): (loss_guesses, factor_guesses),
     ("layer", "backward"): (slope_guesses,),
     ("wiring", "backward"): (slope_guesses, between_guesses),

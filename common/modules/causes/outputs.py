@@ -27,7 +27,7 @@ def output_guesses(case: Case) -> Iterator[Guess]:
         (batch.right[tensor.names[0]], case.value(batch, tensor)),
     )
     yield from multiplied(case, name, right, value)
-    yield from followed(name, right, value)
+    yield from followed(case, name, right, value)
     yield from rearranged(name, right)
     yield from permuted(name, right, value)
 
@@ -53,12 +53,13 @@ def multiplied(case: Case, name: Name, right: Array, value: Array) -> Iterator[G
         )
 
 
-def followed(name: Name, right: Array, value: Array) -> Iterator[Guess]:
+def followed(case: Case, name: Name, right: Array, value: Array) -> Iterator[Guess]:
     """A function of every number, after the layer or inside it."""
+    where = "on its output" if case.first.place.unit == "layer" else "on what arrives"
     for words, function in merged(right, value):
         if not words.startswith("no activation"):
             yield Guess(
-                f"{words} on its output where the original has none",
+                f"{words} {where} where the original has none",
                 "look for an activation in the port's layer",
                 done(name, function),
             )
