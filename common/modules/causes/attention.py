@@ -108,7 +108,7 @@ def attention_guesses(case: Case) -> Iterator[Guess]:
             continue
         value = case.value(batch, tensor)[:1]
         for other in ways(right.shape, True):
-            if other != mine and close(other.of(three), value):
+            if other != mine and case.roughly(other.of(three), value):
                 pairs = [(a, b) for a, b in zip(other.words(), mine.words(), strict=True) if a != b]
                 has, had = (" and ".join(one) for one in zip(*pairs, strict=True))
                 yield Guess(

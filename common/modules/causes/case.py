@@ -24,6 +24,9 @@ from common.modules.units import Unit
 #: How near an explanation must come in float64, of the largest value.
 NEAR = 1e-9
 
+#: The same in float32, before it is held to its bound.
+ROUGHLY = 1e-4
+
 #: How many times further than an explanation's distance the reference must be.
 CONTRAST = 30.0
 
@@ -182,15 +185,26 @@ class Case:
         value = batch.port[tensor.own]
         return (value if tensor.back is None else tensor.back(value)).astype("float64")
 
+    def roughly(self, made: Array, value: Array) -> bool:
+        """Whether numbers may be the port's: what is worth holding against both batches."""
+        share = ROUGHLY if self.dtype == "float32" else NEAR
+        return made.shape == value.shape and largest(made - value) <= share * largest(value)
+
     @cached_property
     def leaves(self) -> dict[str, Leaf]:
-        """The reference's leaves of real numbers in the layer."""
-        path = self.first.place.layer
+        """The reference's leaves of real numbers in the layer; of a wiring, those in no layer."""
+        matched = self.batches[0].matched
+        paths = [self.first.place.layer]
+        if self.first.place.unit == "wiring":
+            paths = [pair.reference for pair in matched.pairs]
+
+        def inside(leaf: Leaf) -> bool:
+            return any(f"{o}.".startswith(f"{path}.") for o in leaf.owners for path in paths)
+
         return {
             name: leaf
-            for name, leaf in self.batches[0].matched.reference.leaves.items()
-            if leaf.value.dtype.kind == "f"
-            and any(f"{owner}.".startswith(f"{path}.") for owner in leaf.owners)
+            for name, leaf in matched.reference.leaves.items()
+            if leaf.value.dtype.kind == "f" and inside(leaf) == (self.first.place.unit != "wiring")
         }
 
 

@@ -33,6 +33,12 @@ def leaf_guesses(case: Case) -> Iterator[Guess]:
     yield from gates(case)
 
 
+def loose_guesses(case: Case) -> Iterator[Guess]:
+    """Leaves that are in no layer of both: left out, or used otherwise."""
+    for name in case.leaves:
+        yield from counted(name, case.batches[0].asked.values[name])
+
+
 def asked_with(leaves: Mapping[str, Array]) -> Predicted:
     """The reference's answer with other values of some leaves."""
     return lambda batch: batch.with_leaves(leaves)
@@ -100,7 +106,7 @@ def scaled(case: Case, name: str, value: Array) -> Iterator[Guess]:
     batch = case.batches[0]
     without = batch.with_leaves({name: np.zeros_like(value)})[key]
     factor = fitted(batch.right[key] - without, case.value(batch, tensor) - without)
-    if factor is not None and all(abs(factor - one) > 1e-6 for one in (0, 1, 2, -1)):
+    if factor is not None and all(abs(factor - one) > 1e-5 for one in (0, 1, 2, -1)):
         yield Guess(
             f"{name} times {number(factor, value.shape)} where the original has it as it is",
             f"compare the scale of {name} as the layer uses it",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,7 +20,7 @@ from common.modules.causes.between import (
 )
 from common.modules.causes.case import Case, Guess
 from common.modules.causes.dropout import dropout_cause
-from common.modules.causes.leaves import leaf_guesses
+from common.modules.causes.leaves import leaf_guesses, loose_guesses
 from common.modules.causes.losses import factor_guesses, loss_guesses
 from common.modules.causes.normal import normal_guesses, running_guesses
 from common.modules.causes.outputs import output_guesses
@@ -37,6 +38,9 @@ Answered = TypeVar("Answered")
 #: Makes hypotheses; those of one family stand beside each other.
 Family = Callable[[Case], Iterator[Guess]]
 
+#: After so long nothing is said: each hypothesis takes a run of the reference.
+SECONDS = 90.0
+
 #: (unit, stage) -> families, the special ones before the general.
 FAMILIES: dict[tuple[str, str], tuple[Family, ...]] = {
     ("layer", "forward"): (
@@ -52,6 +56,7 @@ FAMILIES: dict[tuple[str, str], tuple[Family, ...]] = {
         end_guesses,
         pooling_guesses,
         attention_guesses,
+        loose_guesses,
         sum_guesses,
         moved_guesses,
         output_guesses,
@@ -90,8 +95,14 @@ def explanation(case: Case) -> str | None:
             return words
     if not guarded(lambda case: case.told, case):
         return None
+    until = time.perf_counter() + SECONDS
     for family in FAMILIES.get((case.first.place.unit, case.first.place.stage), ()):
-        found = {str(guess) for guess in guesses(family, case) if guarded(case.believed, guess)}
+        found = set()
+        for guess in guesses(family, case):
+            if time.perf_counter() > until:
+                return None
+            if guarded(case.believed, guess):
+                found.add(str(guess))
         if found:
             return found.pop() if len(found) == 1 else None
     return None

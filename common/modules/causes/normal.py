@@ -131,7 +131,7 @@ def normal_guesses(case: Case) -> Iterator[Guess]:
     normal = normalised(case, name, batch, case.value(batch, tensor))
     for other in ways(x.shape, True):
         eps = other.eps_of(x, normal)
-        if not close(other.normal(x, eps), normal) or not 0 <= eps <= 1:
+        if not case.roughly(other.normal(x, eps), normal) or not 0 <= eps <= 1:
             continue
         pairs = list(zip(other.words(eps), mine.words(was), strict=True))
         new = [(one, two) for one, two in pairs if one != two]

@@ -40,12 +40,14 @@ def padding_guesses(case: Case) -> Iterator[Guess]:
             for before, cut in product(range(MOST + 1), range(MOST + 1)):
                 further = before - stride * cut
                 if further:
-                    more = "more" if further > 0 else "less"
-                    where = "" if len(some) > 1 else f" along axis {some[0]}"
+                    ways = ("more", "less") if further > 0 else ("less", "more")
+                    pixels = f"{abs(further)} pixel{'s' if abs(further) > 1 else ''}"
+                    where = "the picture" if len(some) > 1 else f"axis {some[0]} begins"
                     yield Guess(
-                        f"{abs(further)} {more} padded before the first pixel{where} (as 'SAME' "
-                        "with a stride) where the original pads alike at both ends",
-                        "compare the padding of the two convolutions, side by side",
+                        f"{pixels} {ways[0]} padding before {where} where the original has "
+                        f"{abs(further)} {ways[1]}",
+                        "compare both paddings: with a stride, 'SAME' puts more at the end, and "
+                        "a number as much at either end",
                         partial(padded, name, some, before, cut, "constant"),
                     )
         for mode, words in MODES.items():
