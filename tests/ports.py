@@ -115,7 +115,7 @@ CASES = {
         "torch:unfit", "torch", None, cause="no output of shape (32, 3) with labels of shape (32,)"
     ),
     "torch, an object for an update": Case(
-        "torch:object update", "torch", None, cause="and this is a dict, no function"
+        "torch:object update", "torch", None, cause="a value of type dict is no function"
     ),
     "torch, a class for an update": Case(
         "torch:class update", "torch", None, cause="no pair of a state and a function"

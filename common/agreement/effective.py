@@ -53,7 +53,7 @@ def factor_of(values: Arrays, by: Arrays) -> float | None:
     c = fitted(values, by)
     largest = max(float(np.abs(array).max(initial=0.0)) for array in by.values())
     off = max(float(np.abs(values[n] - c * by[n]).max(initial=0.0)) for n in by)
-    return c if largest and off <= NEAR * max(abs(c), NEAR) * largest else None
+    return c if largest and off <= NEAR * abs(c) * largest else None
 
 
 def rates_apart(session: Session, track: Track) -> str | None:

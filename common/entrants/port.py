@@ -171,8 +171,8 @@ def refuse_arguments(what: str, function: Callable[..., Any], names: tuple[str, 
     """Refuse a function that cannot be called with so many arguments."""
     if not callable(function):
         raise Refused(
-            f"{what} is called with ({', '.join(names)}), and this is a {type(function).__name__}, "
-            "no function"
+            f"{what} is called with ({', '.join(names)}): a value of type "
+            f"{type(function).__name__} is no function"
         )
     try:
         inspect.signature(function).bind(*names)
