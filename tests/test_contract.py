@@ -77,7 +77,8 @@ def test_absences_have_reasons(backend: str) -> None:
 def test_info_is_read_without_the_framework(backend: str) -> None:
     tree = ast.parse((BACKENDS[backend].folder / "__init__.py").read_text(encoding="utf-8"))
     imported = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    ledger = "Declared, " if BACKENDS[backend].info.declared else ""
+    info = BACKENDS[backend].info
+    names = ["Declared"] * bool(info.declared) + ["DeclaredLayer"] * bool(info.declared_layers)
     assert [ast.unparse(node) for node in imported] == [
-        f"from common.contract.info import {ledger}Info"
+        f"from common.contract.info import {', '.join([*names, 'Info'])}"
     ]
