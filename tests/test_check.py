@@ -373,17 +373,22 @@ def docs(name: str) -> str:
     return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
-def test_the_page_has_a_complete_example() -> None:
-    program, printed = example_of(docs("checking-a-port.md"))
-    compile(program, "checking-a-port.md", "exec")
-    assert "from compare import Port, check" in program
+PAGES = ("checking-a-port.md", "checking-functions.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_has_a_complete_example(page: str) -> None:
+    program, printed = example_of(docs(page))
+    compile(program, page, "exec")
+    assert re.search("^from compare import .*check$", program, re.M)
     assert printed
     assert all(printed)
 
 
 @pytest.mark.slow
-def test_the_example_prints_what_the_page_shows(tmp_path: Path) -> None:
-    program, printed = example_of(docs("checking-a-port.md"))
+@pytest.mark.parametrize("page", PAGES)
+def test_the_example_prints_what_the_page_shows(page: str, tmp_path: Path) -> None:
+    program, printed = example_of(docs(page))
     (tmp_path / "example.py").write_text(program, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "example.py"],

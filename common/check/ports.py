@@ -10,7 +10,7 @@
     print(report)
 
 The functions follow the contract of `backends/` in their framework's own tensors, and take the
-parameters under your names, in your layout; docs/checking-a-port.md has a complete example.
+parameters under your names, in your layout; docs/checking-functions.md has a complete example.
 """
 
 from __future__ import annotations
