@@ -62,6 +62,7 @@ class Tape:
         given: key -> tensors that take the place of what is returned; None
             leaves one as it is.
         whole: whether an argument is not to be taken apart.
+        taps: keys in `given` whose own tensors arrive, not what they got.
 
     Attributes:
         notes: key -> `Note`, as each returned.
@@ -71,8 +72,9 @@ class Tape:
             do not lie below it.
     """
 
-    def __init__(self, inputs, given, whole):
+    def __init__(self, inputs, given, whole, taps=()):
         self.inputs, self.given, self.whole = inputs, given, whole
+        self.taps = taps
         self.notes, self.seen, self.arrived = {}, [], {}
         self.touched = defaultdict(set)
         self._counts, self._running = Counter(), []
@@ -104,7 +106,7 @@ class Tape:
         self.seen.append((inputs, tensors(flat)))
         if key not in self.given:
             return returned
-        self.arrived[key] = inputs
+        self.arrived[key] = tensors(flat) if key in self.taps else inputs
         return jax.tree.unflatten(tree, exchanged(flat, self.given[key]))
 
     def touch(self, path):

@@ -6,6 +6,7 @@ from itertools import count
 import jax.numpy as jnp
 import optax
 from common.contract.code import source_of
+from common.contract.labels import IGNORED
 from common.contract.net import Answer, Call, Leaf
 from common.errors import Refused
 
@@ -35,6 +36,7 @@ class Net:
         names: of the inputs, if it is called with keywords.
         mode: "eager", or "jit": each part compiled as one. What stands
             between layers is run op by op in any mode, as elsewhere.
+        kind: makes a pure function of it; None: found by its base class.
 
     See: https://docs.jax.dev/en/latest/_autosummary/jax.vjp.html
     """
@@ -42,9 +44,9 @@ class Net:
     framework = "jax"
     doubles = True
 
-    def __init__(self, module, names=None, mode="eager"):
+    def __init__(self, module, names=None, mode="eager", kind=None):
         self.mode = mode
-        self._kind = kind_of(module)(module, names)
+        self._kind = (kind or kind_of(module))(module, names)
         self._leaves = list(self._kind.leaves())
         self._notes, self._touched = {}, {}
         self._compiled, self._draws = {}, count()
@@ -67,7 +69,7 @@ class Net:
             ]
             kind = kinds.get(owners[0], kind)
             owners = tuple(dict.fromkeys((*owners, *users)))
-            found.append(Leaf(name, owners, kind, to_array(value), trained))
+            found.append(Leaf(name, owners, kind, of_leaf(value), trained))
         return found
 
     def _held(self, path):
@@ -84,7 +86,7 @@ class Net:
 
     def record(self, values, inputs, train):
         """As `common.contract.net.Net.record`."""
-        settle(values)
+        settle((*values.values(), *inputs))
         outputs, _, _, seen, tape = self._kind.run(
             *to_tensors((values, inputs)), {}, self._draw(), train, Tape
         )
@@ -99,7 +101,7 @@ class Net:
 
     def run(self, asked):
         """As `common.contract.net.Net.run`."""
-        settle(asked.values)
+        settle((*asked.values.values(), *asked.inputs))
         held = self._held(asked.part[0] if asked.part else "")
         trained = [name for name, is_trained in held.items() if is_trained]
         buffers = [
@@ -153,7 +155,7 @@ class Net:
 
         def start(inputs, given, whole):
             if key is None or not key[0]:
-                return Tape(inputs, given, whole)
+                return Tape(inputs, given, whole, asked.taps)
             return Reach(self._notes, key, inputs, given, whole)
 
         def part(asks, fixed, draw):
@@ -185,7 +187,7 @@ class Net:
 
     def loss(self, function, outputs, labels):
         """As `common.contract.net.Net.loss`."""
-        settle(dict(enumerate(outputs)))
+        settle(outputs)
         labels = np.asarray(labels)
         if labels.dtype.kind in "iu":
             labels = labels.astype(np.int32)
@@ -220,12 +222,17 @@ def is_setting(value):
 def usual_loss(outputs, labels):
     """Softmax cross-entropy of classes, the mean of squares of targets.
 
+    The mean over labels that are not IGNORED. Differs: optax knows none.
+
     See: https://optax.readthedocs.io/en/latest/api/losses.html
     """
     if jnp.issubdtype(labels.dtype, jnp.inexact):
         return ((outputs - labels.astype(outputs.dtype)) ** 2).mean()
-    losses = optax.softmax_cross_entropy_with_integer_labels(outputs, labels)
-    return losses.mean()
+    counted = labels != IGNORED
+    losses = optax.softmax_cross_entropy_with_integer_labels(
+        outputs, jnp.where(counted, labels, 0)
+    )
+    return losses.mean(where=counted)
 
 
 def forwards(part):
@@ -290,7 +297,7 @@ def settle(arrays):
 
     Differs: 64-bit types exist only if asked for.
     """
-    doubles = any(x.dtype == np.float64 for x in arrays.values())
+    doubles = any(x.dtype == np.float64 for x in arrays)
     jax.config.update("jax_enable_x64", doubles)
     jax.config.update("jax_default_matmul_precision", "highest")
 
@@ -303,6 +310,13 @@ def to_tensors(tree):
 def to_array(tensor):
     """A copy in NumPy."""
     return np.array(tensor)
+
+
+def of_leaf(value):
+    """A leaf in NumPy, which has no bfloat16 and does not call it a float."""
+    return to_array(
+        value.astype(np.float32) if value.dtype == jnp.bfloat16 else value
+    )
 
 
 def to_arrays(tensors):

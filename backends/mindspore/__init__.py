@@ -70,4 +70,5 @@ INFO = Info(
     # Measured on [-20, 0] in 2.10.0: 8.2e-6, where NumPy's is 1.9e-7.
     exp_error=8.5e-6,
     modules=("mindspore.nn.cell.Cell",),
+    doubles=False,
 )

@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import count
 
 from common.contract.code import source_of
+from common.contract.labels import IGNORED
 from common.contract.net import Answer, Call, Leaf
 
 import mindspore
@@ -77,7 +78,7 @@ class Net:
                 one.name,
                 tuple(one.owners),
                 one.kind,
-                to_array(one.tensor),
+                of_leaf(one.tensor),
                 one.trained,
             )
             for one in held(self.module)
@@ -127,7 +128,7 @@ class Net:
 
         def objective(*starts):
             inputs, given = shared(asked, starts)
-            with watched(root, None, given, arrived):
+            with watched(root, None, given, arrived, asked.taps):
                 outputs[:] = tensors(call(*inputs))
             ends = [(outputs, asked.cotangents or [None] * len(outputs))]
             for key, some in asked.arrived_cotangents.items():
@@ -200,16 +201,21 @@ class Net:
 
 
 def usual_loss(outputs, labels):
-    """Softmax cross-entropy of classes, the mean of squares of targets."""
+    """Softmax cross-entropy of classes, the mean of squares of targets.
+
+    The mean over labels that are not IGNORED, which is the default here too.
+    """
     if labels.is_floating_point():
         return ops.square(outputs - labels).mean()
     return ops.cross_entropy(
-        outputs.reshape(-1, outputs.shape[-1]), labels.reshape(-1)
+        outputs.reshape(-1, outputs.shape[-1]),
+        labels.reshape(-1),
+        ignore_index=IGNORED,
     )
 
 
 @contextmanager
-def watched(root, seen, given, arrived):
+def watched(root, seen, given, arrived, taps=()):
     """Look at every call of a Cell under a root, or put something in its place.
 
     Not by hooks: a Cell that has a bprop takes none, without a word (2.10.0).
@@ -220,6 +226,7 @@ def watched(root, seen, given, arrived):
             those tensors, and what it returned; None: nothing is.
         given: key -> tensors that take the place of what is returned.
         arrived: filled with key -> the tensors that such a call was made with.
+        taps: keys of such calls that arrive with what they returned.
     """
     counts, paths = Counter(), {}
     for path, cell in walked(root):
@@ -241,7 +248,7 @@ def watched(root, seen, given, arrived):
             seen(key, cell, made, before, returned)
         if key not in given:
             return returned
-        arrived[key] = before
+        arrived[key] = tensors(returned) if key in taps else before
         filled = [
             old if new is None else new.copy()
             for old, new in zip(tensors(returned), given[key], strict=True)
@@ -410,6 +417,13 @@ def is_tensor(x):
 def to_tensor(array):
     """A copy, so that nothing changes what is kept."""
     return Tensor(np.array(array, order="C"))
+
+
+def of_leaf(tensor):
+    """A leaf in NumPy, which has no bfloat16."""
+    if tensor.dtype == mindspore.bfloat16:
+        return to_array(tensor.astype(mindspore.float32))
+    return to_array(tensor)
 
 
 def to_array(tensor):

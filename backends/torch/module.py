@@ -7,8 +7,11 @@ from dataclasses import replace
 from functools import partial
 
 from common.contract.code import source_of
+from common.contract.labels import IGNORED
 from common.contract.net import Answer, Call, Leaf
+from common.errors import Refused
 from torch.nn import functional
+from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 import numpy as np
@@ -44,7 +47,7 @@ class Net:
         """The copy that computes in a dtype, in training or evaluation."""
         if dtype not in self._copies:
             kind = getattr(torch, dtype)
-            self._copies[dtype] = copy.deepcopy(self.module).to(kind)
+            self._copies[dtype] = copy.deepcopy(self.module).to("cpu", kind)
         return self._copies[dtype].train(train)
 
     def leaves(self):
@@ -62,14 +65,14 @@ class Net:
                     first = (name, type(module).__name__, tensor, trained, [])
                     found.setdefault(id(tensor), first)[-1].append(path)
         return [
-            Leaf(name, tuple(owners), kind, to_array(tensor), bool(trained))
+            Leaf(name, tuple(owners), kind, of_leaf(tensor), bool(trained))
             for name, kind, tensor, trained, owners in found.values()
         ]
 
     def record(self, values, inputs, train):
         """As `common.contract.net.Net.record`."""
         calls, self._recorded = [], {}
-        dtype = dtype_of(values)
+        dtype = dtype_of(*values.values(), *inputs)
         root = self._in(dtype, train)
 
         def seen(key, module, asked, returned):
@@ -108,7 +111,8 @@ class Net:
 
     def _run(self, asked):
         """The same, with whatever noise there is."""
-        root = self._in(dtype_of(asked.values), asked.train)
+        dtype = dtype_of(*asked.values.values(), *asked.inputs)
+        root = self._in(dtype, asked.train)
         path = asked.part[0] if asked.part else ""
         part = root.get_submodule(path)
         names = held_names(root, path)  # of the part's leaves -> the root's
@@ -133,7 +137,8 @@ class Net:
             n: buffers.get(name, values[name]) for n, name in names.items()
         }
         arrived = {}
-        with watched(root, None, self._in_place_of(given), arrived):
+        others = self._in_place_of(given)
+        with watched(root, None, others, arrived, asked.taps):
             args, kwargs = self._called_with(asked.part, inputs)
             outputs = self._called(part, held, args, kwargs, asked)
         outputs = tensors(tree_flatten(outputs)[0])
@@ -218,17 +223,22 @@ def seed(number):
 
 
 def usual_loss(outputs, labels):
-    """Softmax cross-entropy of classes, the mean of squares of targets."""
+    """Softmax cross-entropy of classes, the mean of squares of targets.
+
+    The mean over labels that are not IGNORED, which is PyTorch's default too.
+    """
     if labels.is_floating_point():
         return functional.mse_loss(outputs, labels.to(outputs.dtype))
     classes = outputs.shape[-1]
     return functional.cross_entropy(
-        outputs.reshape(-1, classes), labels.reshape(-1).long()
+        outputs.reshape(-1, classes),
+        labels.reshape(-1).long(),
+        ignore_index=IGNORED,
     )
 
 
 @contextmanager
-def watched(root, seen, given=None, arrived=None):
+def watched(root, seen, given=None, arrived=None, taps=()):
     """Look at every call of a module under a root, or answer in its place.
 
     Args:
@@ -238,6 +248,7 @@ def watched(root, seen, given=None, arrived=None):
         given: key -> the tree and leaves that the call returned when it was
             recorded, and tensors for those among them; None leaves one.
         arrived: filled with key -> the tensors that such a call was made with.
+        taps: keys of such calls that are made: with those that it returned.
     """
     given = given or {}
     counts, stack, undo = Counter(), [], []
@@ -250,7 +261,7 @@ def watched(root, seen, given=None, arrived=None):
             # Something in place may change them before the call returns.
             leaves = replaced(leaves, [x.clone() for x in tensors(leaves)])
             stack.append((key, (spec, leaves)))
-            if key in given:
+            if key in given and key not in taps:
                 arrived[key] = tensors(leaves)
 
         return before
@@ -267,8 +278,10 @@ def watched(root, seen, given=None, arrived=None):
             if key not in given:
                 return forward(*args, **kwargs)
             spec, leaves, some = given[key]
-            if any(one is None for one in some):
+            if key in taps or any(one is None for one in some):
                 leaves, spec = tree_flatten(forward(*args, **kwargs))
+            if key in taps:
+                arrived[key] = tensors(leaves)
             some = [one if one is None else one.clone() for one in some]
             return tree_unflatten(replaced(leaves, some), spec)
 
@@ -346,9 +359,9 @@ def to_start(array, differentiated):
     )
 
 
-def dtype_of(values):
+def dtype_of(*values):
     """Which dtype is computed in: that of the floats."""
-    kinds = [a.dtype.name for a in values.values() if a.dtype.kind == "f"]
+    kinds = [a.dtype.name for a in values if a.dtype.kind == "f"]
     return kinds[0] if kinds else "float32"
 
 
@@ -382,6 +395,26 @@ def to_tensor(array):
 def to_array(tensor):
     """A copy in NumPy."""
     return tensor.detach().cpu().numpy().copy()
+
+
+def of_leaf(tensor):
+    """A leaf in NumPy, which has no bfloat16.
+
+    Raises:
+        Refused: it holds no numbers that could be set to others.
+    """
+    if is_lazy(tensor):
+        raise Refused(
+            "a lazy module's weights are not there yet; call it once before"
+        )
+    if tensor.is_meta or tensor.is_quantized:
+        kind = "on the meta device" if tensor.is_meta else "quantised"
+        raise Refused(
+            f"weights are {kind}; give them as float32 or float64 numbers"
+        )
+    return to_array(
+        tensor.float() if tensor.dtype == torch.bfloat16 else tensor
+    )
 
 
 def arrays(tensors):

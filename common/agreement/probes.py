@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -53,36 +53,60 @@ def parted(first: Arrays, again: Arrays, allowed: Mapping[str, object]) -> str |
 
 
 def rounds_inside(session: Session, params: Arrays, images: Array, labels: Array) -> bool:
-    """Whether somebody who was given float64 computes part of it in float32.
+    """Whether somebody who was given float64 computes the loss in float32 somewhere.
 
-    Along random directions d, (L(p + h d) - L(p - h d)) / 2h has to be the slope that the gradient
-    says. In float64 it is, for h = 1e-10 as for 1e-4. What rounds to float32 has no part in the
+    Args:
+        session: opened in float64.
+        params: where.
+        images, labels: of one batch.
+    """
+    grads = gradients_of(session, params, images, labels)
+
+    def loss(at: Arrays) -> float:
+        return float(gradients_of(session, at, images, labels)["loss"])
+
+    value = float(grads["loss"])
+    return loses_small_moves(loss, params, value, grads, abs(value))
+
+
+def loses_small_moves(
+    function: Callable[[Arrays], float],
+    params: Arrays,
+    value: float,
+    grads: Arrays,
+    size: float,
+) -> bool:
+    """Whether a function that was given float64 computes part of it in float32.
+
+    Along random directions d, (L(p + h d) - L(p)) / h has to be the slope that the gradient says,
+    and so has (L(p + h d) - L(p - h d)) / 2h, which a larger h leaves right. In float64 they are,
+    the first for h = 1e-10 and the second for 1e-4. What rounds to float32 has no part in the
     first, because so small a move is lost, and in the second it has. Where a branch is detached
     neither is right: that may be meant, and is not what is asked here.
 
     Args:
-        session: opened in float64.
+        function: L, of the parameters.
         params: where; a direction moves every element in proportion to itself.
-        images, labels: of one batch.
+        value, grads: L and its slopes there.
+        size: of what L is a sum of: float64 rounds it to the last place of that.
     """
     draw = np.random.default_rng(4)
-    grads = gradients_of(session, params, images, labels)
 
-    def slope(way: Arrays, h: float) -> float:
-        ends = [{n: p + s * h * way[n] for n, p in params.items()} for s in (1, -1)]
-        up, down = (float(gradients_of(session, end, images, labels)["loss"]) for end in ends)
-        return (up - down) / (2 * h)
+    def moved(way: Arrays, h: float) -> float:
+        return function({name: p + h * way[name] for name, p in params.items()})
 
-    lost = 0
+    # What one step of float64 in the value makes of so small a move says nothing.
+    least = 64 * float(np.spacing(size)) / SMALL
     for _ in range(DIRECTIONS):
         way = {name: draw.normal(0, 1, p.shape) * np.abs(p) for name, p in params.items()}
         shares = [float(np.vdot(grads[name], way[name])) for name in params]
-        near, far = (abs(slope(way, h) - sum(shares)) for h in (SMALL, LARGE))
-        # What one step of float64 in the loss makes of so small a move says nothing.
-        least = 64 * float(np.spacing(abs(float(grads["loss"])))) / SMALL
-        other = near > max(OTHER_SLOPE * float(np.linalg.norm(shares)), least)
-        lost += other and far < (1 - MENDED) * near
-    return lost == DIRECTIONS
+        near = abs((moved(way, SMALL) - value) / SMALL - sum(shares))
+        if near <= max(OTHER_SLOPE * float(np.linalg.norm(shares)), least):
+            return False
+        far = (moved(way, LARGE) - moved(way, -LARGE)) / (2 * LARGE)
+        if abs(far - sum(shares)) >= (1 - MENDED) * near:
+            return False
+    return True
 
 
 def loss_factors(

@@ -15,10 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from common.check.ports import Report, check_functions
+from common.contract.given import as_arrays
 from common.contract.kinds import takes
+from common.contract.registry import find
 from common.entrants.port import Port
 from common.errors import Refused
 from common.modules.check import Options, check_modules
+from common.modules.door import refuse_class
+from common.modules.functions import Parameters
 from common.shown.module_page import CheckReport
 
 __all__ = ["CheckReport", "Port", "Report", "check"]
@@ -53,21 +57,22 @@ def check(
 ) -> CheckReport | Report:
     """Say whether a port agrees with its original, or where it parts.
 
-    Modules are held against each other layer by layer, forwards and backwards; a `Port` of
-    functions, or a backend, is trained along the referee's path.
+    Modules are held against each other layer by layer, forwards and backwards; so is a `Port` of
+    functions against a module, and two that name what lies between (`taps`). Other functions, or
+    a backend, are trained along the referee's path.
 
     Args:
         port: a module of any framework (linen's as (module, variables)); a `Port`; or the name or
             the folder of a backend that follows the contract.
-        reference: what is ported: a module or a `Port`, computing in the dtype it is given. None:
+        reference: what is ported: a module, or a `Port`, computing in the dtype it is given. None:
             the NumPy referee, for a registered model and a `Port` or a backend.
         inputs: an array, or several: in a tuple in order, in a dict by the names of arguments.
             Bytes are pixels and divided by 255, other integers are tokens. Of a `Port` one array,
             also under its older name `images`.
         labels: (n,) classes, (n, tokens) of them, or floats: targets. None, of modules: no loss.
         loss: of modules, (outputs, labels) -> the mean, in the framework's tensors: one for both,
-            or (the reference's, the port's). None: softmax cross-entropy of integers, the mean of
-            squares of floats.
+            or (the reference's, the port's). None: a `Port`'s own; of modules softmax
+            cross-entropy of integers, -100 left out of the mean, or the mean of squares of floats.
         train: modules: in training mode, their buffers compared afterwards.
         steps: modules: at so many states of a training the whole is judged; 0: the layers only.
         optimizer, lr, momentum, weight_decay, betas, eps: of the training.
@@ -77,7 +82,8 @@ def check(
             a report's `matched.mapping.save` writes it. None: it is found.
         only: modules: a pattern of the reference's layers, "layer3.*".
         seed: of all that is drawn.
-        params: of a `Port`: initial values, a dict by name or a tree of dicts.
+        params: of a `Port`: initial values, a dict by name or a tree of dicts; where one side is
+            a module, or there are taps, also (the reference's, the port's).
         model, style, batch_size, epochs: of a `Port` or a backend: a registered model instead of a
             reference, and as on the command line.
 
@@ -99,27 +105,20 @@ def check(
         "dtype": dtype,
         "seed": seed,
     }
-    kinds = takes(port), takes(reference)
-    if any(kinds):
-        if not all(kinds):
-            other = port if kinds[0] is None else reference
-            raise Refused(
-                f"one side is a module, the other a {type(other).__name__}: give a module on both "
-                "sides, or a Port of functions on both"
-            )
-        if inputs is None and images is None:
+    given = images if inputs is None else inputs
+    if layered(port, reference):
+        if given is None:
             raise Refused("check needs inputs, as the reference takes them")
-        losses = loss if isinstance(loss, tuple) else (loss, loss)
         options = Options(
             train=train,
             steps=steps,
             mapping=None if mapping is None else Path(mapping),
             only=only or "*",
-            losses=losses,
+            losses=both("loss", loss),
             **shared,
         )
-        given = images if inputs is None else inputs
-        return CheckReport.of(check_modules(port, reference, given, labels, options, mode))
+        leaves = parameters(both("params", params))
+        return CheckReport.of(check_modules(port, reference, given, labels, options, mode, leaves))
     if params is None:
         raise Refused(
             f"{type(port).__name__} is no module that is known, and a Port of functions needs "
@@ -129,7 +128,7 @@ def check(
         port,
         reference,
         params=params,
-        images=images if inputs is None else inputs,
+        images=given,
         labels=labels,
         model=model,
         style=style,
@@ -138,3 +137,45 @@ def check(
         epochs=epochs,
         **shared,
     )
+
+
+def layered(port: Any, reference: Any) -> bool:
+    """Whether both are held against each other as networks: a module is there, or a tap.
+
+    Raises:
+        Refused: a class instead of its instance; what is neither a module nor functions.
+    """
+    sides = {"reference": reference, "port": port}
+    for who, side in sides.items():
+        refuse_class(who, side)
+    modules = any(takes(side) for side in sides.values())
+    if not modules and not any(isinstance(side, Port) and side.taps for side in sides.values()):
+        return False
+    for who, side in sides.items():
+        if not takes(side) and not isinstance(side, Port):
+            known = ", ".join(name for one in find().values() for name in one.info.modules)
+            kind = f"{type(side).__module__}.{type(side).__qualname__}"
+            raise Refused(
+                f"the {who} is a {kind}, which is no module that can be taken; these are: {known}, "
+                "and a Port of functions"
+            )
+    return True
+
+
+def both(what: str, given: Any) -> tuple[Any, Any]:
+    """What is said for both sides at once, or for (the reference, the port)."""
+    if not isinstance(given, tuple):
+        return given, given
+    if len(given) != len(("reference", "port")):
+        raise Refused(
+            f"{what} are {len(given)}; give one for both, or (the reference's, the port's)"
+        )
+    return given
+
+
+def parameters(given: tuple[Any, Any]) -> tuple[Parameters | None, Parameters | None]:
+    """The parameters of Ports, by name; the same where they are given once."""
+    first = None if given[0] is None else Parameters(*as_arrays(given[0]))
+    if given[0] is given[1]:
+        return first, first
+    return first, None if given[1] is None else Parameters(*as_arrays(given[1]))

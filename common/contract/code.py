@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import inspect
 import warnings
+from collections.abc import Callable
 from textwrap import dedent
+from typing import Any
 
 #: A class's docstring of more lines is cut after the first: frameworks' are manuals.
 LINES = 6
@@ -31,6 +33,14 @@ def source_of(kind: type, method: str, made: str) -> str:
         if method in vars(base):
             break
     return "\n".join(found)
+
+
+def code_of(function: Callable[..., Any]) -> str | None:
+    """The code of a function; None of what was typed into an interpreter, or compiled."""
+    try:
+        return dedent(inspect.getsource(function))
+    except (OSError, TypeError):
+        return None
 
 
 def briefer(code: str) -> str:

@@ -152,6 +152,7 @@ class Info:
         declared: differences that it has by design.
         declared_layers: the same of layers.
         modules: base classes of the networks that its `module.py` takes, by their full names.
+        doubles: whether those compute in float64 throughout when they are given it.
     """
 
     title: str
@@ -171,6 +172,7 @@ class Info:
     declared: tuple[Declared, ...] = ()
     declared_layers: tuple[DeclaredLayer, ...] = ()
     modules: tuple[str, ...] = ()
+    doubles: bool = True
 
     def choices(self) -> tuple[str, ...]:
         """Every style, mode and data choice this backend has."""

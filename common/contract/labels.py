@@ -19,6 +19,9 @@ from common.errors import BadLabel
 Array = NDArray[Any]
 
 
+#: A label that `check`'s usual loss leaves out of the mean.
+IGNORED = -100
+
 #: The shape of one target of the registered regression.
 TARGET = (1,)
 

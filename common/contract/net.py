@@ -15,6 +15,9 @@ from typing import Any, Protocol
 
 from common.contract.arrays import Array, Arrays
 
+#: The kind of a call that only names the tensor which it is called with and returns.
+TAP = "Tap"
+
 #: One call of one module: its path ("" is the whole) and which of its calls, from 0.
 Key = tuple[str, int]
 
@@ -79,6 +82,7 @@ class Asked:
         inputs: of the part; floats have that dtype, too.
         part: a call that was recorded; None: the whole.
         given: what takes the place of the outputs of some calls; None leaves one as it is.
+        taps: those calls among them that are made nevertheless: what they return is what arrives.
         train: whether in training mode.
         cotangents: of the outputs; None: forwards only.
         arrived_cotangents: of what arrives at the calls in `given`.
@@ -91,6 +95,7 @@ class Asked:
     inputs: Tensors
     part: Key | None = None
     given: Mapping[Key, Some] = field(default_factory=dict)
+    taps: tuple[Key, ...] = ()
     train: bool = False
     cotangents: Some | None = None
     arrived_cotangents: Mapping[Key, Some] = field(default_factory=dict)
@@ -113,7 +118,7 @@ class Answer:
 
     Attributes:
         outputs: in order.
-        arrived: the inputs of each call in `given`, as they reached it.
+        arrived: the inputs of each call in `given`, as they reached it; a tap's outputs.
         buffers: the leaves that are no parameters, as they are afterwards.
         input_slopes: of every input.
         slopes: of the parameters that the part holds.

@@ -8,6 +8,7 @@ import itertools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,33 @@ class Port:
         framework: the backend whose tensors they take, "torch" for instance.
         forward: (params, images) -> logits (n, classes), or predictions (n, ...). The parameters
             are a dict by name, or the tree of dicts that they were given as.
+            Held against a module it may take several inputs, and return several tensors.
         loss: (logits, labels) -> the batch's mean, a scalar; or (params, logits, labels), of a
             loss with a penalty, told by how many arguments have no default.
         update: (params, lr, momentum, decay), of Adam (params, lr, betas, eps, decay), -> state,
             update(params, grads, state) -> params, state; parameters and gradients are dicts by
             name ("a.b" of a tree), the state is whatever they like; None: the backend's own.
         correct: (logits, labels) -> how many are right; None: the backend's own.
+        taps: whether `forward` takes one more argument, `tap`, and names what is judged between
+            its inputs and its outputs: `x = tap("conv1", x)`, in the order of computation.
     """
 
     framework: str
-    forward: Callable[[Any, Any], Any]
+    forward: Callable[..., Any]
     loss: Callable[..., Any]
     update: Callable[..., Any] | None = None
     correct: Callable[[Any, Any], Any] | None = None
+    taps: bool = False
+
+    @property
+    def untapped(self) -> Callable[..., Any]:
+        """The forward pass, none of its names heard."""
+        return partial(self.forward, tap=passed) if self.taps else self.forward
+
+
+def passed(name: str, tensor: Any) -> Any:
+    """A tap that nobody listens to."""
+    return tensor
 
 
 class PortSession(LocalSession):
@@ -96,7 +111,7 @@ class PortSession(LocalSession):
         """Take the port's functions for the backend's."""
         port, backend = self._port, self._import
         told = OPTIMIZERS[plan["optimizer"]].told
-        refuse_arguments(f"the {self._who}'s forward", port.forward, ("params", "images"))
+        refuse_arguments(f"the {self._who}'s forward", port.untapped, ("params", "images"))
         takes = ("params",) if sees_parameters(port.loss) else ()
         refuse_arguments(f"the {self._who}'s loss", port.loss, (*takes, "logits", "labels"))
         if port.update is not None:
@@ -109,7 +124,7 @@ class PortSession(LocalSession):
         self._classifies = registered.classifies if registered else plan["model"] != REGRESSION
         self._axes: dict[str, Names] = {}  # nobody knows: its arrays stay as they are
         accuracy = backend("accuracy")
-        self._make_forward = lambda params: port.forward
+        self._make_forward = lambda params: port.untapped
         self._loss_of, self._loss_alone = port.loss, None
         if takes:
             self._see_parameters()

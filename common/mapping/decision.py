@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice, permutations
+from itertools import chain, islice, permutations
 
 from common.contract.arrays import Array, Arrays
 from common.mapping.mapping import Entry, WeightMap
@@ -137,13 +137,20 @@ def _by_module(entries: Sequence[Entry]) -> dict[str, list[Entry]]:
 
 
 def combinations(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    """Every choice of candidates, the most plausible first; those `together` move together."""
+    """Every choice of candidates, the most plausible first; those `together` move together.
+
+    All second ones come second: who turns one weight round often turns all, and of many modules
+    that can only be asked as one the rest is never reached.
+    """
     groups = list(dict.fromkeys(entry.together for entry in entries))
     many = {entry.together: 1 + len(entry.candidates) for entry in entries}
-    for total in range(sum(many.values()) - len(many) + 1):
-        for numbers in _summing([many[group] for group in groups], total):
-            at = dict(zip(groups, numbers, strict=True))
-            yield [_taken(entry, at[entry.together]) for entry in entries]
+    sizes = [many[group] for group in groups]
+    early = (0,) * len(sizes), tuple(min(1, size - 1) for size in sizes)
+    summing = (_summing(sizes, total) for total in range(sum(sizes) - len(sizes) + 1))
+    others = (one for some in summing for one in some if one not in early)
+    for numbers in chain(dict.fromkeys(early), others):
+        at = dict(zip(groups, numbers, strict=True))
+        yield [_taken(entry, at[entry.together]) for entry in entries]
 
 
 def _summing(sizes: Sequence[int], total: int) -> Iterator[tuple[int, ...]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,21 @@ import numpy as np
 from common.contract.arrays import Array, Arrays
 from common.contract.given import as_array
 from common.contract.info import DTYPES
-from common.contract.kinds import net_of
-from common.contract.net import Net, Tensors
+from common.contract.net import Leaf, Net, Tensors
 from common.contract.optimizers import OPTIMIZERS
+from common.entrants.port import Port, sees_parameters
 from common.errors import Refused
+from common.mapping.mapping import WeightMap, taking_part
+from common.modules import door
 from common.modules.causes.likely import likely_cause
+from common.modules.functions import Parameters, side_of
+from common.modules.guard import NotRunError, Refusing
+from common.modules.held import Place, faulty
 from common.modules.judging import Judge, Step
+from common.modules.layout import Layout
+from common.modules.matched import Matched, rounded
 from common.modules.matching import match
+from common.modules.probes import random_in_port
 from common.modules.report import ModuleReport, first_wrong
 from common.modules.units import LossFunction
 
@@ -59,7 +67,13 @@ class Options:
 
 
 def examine(
-    reference: Net, port: Net, inputs: Tensors, labels: Array | None, options: Options
+    reference: Net,
+    port: Net,
+    inputs: Tensors,
+    labels: Array | None,
+    options: Options,
+    *,
+    same: bool = False,
 ) -> ModuleReport:
     """Put both side by side, and judge.
 
@@ -68,35 +82,82 @@ def examine(
         inputs: as the reference takes them.
         labels: of the examples; None: no loss.
         options: how.
+        same: whether both take the same leaves, under the same names and in the same layout.
 
     Raises:
         Refused: what cannot be compared at all.
     """
     started = time.perf_counter()
-    matched = match(
-        reference,
-        port,
-        inputs,
-        train=options.train,
-        dtype=options.dtype,
-        seed=options.seed,
-        mapping=options.mapping,
-    )
+    door.refuse_float32_only(reference)
+    reference = Refusing(reference)
+    try:
+        matched = match(
+            reference,
+            port,
+            inputs,
+            train=options.train,
+            dtype=options.dtype,
+            seed=options.seed,
+            mapping=options.mapping,
+            same=same,
+        )
+    except NotRunError as error:
+        return not_run(error, options, started)
+    door.refuse_only(matched, options.only)
+    outputs = rounded(matched.reference.outputs, "float64")
+    if labels is not None:
+        if options.losses[0] is None:
+            door.refuse_labels(labels, outputs)
+        reference.loss(options.losses[0], outputs, labels)
+    random = random_in_port(matched)
+    probes = {
+        "repeats": True,
+        "float64": True,
+        "port_repeats": random is None,
+        "port_finite": all(np.isfinite(one).all() for one in matched.port.outputs),
+    }
+    update = update_of(options, trained(matched.reference.leaves.values()))
     judge = Judge(
-        matched,
-        options.seed,
-        labels,
-        options.losses,
-        options.only,
-        update_of(
-            options, [name for name, leaf in matched.reference.leaves.items() if leaf.trained]
-        ),
-        options.steps,
+        matched, options.seed, labels, options.losses, options.only, update, options.steps
     )
     held = judge.judged()
     first = first_wrong(held)
     cause = None if first is None else likely_cause(judge, first)
-    return ModuleReport(matched, held, time.perf_counter() - started, cause)
+    if random is not None and cause is None:
+        held = [random]  # its numbers say nothing
+    return ModuleReport(matched, held, time.perf_counter() - started, cause, probes)
+
+
+def not_run(error: NotRunError, options: Options, started: float) -> ModuleReport:
+    """The report on a port that raises when it is first run."""
+    leaves = [list(side.leaves.values()) for side in (error.reference, error.port)]
+    nothing = WeightMap((), taking_part(leaves[0]), taking_part(leaves[1]))
+    layouts = [Layout(tuple(range(one.ndim))) for one in error.port.inputs]
+    matched = Matched(
+        error.reference,
+        error.port,
+        nothing,
+        [],
+        layouts,
+        {},
+        {},
+        (),
+        train=options.train,
+        dtype=options.dtype,
+    )
+    place = Place("", "", "forward", "whole", "output")
+    held = [faulty(place, f"raised {error.words}", options.dtype)]
+    return ModuleReport(
+        matched,
+        held,
+        time.perf_counter() - started,
+        probes={"repeats": True, "float64": True, "port_repeats": None, "port_finite": None},
+    )
+
+
+def trained(leaves: Iterable[Leaf]) -> list[str]:
+    """The names of the parameters."""
+    return [leaf.name for leaf in leaves if leaf.trained]
 
 
 def update_of(options: Options, names: Sequence[str]) -> Step:
@@ -124,32 +185,96 @@ def check_modules(
     labels: Any,
     options: Options,
     mode: str = "eager",
+    params: tuple[Parameters | None, Parameters | None] = (None, None),
 ) -> ModuleReport:
     """Hold a module against another, both in this process.
 
     Args:
-        port, reference: modules that some backend takes (`common.contract.kinds`).
+        port, reference: modules that some backend takes (`common.contract.kinds`), or Ports.
         inputs: an array, or several: in a tuple in order, in a dict by the names of arguments.
         labels: of the examples, or None.
         options: how.
         mode: of the port: "eager" or "jit".
+        params: of Ports: the reference's, the port's.
 
     Raises:
         Refused: what cannot be compared at all.
     """
-    if options.optimizer not in OPTIMIZERS:
-        raise Refused(f"unknown {options.optimizer!r}; there are {', '.join(OPTIMIZERS)}")
-    for word, known in ((options.dtype, DTYPES), (mode, NET_MODES)):
+    refuse_options(options, mode)
+    for who, given in (("reference", reference), ("port", port)):
+        door.refuse_class(who, given)
+    names, arrays = given_inputs(inputs)
+    functions = isinstance(reference, Port) and isinstance(port, Port)
+    options = replace(options, losses=own_losses(options.losses, (reference, port)))
+    return examine(
+        side_of("reference", reference, params[0], names, "eager"),
+        side_of("port", port, params[1], names, mode),
+        arrays,
+        given_labels(labels),
+        options,
+        same=functions and params[0] is params[1],
+    )
+
+
+def own_losses(
+    given: tuple[LossFunction | None, LossFunction | None], sides: tuple[Any, Any]
+) -> tuple[LossFunction | None, LossFunction | None]:
+    """The losses that are given, and of Ports, where none is, their own."""
+    for loss, side in zip(given, sides, strict=True):
+        if loss is None and isinstance(side, Port) and sees_parameters(side.loss):
+            raise Refused(
+                "the loss of a Port takes the parameters, too; as a network it is held with a "
+                "loss of (outputs, labels): give loss="
+            )
+    first, second = (
+        loss or (side.loss if isinstance(side, Port) else None)
+        for loss, side in zip(given, sides, strict=True)
+    )
+    return first, second
+
+
+def refuse_options(options: Options, mode: str) -> None:
+    """Refuse words that are not known, and numbers that no training can have.
+
+    Raises:
+        Refused: the first of them.
+    """
+    words = (
+        (options.optimizer, tuple(OPTIMIZERS)),
+        (options.dtype, DTYPES),
+        (mode, NET_MODES),
+    )
+    for word, known in words:
         if word not in known:
             raise Refused(f"unknown {word!r}; there are {', '.join(known)}")
-    names, arrays = given_inputs(inputs)
-    return examine(
-        net_of(reference, names),
-        net_of(port, names, mode),
-        arrays,
-        None if labels is None else as_array("labels", labels),
-        options,
+    if not isinstance(options.steps, int) or options.steps < 0:
+        raise Refused(f"steps={options.steps!r}; give a whole number, 0 for the layers only")
+    if not isinstance(options.seed, int) or options.seed < 0:
+        raise Refused(f"seed={options.seed!r}; give a whole number from 0 up")
+    beta1, beta2 = options.betas
+    numbers = (
+        ("lr", options.lr, 0.0, np.inf),
+        ("momentum", options.momentum, 0.0, 1.0),
+        ("weight_decay", options.weight_decay, 0.0, np.inf),
+        ("betas", beta1, 0.0, 1.0),
+        ("betas", beta2, 0.0, 1.0),
+        ("eps", options.eps, 0.0, np.inf),
     )
+    for name, number, least, most in numbers:
+        if not least <= number < most:
+            raise Refused(f"{name}={number!r}; give a number, {least:g} <= {name} < {most:g}")
+
+
+def given_labels(labels: Any) -> Array | None:
+    """The labels, if there are any; true and false are the classes 1 and 0.
+
+    Raises:
+        Refused: what is no array of numbers.
+    """
+    if labels is None:
+        return None
+    array = as_array("labels", labels)
+    return array.astype("int64") if array.dtype == bool else array
 
 
 def given_inputs(inputs: Any) -> tuple[tuple[str, ...] | None, Tensors]:
@@ -169,4 +294,5 @@ def given_inputs(inputs: Any) -> tuple[tuple[str, ...] | None, Tensors]:
         f"inputs[{i}]" if len(inputs) > 1 else "inputs" for i in range(len(inputs))
     )
     arrays = tuple(as_array(name, one) for name, one in zip(told, inputs, strict=True))
+    door.refuse_inputs(told, arrays)
     return names, tuple(one / np.float32(255) if one.dtype == np.uint8 else one for one in arrays)

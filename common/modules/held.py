@@ -24,7 +24,7 @@ class Place:
         layer: of the reference; "" is the whole network, or what leaves it.
         port_layer: the port's.
         stage: "forward", "loss", "backward".
-        unit: "layer", run alone; "wiring", what leads into it; "whole".
+        unit: "layer", run alone; "wiring", what leads into it; "tap", what leads to it; "whole".
         tensor: in words.
         number: which call of the layer, from 0.
     """
@@ -162,6 +162,7 @@ def found(place: Place, value: Array, right: Array, limit: Array, dtype: str, ju
     worst = (np.where(np.isinf(limit), 0.0, error) if is_right else beyond).argmax()
     index = tuple(int(i) for i in np.unravel_index(worst, error.shape))
     most = float(np.max(np.abs(right), initial=0.0, where=np.isfinite(right)))
+    fault = None if is_right else missing(value, right)
     return Held(
         place,
         bool(is_right),
@@ -175,4 +176,22 @@ def found(place: Place, value: Array, right: Array, limit: Array, dtype: str, ju
         judged,
         int(np.isinf(limit).sum()),
         right.size,
+        fault,
     )
+
+
+def missing(value: Array, right: Array) -> str | None:
+    """In words, where one has NaN and the other a number."""
+    ours, theirs = np.isnan(value), np.isnan(right)
+    for only, words, other in (
+        (ours & ~theirs, "is NaN", right),
+        (theirs & ~ours, "of the reference is NaN", value),
+    ):
+        if only.any():
+            at = tuple(int(i) for i in np.argwhere(only)[0])
+            who = "reference" if other is right else "port"
+            return (
+                f"{words} in {only.sum()} of {right.size} elements, first at {list(at)}, where "
+                f"the {who} has {other[at]:.9g}"
+            )
+    return None

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.net import Key, Some
-from common.modules.held import Held, Place
+from common.modules.held import Held, Place, faulty
 from common.modules.links import Link
 from common.modules.matched import Matched, rounded
 from common.modules.units import (
@@ -62,12 +62,14 @@ class Judge:
         forwards: list[Held] = []
         backwards: list[list[Held]] = []
         for mine, theirs in self.matched.keys:
-            place = Place(mine[0], theirs[0], "forward", "wiring", "", mine[1])
+            tap = mine[0] in self.matched.taps
+            unit = "tap" if tap else "wiring"
+            place = Place(mine[0], theirs[0], "forward", unit, "", mine[1])
             forwards += wiring.arrived(place, mine, theirs)
             if not all_right(forwards):
                 return forwards
             slopes = list(wiring.given_slopes(replace(place, stage="backward"), mine, theirs))
-            if fnmatchcase(mine[0], self.only):
+            if not tap and fnmatchcase(mine[0], self.only):
                 ahead, back = self._layer(mine, theirs)
                 forwards += ahead
                 slopes += back
@@ -76,11 +78,25 @@ class Judge:
             backwards.append(slopes)
         place = Place("", "", "forward", "wiring", "")
         forwards += wiring.outputs(place, self.matched.returned)
+        forwards += self._other_outputs(place)
         place = replace(place, stage="backward")
-        last = [*wiring.slopes(place), *wiring.input_slopes(place, self._inputs())]
+        last = [*wiring.slopes(place)][::-1]
+        last += wiring.input_slopes(place, self._inputs())
         found = forwards + self._loss()
         found += [held for slopes in reversed(backwards) for held in slopes] + last
         return found + list(self._whole()) if all_right(found) else found
+
+    def _other_outputs(self, place: Place) -> list[Held]:
+        """Outputs that have another shape than the reference's, or are none."""
+        ours, links = self.matched.port.outputs, self.matched.returned
+        ats = {link.at for link in links if link is not None}
+        lost = [one for at, one in enumerate(self.matched.reference.outputs) if at not in ats]
+        other = [one for one, link in zip(ours, links, strict=True) if link is None]
+        if not lost or (ours and not other):
+            return []
+        words = f"has shape {other[0].shape}" if other else "is no tensor"
+        words = f"{words}, the reference's has {lost[0].shape}"
+        return [faulty(replace(place, tensor="output"), words, self.matched.dtype)]
 
     def _wiring(self) -> Unit:
         outputs = rounded(self.matched.reference.outputs, self.matched.dtype)

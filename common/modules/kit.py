@@ -222,6 +222,9 @@ class KitNet:
         Refused: by every call, too: it is no kit, is damaged, or was not asked that.
     """
 
+    #: Whether it may referee was asked when it was written.
+    believed = True
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         try:

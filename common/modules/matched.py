@@ -62,6 +62,7 @@ class Matched:
         returned: of the outputs of the whole.
         train: whether in training mode.
         dtype: of the run.
+        taps: the paths among the pairs that stand for what is returned there: no layers.
     """
 
     reference: Side
@@ -74,12 +75,37 @@ class Matched:
     returned: Links
     train: bool
     dtype: str
+    taps: frozenset[str] = frozenset()
+
+    @property
+    def unlinked(self) -> list[str]:
+        """Outputs that only one side has, in words."""
+        ats = {link.at for link in self.returned if link is not None}
+        words = [
+            f"output {at} {one.shape} of the reference has no counterpart in the port"
+            for at, one in enumerate(self.reference.outputs)
+            if at not in ats
+        ]
+        return words + [
+            f"output {at} {one.shape} of the port has no counterpart in the reference"
+            for at, (one, link) in enumerate(zip(self.port.outputs, self.returned, strict=True))
+            if link is None
+        ]
 
     @property
     def keys(self) -> list[tuple[Key, Key]]:
         """Every call of every pair, in the order in which the reference makes them."""
         port = {pair.reference: pair.port for pair in self.pairs}
         return [(key, (port[key[0]], key[1])) for key in self.reference.calls if key[0] in port]
+
+
+def tapped(side: Side, paths: Iterable[str]) -> Side:
+    """A side whose calls of some paths are made with what they return."""
+    calls = {
+        key: replace(call, inputs=call.outputs) if call.path in paths else call
+        for key, call in side.calls.items()
+    }
+    return replace(side, calls=calls)
 
 
 def values_of(leaves: Iterable[Leaf], seed: int, dtype: str) -> Arrays:

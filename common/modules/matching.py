@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
 
-from common.agreement.probes import parted
 from common.contract.arrays import Array, Arrays, cast
-from common.contract.net import Asked, Net, Tensors
-from common.errors import Refused, one_line
+from common.contract.net import TAP, Asked, Leaf, Net, Tensors
+from common.errors import Killed, Refused, TimedOut, Unavailable, one_line
 from common.mapping.decision import decide
 from common.mapping.mapping import WeightMap, load
 from common.mapping.proposal import propose
+from common.modules.door import refuse_leaves, refuse_tokens
 from common.modules.expected import largest
+from common.modules.functions import same_leaves
+from common.modules.guard import NotRunError, refusing
 from common.modules.layout import USUAL, Layout, Map
 from common.modules.links import linked, there
 from common.modules.matched import (
@@ -25,10 +28,12 @@ from common.modules.matched import (
     maps_of,
     recorded,
     rounded,
+    tapped,
     values_of,
     with_links,
 )
-from common.modules.parts import pairs
+from common.modules.parts import pairs, taps
+from common.modules.probes import refuse_as_referee
 from common.modules.units import filled
 
 #: So many ways to order the axes of all inputs are tried.
@@ -47,6 +52,7 @@ def match(
     dtype: str,
     seed: int,
     mapping: Path | None = None,
+    same: bool = False,
 ) -> Matched:
     """Put both side by side.
 
@@ -57,68 +63,83 @@ def match(
         dtype: of the run.
         seed: of what is drawn.
         mapping: a file that says how the port's weights are made; None: it is found.
+        same: whether both take the same leaves.
 
     Raises:
-        Refused: the reference answers at random, or computes in another dtype than it is given;
-            the port does not run on the inputs; a mapping that does not fit.
+        Refused: the reference cannot referee (`refuse_as_referee`); leaves that are no numbers; a
+            mapping that does not fit.
+        NotRunError: the port raises.
     """
     inputs = rounded(inputs, dtype)
-    original = of_reference(reference, values_of(reference.leaves(), seed, dtype), inputs, train)
-    layouts, ours = of_port(port, inputs, train, dtype)
+    leaves = leaves_of("reference", reference), leaves_of("port", port)
+    original = of_reference(reference, values_of(leaves[0], seed, dtype), inputs, train)
+    layouts, ours = of_port(port, inputs, train, dtype, original)
 
     def matched(weights: WeightMap) -> Matched:
         values = {**ours.values, **weights.apply(original.values, dtype)}
-        side = recorded(port, values, ours.inputs, train)
+        try:
+            side = recorded(port, values, ours.inputs, train)
+        except Exception as cause:
+            raise NotRunError(original, ours, one_line(cause)) from cause
+        calls = list(original.calls.values()), list(side.calls.values())
         found = pairs(
             [(entry.port, entry.source.reference) for entry in weights.entries],
             (original.layers, side.layers),
-            (list(original.calls.values()), list(side.calls.values())),
+            calls,
         )
+        named = taps(calls, found)
+        paths = frozenset(pair.reference for pair in named)
+        sides = tapped(original, paths), tapped(side, paths)
+        found = sorted([*found, *named], key=lambda pair: original.order[pair.reference])
         both = Matched(
-            original, side, weights, found, layouts, {}, {}, (), train=train, dtype=dtype
+            *sides, weights, found, layouts, {}, {}, (), train=train, dtype=dtype, taps=paths
         )
         return with_links(both)
 
     leaves = list(original.leaves.values()), list(ours.leaves.values())
     if mapping is not None:
         return matched(load(mapping, *leaves))
+    if same:
+        return matched(same_leaves(*leaves))
     return decided(matched, lambda maps: propose(*leaves, original.order, ours.order, maps))
 
 
 def of_reference(net: Net, values: Arrays, inputs: Tensors, train: bool) -> Side:
     """The reference's run in float64, if it may referee."""
-    exact = cast(values, "float64"), rounded(inputs, "float64"), train
-    side = recorded(net, *exact)
-    again = net.record(*exact)[1]
-    first, second = ({str(i): one for i, one in enumerate(some)} for some in (side.outputs, again))
-    if parted(first, second, {}) is not None:
-        raise Refused(
-            "the reference gives two answers when called twice with the same inputs; switch its "
-            "dropout off, or give it the same random numbers each time"
-        )
-    for one in side.outputs:
-        if one.dtype.kind == "f" and one.dtype != np.float64:
-            raise Refused(
-                f"the reference computes {one.dtype} from float64; it must keep the dtype it is "
-                "given to be held against"
-            )
-    return Side(net, side.leaves, values, inputs, side.calls, side.outputs)
+    side = recorded(net, cast(values, "float64"), rounded(inputs, "float64"), train)
+    if not getattr(net, "believed", False):
+        refuse_as_referee(side, train)
+    refuse_tokens(side.calls.values(), side.leaves.values())
+    return replace(side, values=values, inputs=inputs)
 
 
-def of_port(net: Net, inputs: Tensors, train: bool, dtype: str) -> tuple[list[Layout], Side]:
+def leaves_of(who: str, net: Net) -> list[Leaf]:
+    """Every parameter and buffer of one side, all of them numbers."""
+    with refusing(f"what the {who} holds cannot be read: it"):
+        leaves = net.leaves()
+    refuse_leaves(who, leaves)
+    return leaves
+
+
+def of_port(
+    net: Net, inputs: Tensors, train: bool, dtype: str, original: Side
+) -> tuple[list[Layout], Side]:
     """The port's run with its own weights, and in which order it takes the axes of the inputs."""
-    values = cast({leaf.name: leaf.value for leaf in net.leaves()}, dtype)
+    leaves = {leaf.name: leaf for leaf in net.leaves()}
+    values = cast({name: leaf.value for name, leaf in leaves.items()}, dtype)
     first: Exception | None = None
     for ways in islice(product(*(list(orders(one)) for one in inputs)), MOST_WAYS):
         try:
             taken = tuple(way.there(one) for way, one in zip(ways, inputs, strict=True))
             return list(ways), recorded(net, values, taken, train)
+        except (Killed, Refused, TimedOut, Unavailable):
+            raise
         except Exception as cause:
             # Whatever somebody's network raises at inputs that it does not take.
             first = first or cause
     assert first is not None
-    shapes = ", ".join(str(one.shape) for one in inputs)
-    raise Refused(f"the port does not run on inputs of shape {shapes}: {one_line(first)}")
+    unrun = Side(net, leaves, values, inputs, {}, ())
+    raise NotRunError(original, unrun, one_line(first)) from first
 
 
 def orders(array: Array) -> Iterator[Layout]:
@@ -157,9 +178,9 @@ def residual(matched: Matched, values: Arrays, module: str) -> float:
     """
     reference, port = matched.reference, matched.port
     path = matched.mapping.counterparts.get(module, "")
-    if not ((module, 0) in port.calls and (path, 0) in reference.calls):
+    mine, theirs = reference.calls.get((path, 0)), port.calls.get((module, 0))
+    if mine is None or theirs is None or theirs.kind == TAP:
         return float("inf")
-    mine, theirs = reference.calls[path, 0], port.calls[module, 0]
     dtype = next(one.dtype.name for one in values.values() if one.dtype.kind == "f")
     inputs = linked(mine.inputs, theirs.inputs, maps_of(reference))
     asked = Asked(

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from common.contract.net import Call, Leaf
+from common.contract.net import TAP, Call, Leaf
 
 #: Leaf -> the layers that hold it; none: the wiring.
 Layers = Mapping[str, frozenset[str]]
@@ -46,7 +46,7 @@ def above(path: str) -> str:
 
 def layers_of(leaves: Iterable[Leaf], calls: Iterable[Call]) -> dict[str, frozenset[str]]:
     """The layers of a network that ran, by leaf."""
-    seen = {call.path for call in calls} - {""}
+    seen = {call.path for call in calls if call.kind != TAP} - {""}
 
     def innermost(path: str) -> str:
         while path and path not in seen:
@@ -93,6 +93,27 @@ def pairs(
     }
     order = dict.fromkeys(call.path for call in calls[0])
     return [found[path] for path in order if path in found]
+
+
+def taps(calls: tuple[Sequence[Call], Sequence[Call]], taken: Iterable[Pair]) -> list[Pair]:
+    """What one side names, and the other names or calls under the same name: its outputs.
+
+    Args:
+        calls: of the reference and of the port.
+        taken: the layers that stand for each other.
+    """
+    pairs = list(taken)
+    layers = [{pair.reference for pair in pairs}, {pair.port for pair in pairs}]
+    counts = [Counter(call.path for call in one) for one in calls]
+    named = {call.path for one in calls for call in one if call.kind == TAP}
+    return [
+        Pair(path, path, count)
+        for path, count in counts[0].items()
+        if path in named
+        and counts[1][path] == count
+        and path not in layers[0]
+        and path not in layers[1]
+    ]
 
 
 def joined(

@@ -106,6 +106,7 @@ FIELDS: dict[type, dict[str, Reader]] = {
         "inputs": tensors,
         "part": optional(key),
         "given": some_by_call,
+        "taps": listed(key),
         "train": truth,
         "cotangents": optional(some),
         "arrived_cotangents": some_by_call,

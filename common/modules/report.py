@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from typing import Any
@@ -20,7 +20,7 @@ class Layer:
     Attributes:
         name, port_name: what both sides call it; "" is the whole network.
         number: which of its calls, from 0.
-        unit: "layer", "wiring" (what leads into it), "loss" or "whole".
+        unit: "layer", "wiring" (what leads into it), "tap", "loss" or "whole".
         stage: "forward", "loss" or "backward".
         right: whether only rounding differs.
         worst: the tensor that is furthest from its reference, by its bound.
@@ -63,12 +63,14 @@ class ModuleReport:
         held: every tensor that was held, in order.
         seconds: how long it took.
         likely_cause: of the first that is wrong, in words, if one explains it.
+        probes: what was asked of both sides before; None: it was not.
     """
 
     matched: Matched
     held: list[Held]
     seconds: float
     likely_cause: str | None = None
+    probes: Mapping[str, bool | None] = field(default_factory=dict)
 
     @cached_property
     def first(self) -> Held | None:
@@ -84,7 +86,8 @@ class ModuleReport:
     def not_compared(self) -> list[str]:
         """What of either side nothing was held against."""
         left = self.matched.mapping.left_over
-        return [words for side in left.values() for words in side.values()]
+        words = [words for side in left.values() for words in side.values()]
+        return [*words, *self.matched.unlinked]
 
     @property
     def verdict(self) -> str:
@@ -145,6 +148,7 @@ class ModuleReport:
                 for entry in self.matched.mapping.entries
             ],
             "not_compared": self.not_compared,
+            "probes": dict(self.probes),
             "declared": self.declared,
             "seconds": self.seconds,
         }

@@ -102,10 +102,12 @@ def whole_unit(matched: Matched, cotangents: Some, *, wired: bool = False, seed:
         arriving[mine] = only(matched.inputs[mine], drawn(inputs, seed, f"to {mine}"))
         port_arriving[theirs] = there(matched.inputs[mine], arriving[mine])
     cotangents = only(matched.returned, cotangents)
+    taps = [(mine, theirs) for mine, theirs in matched.keys if mine[0] in matched.taps]
     asked = Asked(
         matched.reference.values,
         matched.reference.inputs,
         given=given,
+        taps=tuple(mine for mine, _ in taps),
         train=matched.train,
         cotangents=cotangents,
         arrived_cotangents=arriving,
@@ -114,6 +116,7 @@ def whole_unit(matched: Matched, cotangents: Some, *, wired: bool = False, seed:
         matched.port.values,
         matched.port.inputs,
         given=port_given,
+        taps=tuple(theirs for _, theirs in taps),
         train=matched.train,
         cotangents=there(matched.returned, cotangents),
         arrived_cotangents=port_arriving,
@@ -170,7 +173,8 @@ class Answered:
     def arrived(self, place: Place, mine: Key, theirs: Key) -> Iterator[Held]:
         """What reached a layer whose outputs were given."""
         links = self.matched.inputs[mine]
-        yield from self._hold(replace(place, tensor="input"), links, "arrived", mine, theirs)
+        words = replace(place, tensor="output" if place.unit == "tap" else "input")
+        yield from self._hold(words, links, "arrived", mine, theirs)
 
     def given_slopes(self, place: Place, mine: Key, theirs: Key) -> Iterator[Held]:
         """The slopes of what was given."""
@@ -183,13 +187,19 @@ class Answered:
         yield from self._hold(replace(place, tensor="slope of its input"), links, "input slope")
 
     def slopes(self, place: Place) -> Iterator[Held]:
-        """The slopes of the parameters that the unit holds; of tied ones, their sum."""
-        mapping = self.matched.mapping
+        """The slopes of the parameters that the unit holds; of tied ones, their sum.
+
+        Those of the wiring lie at the tap of their owner's name, if there is one.
+        """
+        mapping, taps = self.matched.mapping, self.matched.taps
         spare = {name for names in mapping.tied for name in names[1:]}
         values = [None if one is None else mapping.gather(one.slopes) for one in self.answers]
         for entry in mapping.entries:
             if entry.port not in spare:
                 words = replace(place, tensor=f"slope of {entry.port}")
+                owner = entry.port.rpartition(".")[0]
+                if owner in taps and place.unit == "wiring":
+                    words = replace(words, layer=owner, port_layer=owner, unit="tap")
                 yield from self._leaf(words, entry, "slope", values)
 
     def buffers(self, place: Place) -> Iterator[Held]:

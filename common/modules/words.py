@@ -45,7 +45,8 @@ def place_words(place: Place) -> str:
         if place.stage == "backward":
             return f"what follows {place.layer or 'the inputs'}{call}, backward"
         return f"what leads into {place.layer or 'the outputs'}{call}"
-    return f"{place.layer}{call}, {place.stage}"
+    what = " (a tap)" if place.unit == "tap" else ""
+    return f"{place.layer}{what}{call}, {place.stage}"
 
 
 def standing(report: ModuleReport, first: Held) -> str:
