@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.contract.net import Asked
 from common.errors import Refused
 from common.modules.check import Options, check_modules
+from common.modules.expected import nudged
 from common.modules.report import ModuleReport
 
 torch = pytest.importorskip("torch")
@@ -277,6 +279,46 @@ def test_packed_weights_against_split_ones() -> None:
     assert [m for m, _ in report.matched.keys] == [("attention", 0), ("head", 0)]
     wrong = held(made(lambda: Split(Unscaled)), made(Packed), TOKENS, labels)
     assert first_of(wrong) == ("attention", "forward", "layer")
+
+
+class Recurrent(nn.Module):
+    """One step of an LSTM, with one bias instead of two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight_ih = nn.Parameter(torch.randn(20, 12))
+        self.weight_hh = nn.Parameter(torch.randn(20, 5))
+        self.bias = nn.Parameter(torch.randn(20))
+
+    def forward(self, x: Any, state: Any) -> Any:
+        h, c = state
+        i, f, g, o = (x @ self.weight_ih.T + h @ self.weight_hh.T + self.bias).chunk(4, 1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        return o.sigmoid() * c.tanh(), c
+
+
+class Stepped(nn.Module):
+    def __init__(self, cell: Any = Recurrent) -> None:
+        super().__init__()
+        self.cell = cell()
+
+    def forward(self, x: Any) -> Any:
+        return self.cell(x, (x[:, :5], x[:, 5:10]))[0]
+
+
+def test_a_bias_that_is_a_sum_is_not_rounded_in_float64() -> None:
+    library = made(lambda: Stepped(lambda: nn.LSTMCell(12, 5)))
+    report = held(made(Stepped), library, VECTORS, None)
+    assert report.agrees, str(report)
+    sources = {entry.port: entry.source.reference for entry in report.matched.mapping.entries}
+    assert len(sources["cell.bias"]) == 2
+
+
+def test_infinities_of_a_mask_stay() -> None:
+    mask = np.array([0.5, -np.inf], "float32")
+    moved = nudged(Asked({}, (mask,)), "float32", np.ones_like)
+    assert moved.inputs[0][0] > 0.5
+    assert moved.inputs[0][1] == -np.inf
 
 
 def test_a_parameter_of_the_whole_is_the_wirings() -> None:

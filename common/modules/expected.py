@@ -80,7 +80,8 @@ def nudged(asked: Asked, dtype: str, draw: Callable[[Array], Array]) -> Asked:
         if array.dtype.kind != "f":
             return array
         unit = np.finfo(dtype).eps
-        moved: Array = array + NUDGE_ULPS * unit / 2 * np.abs(array) * draw(array)
+        size = np.where(np.isfinite(array), np.abs(array), 0.0)  # a mask's infinities stay
+        moved: Array = array + NUDGE_ULPS * unit / 2 * size * draw(array)
         return moved
 
     def each(some: Some) -> Some:

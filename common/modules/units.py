@@ -268,11 +268,20 @@ def answered(
     try:
         rounded_answer = net.run(unit.of_port)
         doubles = matched.port.net.doubles and matched.dtype != "float64"
-        exactly = net.run(as_dtype(unit.of_port, "float64")) if doubles else None
+        exactly = net.run(in_float64(matched, unit)) if doubles else None
     except Exception as cause:
         # Whatever somebody's network raises is what is to be told of it.
         return Answered(matched, unit, expected, failed=one_line(cause))
     return Answered(matched, unit, expected, (rounded_answer, exactly))
+
+
+def in_float64(matched: Matched, unit: Unit) -> Asked:
+    """What the port is asked in float64: a leaf made as a sum of leaves is not rounded first."""
+    asked = as_dtype(unit.of_port, "float64")
+    if not asked.values:
+        return asked
+    values = matched.mapping.apply(as_dtype(unit.asked, "float64").values, "float64")
+    return replace(asked, values={**asked.values, **values})
 
 
 def failure(place: Place, words: str, dtype: str) -> Held:
