@@ -52,7 +52,9 @@ class Net:
     doubles = False
 
     def __init__(self, module, names=None, mode="eager"):
-        setup("float32", "cpu", 1)
+        # Which device it is can no longer be said once anything has run.
+        if mindspore.get_context("device_target") != "CPU":
+            setup("float32", "cpu", 1)
         self.module, self.names, self.mode = module, names, mode
         self._recorded = {}  # key -> a function of tensors: args, kwargs
         self._compiled = {}
