@@ -74,10 +74,12 @@ class Kind:
         nodes = {path: at(root, path) for path in self._modules.values()}
         paths = {id(node): dotted(path) for path, node in nodes.items()}
         for node in nodes.values():
-            # A recurrent cell begins with zeros of this dtype; one that says
-            # in which it computes, as SimpleCell does, goes on in that.
-            own = getattr(node, "dtype", None)
-            if hasattr(node, "param_dtype") and own is None:
+            # A recurrent cell begins with zeros of this dtype; Embed and
+            # SimpleCell compute in the one that their weights were made in,
+            # said or not (0.12.0).
+            if getattr(node, "dtype", None) == jnp.float32:
+                node.dtype = jnp.result_type(float)
+            if getattr(node, "param_dtype", None) == jnp.float32:
                 node.param_dtype = jnp.result_type(float)
         tape = start(inputs, given, is_graph_node)
 
