@@ -1,7 +1,7 @@
 """Somebody's `mindspore.nn.Cell`, asked part by part (common/contract/net.py)."""
 
 import copy
-from collections import Counter, namedtuple
+from collections import Counter, defaultdict, namedtuple
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import count
@@ -164,7 +164,7 @@ class Net:
         """A part as a function of tensors, compiled if that is the mode."""
         if asked.part is None:
             inputs = [to_tensor(array) for array in asked.inputs]
-            made = form(self._arguments(inputs), count())
+            made = form(self._arguments(inputs), numbered())
         else:
             made = self._recorded[asked.part]
 
@@ -242,7 +242,7 @@ def watched(root, seen, given, arrived, taps=()):
         if path is None or (seen is None and key not in given):
             return call(cell, *args, **kwargs)
         asked = args, kwargs
-        made = form(asked, count())
+        made = form(asked, numbered())
         # Something in place may change them before the call returns.
         before = [tensor.copy() for tensor in tensors(asked)]
         returned = call(cell, *args, **kwargs)
@@ -255,7 +255,7 @@ def watched(root, seen, given, arrived, taps=()):
             old if new is None else new.copy()
             for old, new in zip(tensors(returned), given[key], strict=True)
         ]
-        return form(returned, count())(filled)
+        return form(returned, numbered())(filled)
 
     nn.Cell.__call__ = watching
     try:
@@ -354,10 +354,10 @@ def form(tree, places):
 
     Args:
         tree: tuples, lists and dicts of tensors and of anything else.
-        places: of the tensors, an iterator.
+        places: of the tensors, as `numbered` makes them.
     """
     if is_tensor(tree):
-        place = next(places)
+        place = places[id(tree)]
 
         def filled(tensors):
             return tensors[place]
@@ -395,15 +395,21 @@ def form(tree, places):
     return filled
 
 
+def numbered():
+    """The places of tensors by their ids; one that is there twice is one."""
+    return defaultdict(count().__next__)
+
+
 def tensors(tree):
-    """Those in a tree, in order."""
+    """Those in a tree, in order; one that is there twice is one."""
     if is_tensor(tree):
         return [tree]
     if isinstance(tree, dict):
         tree = tree.values()
     elif not isinstance(tree, tuple | list):
         return []
-    return [tensor for branch in tree for tensor in tensors(branch)]
+    found = [tensor for branch in tree for tensor in tensors(branch)]
+    return list({id(tensor): tensor for tensor in found}.values())
 
 
 def arrays(tree):
