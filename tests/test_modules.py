@@ -314,6 +314,18 @@ def test_a_bias_that_is_a_sum_is_not_rounded_in_float64() -> None:
     assert len(sources["cell.bias"]) == 2
 
 
+def test_an_output_of_another_size_is_the_layer_s() -> None:
+    """Here 10 x 10 pixels where 8 x 8 were expected; pooling and flattening hide it again."""
+
+    def lenet(padding: int) -> Any:
+        convolution = nn.Conv2d(3, 4, 3, padding=padding)
+        return nn.Sequential(convolution, nn.MaxPool2d(4), nn.Flatten(), nn.Linear(16, 5))
+
+    wrong = held(made(lambda: lenet(1)), made(lambda: lenet(0)), PICTURES, None)
+    assert first_of(wrong)[0] == "0", str(wrong)
+    assert "has shape" in str(wrong)
+
+
 def test_infinities_of_a_mask_stay() -> None:
     mask = np.array([0.5, -np.inf], "float32")
     moved = nudged(Asked({}, (mask,)), "float32", np.ones_like)

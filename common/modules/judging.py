@@ -112,6 +112,14 @@ class Judge:
         found = answered(self.matched, layer_unit(self.matched, mine, theirs, self.seed))
         if found.failed is not None:
             return [failure(place, found.failed, self.matched.dtype)], []
+        links = self.matched.outputs[mine]
+        if links and all(self.matched.inputs[mine]) and not any(links):
+            shapes = [
+                ", ".join(str(one.shape) for one in call.outputs)
+                for call in (self.matched.port.calls[theirs], self.matched.reference.calls[mine])
+            ]
+            words = f"has shape {shapes[0]}, expected {shapes[1]}, in whatever order of axes"
+            return [faulty(replace(place, tensor="output"), words, self.matched.dtype)], []
         ahead = [
             *found.outputs(place, self.matched.outputs[mine]),
             *(found.buffers(place) if self.matched.train else ()),
