@@ -1,0 +1,51 @@
+"""Real networks of several frameworks: right ports accepted, wrong ones at their layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.zoo import BLAMED, RIGHT, WRONG, Pair, held
+
+PACKAGES = {"nnx": "flax", "linen": "flax"}
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+
+
+def members(pairs: list[Pair]) -> list[Any]:
+    """With their names, the slow ones marked."""
+    slow = {True: (pytest.mark.slow,), False: ()}
+    return [pytest.param(pair, marks=slow[pair.slow], id=str(pair)) for pair in pairs]
+
+
+def need(pair: Pair) -> None:
+    """Skip without what a pair needs."""
+    frameworks = (name.partition(":")[0] for name in (pair.reference, pair.port))
+    for package in (*(PACKAGES.get(one, one) for one in frameworks), *pair.needs):
+        pytest.importorskip(package)
+
+
+@pytest.mark.parametrize("pair", members(RIGHT))
+def test_a_right_port_is_accepted(pair: Pair) -> None:
+    need(pair)
+    report = held(pair)
+    assert report.verdict == "rounding", str(report)
+
+
+@pytest.mark.xfail(strict=True, reason="docs/zoo.md: blamed, though right")
+@pytest.mark.parametrize("pair", members(BLAMED))
+def test_a_right_port_that_is_blamed(pair: Pair) -> None:
+    test_a_right_port_is_accepted(pair)
+
+
+@pytest.mark.parametrize("pair", members(WRONG))
+def test_a_wrong_port_is_found_at_its_layer(pair: Pair) -> None:
+    need(pair)
+    report = held(pair)
+    assert report.first is not None, str(report)
+    assert (report.first.place.layer, report.first.place.stage) == (pair.layer, pair.stage)
