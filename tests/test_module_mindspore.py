@@ -487,3 +487,26 @@ def test_source() -> None:
     assert code.startswith("# BatchNorm2d(num_features=3, eps=1e-05")
     assert "class _BatchNorm(Cell)" in code
     assert "def construct" in code
+
+
+class Product(nn.Cell):
+    def construct(self, one: Any, other: Any) -> Any:
+        return one * other
+
+
+class Squared(nn.Cell):
+    def __init__(self) -> None:
+        super().__init__()
+        self.product = Product()
+
+    def construct(self, x: Any) -> Any:
+        return self.product(x, x)
+
+
+def test_what_is_given_twice_is_one_input() -> None:
+    net = Net(Squared())
+    x = np.array([3.0, -2.0], "float32")
+    calls, _ = net.record({}, (x,), False)
+    assert [len(call.inputs) for call in calls] == [1, 1]
+    asked = Asked({}, (x,), part=("product", 0), cotangents=(np.ones_like(x),))
+    np.testing.assert_array_equal(net.run(asked).input_slopes[0], 2 * x)
