@@ -185,6 +185,39 @@ def test_what_only_float32_shows_is_said_so() -> None:
     assert first.dtype == "float32"
 
 
+class Single(Pictures):
+    """Its softmax is float32 whatever it is given."""
+
+    def activation(self, x: Any) -> Any:
+        return torch.softmax(x.float(), 1).to(x.dtype)
+
+
+class Soft(Pictures):
+    def activation(self, x: Any) -> Any:
+        return torch.softmax(x, 1)
+
+
+class Nearly(Pictures):
+    """Off by what float32 cannot see."""
+
+    def activation(self, x: Any) -> Any:
+        return torch.softmax(x, 1) * (1 + 1e-8)
+
+
+def test_float32_inside_a_port_is_no_error_but_said() -> None:
+    report = held(made(Single), made(Soft))
+    assert report.agrees, str(report)
+    assert "float32 inside" in str(report)
+    assert first_of(held(made(Single), made(Soft), dtype="float64"))[2] == "wiring"
+
+
+def test_what_float32_cannot_see_is_not_excused() -> None:
+    report = held(made(Nearly), made(Soft))
+    assert first_of(report) == ("conv2", "forward", "wiring")
+    assert report.first is not None
+    assert report.first.dtype == "float64"
+
+
 @pytest.mark.parametrize("k", range(12))
 @pytest.mark.parametrize("slip", [Doubled, Detached])
 def test_one_of_twelve(slip: type, k: int) -> None:

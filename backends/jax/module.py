@@ -1,6 +1,7 @@
 """Somebody's JAX module, asked part by part (common/contract/net.py)."""
 
 import importlib
+from contextlib import contextmanager
 from itertools import count
 
 import jax.numpy as jnp
@@ -86,7 +87,10 @@ class Net:
 
     def record(self, values, inputs, train):
         """As `common.contract.net.Net.record`."""
-        settle((*values.values(), *inputs))
+        with settled((*values.values(), *inputs)):
+            return self._record(values, inputs, train)
+
+    def _record(self, values, inputs, train):
         outputs, _, _, seen, tape = self._kind.run(
             *to_tensors((values, inputs)), {}, self._draw(), train, Tape
         )
@@ -101,7 +105,10 @@ class Net:
 
     def run(self, asked):
         """As `common.contract.net.Net.run`."""
-        settle((*asked.values.values(), *asked.inputs))
+        with settled((*asked.values.values(), *asked.inputs)):
+            return self._run(asked)
+
+    def _run(self, asked):
         held = self._held(asked.part[0] if asked.part else "")
         trained = [name for name, is_trained in held.items() if is_trained]
         buffers = [
@@ -187,7 +194,10 @@ class Net:
 
     def loss(self, function, outputs, labels):
         """As `common.contract.net.Net.loss`."""
-        settle(outputs)
+        with settled(outputs):
+            return self._loss(function, outputs, labels)
+
+    def _loss(self, function, outputs, labels):
         labels = np.asarray(labels)
         if labels.dtype.kind in "iu":
             labels = labels.astype(np.int32)
@@ -292,14 +302,23 @@ def seeded(ends, cotangents):
     return [seed(e, c) for e, c in zip(ends, cotangents, strict=True)]
 
 
-def settle(arrays):
-    """Set what JAX computes in, as `train.py: setup` does.
+@contextmanager
+def settled(arrays):
+    """What JAX computes in, as `train.py: setup` sets it; then as it was.
 
-    Differs: 64-bit types exist only if asked for.
+    Differs: 64-bit types exist only if asked for. Left on, they would be
+    what the next module that somebody makes has for weights.
     """
+    names = "jax_enable_x64", "jax_default_matmul_precision"
+    before = [getattr(jax.config, name) for name in names]
     doubles = any(x.dtype == np.float64 for x in arrays)
-    jax.config.update("jax_enable_x64", doubles)
-    jax.config.update("jax_default_matmul_precision", "highest")
+    for name, value in zip(names, (doubles, "highest"), strict=True):
+        jax.config.update(name, value)
+    try:
+        yield
+    finally:
+        for name, value in zip(names, before, strict=True):
+            jax.config.update(name, value)
 
 
 def to_tensors(tree):

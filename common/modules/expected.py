@@ -94,6 +94,37 @@ def nudged(asked: Asked, dtype: str, draw: Callable[[Array], Array]) -> Asked:
     )
 
 
+#: A relative move that float64 sees, and float32 rounds away.
+SMALL = 1e-10
+
+
+def barely_moved(asked: Asked) -> Asked:
+    """The same question in float64, all that goes in moved by less than float32 can see.
+
+    Up or down is told by each number itself, so that another order of axes moves it likewise.
+    """
+
+    def move(array: Array) -> Array:
+        if array.dtype.kind != "f":
+            return array
+        size = np.where(np.isfinite(array), np.abs(array), 0.0)
+        with np.errstate(invalid="ignore"):
+            moved: Array = array + SMALL * size * np.where(np.sin(1e3 * array) < 0, -1.0, 1.0)
+        return moved
+
+    def each(some: Some) -> Some:
+        return tuple(None if one is None else move(one) for one in some)
+
+    return replace(
+        asked,
+        values={name: move(array) for name, array in asked.values.items()},
+        inputs=tuple(move(one) for one in asked.inputs),
+        given={key: each(some) for key, some in asked.given.items()},
+        cotangents=None if asked.cotangents is None else each(asked.cotangents),
+        arrived_cotangents={key: each(some) for key, some in asked.arrived_cotangents.items()},
+    )
+
+
 @dataclass
 class Expectation:
     """What is expected of a part.
@@ -150,8 +181,10 @@ class Expectation:
         return furthest(self.exact[name], [one[name] for one in self.near])
 
     def own_rounding(self, name: Name) -> Array:
-        """8 E + 4 ulp."""
+        """8 E + 4 ulp; in float64, where the reference has no finer arithmetic, as `exactly`."""
         exact = self.exact[name]
+        if self.dtype == "float64":
+            return self.exactly(name)
         error = float(np.max(furthest(exact, [self.own[name]]), initial=0.0))
         return np.full(exact.shape, ERROR_FACTOR * error + ULPS * ulp(largest(exact), self.dtype))
 
@@ -162,7 +195,8 @@ class Expectation:
 
     def allowed_of_sums(self, name: Name) -> Array:
         """How far another order of summation may lead."""
-        noise = float(np.max(self.noise(name), initial=0.0))
+        finer = float(np.finfo(self.dtype).eps / np.finfo("float32").eps)
+        noise = finer * float(np.max(self.noise(name), initial=0.0))
         allowed: Array = NOISE_FACTOR * noise + self.sensitivity(name)
         return np.maximum(self.allowed(name), allowed)
 

@@ -15,6 +15,9 @@ from common.modules.expected import Expectation, Name
 #: leaves.
 There = Callable[[Sequence[Array]], Array]
 
+#: How a tensor is judged that is rounded to float32 on the way, though given float64.
+INSIDE = "float32 inside"
+
 
 @dataclass(frozen=True)
 class Place:
@@ -50,7 +53,8 @@ class Held:
         index, value, reference: that element, in the port's order of axes.
         dtype: in which it was judged wrong, or judged last.
         judged: by what: "float64 and rounding", "rounding", "sums" (the bound of other orders of
-            summation was needed), "exactly" (whole numbers).
+            summation was needed), "float32 inside" (rounding alone: given float64 it rounds to
+            float32), "exactly" (whole numbers).
         loose: elements on an edge, which no bound in float64 holds.
         elements: how many there are.
         fault: in words, what is wrong other than its numbers.
@@ -92,6 +96,7 @@ def hold(
     names: Sequence[Name],
     values: tuple[Array | None, Array | None],
     there: There,
+    rounds_inside: Callable[[], bool] = lambda: False,
 ) -> Held:
     """Hold one tensor against the reference's.
 
@@ -101,6 +106,7 @@ def hold(
         names: of the tensors in it that the port's is made of.
         values: the port's, in the run's dtype, and in float64 if it computes in that.
         there: brings a tensor of the reference's into the port's order.
+        rounds_inside: whether the port, though given float64, rounds to float32 on the way.
     """
     dtype, (value, exactly) = expected.dtype, values
 
@@ -123,13 +129,17 @@ def hold(
         # What takes further runs of the reference is asked only where it is needed.
         ways = [(expected.exactly, "float64"), (expected.exactly_off_edges, "float64")]
         in_float64 = first_right(place, exactly, right, ways, wanted, "float64")
-        if not in_float64.right:
-            return in_float64
         judged = "float64 and rounding"
+        if not in_float64.right:
+            ways = [(expected.own_rounding, ""), (expected.allowed, "")]
+            near = first_right(place, exactly, right, ways, wanted, dtype).right
+            if not (near and rounds_inside()):
+                return in_float64
+            judged = INSIDE
     ways = [
         (expected.own_rounding, judged),
         (expected.allowed, judged),
-        (expected.allowed_of_sums, "sums"),
+        (expected.allowed_of_sums, INSIDE if judged == INSIDE else "sums"),
     ]
     rounded = first_right(place, value, right, ways, wanted, dtype)
     loose = rounded.loose if exactly is None else in_float64.loose

@@ -39,7 +39,9 @@ def linked(reference: Tensors, port: Tensors, maps: Iterable[Map] = ()) -> Links
     for one in port:
         link = None
         for at, other in enumerate(reference):
-            if at in {taken.at for taken in found if taken}:
+            # A mask of truths is no tensor of numbers, whatever its shape.
+            truths = (one.dtype.kind == "b") != (other.dtype.kind == "b")
+            if truths or at in {taken.at for taken in found if taken}:
                 continue
             layout = nearest(layouts(other.shape, one.shape, maps), other, one)
             if layout is not None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,24 @@ import numpy as np
 from common.contract.arrays import Array
 from common.contract.net import Answer, Asked, Asking, Key, Net, Some, Tensors
 from common.contract.registry import find
-from common.errors import one_line
-from common.mapping.mapping import Entry
+from common.errors import Refused, one_line
+from common.mapping.mapping import Entry, WeightMap
 from common.modules.design import design_of
-from common.modules.expected import Expectation, as_dtype, expectation
-from common.modules.held import Held, Place, faulty, hold
+from common.modules.expected import (
+    Expectation,
+    Name,
+    as_dtype,
+    barely_moved,
+    expectation,
+    tensors_of,
+)
+from common.modules.held import Held, Place, There, faulty, hold
 from common.modules.layout import Layout
 from common.modules.links import Links, only, there
 from common.modules.matched import Matched, rounded
+
+#: What float32 inside makes of a move that it cannot see is off by more than this share of it.
+OTHER_MOVE = 1e-3
 
 #: (outputs, labels) -> the mean, in a framework's tensors.
 LossFunction = Callable[..., Any]
@@ -134,6 +144,7 @@ class Answered:
         expected: of the reference.
         answers: the port's, in the run's dtype, and in float64 if it computes in that.
         failed: what the port raised instead, in words.
+        asking: who answers for the port.
     """
 
     matched: Matched
@@ -141,10 +152,47 @@ class Answered:
     expected: Expectation
     answers: tuple[Answer | None, Answer | None] = (None, None)
     failed: str | None = None
+    asking: Asking | None = None
+    _inside: list[bool] = field(default_factory=list)
+
+    @cached_property
+    def _barely_moved(self) -> tuple[Mapping[Name, Array], Answer] | None:
+        """Both in float64, what goes in moved by less than float32 sees; None of a kit."""
+        assert self.asking is not None
+        try:
+            asked = barely_moved(as_dtype(self.unit.asked, "float64"))
+            reference = tensors_of(self.expected.net.run(asked))
+        except Refused:  # a kit answers what it was asked when it was written
+            return None
+        of_port = barely_moved(in_float64(self.matched, self.unit))
+        if asked.values:
+            made = self.matched.mapping.apply(asked.values, "float64")
+            of_port = replace(of_port, values={**of_port.values, **made})
+        return reference, self.asking.run(of_port)
+
+    def _rounds_inside(
+        self, names: Sequence[Name], there: There, value_of: Callable[[Answer], Array | None]
+    ) -> bool:
+        """Whether a move that float32 cannot see moves the port otherwise than the reference.
+
+        Seen in one tensor it holds for the unit: where rounded terms add up to one, a move of
+        them shows in nothing, but their roundings do.
+        """
+        exactly, moved = self.answers[1], self._barely_moved
+        if exactly is None or moved is None:
+            return False
+        before, after = value_of(exactly), value_of(moved[1])
+        if before is None or after is None:
+            return False
+        right = there([moved[0][n] for n in names]) - there([self.expected.exact[n] for n in names])
+        apart = float(np.linalg.norm((after - before - right).ravel()))
+        if apart > OTHER_MOVE * float(np.linalg.norm(right.ravel())) > 0.0:
+            self._inside.append(True)
+        return bool(self._inside)
 
     def _hold(self, place: Place, links: Links, kind: str, *key: Key) -> Iterator[Held]:
         """Hold what is linked: outputs, what arrived, slopes of inputs or of what was given."""
-        field = {
+        of_answer = {
             "output": "outputs",
             "arrived": "arrived",
             "given slope": "given_slopes",
@@ -153,7 +201,7 @@ class Answered:
         for at, link in enumerate(links):
             if link is None:
                 continue
-            values = tuple(picked(answer, field, key[1:], at) for answer in self.answers)
+            values = tuple(picked(answer, of_answer, key[1:], at) for answer in self.answers)
             name = (kind, *key[:1], link.at)
             if name not in self.expected.exact:
                 continue
@@ -163,7 +211,13 @@ class Answered:
                 self.expected,
                 [name],
                 (values[0], values[1]),
-                partial(one_there, link.layout),
+                layout := partial(one_there, link.layout),
+                partial(
+                    self._rounds_inside,
+                    [name],
+                    layout,
+                    partial(picked, field=of_answer, key=key[1:], at=at),
+                ),
             )
 
     def outputs(self, place: Place, links: Links) -> Iterator[Held]:
@@ -229,18 +283,27 @@ class Answered:
         assert first is not None
         if entry.port in first and names and all(name in self.expected.exact for name in names):
             transform = entry.source.transform
+            made = transform.slope if kind == "slope" else transform
+            value_of = partial(leaf_of, self.matched.mapping, entry.port, kind)
             yield hold(
                 place,
                 self.expected,
                 names,
                 (first[entry.port], None if exactly is None else exactly[entry.port]),
-                transform.slope if kind == "slope" else transform,
+                made,
+                partial(self._rounds_inside, names, made, value_of),
             )
 
 
 def one_there(layout: Layout, arrays: Sequence[Array]) -> Array:
     """The reference's tensor as the port has it."""
     return layout.there(arrays[0])
+
+
+def leaf_of(mapping: WeightMap, port: str, kind: str, answer: Answer) -> Array | None:
+    """The slope of a leaf of the port's, of tied ones the sum, or a buffer."""
+    found = mapping.gather(answer.slopes) if kind == "slope" else answer.buffers
+    return found.get(port)
 
 
 def picked(answer: Answer | None, field: str, key: Sequence[Key], at: int) -> Array | None:
@@ -272,7 +335,7 @@ def answered(
     except Exception as cause:
         # Whatever somebody's network raises is what is to be told of it.
         return Answered(matched, unit, expected, failed=one_line(cause))
-    return Answered(matched, unit, expected, (rounded_answer, exactly))
+    return Answered(matched, unit, expected, (rounded_answer, exactly), asking=net)
 
 
 def in_float64(matched: Matched, unit: Unit) -> Asked:

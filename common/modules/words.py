@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from common.modules.held import Held, Place
+from common.modules.held import INSIDE, Held, Place
 
 if TYPE_CHECKING:
     from common.modules.report import ModuleReport
@@ -114,6 +114,12 @@ def right_lines(report: ModuleReport) -> list[str]:
         lines.append(
             f"sums that round more than the reference's: {len(sums)}, up to {most.ulps:.0f} ulp:\n"
             f"    {place_words(most.place)}: {most.place.tensor}"
+        )
+    inside = sum(one.judged == INSIDE for one in report.held)
+    if inside:
+        lines.append(
+            f"float32 inside: {inside} tensors, given float64, are rounded all the same;\n"
+            "    of them rounding alone was judged"
         )
     loose = sum(layer.loose for layer in report.layers)
     if loose:
