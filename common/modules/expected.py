@@ -54,44 +54,42 @@ def tensors_of(answer: Answer) -> dict[Name, Array]:
     return {name: one for name, one in found.items() if one is not None}
 
 
-def as_dtype(asked: Asked, dtype: str) -> Asked:
-    """The same question, its floats in another dtype."""
+def changed(asked: Asked, change: Callable[[Array], Array]) -> Asked:
+    """The same question, every tensor of floats in it changed."""
 
-    def cast(array: Array) -> Array:
-        return array.astype(dtype) if array.dtype.kind == "f" else array
+    def one(array: Array) -> Array:
+        return change(array) if array.dtype.kind == "f" else array
 
     def each(some: Some) -> Some:
-        return tuple(None if one is None else cast(one) for one in some)
+        return tuple(None if array is None else one(array) for array in some)
 
     return replace(
         asked,
-        values={name: cast(array) for name, array in asked.values.items()},
-        inputs=tuple(cast(one) for one in asked.inputs),
+        values={name: one(array) for name, array in asked.values.items()},
+        inputs=tuple(one(array) for array in asked.inputs),
         given={key: each(some) for key, some in asked.given.items()},
         cotangents=None if asked.cotangents is None else each(asked.cotangents),
         arrived_cotangents={key: each(some) for key, some in asked.arrived_cotangents.items()},
     )
 
 
+def as_dtype(asked: Asked, dtype: str) -> Asked:
+    """The same question, its floats in another dtype."""
+    return changed(asked, lambda array: array.astype(dtype))
+
+
+def moved_by(array: Array, share: float, way: Array) -> Array:
+    """Numbers moved by a share of themselves, up or down; a mask's infinities stay."""
+    moved: Array = array + share * np.where(np.isfinite(array), np.abs(array), 0.0) * way
+    return moved
+
+
 def nudged(asked: Asked, dtype: str, draw: Callable[[Array], Array]) -> Asked:
     """The same question, what is put in moved by ulps of a dtype: by `draw` of each element."""
-
-    def move(array: Array) -> Array:
-        if array.dtype.kind != "f":
-            return array
-        unit = np.finfo(dtype).eps
-        size = np.where(np.isfinite(array), np.abs(array), 0.0)  # a mask's infinities stay
-        moved: Array = array + NUDGE_ULPS * unit / 2 * size * draw(array)
-        return moved
-
-    def each(some: Some) -> Some:
-        return tuple(None if one is None else move(one) for one in some)
-
-    return replace(
-        asked,
-        inputs=tuple(move(one) for one in asked.inputs),
-        given={key: each(some) for key, some in asked.given.items()},
-    )
+    share = NUDGE_ULPS * float(np.finfo(dtype).eps) / 2
+    put_in = Asked({}, asked.inputs, given=asked.given)
+    moved = changed(put_in, lambda array: moved_by(array, share, draw(array)))
+    return replace(asked, inputs=moved.inputs, given=moved.given)
 
 
 #: A relative move that float64 sees, and float32 rounds away.
@@ -105,24 +103,11 @@ def barely_moved(asked: Asked) -> Asked:
     """
 
     def move(array: Array) -> Array:
-        if array.dtype.kind != "f":
-            return array
-        size = np.where(np.isfinite(array), np.abs(array), 0.0)
-        with np.errstate(invalid="ignore"):
-            moved: Array = array + SMALL * size * np.where(np.sin(1e3 * array) < 0, -1.0, 1.0)
-        return moved
+        with np.errstate(invalid="ignore"):  # the sine of a mask's infinities
+            way = np.where(np.sin(1e3 * array) < 0, -1.0, 1.0)
+        return moved_by(array, SMALL, way)
 
-    def each(some: Some) -> Some:
-        return tuple(None if one is None else move(one) for one in some)
-
-    return replace(
-        asked,
-        values={name: move(array) for name, array in asked.values.items()},
-        inputs=tuple(move(one) for one in asked.inputs),
-        given={key: each(some) for key, some in asked.given.items()},
-        cotangents=None if asked.cotangents is None else each(asked.cotangents),
-        arrived_cotangents={key: each(some) for key, some in asked.arrived_cotangents.items()},
-    )
+    return changed(asked, move)
 
 
 @dataclass
