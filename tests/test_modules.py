@@ -366,6 +366,36 @@ def test_infinities_of_a_mask_stay() -> None:
     assert moved.inputs[0][1] == -np.inf
 
 
+class Masked(nn.Module):
+    """A layer that is given a mask, and knows it already or does not."""
+
+    def __init__(self, knows: bool, learnt: bool = False) -> None:
+        super().__init__()
+        self.mix, self.head = Mix(knows), nn.Linear(12, 5)
+        self.mask = nn.Parameter(torch.ones(12)) if learnt else None
+
+    def forward(self, x: Any) -> Any:
+        mask = torch.linspace(0.5, 1.5, 12, dtype=x.dtype) if self.mask is None else self.mask
+        return self.head(self.mix(x, mask))
+
+
+class Mix(nn.Module):
+    def __init__(self, knows: bool) -> None:
+        super().__init__()
+        self.linear, self.knows = nn.Linear(12, 12), knows
+
+    def forward(self, x: Any, mask: Any) -> Any:
+        mask = mask.detach() if self.knows else mask
+        return functional.linear(x, self.linear.weight, self.linear.bias) * mask
+
+
+def test_nobody_needs_the_slope_of_what_depends_on_nothing() -> None:
+    right = held(made(lambda: Masked(False)), made(lambda: Masked(True)), VECTORS, None)
+    assert right.agrees, str(right)
+    wrong = held(made(lambda: Masked(True, True)), made(lambda: Masked(False, True)), VECTORS, None)
+    assert first_of(wrong)[:2] == ("mix", "backward")
+
+
 def test_a_parameter_of_the_whole_is_the_wirings() -> None:
     class Positions(nn.Module):
         def __init__(self, used: float = 1.0) -> None:

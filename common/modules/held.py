@@ -166,7 +166,7 @@ def first_right(
 def found(place: Place, value: Array, right: Array, limit: Array, dtype: str, judged: str) -> Held:
     """Hold numbers against numbers."""
     error = distance(value, right)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         beyond = np.where(error <= limit, 0.0, np.where(limit > 0, error / limit, np.inf))
     is_right = not beyond.any()
     worst = (np.where(np.isinf(limit), 0.0, error) if is_right else beyond).argmax()

@@ -70,7 +70,7 @@ class Judge:
                 return forwards
             slopes = list(wiring.given_slopes(replace(place, stage="backward"), mine, theirs))
             if not tap and fnmatchcase(mine[0], self.only):
-                ahead, back = self._layer(mine, theirs)
+                ahead, back = self._layer(mine, theirs, wiring)
                 forwards += ahead
                 slopes += back
             if not all_right(forwards):
@@ -106,7 +106,7 @@ class Judge:
     def _inputs(self) -> tuple[Link, ...]:
         return tuple(Link(at, layout) for at, layout in enumerate(self.matched.layouts))
 
-    def _layer(self, mine: Key, theirs: Key) -> tuple[list[Held], list[Held]]:
+    def _layer(self, mine: Key, theirs: Key, wiring: Answered) -> tuple[list[Held], list[Held]]:
         """One call of one layer, forwards and backwards."""
         place = Place(mine[0], theirs[0], "forward", "layer", "", mine[1])
         found = answered(self.matched, layer_unit(self.matched, mine, theirs, self.seed))
@@ -127,7 +127,11 @@ class Judge:
         place = replace(place, stage="backward")
         return ahead, [
             *found.slopes(place),
-            *found.input_slopes(place, self.matched.inputs[mine]),
+            *found.input_slopes(
+                place,
+                self.matched.inputs[mine],
+                lambda at: wiring.is_constant(("arrived", mine, at)),
+            ),
         ]
 
     def _loss(self) -> list[Held]:

@@ -156,19 +156,27 @@ class Answered:
     _inside: list[bool] = field(default_factory=list)
 
     @cached_property
-    def _barely_moved(self) -> tuple[Mapping[Name, Array], Answer] | None:
-        """Both in float64, what goes in moved by less than float32 sees; None of a kit."""
-        assert self.asking is not None
+    def _moved_reference(self) -> Mapping[Name, Array] | None:
+        """The reference's answer if all that goes in is barely moved; None of a kit."""
         try:
             asked = barely_moved(as_dtype(self.unit.asked, "float64"))
-            reference = tensors_of(self.expected.net.run(asked))
+            return tensors_of(self.expected.net.run(asked))
         except Refused:  # a kit answers what it was asked when it was written
             return None
+
+    @cached_property
+    def _moved_port(self) -> Answer:
+        """The port's in float64, likewise."""
+        assert self.asking is not None
         of_port = barely_moved(in_float64(self.matched, self.unit))
-        if asked.values:
-            made = self.matched.mapping.apply(asked.values, "float64")
-            of_port = replace(of_port, values={**of_port.values, **made})
-        return reference, self.asking.run(of_port)
+        values = barely_moved(as_dtype(self.unit.asked, "float64")).values
+        made = self.matched.mapping.apply(values, "float64") if values else {}
+        return self.asking.run(replace(of_port, values={**of_port.values, **made}))
+
+    def is_constant(self, name: Name) -> bool:
+        """Whether a tensor depends on no input and no leaf: a mask, positions."""
+        moved = self._moved_reference
+        return moved is not None and np.array_equal(moved[name], self.expected.exact[name])
 
     def _rounds_inside(
         self, names: Sequence[Name], there: There, value_of: Callable[[Answer], Array | None]
@@ -178,13 +186,13 @@ class Answered:
         Seen in one tensor it holds for the unit: where rounded terms add up to one, a move of
         them shows in nothing, but their roundings do.
         """
-        exactly, moved = self.answers[1], self._barely_moved
+        exactly, moved = self.answers[1], self._moved_reference
         if exactly is None or moved is None:
             return False
-        before, after = value_of(exactly), value_of(moved[1])
+        before, after = value_of(exactly), value_of(self._moved_port)
         if before is None or after is None:
             return False
-        right = there([moved[0][n] for n in names]) - there([self.expected.exact[n] for n in names])
+        right = there([moved[n] for n in names]) - there([self.expected.exact[n] for n in names])
         apart = float(np.linalg.norm((after - before - right).ravel()))
         if apart > OTHER_MOVE * float(np.linalg.norm(right.ravel())) > 0.0:
             self._inside.append(True)
@@ -236,9 +244,23 @@ class Answered:
         words = replace(place, tensor="slope of its output")
         yield from self._hold(words, links, "given slope", mine, theirs)
 
-    def input_slopes(self, place: Place, links: Links) -> Iterator[Held]:
-        """The slopes of the inputs."""
-        yield from self._hold(replace(place, tensor="slope of its input"), links, "input slope")
+    def input_slopes(
+        self, place: Place, links: Links, constant: Callable[[int], bool] = lambda at: False
+    ) -> Iterator[Held]:
+        """The slopes of the inputs.
+
+        Args:
+            place: where they belong.
+            links: which of the port's stands for which.
+            constant: whether one of the reference's depends on nothing: nobody needs its slope,
+                and who knows a mask beforehand has none.
+        """
+        words = replace(place, tensor="slope of its input")
+        for at, link in enumerate(links):
+            alone = tuple(one if i == at else None for i, one in enumerate(links))
+            for held in self._hold(words, alone, "input slope"):
+                if held.right or link is None or not constant(link.at):
+                    yield held
 
     def slopes(self, place: Place) -> Iterator[Held]:
         """The slopes of the parameters that the unit holds; of tied ones, their sum.

@@ -106,6 +106,7 @@ RIGHT = [
     *(Pair("torch:gru", f"{kind}:gru", sentences) for kind in JAX),
     Pair("torch:transformer", "linen:transformer", tokens, losses=True),
     Pair("torch:transformer", "nnx:transformer", tokens, losses=True),
+    Pair("torch:transformer", "mindspore:transformer", tokens, losses=True),
     Pair(
         "torch:resnet18",
         "mindspore:resnet18",
@@ -121,11 +122,6 @@ RIGHT = [
         needs=("torchvision", "mindcv"),
     ),
     Pair("torch:vit", "mindspore:vit", tiny, {"steps": 1}, needs=("timm", "mindcv")),
-]
-
-#: Right, but blamed (docs/zoo.md says why).
-BLAMED = [
-    Pair("torch:transformer", "mindspore:transformer", tokens, losses=True),
 ]
 
 #: Third-party code that is not what it is said to port, and planted slips.
