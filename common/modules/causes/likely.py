@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -34,6 +35,10 @@ from common.modules.judging import Judge
 
 Given = TypeVar("Given")
 Answered = TypeVar("Answered")
+
+#: What a hypothesis raises means "not this", and is no part of the report; whoever looks for a
+#: mistake in one switches this on.
+LOG = logging.getLogger(__name__)
 
 #: Makes hypotheses; those of one family stand beside each other.
 Family = Callable[[Case], Iterator[Guess]]
@@ -84,6 +89,7 @@ def likely_cause(judge: Judge, first: Held) -> str | None:
             case = case_of(judge, first)
         except Exception:
             # The second batch is drawn; somebody's network need not take it.
+            LOG.debug("no second batch", exc_info=True)
             return None
         return None if case is None else explanation(case)
 
@@ -113,6 +119,7 @@ def guarded(ask: Callable[[Given], Answered], given: Given) -> Answered | None:
     try:
         return ask(given)
     except Exception:
+        LOG.debug("a hypothesis raised", exc_info=True)
         return None
 
 
@@ -126,4 +133,5 @@ def guesses(family: Family, case: Case) -> Iterator[Guess]:
             return
         except Exception:
             # A formula that does not fit the shapes ends its family.
+            LOG.debug("a family of hypotheses ended", exc_info=True)
             return
