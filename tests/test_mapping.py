@@ -7,7 +7,7 @@ import pytest
 
 from common.mapping.decision import combinations, decide
 from common.mapping.proposal import propose
-from tests.mapped import CASES, F, branches, case, drawn, leaves, other_branches
+from tests.mapped import CASES, F, branches, case, drawn, leaf, leaves, other_branches
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -64,6 +64,22 @@ def slopes_of(function, values, x, step=1e-5):
             slope[place] = (ends[0] - ends[1]) / (2 * step)
         found[name] = slope
     return found
+
+
+FLAT = {"w1": (5, F), "b1": (5,), "w2": (5, 5), "b2": (5,)}
+
+
+def test_a_bias_may_stand_beside_its_weight():
+    reference = leaves("Linear", a__weight=(5, F), a__bias=(5,), o__weight=(5, 5), o__bias=(5,))
+    found = propose(reference, [leaf(name, shape) for name, shape in FLAT.items()])
+    made = {e.port: e.source.reference[0] for e in found.entries}
+    assert made == {"w1": "a.weight", "b1": "a.bias", "w2": "o.weight", "b2": "o.bias"}
+
+
+def test_a_missing_bias_is_not_another_layers():
+    reference = leaves("Linear", a__weight=(5, F), a__bias=(5,), o__weight=(6, 5))
+    port = leaves("Linear", a__weight=(5, F), o__weight=(6, 5), o__shift=(5,))
+    assert len(propose(reference, port).entries) == 2
 
 
 def test_branches_that_nothing_tells_apart_are_exchanged_until_the_whole_agrees():

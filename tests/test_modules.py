@@ -396,6 +396,33 @@ def test_nobody_needs_the_slope_of_what_depends_on_nothing() -> None:
     assert first_of(wrong)[:2] == ("mix", "backward")
 
 
+class Flat(nn.Module):
+    """All parameters held by the whole, as those who write from scratch do, weights (in, out)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.ParameterList([torch.randn(i, o) for i, o in SIZES])
+        self.b = nn.ParameterList([torch.zeros(o) for _, o in SIZES])
+
+    def forward(self, x: Any) -> Any:
+        for n, (w, b) in enumerate(zip(self.w, self.b, strict=True)):
+            x = x @ w + b if n == 0 else torch.tanh(x) @ w + b
+        return x
+
+
+SIZES = ((12, 8), (8, 8), (8, 8), (8, 5))
+
+
+def test_parameters_of_the_whole_against_layers() -> None:
+    layers = [nn.Linear(*SIZES[0])]
+    for size in SIZES[1:]:
+        layers += [nn.Tanh(), nn.Linear(*size)]
+    report = held(Flat(), nn.Sequential(*layers), VECTORS, None)
+    assert report.verdict == "rounding", str(report)
+    said = {e.port: (str(e.source.transform), e.decided) for e in report.matched.mapping.entries}
+    assert said["w.1"] == said["w.2"] == ("permute 1 0", "by numbers")
+
+
 def test_a_parameter_of_the_whole_is_the_wirings() -> None:
     class Positions(nn.Module):
         def __init__(self, used: float = 1.0) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from typing import NamedTuple
 
 from common.contract.net import Leaf
@@ -55,6 +56,8 @@ def propose(
     pairs = paired(theirs, ours, fits)
     for pair in (*pairs, *_tied(theirs, ours, pairs)):
         found += _of_pair(pair, maps)
+    for pair in _alone(theirs, ours, found, reference_order or {}, port_order or {}):
+        found += _of_pair(pair, maps)
     shapes = taking_part(reference), taking_part(port)
     # A leaf that two modules of the port share is what the one in its name says, if it has a pair.
     found.sort(
@@ -95,6 +98,51 @@ def _tied(reference: Sequence[Unit], port: Sequence[Unit], pairs: Sequence[Paire
         if len(fitting) == 1:
             found.append(Paired(fitting[0], unit, "by shape"))
     return found
+
+
+def _alone(
+    reference: Sequence[Unit],
+    port: Sequence[Unit],
+    found: Sequence[Found],
+    reference_order: Mapping[str, int],
+    port_order: Mapping[str, int],
+) -> list[Paired]:
+    """Leaves that are left, one by one: a layer's bias may stand by itself beside its weight.
+
+    Only if other leaves of the modules that call them are pairs: a bias that a port lacks is not
+    the one that it has too many somewhere else.
+    """
+    used = {name for one in found for source in one.sources for name in source.reference}
+    made = {one.piece.name for one in found}
+
+    def callers(one: Unit, other: Unit) -> tuple[str, str]:
+        return _called(one.path, reference_order), _called(other.path, port_order)
+
+    related = {callers(one.pair.reference, one.pair.port) for one in found}
+
+    def alike(one: Unit, other: Unit) -> float:
+        trained = one.main.pieces[0].trained == other.main.pieces[0].trained
+        return fits(one, other) if trained and callers(one, other) in related else 0.0
+
+    return paired(_parted(reference, used), _parted(port, made), alike)
+
+
+def _called(path: str, order: Mapping[str, int]) -> str:
+    """The innermost module that is called and holds another, which may be a mere list."""
+    while path and order and path not in order:
+        path = path.rpartition(".")[0]
+    return path
+
+
+def _parted(side: Sequence[Unit], done: Set[str]) -> list[Unit]:
+    """A unit for each leaf of a module that is not done."""
+    return [
+        replace(unit, parts={"weight": part}, about="", suffix=part.pieces[0].role)
+        for unit in side
+        if unit.kind == "module" and not unit.whole
+        for part in unit.parts.values()
+        if part.pieces[0].name not in done
+    ]
 
 
 def _square(unit: Unit, all_: Sequence[Unit]) -> tuple[int, int, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -14,9 +15,9 @@ from common.contract.arrays import Array, Arrays, cast
 from common.contract.net import TAP, Asked, Leaf, Net, Tensors
 from common.errors import Killed, Refused, TimedOut, Unavailable, one_line
 from common.mapping.decision import decide
-from common.mapping.mapping import WeightMap, load
+from common.mapping.mapping import Entry, WeightMap, load
 from common.mapping.proposal import propose
-from common.modules.door import refuse_leaves, refuse_tokens
+from common.modules.door import refuse_leaves, refuse_outputs, refuse_tokens
 from common.modules.expected import largest
 from common.modules.functions import same_leaves
 from common.modules.guard import NotRunError, refusing
@@ -32,7 +33,7 @@ from common.modules.matched import (
     values_of,
     with_links,
 )
-from common.modules.parts import pairs, taps
+from common.modules.parts import is_under, pairs, taps
 from common.modules.probes import refuse_as_referee
 from common.modules.units import filled
 
@@ -107,6 +108,7 @@ def match(
 def of_reference(net: Net, values: Arrays, inputs: Tensors, train: bool) -> Side:
     """The reference's run in float64, if it may referee."""
     side = recorded(net, cast(values, "float64"), rounded(inputs, "float64"), train)
+    refuse_outputs(side.outputs)
     if not getattr(net, "believed", False):
         refuse_as_referee(side, train)
     refuse_tokens(side.calls.values(), side.leaves.values())
@@ -156,13 +158,42 @@ def decided(
     maps = dict(flattened(found))
     if maps:
         found = matched(proposed(maps))
-    weights = found.mapping
-    if not any(entry.candidates for entry in weights.entries):
+    if not any(entry.candidates for entry in found.mapping.entries):
         return found
+    weights = told_by(found)
     kind = "float64" if found.port.net.doubles else found.dtype
     values = cast(found.reference.values, kind)
-    chosen = decide(weights, values, partial(residual, found), ENOUGH[kind])
+    asked = replace(found, mapping=weights)
+    chosen = decide(weights, values, partial(residual, asked), ENOUGH[kind])
     return found if chosen.entries == weights.entries else matched(chosen)
+
+
+def told_by(matched: Matched) -> WeightMap:
+    """The mapping, each entry with modules that stand for each other.
+
+    Where one module holds what several hold on the other side (all weights of a network, say),
+    the layers around them are asked, or the whole.
+    """
+    entries = matched.mapping.entries
+    asked = {(entry.module, entry.counterpart) for entry in entries}
+    ours, theirs = (Counter(pair[side] for pair in asked) for side in (0, 1))
+
+    def around(entry: Entry) -> tuple[str, str]:
+        """The smallest pair of layers that holds both."""
+        found = [
+            (pair.port, pair.reference)
+            for pair in matched.pairs
+            if is_under(entry.module, pair.port) and is_under(entry.counterpart, pair.reference)
+        ]
+        return max(found, key=lambda paths: len(paths[0]), default=("", ""))
+
+    made = []
+    for entry in entries:
+        if ours[entry.module] > 1 or theirs[entry.counterpart] > 1:
+            module, counterpart = around(entry)
+            entry = replace(entry, module=module, counterpart=counterpart)
+        made.append(entry)
+    return matched.mapping.with_entries(made)
 
 
 def residual(matched: Matched, values: Arrays, module: str) -> float:
@@ -177,7 +208,10 @@ def residual(matched: Matched, values: Arrays, module: str) -> float:
         the largest distance relative to the largest output; infinity if it cannot run.
     """
     reference, port = matched.reference, matched.port
-    path = matched.mapping.counterparts.get(module, "")
+    counterparts = {"": "", **matched.mapping.counterparts}
+    if module not in counterparts:
+        return float("inf")
+    path = counterparts[module]
     mine, theirs = reference.calls.get((path, 0)), port.calls.get((module, 0))
     if mine is None or theirs is None or theirs.kind == TAP:
         return float("inf")
