@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,17 @@ def raising(_: Any) -> Any:
 def network(made: Callable[[Any], Any] = lambda x: x, outputs: int = 5) -> Any:
     torch.manual_seed(0)
     return Network(made, outputs)
+
+
+def compiled(_: Path) -> Given:
+    return {"port": torch.compile(network())}
+
+
+def traced(_: Path) -> Given:
+    with warnings.catch_warnings():  # PyTorch's own: it is deprecated
+        warnings.simplefilter("ignore", FutureWarning)
+        module = torch.jit.trace(network(), torch.tensor(VECTORS), check_trace=False)
+    return {"reference": module}
 
 
 def with_leaf(value: Any) -> Any:
@@ -279,6 +291,13 @@ STARTS: dict[str, tuple[Given | Callable[[Path], Given], str]] = {
     "a NaN weight": ({"reference": changed(np.nan)}, "head.bias of the reference holds nan at [2]"),
     "an infinite weight": ({"port": changed(np.inf)}, "head.bias of the port holds inf at [2]"),
     "a lazy module": (both(nn.LazyLinear(5)), "a lazy module's weights are not there yet"),
+    "compiled": (compiled, "the network is compiled; give the module"),
+    "scripted": (traced, "the network is scripted; give the module"),
+    "distributed": ({"port": nn.DataParallel(network())}, "is a DataParallel; give its .module"),
+    "no slope": (
+        both(network(lambda x: x.argmax(1)), labels=None),
+        "the reference returns int64, which has no slope",
+    ),
     "the meta device": (both(nn.Linear(6, 5, device="meta")), "weights are on the meta device"),
     "complex weights": (
         {"reference": with_leaf(torch.ones(2, dtype=torch.complex64))},

@@ -10,7 +10,8 @@ from common.contract.code import source_of
 from common.contract.labels import IGNORED
 from common.contract.net import Answer, Call, Leaf
 from common.errors import Refused
-from torch.nn import functional
+from torch.nn import DataParallel, functional
+from torch.nn.parallel import DistributedDataParallel
 from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
@@ -38,6 +39,8 @@ class Net:
     doubles = True
 
     def __init__(self, module, names=None, mode="eager"):
+        for path, one in module.named_modules():
+            refuse_wrapper(path, one)
         self.module, self.names, self.mode = module, names, mode
         self._copies = {}
         self._recorded = {}  # key -> (tree, leaves) asked with, and returned
@@ -395,6 +398,26 @@ def to_tensor(array):
 def to_array(tensor):
     """A copy in NumPy."""
     return tensor.detach().cpu().numpy().copy()
+
+
+def refuse_wrapper(path, module):
+    """Refuse what hides the modules inside of it.
+
+    Raises:
+        Refused: a compiled, scripted or distributed module.
+    """
+    kind = type(module).__name__
+    if hasattr(module, "_orig_mod"):
+        words = (
+            "compiled; give the module itself, and mode='jit' to compile it"
+        )
+    elif isinstance(module, torch.jit.ScriptModule):
+        words = "scripted; give the module that it was made of"
+    elif isinstance(module, (DataParallel, DistributedDataParallel)):
+        words = f"a {kind}; give its .module"
+    else:
+        return
+    raise Refused(f"{path or 'the network'} is {words}")
 
 
 def of_leaf(tensor):

@@ -86,6 +86,16 @@ def refuse_tokens(calls: Iterable[Call], leaves: Iterable[Leaf]) -> None:
                     )
 
 
+def refuse_outputs(outputs: Tensors) -> None:
+    """Refuse a network whose outputs have no slope."""
+    if not any(one.dtype.kind == "f" for one in outputs):
+        kinds = ", ".join(dict.fromkeys(one.dtype.name for one in outputs)) or "nothing"
+        raise Refused(
+            f"the reference returns {kinds}, which has no slope; let both return the numbers "
+            "before (logits instead of their argmax)"
+        )
+
+
 def refuse_only(matched: Matched, only: str) -> None:
     """Refuse a pattern that no layer's name has."""
     names = list(dict.fromkeys(mine[0] for mine, _ in matched.keys))

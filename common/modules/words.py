@@ -152,7 +152,7 @@ def mapping_lines(report: ModuleReport) -> list[str]:
         ways[entry.decided] = ways.get(entry.decided, 0) + 1
     counted = ", ".join(f"{count} {way}" for way, count in ways.items())
     left = report.not_compared
-    lines = [f"mapping: {len(mapping.entries)} leaves, {counted}"]
+    lines = [f"mapping: {len(mapping.entries)} leaves" + (f", {counted}" if counted else "")]
     if not left:
         lines[0] += "; nothing left over"
     changed = [
