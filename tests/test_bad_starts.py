@@ -288,6 +288,10 @@ STARTS: dict[str, tuple[Given | Callable[[Path], Given], str]] = {
     "float32 at the end": (both(network(lambda x: x.float())), "computes float32 from float64"),
     "NaN outputs": (both(network(torch.log)), "the reference returns NaN for these inputs"),
     # ---- weights
+    "slopes that are no numbers": (
+        both(network(lambda x: torch.sqrt(x - x.detach()))),
+        "the reference's slope of first.weight is NaN or infinite for these inputs",
+    ),
     "a NaN weight": ({"reference": changed(np.nan)}, "head.bias of the reference holds nan at [2]"),
     "an infinite weight": ({"port": changed(np.inf)}, "head.bias of the port holds inf at [2]"),
     "a lazy module": (both(nn.LazyLinear(5)), "a lazy module's weights are not there yet"),

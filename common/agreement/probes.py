@@ -98,7 +98,7 @@ def loses_small_moves(
     # What one step of float64 in the value makes of so small a move says nothing.
     least = 64 * float(np.spacing(size)) / SMALL
     for _ in range(DIRECTIONS):
-        way = {name: draw.normal(0, 1, p.shape) * np.abs(p) for name, p in params.items()}
+        way = {name: draw.normal(0, 1, p.shape) * magnitude(p) for name, p in params.items()}
         shares = [float(np.vdot(grads[name], way[name])) for name in params]
         near = abs((moved(way, SMALL) - value) / SMALL - sum(shares))
         if near <= max(OTHER_SLOPE * float(np.linalg.norm(shares)), least):
@@ -107,6 +107,12 @@ def loses_small_moves(
         if abs(far - sum(shares)) >= (1 - MENDED) * near:
             return False
     return True
+
+
+def magnitude(array: Array) -> Array:
+    """|array|; 0 of a mask's infinities, which stay as they are."""
+    found: Array = np.where(np.isfinite(array), np.abs(array), 0.0)
+    return found
 
 
 def loss_factors(

@@ -22,8 +22,10 @@ import numpy as np
 
 from common.agreement.expected import ERROR_FACTOR, ULPS
 from common.agreement.neighbours import NUDGE_ULPS
+from common.agreement.probes import magnitude
 from common.contract.arrays import Array, ulp
 from common.contract.net import Answer, Asked, Asking, Some
+from common.errors import Refused
 
 #: What a tensor of an answer is: "output" and which, "slope" and of which leaf, and so on.
 Name = tuple[object, ...]
@@ -80,7 +82,7 @@ def as_dtype(asked: Asked, dtype: str) -> Asked:
 
 def moved_by(array: Array, share: float, way: Array) -> Array:
     """Numbers moved by a share of themselves, up or down; a mask's infinities stay."""
-    moved: Array = array + share * np.where(np.isfinite(array), np.abs(array), 0.0) * way
+    moved: Array = array + share * magnitude(array) * way
     return moved
 
 
@@ -152,6 +154,18 @@ class Expectation:
         ways = [all_by(1), all_by(-1)]
         ways += [at_random(seed, sign) for seed, sign in ((6, 1), (6, -1))]
         return [tensors_of(self.net.run(nudged(exact, self.dtype, way))) for way in ways]
+
+    @cached_property
+    def moved(self) -> Mapping[Name, Array] | None:
+        """In float64, all that goes in barely moved; None of a kit."""
+        try:
+            return tensors_of(self.net.run(barely_moved(as_dtype(self.asked, "float64"))))
+        except Refused:  # a kit answers what it was asked when it was written
+            return None
+
+    def is_constant(self, name: Name) -> bool:
+        """Whether a tensor depends on no number that goes in: a mask, positions."""
+        return self.moved is not None and np.array_equal(self.moved[name], self.exact[name])
 
     def noise(self, name: Name) -> Array:
         """How far random rounding led from the exact value, at most, element by element."""

@@ -18,6 +18,9 @@ There = Callable[[Sequence[Array]], Array]
 #: How a tensor is judged that is rounded to float32 on the way, though given float64.
 INSIDE = "float32 inside"
 
+#: How an input is judged that has another value: by what its layer makes of it.
+EFFECT = "its effect"
+
 
 @dataclass(frozen=True)
 class Place:
@@ -54,7 +57,8 @@ class Held:
         dtype: in which it was judged wrong, or judged last.
         judged: by what: "float64 and rounding", "rounding", "sums" (the bound of other orders of
             summation was needed), "float32 inside" (rounding alone: given float64 it rounds to
-            float32), "exactly" (whole numbers).
+            float32), "exactly" (whole numbers), "its effect" (another value, of which the layer
+            makes the same).
         loose: elements on an edge, which no bound in float64 holds.
         elements: how many there are.
         fault: in words, what is wrong other than its numbers.
@@ -78,7 +82,9 @@ class Held:
 
     @property
     def share(self) -> float:
-        """The error as a share of its bound."""
+        """The error as a share of its bound; of what was judged by its effect, 0."""
+        if self.judged == EFFECT:
+            return 0.0
         if np.isnan(self.error):
             return float("inf")
         return self.error / self.bound if self.bound else float(np.inf if self.error else 0.0)
@@ -165,7 +171,7 @@ def first_right(
 
 def found(place: Place, value: Array, right: Array, limit: Array, dtype: str, judged: str) -> Held:
     """Hold numbers against numbers."""
-    error = distance(value, right)
+    error = np.where(alike(value, right), distance(value, right), np.inf)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         beyond = np.where(error <= limit, 0.0, np.where(limit > 0, error / limit, np.inf))
     is_right = not beyond.any()
@@ -188,6 +194,13 @@ def found(place: Place, value: Array, right: Array, limit: Array, dtype: str, ju
         right.size,
         fault,
     )
+
+
+def alike(value: Array, right: Array) -> Array:
+    """Where both have a number, or both NaN, or the same infinity."""
+    numbers = np.isfinite(value) | np.isfinite(right)
+    found: Array = numbers | (value == right) | (np.isnan(value) & np.isnan(right))
+    return found
 
 
 def missing(value: Array, right: Array) -> str | None:

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.net import Key, Some
-from common.modules.held import Held, Place, faulty
+from common.modules.held import EFFECT, Held, Place, faulty
 from common.modules.links import Link
 from common.modules.matched import Matched, rounded
 from common.modules.units import (
@@ -27,6 +27,9 @@ from common.modules.units import (
     loss_answered,
     whole_unit,
 )
+
+#: What was held of a layer: forwards and backwards.
+Layer = tuple[list[Held], list[Held]]
 
 #: (values, slopes) -> the values after a step of the reference.
 Step = Callable[[Arrays, Arrays], Arrays]
@@ -65,12 +68,13 @@ class Judge:
             tap = mine[0] in self.matched.taps
             unit = "tap" if tap else "wiring"
             place = Place(mine[0], theirs[0], "forward", unit, "", mine[1])
-            forwards += wiring.arrived(place, mine, theirs)
+            reached, layer = self._reached(place, mine, theirs, wiring)
+            forwards += reached
             if not all_right(forwards):
                 return forwards
             slopes = list(wiring.given_slopes(replace(place, stage="backward"), mine, theirs))
             if not tap and fnmatchcase(mine[0], self.only):
-                ahead, back = self._layer(mine, theirs, wiring)
+                ahead, back = layer or self._layer(mine, theirs, wiring)
                 forwards += ahead
                 slopes += back
             if not all_right(forwards):
@@ -106,7 +110,43 @@ class Judge:
     def _inputs(self) -> tuple[Link, ...]:
         return tuple(Link(at, layout) for at, layout in enumerate(self.matched.layouts))
 
-    def _layer(self, mine: Key, theirs: Key, wiring: Answered) -> tuple[list[Held], list[Held]]:
+    def _reached(
+        self, place: Place, mine: Key, theirs: Key, wiring: Answered
+    ) -> tuple[list[Held], Layer | None]:
+        """What reached a call, and the layer if it was asked because of that.
+
+        What depends on nothing, a mask, may have another value in the port, -1e9 for minus
+        infinity: it is right if the port's layer makes of it what the reference's makes of its
+        own; or what it makes of the reference's: then whatever is wrong is the layer's.
+        """
+        reached = wiring.arrived(place, mine, theirs)
+        other = {at for at, one in reached.items() if not one.right}
+        constant = all(wiring.expected.is_constant(("arrived", mine, at)) for at in other)
+        if not other or not constant or place.unit == "tap":
+            return list(reached.values()), None
+        links = self.matched.inputs[mine]
+        kept = tuple(None if link is None or link.at in other else link for link in links)
+        own = replace(self.matched, inputs={**self.matched.inputs, mine: kept})
+        layer = replace(self, matched=own)._layer(mine, theirs, wiring)
+        ahead, back = layer
+        if not all_right(ahead + back):
+            one, another = (
+                answered(each, layer_unit(each, mine, theirs, self.seed))
+                for each in (own, self.matched)
+            )
+            slopes = [
+                ("input slope", i)
+                for i, (link, linked) in enumerate(zip(kept, links, strict=True))
+                if link != linked
+            ]
+            if not one.same(another, slopes):
+                return list(reached.values()), None
+        return [
+            replace(one, right=True, judged=EFFECT) if at in other else one
+            for at, one in reached.items()
+        ], layer
+
+    def _layer(self, mine: Key, theirs: Key, wiring: Answered) -> Layer:
         """One call of one layer, forwards and backwards."""
         place = Place(mine[0], theirs[0], "forward", "layer", "", mine[1])
         found = answered(self.matched, layer_unit(self.matched, mine, theirs, self.seed))
@@ -130,7 +170,7 @@ class Judge:
             *found.input_slopes(
                 place,
                 self.matched.inputs[mine],
-                lambda at: wiring.is_constant(("arrived", mine, at)),
+                lambda at: wiring.expected.is_constant(("arrived", mine, at)),
             ),
         ]
 

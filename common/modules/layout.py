@@ -123,9 +123,13 @@ def layouts(
 
 
 def nearest(candidates: Iterable[Layout], reference: Array, port: Array) -> Layout | None:
-    """The layout in which a port's tensor is nearest to the reference's; None without any."""
+    """The layout in which a port's tensor is nearest to the reference's; None without any.
+
+    A mask tells nothing about its axes, be it of truths or of infinities: inverted it is nearly
+    its own transpose. Of it the most usual layout is taken.
+    """
     candidates = list(candidates)
-    if len(candidates) < 2:
+    if len(candidates) < 2 or "b" in (reference.dtype.kind, port.dtype.kind):
         return next(iter(candidates), None)
     with np.errstate(invalid="ignore", over="ignore"):
         apart = [float(np.linalg.norm((port - one.there(reference)).ravel())) for one in candidates]

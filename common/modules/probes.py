@@ -29,7 +29,7 @@ def refuse_as_referee(side: Side, train: bool) -> None:
 
     Raises:
         Refused: it answers at random, in another dtype than it is given, with no tensor or NaN,
-            or computes in float32 somewhere inside.
+            has slopes that are no numbers, or computes in float32 somewhere inside.
     """
     if not side.outputs:
         raise Refused("the reference returns no tensor; give one that returns tensors, or a loss")
@@ -48,6 +48,12 @@ def refuse_as_referee(side: Side, train: bool) -> None:
             "the reference gives two answers when called twice with the same inputs; switch its "
             "dropout off, or give it the same random numbers each time"
         )
+    for name, slope in answer.slopes.items():
+        if not np.isfinite(slope).all():
+            raise Refused(
+                f"the reference's slope of {name} is NaN or infinite for these inputs; give "
+                "others, or mend it"
+            )
     if rounds_inside(side.net, again, answer):
         where = first_rounding(side, train)
         raise Refused(

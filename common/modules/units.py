@@ -8,7 +8,7 @@ and nothing cancels.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
@@ -18,7 +18,6 @@ import numpy as np
 from common.contract.arrays import Array
 from common.contract.net import Answer, Asked, Asking, Key, Net, Some, Tensors
 from common.contract.registry import find
-from common.errors import Refused, one_line
 from common.mapping.mapping import Entry, WeightMap
 from common.modules.design import design_of
 from common.modules.expected import (
@@ -29,6 +28,7 @@ from common.modules.expected import (
     expectation,
     tensors_of,
 )
+from common.errors import one_line
 from common.modules.held import Held, Place, There, faulty, hold
 from common.modules.layout import Layout
 from common.modules.links import Links, only, there
@@ -155,14 +155,16 @@ class Answered:
     asking: Asking | None = None
     _inside: list[bool] = field(default_factory=list)
 
-    @cached_property
-    def _moved_reference(self) -> Mapping[Name, Array] | None:
-        """The reference's answer if all that goes in is barely moved; None of a kit."""
-        try:
-            asked = barely_moved(as_dtype(self.unit.asked, "float64"))
-            return tensors_of(self.expected.net.run(asked))
-        except Refused:  # a kit answers what it was asked when it was written
-            return None
+    def same(self, other: Answered, without: Collection[Name]) -> bool:
+        """Whether the port answered two questions alike, to the bit, some tensors left out."""
+        if self.failed is not None or other.failed is not None:
+            return False
+        for answers in zip(self.answers, other.answers, strict=True):
+            one, another = ({} if a is None else tensors_of(a) for a in answers)
+            names = (one.keys() | another.keys()) - set(without)
+            if not all(np.array_equal(one[n], another[n], equal_nan=True) for n in names):
+                return False
+        return True
 
     @cached_property
     def _moved_port(self) -> Answer:
@@ -173,11 +175,6 @@ class Answered:
         made = self.matched.mapping.apply(values, "float64") if values else {}
         return self.asking.run(replace(of_port, values={**of_port.values, **made}))
 
-    def is_constant(self, name: Name) -> bool:
-        """Whether a tensor depends on no input and no leaf: a mask, positions."""
-        moved = self._moved_reference
-        return moved is not None and np.array_equal(moved[name], self.expected.exact[name])
-
     def _rounds_inside(
         self, names: Sequence[Name], there: There, value_of: Callable[[Answer], Array | None]
     ) -> bool:
@@ -186,7 +183,7 @@ class Answered:
         Seen in one tensor it holds for the unit: where rounded terms add up to one, a move of
         them shows in nothing, but their roundings do.
         """
-        exactly, moved = self.answers[1], self._moved_reference
+        exactly, moved = self.answers[1], self.expected.moved
         if exactly is None or moved is None:
             return False
         before, after = value_of(exactly), value_of(self._moved_port)
@@ -198,8 +195,13 @@ class Answered:
             self._inside.append(True)
         return bool(self._inside)
 
-    def _hold(self, place: Place, links: Links, kind: str, *key: Key) -> Iterator[Held]:
-        """Hold what is linked: outputs, what arrived, slopes of inputs or of what was given."""
+    def _hold(self, place: Place, links: Links, kind: str, *key: Key) -> dict[int, Held]:
+        """Hold what is linked: outputs, what arrived, slopes of inputs or of what was given.
+
+        Returns:
+            which of the reference's -> what was found.
+        """
+        found = {}
         of_answer = {
             "output": "outputs",
             "arrived": "arrived",
@@ -214,7 +216,7 @@ class Answered:
             if name not in self.expected.exact:
                 continue
             words = place.tensor if len(links) == 1 else f"{place.tensor} {at}"
-            yield hold(
+            found[link.at] = hold(
                 replace(place, tensor=words),
                 self.expected,
                 [name],
@@ -227,22 +229,23 @@ class Answered:
                     partial(picked, field=of_answer, key=key[1:], at=at),
                 ),
             )
+        return found
 
     def outputs(self, place: Place, links: Links) -> Iterator[Held]:
         """What it returned."""
-        yield from self._hold(replace(place, tensor="output"), links, "output")
+        yield from self._hold(replace(place, tensor="output"), links, "output").values()
 
-    def arrived(self, place: Place, mine: Key, theirs: Key) -> Iterator[Held]:
-        """What reached a layer whose outputs were given."""
+    def arrived(self, place: Place, mine: Key, theirs: Key) -> dict[int, Held]:
+        """What reached a layer whose outputs were given, by the reference's order."""
         links = self.matched.inputs[mine]
         words = replace(place, tensor="output" if place.unit == "tap" else "input")
-        yield from self._hold(words, links, "arrived", mine, theirs)
+        return self._hold(words, links, "arrived", mine, theirs)
 
     def given_slopes(self, place: Place, mine: Key, theirs: Key) -> Iterator[Held]:
         """The slopes of what was given."""
         links = self.matched.outputs[mine]
         words = replace(place, tensor="slope of its output")
-        yield from self._hold(words, links, "given slope", mine, theirs)
+        yield from self._hold(words, links, "given slope", mine, theirs).values()
 
     def input_slopes(
         self, place: Place, links: Links, constant: Callable[[int], bool] = lambda at: False
@@ -256,11 +259,9 @@ class Answered:
                 and who knows a mask beforehand has none.
         """
         words = replace(place, tensor="slope of its input")
-        for at, link in enumerate(links):
-            alone = tuple(one if i == at else None for i, one in enumerate(links))
-            for held in self._hold(words, alone, "input slope"):
-                if held.right or link is None or not constant(link.at):
-                    yield held
+        for at, held in self._hold(words, links, "input slope").items():
+            if held.right or not constant(at):
+                yield held
 
     def slopes(self, place: Place) -> Iterator[Held]:
         """The slopes of the parameters that the unit holds; of tied ones, their sum.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from common.modules.held import INSIDE, Held, Place
+from common.modules.held import EFFECT, INSIDE, Held, Place
 
 if TYPE_CHECKING:
     from common.modules.report import ModuleReport
@@ -121,6 +121,12 @@ def right_lines(report: ModuleReport) -> list[str]:
             f"float32 inside: {inside} tensors, given float64, are rounded all the same;\n"
             "    of them rounding alone was judged"
         )
+    other = [one for one in report.held if one.judged == EFFECT]
+    if other:
+        lines.append(
+            f"another value, same effect: {len(other)} of what depends on nothing, as masks do:\n"
+            f"    {place_words(other[0].place)}: {other[0].place.tensor} {value_words(other[0])}"
+        )
     loose = sum(layer.loose for layer in report.layers)
     if loose:
         elements = sum(one.elements for one in report.held)
@@ -130,6 +136,13 @@ def right_lines(report: ModuleReport) -> list[str]:
     if not report.matched.port.net.doubles:
         lines.append("the port computes in float32 only: rounding alone was judged")
     return lines
+
+
+def value_words(held: Held) -> str:
+    """What a tensor is where it should be another."""
+    if held.fault is not None:
+        return held.fault
+    return f"is {held.value:.9g} where the reference has {held.reference:.9g}"
 
 
 def ends_there(report: ModuleReport) -> bool:
