@@ -132,6 +132,17 @@ def test_strict_lets_pass_what_agrees(command: Command, judge: Judge) -> None:
     assert command("check", *GOOD, "--strict").returncode == 0
 
 
+def test_an_error_of_our_own_is_no_side_s(
+    command: Command, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("backends.torch.module")
+    monkeypatch.setattr("backends.torch.module.dtype_of", None)
+    done = command("check", *GOOD)
+    assert (done.returncode, done.stdout) == (70, "")
+    assert "'NoneType' object is not callable" in done.stderr
+    assert "this is an error of compare.py itself; please report it" in done.stderr
+
+
 def test_json_to_stdout(command: Command, judge: Judge) -> None:
     done = command("check", *GOOD, "--json", "-")
     found = json.loads(done.stdout)

@@ -10,6 +10,7 @@ from functools import wraps
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from common.contract.foreign import foreign
 from common.errors import Refused
 
 import jax
@@ -84,14 +85,14 @@ class Tape:
         """Call a module under its path."""
         above = self._running and self._running[-1][0] == path  # its super()
         if above or current_trace() != self._trace:
-            return called(*args, **kwargs)
+            return foreign(called, *args, **kwargs)
         key = path, self._counts[path]
         self._counts[path] += 1
         inputs = tensors(jax.tree.leaves((args, kwargs), is_leaf=self.whole))
         before, within = self._counts.copy(), tuple(self._running)
         self._running.append(key)
         try:
-            returned = called(*args, **kwargs)
+            returned = foreign(called, *args, **kwargs)
         finally:
             self._running.pop()
         flat, tree = jax.tree.flatten(returned, is_leaf=self.whole)
@@ -160,14 +161,14 @@ class Reach:
             return self._tape.call(path, kind, called, args, kwargs)
         above = self._running and self._running[-1][0] == path
         if above or current_trace() != self._trace:
-            return called(*args, **kwargs)
+            return foreign(called, *args, **kwargs)
         key = path, self._counts[path]
         self._counts[path] += 1
         note = self.notes.get(key)
         if note is None or key in self.notes[self.key].within:
             self._running.append(key)
             try:
-                return called(*args, **kwargs)
+                return foreign(called, *args, **kwargs)
             finally:
                 self._running.pop()
         flat, tree = jax.tree.flatten((args, kwargs), is_leaf=self.whole)

@@ -1,6 +1,7 @@
 """Somebody's functions of a tree of parameters, asked as a module is."""
 
 from common.contract.code import code_of
+from common.contract.foreign import foreign
 from common.contract.given import rebuilt
 from common.contract.net import TAP
 
@@ -39,7 +40,7 @@ class Kind:
         told = {"tap": tap} if self.port.taps else {}
 
         def forward(*args, **kwargs):
-            return self.port.forward(params, *args, **kwargs, **told)
+            return foreign(self.port.forward, params, *args, **kwargs, **told)
 
         args, kwargs = arguments(tape.inputs, self.names)
         returned = tape.call("", "Port", forward, args, kwargs)

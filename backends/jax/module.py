@@ -7,6 +7,7 @@ from itertools import count
 import jax.numpy as jnp
 import optax
 from common.contract.code import source_of
+from common.contract.foreign import foreign
 from common.contract.labels import IGNORED
 from common.contract.net import Answer, Call, Leaf
 from common.errors import Refused
@@ -136,7 +137,7 @@ class Net:
             function = jax.jit(
                 noisy(function, FLOAT32_UNIT, asked.noise, asked.exp_error)
             )
-        ends, afterwards, slopes = function(*given)
+        ends, afterwards, slopes = foreign(function, *given)
         answer = {
             "unknown": without_rule,
             "outputs": to_arrays(ends["outputs"]),
@@ -202,8 +203,10 @@ class Net:
         if labels.dtype.kind in "iu":
             labels = labels.astype(np.int32)
         labels, outputs = to_tensors(labels), to_tensors(tuple(outputs))
-        value, pull = jax.vjp(
-            lambda *outs: (function or usual_loss)(*outs, labels), *outputs
+        value, pull = foreign(
+            jax.vjp,
+            lambda *outs: foreign(function or usual_loss, *outs, labels),
+            *outputs,
         )
         return to_array(value), to_arrays(pull(jnp.ones_like(value)))
 
@@ -270,7 +273,8 @@ def differentiated(part):
             merged = [x if one is None else one for one, x in both]
             return part(jax.tree.unflatten(tree, merged), fixed, draw)
 
-        ends, pull, afterwards = jax.vjp(
+        ends, pull, afterwards = foreign(
+            jax.vjp,
             of_floats,
             [x if is_float(x) else None for x in flat],
             has_aux=True,

@@ -5,6 +5,7 @@ from functools import partial
 
 import equinox
 import jax.numpy as jnp
+from common.contract.foreign import foreign
 from common.errors import Refused
 
 import jax
@@ -81,7 +82,7 @@ class Kind:
             def call(module, called, args, kwargs):
                 called = partial(called, module)
                 if id(module) not in paths:
-                    return called(*args, **kwargs)
+                    return foreign(called, *args, **kwargs)
                 kind = type(module).__name__
                 return tape.call(
                     paths[id(module)], kind, called, args, kwargs
@@ -97,7 +98,7 @@ class Kind:
             if asked is not None and asked.default is asked.empty:
                 kwargs["key"] = key
             with watched({type(module) for _, module in modules}, call):
-                returned = root(*args, **kwargs)
+                returned = foreign(root, *args, **kwargs)
             if state is not None:
                 *_, state = jax.tree.leaves(returned, is_leaf=is_state)
             return (*tape.ends(returned), tape.seen), state
@@ -106,7 +107,7 @@ class Kind:
             one, out_axes=(0, None), axis_name=next(iter(axes), None)
         )
         keys = jax.random.split(draw, self._batch)
-        (outputs, arrived, seen), state = mapped(inputs, given, keys)
+        (outputs, arrived, seen), state = foreign(mapped, inputs, given, keys)
         afterwards = {**values, **dict(self._kept(state))}
         return outputs, arrived, afterwards, seen, tapes[-1]
 

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 
 import jax.numpy as jnp
+from common.contract.foreign import foreign
 from common.errors import Refused
 from flax import linen
 
@@ -96,7 +97,7 @@ class Kind:
             if path:
                 tape.touch(path)
             if context.method_name != "__call__":
-                return called(*args, **kwargs)
+                return foreign(called, *args, **kwargs)
             self._made[path] = type(module), fields_of(module)
             kind = type(module).__name__
             return tape.call(path, kind, called, args, kwargs)
@@ -108,7 +109,8 @@ class Kind:
         args, kwargs = arguments(tape.inputs, self.names)
         flags = {name: says == train for name, says in self.flags.items()}
         with linen.intercept_methods(call):
-            returned, changed = module.apply(
+            returned, changed = foreign(
+                module.apply,
                 variables,
                 *args,
                 **kwargs,

@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax.numpy as jnp
+from common.contract.foreign import foreign
 from flax import nnx
 from flax.nnx.graph import is_graph_node
 
@@ -86,13 +87,13 @@ class Kind:
         def call(module, called, args, kwargs):
             called = partial(called, module)
             if id(module) not in paths:
-                return called(*args, **kwargs)
+                return foreign(called, *args, **kwargs)
             kind = type(module).__name__
             return tape.call(paths[id(module)], kind, called, args, kwargs)
 
         with watched({type(x) for x in nodes.values()}, call):
             args, kwargs = arguments(tape.inputs, self.names)
-            returned = root(*args, **kwargs)
+            returned = foreign(root, *args, **kwargs)
         afterwards = {
             dotted(path): jax.tree.leaves(at(root, path))[0]
             for path in self._variables.values()

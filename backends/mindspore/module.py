@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import count
 
 from common.contract.code import source_of
+from common.contract.foreign import foreign
 from common.contract.labels import IGNORED
 from common.contract.net import Answer, Call, Leaf
 
@@ -71,7 +72,8 @@ class Net:
                 if is_tensor(value) and not isinstance(value, Parameter):
                     copies[id(value)] = value.copy()
             copies[id(cell._recompute_cell)] = None
-        return copy.deepcopy(self.module, copies).to(mindspore.float32)
+        module = foreign(copy.deepcopy, self.module, copies)
+        return module.to(mindspore.float32)
 
     def leaves(self):
         """As `common.contract.net.Net.leaves`; a tied parameter once."""
@@ -195,7 +197,7 @@ class Net:
         labels = to_tensor(labels.astype(dtype))
 
         def objective(*outputs):
-            return (function or usual_loss)(*outputs, labels)
+            return foreign(function or usual_loss, *outputs, labels)
 
         starts = [to_tensor(array) for array in outputs]
         value, slopes, _ = differentiated(objective, starts, {})

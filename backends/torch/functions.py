@@ -3,6 +3,7 @@
 from functools import reduce
 
 from common.contract.code import code_of
+from common.contract.foreign import foreign
 from common.contract.given import rebuilt
 
 import torch
@@ -33,7 +34,9 @@ class Functions(Tap):
     def __init__(self, port, arrays, paths):
         super().__init__()
         # In functions of their own: a bound method would be copied, too.
-        self._forward = lambda *args, **told: port.forward(*args, **told)
+        self._forward = lambda *args, **told: foreign(
+            port.forward, *args, **told
+        )
         self._made = lambda flat: rebuilt(flat, paths) if paths else flat
         self._names, self._taps = tuple(arrays), port.taps
         for name, array in arrays.items():

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from common.contract.code import source_of
+from common.contract.foreign import foreign
 from common.contract.labels import IGNORED
 from common.contract.net import Answer, Call, Leaf
 from common.errors import Refused
@@ -50,7 +51,8 @@ class Net:
         """The copy that computes in a dtype, in training or evaluation."""
         if dtype not in self._copies:
             kind = getattr(torch, dtype)
-            self._copies[dtype] = copy.deepcopy(self.module).to("cpu", kind)
+            module = foreign(copy.deepcopy, self.module)
+            self._copies[dtype] = module.to("cpu", kind)
         return self._copies[dtype].train(train)
 
     def leaves(self):
@@ -215,7 +217,7 @@ class Net:
         """As `common.contract.net.Net.loss`."""
         held = [to_start(array, True) for array in outputs]
         labels = to_tensor(np.asarray(labels))
-        value = (function or usual_loss)(*held, labels)
+        value = foreign(function or usual_loss, *held, labels)
         slope_of = slopes([(value, np.ones_like(to_array(value)))], held)
         return to_array(value), tuple(map(slope_of, held))
 
@@ -279,10 +281,11 @@ def watched(root, seen, given=None, arrived=None, taps=()):
         def answer(*args, **kwargs):
             key = stack[-1][0]
             if key not in given:
-                return forward(*args, **kwargs)
+                return foreign(forward, *args, **kwargs)
             spec, leaves, some = given[key]
             if key in taps or any(one is None for one in some):
-                leaves, spec = tree_flatten(forward(*args, **kwargs))
+                returned = foreign(forward, *args, **kwargs)
+                leaves, spec = tree_flatten(returned)
             if key in taps:
                 arrived[key] = tensors(leaves)
             some = [one if one is None else one.clone() for one in some]

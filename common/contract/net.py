@@ -162,7 +162,11 @@ class Net(Asking, Protocol):
         """
 
     def run(self, asked: Asked) -> Answer:
-        """Run a part; `record` came before, with inputs of the same shapes."""
+        """Run a part; `record` came before, with inputs of the same shapes.
+
+        Here as everywhere the module's own code is called by `foreign`: what anything else of
+        this project's raises is told as its own error.
+        """
 
     def source(self, path: str) -> str | None:
         """The code of the module at a path, "" the whole; None where there is none to be had."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from common.contract.arrays import Array, Arrays
+from common.contract.foreign import is_own
 from common.contract.net import Answer, Asked, Call, Leaf, Net, Tensors
 from common.errors import CompareError, Refused, one_line
 from common.modules.matched import Side
@@ -64,14 +65,25 @@ def refusing(who: str) -> Iterator[None]:
     """Refuse with what somebody's code raises.
 
     Raises:
-        Refused: with the first line of whatever was raised.
+        Refused: with the first line of whatever was raised, unless it is our own.
     """
     try:
         yield
     except CompareError:
         raise
     except Exception as cause:
-        raise Refused(f"{who} raised {one_line(cause)}") from cause
+        raise Refused(f"{who} raised {blamed(cause)}") from cause
+
+
+def blamed(cause: Exception) -> str:
+    """What somebody's code raised, in one line.
+
+    Raises:
+        cause: it is an error of this project's own, which is nobody else's.
+    """
+    if is_own(cause):
+        raise cause
+    return one_line(cause)
 
 
 class NotRunError(Exception):

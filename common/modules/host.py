@@ -30,12 +30,19 @@ class Host:
         self._held: dict[tuple[str, str], Array] = {}
 
     def ask(self, name: str, *words: Any) -> dict[str, Any]:
-        """Answer one of the questions below; a refusal is an answer, too."""
+        """Answer one of the questions below; a refusal and an error of our own are answers, too."""
         try:
             return {"answer": getattr(self, f"_{name}")(*words)}
         except Refused as error:
             traceback.print_exc()
             return {"refused": str(error)}
+        except Exception as error:
+            from common.contract.foreign import is_own
+
+            if not is_own(error):
+                raise
+            traceback.print_exc()
+            return {"own": traceback.format_exc()}
 
     def _load(self, framework: str, mode: str, home: str, name: str, seed: int) -> dict[str, Any]:
         """Make the network that a side names; what is to be known of it.

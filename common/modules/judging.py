@@ -175,8 +175,8 @@ class Judge:
         ]
 
     def _loss(self) -> list[Held]:
-        """The loss of the reference's outputs."""
-        if self.labels is None:
+        """The loss of the reference's outputs, if the port has any of them."""
+        if self.labels is None or not any(self.matched.returned):
             return []
         found = loss_answered(self.matched, self.labels, self.losses)
         place = Place("", "", "loss", "loss", "")

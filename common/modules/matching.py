@@ -13,14 +13,14 @@ import numpy as np
 
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.net import TAP, Asked, Leaf, Net, Tensors
-from common.errors import Killed, Refused, TimedOut, Unavailable, one_line
+from common.errors import Killed, Refused, TimedOut, Unavailable
 from common.mapping.decision import decide
 from common.mapping.mapping import Entry, WeightMap, load
 from common.mapping.proposal import propose
 from common.modules.door import refuse_leaves, refuse_outputs, refuse_tokens
 from common.modules.expected import largest
 from common.modules.functions import same_leaves
-from common.modules.guard import NotRunError, refusing
+from common.modules.guard import NotRunError, blamed, refusing
 from common.modules.layout import USUAL, Layout, Map
 from common.modules.links import linked, there
 from common.modules.matched import (
@@ -81,7 +81,7 @@ def match(
         try:
             side = recorded(port, values, ours.inputs, train)
         except Exception as cause:
-            raise NotRunError(original, ours, one_line(cause)) from cause
+            raise NotRunError(original, ours, blamed(cause)) from cause
         calls = list(original.calls.values()), list(side.calls.values())
         found = pairs(
             [(entry.port, entry.source.reference) for entry in weights.entries],
@@ -129,7 +129,7 @@ def of_port(
     """The port's run with its own weights, and in which order it takes the axes of the inputs."""
     leaves = {leaf.name: leaf for leaf in net.leaves()}
     values = cast({name: leaf.value for name, leaf in leaves.items()}, dtype)
-    first: Exception | None = None
+    first: tuple[str, Exception] | None = None
     for ways in islice(product(*(list(orders(one)) for one in inputs)), MOST_WAYS):
         try:
             taken = tuple(way.there(one) for way, one in zip(ways, inputs, strict=True))
@@ -138,10 +138,11 @@ def of_port(
             raise
         except Exception as cause:
             # Whatever somebody's network raises at inputs that it does not take.
-            first = first or cause
+            words = blamed(cause)
+            first = first or (words, cause)
     assert first is not None
     unrun = Side(net, leaves, values, inputs, {}, ())
-    raise NotRunError(original, unrun, one_line(first)) from first
+    raise NotRunError(original, unrun, first[0]) from first[1]
 
 
 def orders(array: Array) -> Iterator[Layout]:
@@ -225,8 +226,9 @@ def residual(matched: Matched, values: Arrays, module: str) -> float:
     )
     try:
         outputs = port.net.run(asked).outputs
-    except Exception:
+    except Exception as cause:
         # Weights of another shape, or another kind: not this one.
+        blamed(cause)
         return float("inf")
     far = 0.0
     for link, value in zip(linked(mine.outputs, outputs), outputs, strict=True):

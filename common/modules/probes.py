@@ -12,6 +12,7 @@ from common.contract.arrays import Array, Arrays, cast
 from common.contract.net import Answer, Asked, Key, Net, Some, Tensors
 from common.errors import Refused
 from common.modules.expected import largest
+from common.modules.guard import blamed
 from common.modules.held import Held, Place, faulty
 from common.modules.matched import Matched, Side, rounded
 from common.modules.units import drawn
@@ -152,9 +153,14 @@ def enumerated(tensors: Tensors) -> Mapping[str, Array]:
 
 
 def random_in_port(matched: Matched) -> Held | None:
-    """Where a port that is called twice with the same inputs gives two answers."""
+    """Where a port that is called twice with the same inputs gives two answers, or raises."""
     port, dtype = matched.port, matched.dtype
-    calls, outputs = port.net.record(port.values, port.inputs, matched.train)
+    try:
+        calls, outputs = port.net.record(port.values, port.inputs, matched.train)
+    except Exception as cause:
+        # Whatever somebody's network raises.
+        words = f"raised {blamed(cause)} when it was called again with the same inputs"
+        return faulty(Place("", "", "forward", "whole", "output"), words, dtype)
     again = {call.key: call for call in calls}
     of_port = {pair.port: pair.reference for pair in matched.pairs}
     words = (

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
+from common.contract.foreign import OwnError
 from common.contract.net import Answer, Asked, Call, Leaf, Tensors
 from common.entrants.answers import malformed, optional, several, table, text
 from common.entrants.process import Worker
@@ -34,6 +35,7 @@ class RemoteNet:
         EntrantError: by every call: the framework is not there, its code raised, its process
             died or took too long.
         Refused: by every call: what was named is no network, or cannot be asked that.
+        OwnError: by every call: what answers there is wrong itself.
     """
 
     def __init__(self, label: str, side: Side, seed: int, **process: Any) -> None:
@@ -114,6 +116,8 @@ class RemoteNet:
             found = self._worker.call("ask", name, *words)
             if isinstance(found, dict) and set(found) == {"refused"}:
                 raise Refused(text(name, found["refused"]))
+            if isinstance(found, dict) and set(found) == {"own"}:
+                raise OwnError(code_of(name, found["own"]))
             if not isinstance(found, dict) or set(found) != {"answer"}:
                 raise malformed(name, found, "an answer or a refusal")
             return reader(name, found["answer"])
@@ -147,7 +151,7 @@ class RemoteNet:
 
 
 def code_of(where: str, value: Any) -> str:
-    """Lines of code, of any length."""
+    """Lines of code, or of a traceback, of any length."""
     if not isinstance(value, str):
         raise malformed(where, value, "code")
     return value

@@ -28,7 +28,7 @@ from common.modules.expected import (
     expectation,
     tensors_of,
 )
-from common.errors import one_line
+from common.modules.guard import blamed
 from common.modules.held import Held, Place, There, faulty, hold
 from common.modules.layout import Layout
 from common.modules.links import Links, only, there
@@ -357,7 +357,7 @@ def answered(
         exactly = net.run(in_float64(matched, unit)) if doubles else None
     except Exception as cause:
         # Whatever somebody's network raises is what is to be told of it.
-        return Answered(matched, unit, expected, failed=one_line(cause))
+        return Answered(matched, unit, expected, failed=blamed(cause))
     return Answered(matched, unit, expected, (rounded_answer, exactly), asking=net)
 
 
