@@ -20,6 +20,7 @@ from common.entrants.port import Port, sees_parameters
 from common.errors import Refused
 from common.mapping.mapping import WeightMap, taking_part
 from common.modules import door
+from common.modules.boundaries import merging
 from common.modules.causes.likely import likely_cause
 from common.modules.functions import Parameters, side_of
 from common.modules.guard import NotRunError, Refusing
@@ -120,12 +121,12 @@ def examine(
     judge = Judge(
         matched, options.seed, labels, options.losses, options.only, update, options.steps
     )
-    held = judge.judged()
+    judge, held = merging(judge)
     first = first_wrong(held)
     cause = None if first is None else likely_cause(judge, first)
     if random is not None and cause is None:
         held = [random]  # its numbers say nothing
-    return ModuleReport(matched, held, time.perf_counter() - started, cause, probes)
+    return ModuleReport(judge.matched, held, time.perf_counter() - started, cause, probes)
 
 
 def not_run(error: NotRunError, options: Options, started: float) -> ModuleReport:

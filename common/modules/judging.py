@@ -8,8 +8,9 @@ After a layer that is wrong forwards nothing more is run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.net import Key, Some
@@ -56,10 +57,16 @@ class Judge:
     only: str = "*"
     update: Step | None = None
     steps: int = 1
+    _layers: dict[Key, Layer] = field(default_factory=dict)
+
+    @cached_property
+    def wiring(self) -> Answered:
+        """What both answered, the outputs of all layers given."""
+        return answered(self.matched, self._wiring())
 
     def judged(self) -> list[Held]:
         """Everything that was held, in the order in which it is computed."""
-        wiring = answered(self.matched, self._wiring())
+        wiring = self.wiring
         if wiring.failed is not None:
             return [failure(Place("", "", "forward", "wiring", ""), wiring.failed, "")]
         forwards: list[Held] = []
@@ -74,7 +81,7 @@ class Judge:
                 return forwards
             slopes = list(wiring.given_slopes(replace(place, stage="backward"), mine, theirs))
             if not tap and fnmatchcase(mine[0], self.only):
-                ahead, back = layer or self._layer(mine, theirs, wiring)
+                ahead, back = layer or self._alone(mine, theirs)
                 forwards += ahead
                 slopes += back
             if not all_right(forwards):
@@ -145,6 +152,12 @@ class Judge:
             replace(one, right=True, judged=EFFECT) if at in other else one
             for at, one in reached.items()
         ], layer
+
+    def _alone(self, mine: Key, theirs: Key) -> Layer:
+        """A layer, asked once: it is the same whatever stands around it."""
+        if mine not in self._layers:
+            self._layers[mine] = self._layer(mine, theirs, self.wiring)
+        return self._layers[mine]
 
     def _layer(self, mine: Key, theirs: Key, wiring: Answered) -> Layer:
         """One call of one layer, forwards and backwards."""

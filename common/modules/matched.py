@@ -63,6 +63,8 @@ class Matched:
         train: whether in training mode.
         dtype: of the run.
         taps: the paths among the pairs that stand for what is returned there: no layers.
+        merged: layers of the reference that are no pairs because they begin or end elsewhere in
+            the port, and are judged with the wiring around them.
     """
 
     reference: Side
@@ -76,6 +78,7 @@ class Matched:
     train: bool
     dtype: str
     taps: frozenset[str] = frozenset()
+    merged: tuple[str, ...] = ()
 
     @property
     def unlinked(self) -> list[str]:

@@ -147,6 +147,7 @@ class ModuleReport:
                 }
                 for entry in self.matched.mapping.entries
             ],
+            "merged": list(self.matched.merged),
             "not_compared": self.not_compared,
             "probes": dict(self.probes),
             "declared": self.declared,

@@ -106,6 +106,11 @@ def right_lines(report: ModuleReport) -> list[str]:
             f"furthest of these, at {worst.share:.2g} of its bound:\n"
             f"    {place_words(worst.place)}: {worst.place.tensor}",
         ]
+    if report.matched.merged:
+        lines.append(
+            f"beginning or ending elsewhere in the port: {some(list(report.matched.merged))};\n"
+            "    judged together with what is around"
+        )
     if ends_there(report):
         lines.append("what is behind it, and all slopes, wait until this is right")
     sums = [one for one in report.held if one.right and one.judged == "sums"]

@@ -1,0 +1,71 @@
+"""Layers that begin or end elsewhere in the port: `Dense(8, activation="relu")` holds its ReLU.
+
+Such a layer answers otherwise than its counterpart, and what surrounds it makes up for that. It
+is told from a wrong one by leaving it to the wiring: then what leads to the next layer is right,
+and nothing is wrong that was not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+from common.modules.held import Held, Place
+from common.modules.judging import Judge
+
+
+def merging(judge: Judge) -> tuple[Judge, list[Held]]:
+    """Judge, each layer that begins or ends elsewhere together with the wiring around it.
+
+    Returns:
+        who judged in the end, and everything that was held.
+    """
+    held = judge.judged()
+    while (wider := _wider(judge, held)) is not None:
+        judge, held = wider, wider.judged()
+    return judge, held
+
+
+def _wider(judge: Judge, held: list[Held]) -> Judge | None:
+    """The judge that leaves the first wrong layer to the wiring, if that makes up for it.
+
+    What leads to the next layer may be wrong for the same reason: then that one is left, too.
+    """
+    first = next((one.place for one in held if not one.right), None)
+    if first is None or first.stage != "forward" or first.unit not in ("layer", "wiring"):
+        return None
+    calls = [mine for mine, _ in judge.matched.keys]
+    if (first.layer, first.number) not in calls or judge.wiring.failed is not None:
+        return None
+    before, wider = set(_wrong(judge)), judge
+    behind = dict.fromkeys(path for path, _ in calls[calls.index((first.layer, first.number)) :])
+    for path, following in pairwise([*behind, ""]):
+        wider = _merged(wider, path)
+        if wider.wiring.failed is not None:
+            return None
+        wrong = set(_wrong(wider))
+        if not wrong <= before:
+            return None
+        if following not in {place.layer for place in wrong}:
+            return wider
+    return None
+
+
+def _merged(judge: Judge, path: str) -> Judge:
+    """The judge that leaves a layer to the wiring."""
+    matched = judge.matched
+    pairs = [pair for pair in matched.pairs if pair.reference != path]
+    return replace(judge, matched=replace(matched, pairs=pairs, merged=(*matched.merged, path)))
+
+
+def _wrong(judge: Judge) -> Iterator[Place]:
+    """What is wrong of all that the wiring computes."""
+    place, wiring = Place("", "", "forward", "wiring", ""), judge.wiring
+    found = [*wiring.outputs(place, judge.matched.returned)]
+    if judge.matched.train:
+        found += wiring.buffers(place)
+    for mine, theirs in judge.matched.keys:
+        at = replace(place, layer=mine[0], port_layer=theirs[0], number=mine[1])
+        found += wiring.arrived(at, mine, theirs).values()
+    yield from (one.place for one in found if not one.right)
