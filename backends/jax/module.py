@@ -17,6 +17,7 @@ import numpy as np
 
 from .calls import Reach, Tape, below, is_float
 from .noise import noisy, unknown
+from .operations import traced
 
 FLOAT32_UNIT = 2.0**-24
 
@@ -179,6 +180,19 @@ class Net:
             return function
         place = key, train, backwards
         return self._compiled.setdefault(place, jax.jit(function))
+
+    def trace(self, values, inputs, train):
+        """As `common.contract.net.Net.trace`."""
+
+        def whole(values, inputs):
+            outputs, *_ = self._kind.run(
+                values, inputs, {}, draw, train, Tape
+            )
+            return outputs
+
+        with settled((*values.values(), *inputs)):
+            draw = self._draw()
+            return traced(whole, *to_tensors((dict(values), tuple(inputs))))
 
     def source(self, path):
         """As `common.contract.net.Net.source`; linen's, once it was called."""

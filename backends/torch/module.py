@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from .noise import noise
+from .operations import traced
 
 FLOAT32_UNIT = 2.0**-24
 
@@ -206,6 +207,20 @@ class Net:
             torch.compiler.reset()  # or many layers would count towards a limit
             self._compiled[key] = torch.compile(called)
         return self._compiled[key](held, args, kwargs)
+
+    def trace(self, values, inputs, train):
+        """As `common.contract.net.Net.trace`."""
+        root = self._in(dtype_of(*values.values(), *inputs), train)
+        leaves = {name: to_tensor(array) for name, array in values.items()}
+        given = [to_tensor(array) for array in inputs]
+        args, kwargs = self._arguments(given)
+
+        def run():
+            return torch.func.functional_call(
+                root, leaves, args, kwargs, tie_weights=False
+            )
+
+        return traced(run, leaves, given)
 
     def source(self, path):
         """As `common.contract.net.Net.source`."""

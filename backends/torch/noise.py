@@ -176,15 +176,18 @@ def noise(unit, seed, exp_error=0.0):
     Yields:
         a `Rounding`, whose `unknown` counts the operations without a rule.
     """
-    # What is fused for attention has no formula here; its parts have.
+    with unfused(), Rounding(unit, seed, exp_error) as rounding:
+        yield rounding
+
+
+@contextmanager
+def unfused():
+    """Attention by its parts: what is fused has no formula here."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with (
-            sdpa_kernel(SDPBackend.MATH),
-            Rounding(unit, seed, exp_error) as rounding,
-        ):
-            yield rounding
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
 

@@ -26,6 +26,7 @@ import numpy as np
 
 from common.agreement.diagnose import Diagnosis, Patient, diagnose
 from common.agreement.effective import in_effect
+from common.agreement.parting import Parting
 from common.agreement.probes import loss_factors, parted, rounds_inside
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
@@ -35,7 +36,7 @@ from common.agreement.units import gradients_of
 from common.agreement.verdict import Difference, Verdict
 from common.contract.arrays import Arrays, cast
 from common.contract.entrant import Entrant
-from common.contract.given import Paths, as_array, as_arrays, rebuilt
+from common.contract.given import Paths, as_array, as_arrays, as_pixels, rebuilt
 from common.contract.info import DTYPES, MODES
 from common.contract.labels import TARGET, check_classes, check_targets
 from common.contract.models import MODELS, Model
@@ -53,9 +54,14 @@ from common.entrants.session import Session
 from common.entrants.trail import Trail
 from common.errors import Refused
 from common.measure.machine import available_cores
+from common.modules.functions import Parameters, side_of
+from common.modules.inside import parting_of
 from common.running.judging import NOT_RUN, Candidate, Judging, free_run_of
 from common.running.roster import choices_of
 from common.running.work import Orders, Work
+
+#: So many examples are traced, operation by operation.
+TRACED = 8
 
 #: An update rule in NumPy, that a backend declares.
 Rule = Callable[..., Any]
@@ -69,11 +75,14 @@ class Report:
         verdict: as in results.json.
         diagnosis: the first step that is wrong, if any, and every check of the components.
         seconds: how long it took.
+        parting: where a wrong forward pass parts from the original's; None where that is not
+            certain.
     """
 
     verdict: Verdict
     diagnosis: Diagnosis
     seconds: float
+    parting: Parting | None = None
 
     @property
     def agrees(self) -> bool:
@@ -84,7 +93,8 @@ class Report:
         """The verdict, where it parts and why, and how far each tensor is off."""
         from common.shown.diagnosis import diagnosis_text
 
-        return f"{self.verdict.verdict}\n{diagnosis_text('the port', self.diagnosis)}"
+        inside = "" if self.parting is None else f"inside: {self.parting}\n"
+        return f"{self.verdict.verdict}\n{inside}{diagnosis_text('the port', self.diagnosis)}"
 
 
 def check_functions(
@@ -166,8 +176,10 @@ def check_functions(
     # A port's functions are its own; only a whole backend follows rules that it declares.
     judged = replace(backend, info=replace(backend.info, declared=()))
     judged = judged if isinstance(port, Port) else backend
-    found, verdict = examine(Candidate(entrant, judged, session, NOT_RUN), work, port, reference)
-    return Report(verdict, found, time.perf_counter() - started)
+    found, verdict, parting = examine(
+        Candidate(entrant, judged, session, NOT_RUN), work, port, reference
+    )
+    return Report(verdict, found, time.perf_counter() - started, parting)
 
 
 def on_tree(port: Any, paths: Paths) -> Any:
@@ -211,7 +223,7 @@ def refuse_several(images: Any) -> None:
 
 def examine(
     candidate: Candidate, work: Work, port: Any, reference: Port | None
-) -> tuple[Diagnosis, Verdict]:
+) -> tuple[Diagnosis, Verdict, Parting | None]:
     """Diagnose a candidate step by step, then train it and judge it as a run does."""
     session, entrant, backend = candidate.session, candidate.entrant, candidate.backend
     plan = work.plan
@@ -258,6 +270,7 @@ def examine(
         sides = [one for one in (port, reference) if isinstance(one, Port)]
         penalty = any(sees_parameters(one.loss) for one in sides)
         found.difference = probed(found.difference, session, track, penalty=penalty)
+    parting = inside(found, work, port, reference)
     judging.prepare([candidate])
     reopen()
     trained = replace(candidate, run=free_run_of(session, work.orders))
@@ -266,7 +279,27 @@ def examine(
         verdict.differs(found.difference)
     elif verdict.first_difference is not None:
         found.difference = verdict.first_difference
-    return found, verdict
+    return found, verdict, parting
+
+
+def inside(found: Diagnosis, work: Work, port: Any, reference: Port | None) -> Parting | None:
+    """Where in a wrong forward pass it is; what its values show is the cause, if there is none."""
+    first, images = found.difference, as_pixels(work.data["train"][0])
+    count = min(TRACED, len(images) // 2)
+    if first is None or first.stage != "forward" or not count or reference is None:
+        return None
+    if not isinstance(port, Port):
+        return None
+    given = Parameters(cast(work.initial, "float64"), None)
+    sides = [
+        (side_of(who, one, given, None, "eager"), given.arrays)
+        for who, one in (("reference", reference), ("port", port))
+    ]
+    one, other = (images[:count],), (images[-count:],)
+    parting = parting_of(sides[0], sides[1], ((one, one), (other, other)))
+    if parting is not None and first.likely_cause is None:
+        found.difference = replace(first, likely_cause=parting.likely_cause)
+    return parting
 
 
 def same_tensors(one: Arrays, other: Arrays) -> bool:

@@ -40,6 +40,11 @@ def as_array(what: str, given: Any) -> Array:
     return array
 
 
+def as_pixels(array: Array) -> Array:
+    """Bytes as pixels from 0 to 1; anything else as it is."""
+    return array / np.float32(255) if array.dtype == np.uint8 else array
+
+
 def as_arrays(tree: Mapping[str, Any]) -> tuple[Arrays, Paths | None]:
     """Parameters by name from a dict, or from a tree of dicts: {"a": {"b": x}} is "a.b".
 

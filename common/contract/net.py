@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from common.contract.arrays import Array, Arrays
+from common.contract.operations import Trace
 
 #: The kind of a call that only names the tensor which it is called with and returns.
 TAP = "Tap"
@@ -167,6 +168,9 @@ class Net(Asking, Protocol):
         Here as everywhere the module's own code is called by `foreign`: what anything else of
         this project's raises is told as its own error.
         """
+
+    def trace(self, values: Arrays, inputs: Tensors, train: bool) -> Trace:
+        """Run the whole once: every operation; an empty trace where nobody sees them."""
 
     def source(self, path: str) -> str | None:
         """The code of the module at a path, "" the whole; None where there is none to be had."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
-from common.contract.given import as_array
+from common.contract.given import as_array, as_pixels
 from common.contract.info import DTYPES
 from common.contract.net import Leaf, Net, Tensors
 from common.contract.optimizers import OPTIMIZERS
@@ -24,7 +24,8 @@ from common.modules.boundaries import merging
 from common.modules.causes.likely import likely_cause
 from common.modules.functions import Parameters, side_of
 from common.modules.guard import NotRunError, Refusing
-from common.modules.held import Place, faulty
+from common.modules.held import Held, Place, faulty
+from common.modules.inside import parting_of_modules
 from common.modules.judging import Judge, Step
 from common.modules.layout import Layout
 from common.modules.matched import Matched, rounded
@@ -124,9 +125,19 @@ def examine(
     judge, held = merging(judge)
     first = first_wrong(held)
     cause = None if first is None else likely_cause(judge, first)
+    parting = parting_of_modules(matched) if first is not None and between(first) else None
+    if parting is not None:
+        cause = cause or parting.likely_cause
     if random is not None and cause is None:
         held = [random]  # its numbers say nothing
-    return ModuleReport(judge.matched, held, time.perf_counter() - started, cause, probes)
+    seconds = time.perf_counter() - started
+    return ModuleReport(judge.matched, held, seconds, cause, probes, parting)
+
+
+def between(first: Held) -> bool:
+    """Whether a tensor is wrong between what is named, forwards."""
+    place = first.place
+    return (place.unit, place.stage) == ("wiring", "forward") and first.fault is None
 
 
 def not_run(error: NotRunError, options: Options, started: float) -> ModuleReport:
@@ -296,4 +307,4 @@ def given_inputs(inputs: Any) -> tuple[tuple[str, ...] | None, Tensors]:
     )
     arrays = tuple(as_array(name, one) for name, one in zip(told, inputs, strict=True))
     door.refuse_inputs(told, arrays)
-    return names, tuple(one / np.float32(255) if one.dtype == np.uint8 else one for one in arrays)
+    return names, tuple(map(as_pixels, arrays))

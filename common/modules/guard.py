@@ -9,6 +9,7 @@ from typing import Any
 from common.contract.arrays import Array, Arrays
 from common.contract.foreign import is_own
 from common.contract.net import Answer, Asked, Call, Leaf, Net, Tensors
+from common.contract.operations import Trace
 from common.errors import CompareError, Refused, one_line
 from common.modules.matched import Side
 
@@ -41,6 +42,10 @@ class Refusing:
             return self.net.run(asked)
         with refusing("the reference"):
             return self.net.run(asked)
+
+    def trace(self, values: Arrays, inputs: Tensors, train: bool) -> Trace:
+        """Every operation of a run of the whole."""
+        return self.net.trace(values, inputs, train)
 
     def source(self, path: str) -> str | None:
         """The code of the module at a path."""

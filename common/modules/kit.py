@@ -23,6 +23,7 @@ from safetensors.numpy import save
 
 from common.contract.arrays import Array, Arrays
 from common.contract.net import Answer, Asked, Call, Leaf, Net, Tensors
+from common.contract.operations import Trace
 from common.contract.registry import find
 from common.entrants.answers import several
 from common.errors import EntrantError, Refused
@@ -130,6 +131,10 @@ class Writing:
     def run(self, asked: Asked) -> Answer:
         """As `Net.run`; nothing of it is kept, but what is expected of it."""
         return self._net.run(asked)
+
+    def trace(self, values: Arrays, inputs: Tensors, train: bool) -> Trace:
+        """As `Net.trace`: a kit keeps none."""
+        return Trace()
 
     def source(self, path: str) -> str | None:
         """As `Net.source`; not kept."""
@@ -264,6 +269,10 @@ class KitNet:
     def run(self, asked: Asked) -> Answer:
         """As `Net.run`; a kit has none of that."""
         return Nobody().run(asked)
+
+    def trace(self, values: Arrays, inputs: Tensors, train: bool) -> Trace:
+        """As `Net.trace`: a kit keeps none."""
+        return Trace()
 
     def source(self, path: str) -> str | None:
         """As `Net.source`: a kit holds no code."""

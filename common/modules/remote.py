@@ -10,6 +10,7 @@ import numpy as np
 from common.contract.arrays import Array, Arrays
 from common.contract.foreign import OwnError
 from common.contract.net import Answer, Asked, Call, Leaf, Tensors
+from common.contract.operations import Trace
 from common.entrants.answers import malformed, optional, several, table, text
 from common.entrants.process import Worker
 from common.errors import EntrantError, Killed, Refused, TimedOut
@@ -99,6 +100,10 @@ class RemoteNet:
 
         value, slopes = self._ask(found, "loss", outputs, labels)
         return value, slopes
+
+    def trace(self, values: Arrays, inputs: Tensors, train: bool) -> Trace:
+        """As `Net.trace`: none crosses to another process."""
+        return Trace()
 
     def source(self, path: str) -> str | None:
         """As `Net.source`."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+from common.agreement.parting import Parting
 from common.modules.held import Held
 from common.modules.matched import Matched
 from common.modules.words import report_text
@@ -64,6 +65,7 @@ class ModuleReport:
         seconds: how long it took.
         likely_cause: of the first that is wrong, in words, if one explains it.
         probes: what was asked of both sides before; None: it was not.
+        parting: where between the layers; None where that is not certain.
     """
 
     matched: Matched
@@ -71,6 +73,7 @@ class ModuleReport:
     seconds: float
     likely_cause: str | None = None
     probes: Mapping[str, bool | None] = field(default_factory=dict)
+    parting: Parting | None = None
 
     @cached_property
     def first(self) -> Held | None:

@@ -77,6 +77,8 @@ def difference_lines(report: ModuleReport) -> list[str]:
             f"  apart by  {first.error: .3g}",
             f"  bound     {first.bound: .3g}",
         ]
+    if report.parting is not None:
+        lines.append(f"inside: {report.parting}")
     if others := wrong_beside(report, first):
         lines.append(f"wrong there, too: {some(others)}")
     return lines
