@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -160,6 +161,47 @@ def test_backwards() -> None:
     torch.manual_seed(0)
     report = held(Cut(), port("torch", taps=True))
     assert first_of(report) == ("first", "backward", "tap")
+
+
+def penalised(framework: str, share: float, *, detached: bool = False) -> Port:
+    """A port whose loss has a penalty of its first weights."""
+    plain = port(framework)
+    _, _, detach = operations(framework)
+
+    def loss(params: Any, outputs: Any, labels: Any) -> Any:
+        weights = params["first"]["w"]
+        weights = detach(weights) if detached else weights
+        return plain.loss(outputs, labels) + share * (weights**2).sum()
+
+    return replace(plain, loss=loss)
+
+
+def of_module(params: Any, outputs: Any, labels: Any) -> Any:
+    return functional.cross_entropy(outputs, labels) + 0.1 * (params["first.weight"] ** 2).sum()
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_loss_that_sees_the_parameters(framework: str) -> None:
+    given = {"inputs": VECTORS, "labels": LABELS, "params": tree(), "steps": 2}
+    report = check(penalised(framework, 0.1), torch_module(), loss=(of_module, None), **given)
+    assert report.agrees, report
+    losses = [one.place.tensor for one in report.held if one.place.unit == "loss"]
+    assert "slope of first.w" in losses
+
+
+@pytest.mark.parametrize(
+    ("share", "detached", "tensor"), [(0.2, False, "loss"), (0.1, True, "slope of first.w")]
+)
+def test_a_wrong_penalty(share: float, detached: bool, tensor: str) -> None:
+    mine = penalised("torch", share, detached=detached)
+    given = {"inputs": VECTORS, "labels": LABELS, "params": tree(), "steps": 0}
+    report = check(mine, torch_module(), loss=(of_module, None), **given)
+    assert report.first is not None
+    assert (report.first.place.unit, report.first.place.tensor) == ("loss", tensor)
+    assert report.likely_cause is None
+    report = check(mine, torch_module(), **given)
+    assert report.first is not None
+    assert (report.first.place.unit, report.first.place.tensor) == ("loss", "loss")
 
 
 def test_two_ports_have_the_same_parameters() -> None:

@@ -171,15 +171,15 @@ class PortSession(LocalSession):
         super().load(params, self._fresh if state is None else state)
 
 
-def sees_parameters(loss: Callable[..., Any]) -> bool:
-    """Whether a loss takes (params, logits, labels): three arguments without a default."""
+def sees_parameters(loss: Callable[..., Any], outputs: int = 1) -> bool:
+    """Whether a loss takes (params, *outputs, labels): so many arguments without a default."""
     try:
         taken = inspect.signature(loss).parameters.values()
     except (TypeError, ValueError):  # written in C: nobody knows what it takes
         return False
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     needed = [one for one in taken if one.kind in positional and one.default is one.empty]
-    return len(needed) == 3
+    return len(needed) == outputs + 2
 
 
 def refuse_arguments(what: str, function: Callable[..., Any], names: tuple[str, ...]) -> None:

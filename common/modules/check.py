@@ -6,28 +6,30 @@ import importlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
-from common.contract.given import as_array, as_pixels
+from common.contract.given import as_array, as_pixels, rebuilt
 from common.contract.info import DTYPES
 from common.contract.net import Leaf, Net, Tensors
 from common.contract.optimizers import OPTIMIZERS
-from common.entrants.port import Port, sees_parameters
+from common.entrants.port import Port
 from common.errors import Refused
 from common.mapping.mapping import WeightMap, taking_part
 from common.modules import door
 from common.modules.boundaries import merging
 from common.modules.causes.likely import likely_cause
 from common.modules.functions import Parameters, side_of
-from common.modules.guard import NotRunError, Refusing
+from common.modules.guard import NotRunError, Refusing, refusing
 from common.modules.held import Held, Place, faulty
 from common.modules.inside import parting_of_modules
 from common.modules.judging import Judge, Step
 from common.modules.layout import Layout
+from common.modules.losses import Losses, loss_of_reference
 from common.modules.matched import Matched, rounded
 from common.modules.matching import match
 from common.modules.probes import random_in_port
@@ -65,7 +67,7 @@ class Options:
     seed: int = 0
     mapping: Path | None = None
     only: str = "*"
-    losses: tuple[LossFunction | None, LossFunction | None] = (None, None)
+    losses: Losses = (None, None)
 
 
 def examine(
@@ -110,7 +112,8 @@ def examine(
     if labels is not None:
         if options.losses[0] is None:
             door.refuse_labels(labels, outputs)
-        reference.loss(options.losses[0], outputs, labels)
+        with refusing("the reference's loss"):
+            loss_of_reference(matched, labels, options.losses)
     random = random_in_port(matched)
     probes = {
         "repeats": True,
@@ -217,7 +220,7 @@ def check_modules(
         door.refuse_class(who, given)
     names, arrays = given_inputs(inputs)
     functions = isinstance(reference, Port) and isinstance(port, Port)
-    options = replace(options, losses=own_losses(options.losses, (reference, port)))
+    options = replace(options, losses=own_losses(options.losses, (reference, port), params))
     return examine(
         side_of("reference", reference, params[0], names, "eager"),
         side_of("port", port, params[1], names, mode),
@@ -229,20 +232,28 @@ def check_modules(
 
 
 def own_losses(
-    given: tuple[LossFunction | None, LossFunction | None], sides: tuple[Any, Any]
-) -> tuple[LossFunction | None, LossFunction | None]:
+    given: Losses, sides: tuple[Any, Any], params: tuple[Parameters | None, Parameters | None]
+) -> Losses:
     """The losses that are given, and of Ports, where none is, their own."""
-    for loss, side in zip(given, sides, strict=True):
-        if loss is None and isinstance(side, Port) and sees_parameters(side.loss):
-            raise Refused(
-                "the loss of a Port takes the parameters, too; as a network it is held with a "
-                "loss of (outputs, labels): give loss="
-            )
     first, second = (
-        loss or (side.loss if isinstance(side, Port) else None)
-        for loss, side in zip(given, sides, strict=True)
+        on_tree(loss or side.loss, parameters) if isinstance(side, Port) else loss
+        for loss, side, parameters in zip(given, sides, params, strict=True)
     )
     return first, second
+
+
+def on_tree(loss: LossFunction, params: Parameters | None) -> LossFunction:
+    """A loss that takes the parameters, if it does, as the tree that they were given as."""
+    paths = None if params is None else params.paths
+    if paths is None:
+        return loss
+
+    @wraps(loss)
+    def called(*given: Any) -> Any:
+        first, *rest = given
+        return loss(rebuilt(first, paths) if isinstance(first, Mapping) else first, *rest)
+
+    return called
 
 
 def refuse_options(options: Options, mode: str) -> None:

@@ -16,16 +16,15 @@ from common.contract.arrays import Array, Arrays, cast
 from common.contract.net import Key, Some
 from common.modules.held import EFFECT, Held, Place, faulty
 from common.modules.links import Link
+from common.modules.losses import Losses, loss_answered, loss_of_reference
 from common.modules.matched import Matched, rounded
 from common.modules.units import (
     Answered,
-    LossFunction,
     Unit,
     answered,
     drawn,
     failure,
     layer_unit,
-    loss_answered,
     whole_unit,
 )
 
@@ -53,7 +52,7 @@ class Judge:
     matched: Matched
     seed: int = 0
     labels: Array | None = None
-    losses: tuple[LossFunction | None, LossFunction | None] = (None, None)
+    losses: Losses = (None, None)
     only: str = "*"
     update: Step | None = None
     steps: int = 1
@@ -202,18 +201,19 @@ class Judge:
                 replace(held, place=replace(held.place, tensor="slope in the outputs"))
                 for held in found.input_slopes(place, self.matched.returned)
             ),
+            *found.slopes(place),
         ]
 
     def _whole(self) -> Iterator[Held]:
         """The whole, at the state given and at some steps' after it."""
         matched = self.matched
         for number in range(self.steps):
-            cotangents = self._cotangents(matched)
+            cotangents, penalty = self._cotangents(matched)
             found = answered(matched, whole_unit(matched, cotangents))
             step = f"step {number + 1}" if self.steps > 1 else ""
             yield from self._at(found, step)
             if number + 1 < self.steps and self.update is not None:
-                matched = self._moved(matched, found)
+                matched = self._moved(matched, found, penalty)
 
     def _at(self, found: Answered, step: str) -> Iterator[Held]:
         place = Place("", "", "forward", "whole", "")
@@ -228,20 +228,27 @@ class Judge:
             words = f"{one.place.tensor} at {step}" if step else one.place.tensor
             yield replace(one, place=replace(one.place, tensor=words))
 
-    def _cotangents(self, matched: Matched) -> Some:
-        """The loss's slopes in the outputs; drawn, if there is no loss."""
-        net, outputs = matched.reference.net, matched.reference.outputs
+    def _cotangents(self, matched: Matched) -> tuple[Some, Arrays]:
+        """The loss's slopes in the outputs, drawn if there is no loss; those in the parameters."""
+        outputs = rounded(matched.reference.outputs, matched.dtype)
         if self.labels is None:
-            return drawn(rounded(outputs, matched.dtype), self.seed, "outputs")
-        outputs = tuple(rounded(outputs, "float64"))
-        _, slopes = net.loss(self.losses[0], outputs, self.labels)
-        return rounded(slopes, matched.dtype)
+            return drawn(outputs, self.seed, "outputs"), {}
+        loss = loss_of_reference(matched, self.labels, self.losses)
+        slopes = (one for one in loss.input_slopes if one is not None)
+        return rounded(slopes, matched.dtype), loss.slopes
 
-    def _moved(self, matched: Matched, found: Answered) -> Matched:
-        """Both after a step of the reference's, and the reference's buffers."""
+    def _moved(self, matched: Matched, found: Answered, penalty: Arrays) -> Matched:
+        """Both after a step of the reference's, and the reference's buffers.
+
+        Args:
+            matched: before it.
+            found: of the whole.
+            penalty: the slopes of a loss that sees the parameters.
+        """
         assert self.update is not None
         exact = found.expected.exact
         slopes = {str(name[1]): one for name, one in exact.items() if name[0] == "slope"}
+        slopes |= {name: slopes[name] + one for name, one in penalty.items() if name in slopes}
         buffers = {str(name[1]): one for name, one in exact.items() if name[0] == "buffer"}
         before = {**cast(dict(matched.reference.values), "float64"), **buffers}
         values = cast(self.update(before, slopes), matched.dtype)

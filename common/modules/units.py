@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Array
-from common.contract.net import Answer, Asked, Asking, Key, Net, Some, Tensors
+from common.contract.net import Answer, Asked, Asking, Key, Some, Tensors
 from common.contract.registry import find
 from common.mapping.mapping import Entry, WeightMap
 from common.modules.design import design_of
@@ -373,39 +373,3 @@ def in_float64(matched: Matched, unit: Unit) -> Asked:
 def failure(place: Place, words: str, dtype: str) -> Held:
     """Of a unit that the port could not run."""
     return faulty(replace(place, tensor="output"), f"raised {words}", dtype)
-
-
-@dataclass(frozen=True)
-class Loss:
-    """A loss as a unit: its inputs are the network's outputs, its output is the mean.
-
-    Attributes:
-        net: whose tensors it computes in.
-        function: as for `Net.loss`.
-        labels: of the examples.
-    """
-
-    net: Net
-    function: LossFunction | None
-    labels: Array
-
-    def run(self, asked: Asked) -> Answer:
-        """The loss and its slopes."""
-        value, slopes = self.net.loss(self.function, asked.inputs, self.labels)
-        return Answer((value,), input_slopes=slopes)
-
-
-def loss_answered(
-    matched: Matched, labels: Array, functions: tuple[LossFunction | None, LossFunction | None]
-) -> Answered:
-    """Ask both for the loss of the reference's outputs."""
-    outputs = rounded(matched.reference.outputs, matched.dtype)
-    asked = Asked({}, outputs, cotangents=(np.ones((), matched.dtype),))
-    of_port = replace(
-        asked, inputs=tuple(o for o in there(matched.returned, outputs) if o is not None)
-    )
-    mine, theirs = (
-        Loss(side.net, function, labels)
-        for side, function in zip((matched.reference, matched.port), functions, strict=True)
-    )
-    return answered(matched, Unit("loss", asked, of_port), mine, theirs)

@@ -16,8 +16,9 @@ from common.modules.expected import Expectation, Name, as_dtype, tensors_of
 from common.modules.held import Held
 from common.modules.judging import Judge
 from common.modules.links import Link, Links, there
+from common.modules.losses import both_units
 from common.modules.matched import Matched, rounded
-from common.modules.units import Loss, Unit, drawn, layer_unit, one_there, whole_unit
+from common.modules.units import Unit, drawn, layer_unit, one_there, whole_unit
 
 #: Of so few different values a tensor is a mask or a constant, and stays as it is.
 FEW = 2
@@ -89,18 +90,15 @@ def loss_case(judge: Judge, first: Held, other: Matched) -> Case | None:
     if judge.labels is None:
         return None
     matched = judge.matched
-    reference, port = (
-        Loss(side.net, function, judge.labels)
-        for side, function in zip((matched.reference, matched.port), judge.losses, strict=True)
-    )
+    reference, port = both_units(matched, judge.labels, judge.losses)
     dtype = "float64" if matched.port.net.doubles else matched.dtype
     batches = []
     asked = partial(ask, port, matched)
     for one in (matched, other):
         outputs = rounded(one.reference.outputs, matched.dtype)
-        mine = Asked({}, outputs, cotangents=(np.ones((), matched.dtype),))
+        mine = Asked(one.reference.values, outputs, cotangents=(np.ones((), matched.dtype),))
         taken = tuple(o for o in there(matched.returned, outputs) if o is not None)
-        unit = Unit("loss", mine, replace(mine, inputs=taken))
+        unit = Unit("loss", mine, replace(mine, values=one.port.values, inputs=taken))
         batches.append(batch(one, unit, reference, partial(asked, dtype=dtype)))
     held = [
         Tensor((("output", 0),), ("output", 0), lambda arrays: arrays[0], lambda array: array),

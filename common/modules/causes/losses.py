@@ -14,7 +14,7 @@ from common.modules.causes.case import Batch, Case, Guess
 from common.modules.causes.functions import softmax
 from common.modules.causes.leaves import fitted
 from common.modules.expected import Name
-from common.modules.units import Loss
+from common.modules.losses import Loss, Penalised
 
 #: What is taken for a label that does not count, by habit.
 USUAL_IGNORED = (-100, -1, 0)
@@ -85,7 +85,7 @@ def loss_guesses(case: Case) -> Iterator[Guess]:
 
 def labels_of(batch: Batch) -> Array:
     """The labels of the examples."""
-    assert isinstance(batch.expected.net, Loss)
+    assert isinstance(batch.expected.net, (Loss, Penalised))
     return batch.expected.net.labels
 
 

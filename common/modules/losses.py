@@ -1,0 +1,122 @@
+"""The loss as a unit, and, where it sees the parameters, as a network of those."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from common.contract.arrays import Array
+from common.contract.net import Answer, Asked, Asking, Net
+from common.entrants.port import Port, sees_parameters
+from common.modules.expected import as_dtype
+from common.modules.functions import Parameters, side_of
+from common.modules.links import there
+from common.modules.matched import Matched, Side, rounded
+from common.modules.units import Answered, LossFunction, Unit, answered
+
+#: Of the reference and of the port; None: the usual.
+Losses = tuple[LossFunction | None, LossFunction | None]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss as a unit: its inputs are the network's outputs, its output is the mean.
+
+    Attributes:
+        net: whose tensors it computes in.
+        function: as for `Net.loss`.
+        labels: of the examples.
+    """
+
+    net: Net
+    function: LossFunction | None
+    labels: Array
+
+    def run(self, asked: Asked) -> Answer:
+        """The loss and its slopes."""
+        value, slopes = self.net.loss(self.function, asked.inputs, self.labels)
+        return Answer((value,), input_slopes=slopes)
+
+
+@dataclass(frozen=True, eq=False)
+class Penalised:
+    """A loss that sees the parameters: it has slopes in those, too.
+
+    Attributes:
+        net: a network of the parameters alone, of outputs and labels.
+        names: of the parameters.
+        labels: of the examples.
+    """
+
+    net: Net
+    names: tuple[str, ...]
+    labels: Array
+
+    def run(self, asked: Asked) -> Answer:
+        """The loss and its slopes."""
+        labels = self.labels
+        if labels.dtype.kind == "f":
+            labels = labels.astype(asked.inputs[0].dtype)
+        values = {name: asked.values[name] for name in self.names}
+        answer = self.net.run(replace(asked, values=values, inputs=(*asked.inputs, labels)))
+        return replace(answer, input_slopes=answer.input_slopes[: len(asked.inputs)])
+
+
+def penalised(function: LossFunction | None, outputs: int) -> bool:
+    """Whether a loss takes (params, *outputs, labels)."""
+    return function is not None and sees_parameters(function, outputs)
+
+
+def as_unit(
+    side: Side, function: LossFunction | None, labels: Array, outputs: int, *, weighed: bool
+) -> Asking:
+    """A side's loss, with slopes in its parameters if `weighed`."""
+    if not weighed:
+        return Loss(side.net, function, labels)
+    arrays = {leaf.name: side.values[leaf.name] for leaf in side.leaves.values() if leaf.trained}
+    usual = importlib.import_module(f"backends.{side.net.framework}.module").usual_loss
+    called: Callable[..., Any] = function or usual
+    sees = penalised(function, outputs)
+
+    def forward(params: Any, *rest: Any) -> Any:
+        return called(params, *rest) if sees else called(*rest)
+
+    port = Port(side.net.framework, forward, called)
+    net = side_of("loss", port, Parameters(arrays, None), None, "eager")
+    return Penalised(net, tuple(arrays), labels)
+
+
+def both_units(matched: Matched, labels: Array, losses: Losses) -> tuple[Asking, Asking]:
+    """The losses of both, with slopes in the parameters if one of them sees those."""
+    count = len(matched.reference.outputs)
+    weighed = any(penalised(function, count) for function in losses)
+    first, second = (
+        as_unit(side, function, labels, count, weighed=weighed)
+        for side, function in zip((matched.reference, matched.port), losses, strict=True)
+    )
+    return first, second
+
+
+def loss_answered(matched: Matched, labels: Array, losses: Losses) -> Answered:
+    """Ask both for the loss of the reference's outputs."""
+    outputs = rounded(matched.reference.outputs, matched.dtype)
+    reference = matched.reference.values
+    asked = Asked(reference, outputs, cotangents=(np.ones((), matched.dtype),))
+    of_port = replace(
+        asked,
+        values=matched.port.values,
+        inputs=tuple(o for o in there(matched.returned, outputs) if o is not None),
+    )
+    mine, theirs = both_units(matched, labels, losses)
+    return answered(matched, Unit("loss", asked, of_port), mine, theirs)
+
+
+def loss_of_reference(matched: Matched, labels: Array, losses: Losses) -> Answer:
+    """The reference's loss in float64."""
+    outputs = rounded(matched.reference.outputs, "float64")
+    asked = Asked(matched.reference.values, outputs, cotangents=(np.ones(()),))
+    return both_units(matched, labels, losses)[0].run(as_dtype(asked, "float64"))
