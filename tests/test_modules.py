@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -226,6 +227,15 @@ def test_one_of_twelve(slip: type, k: int) -> None:
     report = held(port, made(Deep), VECTORS, np.arange(16) % 5, steps=0)
     stage = "forward" if slip is Doubled else "backward"
     assert first_of(report) == (f"layers.{k}", stage, "layer")
+
+
+def test_a_forward_that_was_put_into_an_instance_stays() -> None:
+    def sine(own: Any, x: Any) -> Any:
+        return torch.sin(functional.linear(x, own.weight, own.bias))
+
+    port = made(Deep, 1)
+    port.layers[3].forward = MethodType(sine, port.layers[3])
+    assert first_of(held(port, made(Deep), VECTORS, None)) == ("layers.3", "forward", "layer")
 
 
 def test_the_wiring_is_named() -> None:

@@ -315,12 +315,21 @@ def watched(root, seen, given=None, arrived=None, taps=()):
             undo.append(before(entered(path), with_kwargs=True).remove)
             undo.append(after(left, with_kwargs=True).remove)
             if any(key[0] == path for key in given):
+                own = vars(module).get("forward")
+                undo.append(partial(restore, module, own))
                 module.forward = answering(module.forward)
-                undo.append(partial(delattr, module, "forward"))
         yield
     finally:
         for one in undo:
             one()
+
+
+def restore(module, forward):
+    """Give a module back what it had in the place of its class's forward."""
+    if forward is None:
+        del module.forward
+    else:
+        module.forward = forward
 
 
 def held_names(root, path):
