@@ -80,12 +80,12 @@ def difference(expectations: Expectations, outcome: Outcome) -> Difference:
     """What a failed check says, and what may be the cause."""
     check = outcome.check
     slip = likely_cause(expectations, outcome)
-    words, stage = None, check.stage
+    words, stage, length = None, check.stage, False
     if check.fault is not None:
         words = f"{check.tensor} {check.fault}"
     elif slip is not None:
         words = f"likely {slip.words}; to confirm, {slip.confirm}"
-        stage = slip.stage or stage
+        stage, length = slip.stage or stage, slip.length
     elif not np.isfinite(check.value) and np.isfinite(check.referee):
         words = no_number(check)
     elif check.stage == "gradient" and (rows := rows_off(outcome)) is not None:
@@ -97,7 +97,15 @@ def difference(expectations: Expectations, outcome: Outcome) -> Difference:
         )
     unit = f"{check.unit}, compiled" if check.compiled else check.unit
     return Difference(
-        check.step, stage, check.tensor, check.index, check.value, check.referee, words, unit
+        check.step,
+        stage,
+        check.tensor,
+        check.index,
+        check.value,
+        check.referee,
+        words,
+        unit,
+        length,
     )
 
 

@@ -15,7 +15,11 @@ from common.contract.arrays import Array, Arrays
 
 @dataclass(frozen=True)
 class Difference:
-    """The first value that no rounding explains; `results.json` has its fields."""
+    """The first value that no rounding explains; `results.json` has its fields but the last.
+
+    Attributes:
+        length: whether the likely cause says no more than how far a step went.
+    """
 
     step: int
     stage: str
@@ -25,10 +29,12 @@ class Difference:
     referee: float
     likely_cause: str | None = None
     unit: str | None = None
+    length: bool = False
 
     def asdict(self) -> dict[str, Any]:
         """As in results.json; what is not a number is null."""
         plain = {**vars(self), "index": list(self.index)}
+        del plain["length"]
         for name in ("value", "referee"):
             if not np.isfinite(plain[name]):
                 plain[name] = None

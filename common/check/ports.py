@@ -30,7 +30,6 @@ from common.agreement.parting import Parting
 from common.agreement.probes import loss_factors, parted, rounds_inside
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
-from common.agreement.slips.update import LENGTHS
 from common.agreement.track import Track
 from common.agreement.units import gradients_of
 from common.agreement.verdict import Difference, Verdict
@@ -321,9 +320,9 @@ def probed(difference: Difference, session: Session, track: Track, *, penalty: b
         )
         return replace(difference, likely_cause=words)
     effect = in_effect(difference.stage, session, track, penalty=penalty)
-    cause = difference.likely_cause
-    if effect is not None and (penalty or cause is None or cause.startswith(LENGTHS)):
-        return replace(difference, likely_cause=effect)
+    little = difference.likely_cause is None or difference.length
+    if effect is not None and (penalty or little):
+        return replace(difference, likely_cause=effect, length=False)
     if difference.stage == "loss" and difference.likely_cause is None:
         factors = loss_factors(session, exact, at, at.at.other)
         if factors is not None:

@@ -23,6 +23,7 @@ class Slip:
         stage: where it is, if not where it shows.
         elsewhere: of an update, what it would make of other parameters, given those and what would
             be right.
+        length: whether it says no more than how far a step went.
     """
 
     predicted: Arrays
@@ -30,6 +31,7 @@ class Slip:
     confirm: str
     stage: str | None = None
     elsewhere: Callable[[Arrays, Arrays], Arrays] | None = None
+    length: bool = False
 
 
 def guarded(hypotheses: Iterator[Slip]) -> Iterator[Slip]:

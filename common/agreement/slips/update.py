@@ -16,14 +16,6 @@ from common.contract.arrays import Arrays
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 
-#: How causes begin that say no more than how far one step went.
-LENGTHS = (
-    "likely the parameters do not move",
-    "likely every parameter moves",
-    "likely the learning rate is",
-    "likely the update divides",
-)
-
 
 def update_slips(
     expectations: Expectations, start: Arrays, right: Arrays, values: Arrays
@@ -62,7 +54,7 @@ def wrong_updates(expectations: Expectations, start: Arrays, grads: Arrays) -> I
     known += OF_RULE[OPTIMIZERS[plan.optimizer].rule]
     for one in known:
         made = partial(after, rule, grads, state, {**usual, **one.changes}, 1)
-        yield Slip(made(start, {}), one.words, one.confirm, elsewhere=made)
+        yield Slip(made(start, {}), one.words, one.confirm, elsewhere=made, length=one.length)
     made = partial(after, rule, grads, state, usual, 2)
     yield Slip(made(start, {}), "the update is made twice", "count its calls", elsewhere=made)
 
@@ -75,6 +67,7 @@ def unmoved(start: Arrays) -> Iterator[Slip]:
         "print the learning rate of this step: it may be 0; and are they those the optimiser was "
         "given?",
         elsewhere=lambda start, right: start,
+        length=True,
     )
     for name in start:
         yield Slip(
@@ -113,11 +106,13 @@ class Change:
     Attributes:
         words, confirm: as of a slip.
         changes: arguments of the rule, and what it is told.
+        length: as of a slip.
     """
 
     words: str
     confirm: str
     changes: Mapping[str, Any]
+    length: bool = False
 
 
 def rates(plan: Plan, examples: int) -> Iterator[Change]:
@@ -127,6 +122,7 @@ def rates(plan: Plan, examples: int) -> Iterator[Change]:
         f"the learning rate is {examples} times too small",
         "double the batch: the step should hardly change",
         {"lr": plan.lr / examples},
+        length=True,
     )
     yield Change(
         "the update goes up the gradient", "the loss should fall, not rise", {"lr": -plan.lr}
@@ -135,7 +131,7 @@ def rates(plan: Plan, examples: int) -> Iterator[Change]:
         words = f"the learning rate is {factor:g} times lr"
         if factor == 2.0:
             words += ", or the update is made twice"
-        yield Change(words, "print it", {"lr": factor * plan.lr})
+        yield Change(words, "print it", {"lr": factor * plan.lr}, length=True)
 
 
 #: what an update is told, and what it is called
@@ -238,6 +234,7 @@ def another_length(
             words,
             "print the learning rate that the optimiser holds",
             elsewhere=made,
+            length=True,
         )
 
 
