@@ -14,6 +14,7 @@ import pytest
 
 from common.contract.net import Asked
 from common.errors import Refused
+from common.modules.causes import likely
 from common.modules.check import Options, check_modules
 from common.modules.expected import nudged
 from common.modules.report import ModuleReport
@@ -540,6 +541,15 @@ def test_what_the_port_raises_is_told() -> None:
     report = held(made(Raises))
     assert report.first is not None
     assert report.first.fault == "raised ValueError: not for me"
+
+
+def test_a_search_without_time_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(likely, "SECONDS", 0.0)
+    report = held(made(Gelu))
+    assert report.likely_cause is None
+    assert report.unasked[:2] == ("activation", "end")
+    assert "there was no time for activation, end, " in str(report)
+    assert report.asdict()["first"]["no_time_for"] == list(report.unasked)
 
 
 def test_json(tmp_path: Path) -> None:

@@ -127,14 +127,14 @@ def examine(
     )
     judge, held = merging(judge)
     first = first_wrong(held)
-    cause = None if first is None else likely_cause(judge, first)
+    cause, unasked = (None, ()) if first is None else likely_cause(judge, first)
     parting = parting_of_modules(matched) if first is not None and between(first) else None
     if parting is not None:
         cause = cause or parting.likely_cause
     if random is not None and cause is None:
         held = [random]  # its numbers say nothing
     seconds = time.perf_counter() - started
-    return ModuleReport(judge.matched, held, seconds, cause, probes, parting)
+    return ModuleReport(judge.matched, held, seconds, cause, probes, parting, unasked)
 
 
 def between(first: Held) -> bool:

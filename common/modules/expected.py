@@ -76,8 +76,8 @@ def changed(asked: Asked, change: Callable[[Array], Array]) -> Asked:
 
 
 def as_dtype(asked: Asked, dtype: str) -> Asked:
-    """The same question, its floats in another dtype."""
-    return changed(asked, lambda array: array.astype(dtype))
+    """The same question, its floats in another dtype; what has it already is not copied."""
+    return changed(asked, lambda array: array.astype(dtype, copy=False))
 
 
 def moved_by(array: Array, share: float, way: Array) -> Array:

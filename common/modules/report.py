@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -66,6 +66,7 @@ class ModuleReport:
         likely_cause: of the first that is wrong, in words, if one explains it.
         probes: what was asked of both sides before; None: it was not.
         parting: where between the layers; None where that is not certain.
+        unasked: families of hypotheses that there was no time for.
     """
 
     matched: Matched
@@ -74,6 +75,7 @@ class ModuleReport:
     likely_cause: str | None = None
     probes: Mapping[str, bool | None] = field(default_factory=dict)
     parting: Parting | None = None
+    unasked: Sequence[str] = ()
 
     @cached_property
     def first(self) -> Held | None:
@@ -139,6 +141,7 @@ class ModuleReport:
                 "dtype": first.dtype,
                 "fault": first.fault,
                 "likely_cause": self.likely_cause,
+                "no_time_for": list(self.unasked),
             },
             "layers": [layer.asdict() for layer in self.layers],
             "mapping": [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from common.modules.causes.likely import SECONDS
 from common.modules.held import EFFECT, INSIDE, Held, Place
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ def report_text(report: ModuleReport) -> str:
     lines = [headline(report)]
     lines += [f"  {line}" for line in difference_lines(report)]
     lines += [f"  {report.likely_cause}"] if report.likely_cause else []
+    if report.unasked:
+        lines.append(
+            f"  the search for a cause ended after {SECONDS:.0f} s; there was no time for "
+            f"{', '.join(report.unasked)}"
+        )
     lines += [f"  declared: {words}" for words in report.declared]
     lines += [f"  {line}" for line in right_lines(report)]
     first, *rest = mapping_lines(report)

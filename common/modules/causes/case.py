@@ -69,7 +69,7 @@ class Batch:
         """What the reference answered, in float64."""
         return self.expected.exact
 
-    @property
+    @cached_property
     def asked(self) -> Asked:
         """What it was asked, in float64."""
         return as_dtype(self.unit.asked, "float64")

@@ -43,7 +43,7 @@ LOG = logging.getLogger(__name__)
 #: Makes hypotheses; those of one family stand beside each other.
 Family = Callable[[Case], Iterator[Guess]]
 
-#: After so long nothing is said: each hypothesis takes a run of the reference.
+#: After so long no more is asked, and that is said: each hypothesis takes a run of the reference.
 SECONDS = 90.0
 
 #: (unit, stage) -> families, the special ones before the general.
@@ -72,7 +72,7 @@ FAMILIES: dict[tuple[str, str], tuple[Family, ...]] = {
 }
 
 
-def likely_cause(judge: Judge, first: Held) -> str | None:
+def likely_cause(judge: Judge, first: Held) -> tuple[str | None, tuple[str, ...]]:
     """Say why a tensor is wrong, if one hypothesis explains it.
 
     Args:
@@ -81,7 +81,8 @@ def likely_cause(judge: Judge, first: Held) -> str | None:
 
     Returns:
         "likely X where the original has Y; to confirm, Z"; None if nothing, or more than one
-        thing, explains what the port answers on both batches.
+        thing, explains what the port answers on both batches. And the families of hypotheses
+        that there was no time for, the first of them begun.
     """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -90,28 +91,36 @@ def likely_cause(judge: Judge, first: Held) -> str | None:
         except Exception:
             # The second batch is drawn; somebody's network need not take it.
             LOG.debug("no second batch", exc_info=True)
-            return None
-        return None if case is None else explanation(case)
+            return None, ()
+        return (None, ()) if case is None else explanation(case)
 
 
-def explanation(case: Case) -> str | None:
-    """The first family's that explains the case, if it has one explanation."""
+def explanation(case: Case) -> tuple[str | None, tuple[str, ...]]:
+    """The first family's that explains the case, if it has one explanation; what had no time."""
     for cause in (dropout_cause, partial(precision_cause, dtype=case.first.dtype)):
         if (words := guarded(cause, case)) is not None:
-            return words
+            return words, ()
     if not guarded(lambda case: case.told, case):
-        return None
+        return None, ()
     until = time.perf_counter() + SECONDS
-    for family in FAMILIES.get((case.first.place.unit, case.first.place.stage), ()):
-        found = set()
+    families = FAMILIES.get((case.first.place.unit, case.first.place.stage), ())
+    for number, family in enumerate(families):
+        found: set[str] = set()
         for guess in guesses(family, case):
             if time.perf_counter() > until:
-                return None
+                return None, tuple(map(called, families[number:]))
             if guarded(case.believed, guess):
                 found.add(str(guess))
+            if len(found) > 1:
+                return None, ()
         if found:
-            return found.pop() if len(found) == 1 else None
-    return None
+            return found.pop(), ()
+    return None, ()
+
+
+def called(family: Family) -> str:
+    """What a family is called: "pooling"."""
+    return family.__name__.removesuffix("_guesses").replace("_", " ")
 
 
 def guarded(ask: Callable[[Given], Answered], given: Given) -> Answered | None:
