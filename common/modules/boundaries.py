@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
+from common.modules import holding
 from common.modules.held import Held, Place
 from common.modules.judging import Judge
 
@@ -62,10 +63,10 @@ def _merged(judge: Judge, path: str) -> Judge:
 def _wrong(judge: Judge) -> Iterator[Place]:
     """What is wrong of all that the wiring computes."""
     place, wiring = Place("", "", "forward", "wiring", ""), judge.wiring
-    found = [*wiring.outputs(place, judge.matched.returned)]
+    found = [*holding.outputs(wiring, place, judge.matched.returned)]
     if judge.matched.train:
-        found += wiring.buffers(place)
+        found += holding.buffers(wiring, place)
     for mine, theirs in judge.matched.keys:
         at = replace(place, layer=mine[0], port_layer=theirs[0], number=mine[1])
-        found += wiring.arrived(at, mine, theirs).values()
+        found += holding.arrived(wiring, at, mine, theirs).values()
     yield from (one.place for one in found if not one.right)

@@ -14,19 +14,13 @@ from functools import cached_property
 
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.net import Key, Some
+from common.modules import holding
+from common.modules.answered import Answered, answered
 from common.modules.held import EFFECT, Held, Place, faulty
 from common.modules.links import Link
 from common.modules.losses import Losses, loss_answered, loss_of_reference
 from common.modules.matched import Matched, rounded
-from common.modules.units import (
-    Answered,
-    Unit,
-    answered,
-    drawn,
-    failure,
-    layer_unit,
-    whole_unit,
-)
+from common.modules.units import Unit, drawn, layer_unit, whole_unit
 
 #: What was held of a layer: forwards and backwards.
 Layer = tuple[list[Held], list[Held]]
@@ -67,7 +61,7 @@ class Judge:
         """Everything that was held, in the order in which it is computed."""
         wiring = self.wiring
         if wiring.failed is not None:
-            return [failure(Place("", "", "forward", "wiring", ""), wiring.failed, "")]
+            return [holding.failure(Place("", "", "forward", "wiring", ""), wiring.failed, "")]
         forwards: list[Held] = []
         backwards: list[list[Held]] = []
         for mine, theirs in self.matched.keys:
@@ -78,7 +72,9 @@ class Judge:
             forwards += reached
             if not all_right(forwards):
                 return forwards
-            slopes = list(wiring.given_slopes(replace(place, stage="backward"), mine, theirs))
+            slopes = list(
+                holding.given_slopes(wiring, replace(place, stage="backward"), mine, theirs)
+            )
             if not tap and fnmatchcase(mine[0], self.only):
                 ahead, back = layer or self._alone(mine, theirs)
                 forwards += ahead
@@ -87,11 +83,11 @@ class Judge:
                 return forwards
             backwards.append(slopes)
         place = Place("", "", "forward", "wiring", "")
-        forwards += wiring.outputs(place, self.matched.returned)
+        forwards += holding.outputs(wiring, place, self.matched.returned)
         forwards += self._other_outputs(place)
         place = replace(place, stage="backward")
-        last = [*wiring.slopes(place)][::-1]
-        last += wiring.input_slopes(place, self._inputs())
+        last = [*holding.slopes(wiring, place)][::-1]
+        last += holding.input_slopes(wiring, place, self._inputs())
         found = forwards + self._loss()
         found += [held for slopes in reversed(backwards) for held in slopes] + last
         return found + list(self._whole()) if all_right(found) else found
@@ -125,7 +121,7 @@ class Judge:
         infinity: it is right if the port's layer makes of it what the reference's makes of its
         own; or what it makes of the reference's: then whatever is wrong is the layer's.
         """
-        reached = wiring.arrived(place, mine, theirs)
+        reached = holding.arrived(wiring, place, mine, theirs)
         other = {at for at, one in reached.items() if not one.right}
         constant = all(wiring.expected.is_constant(("arrived", mine, at)) for at in other)
         if not other or not constant or place.unit == "tap":
@@ -163,7 +159,7 @@ class Judge:
         place = Place(mine[0], theirs[0], "forward", "layer", "", mine[1])
         found = answered(self.matched, layer_unit(self.matched, mine, theirs, self.seed))
         if found.failed is not None:
-            return [failure(place, found.failed, self.matched.dtype)], []
+            return [holding.failure(place, found.failed, self.matched.dtype)], []
         links = self.matched.outputs[mine]
         if links and all(self.matched.inputs[mine]) and not any(links):
             shapes = [
@@ -173,13 +169,14 @@ class Judge:
             words = f"has shape {shapes[0]}, expected {shapes[1]}, in whatever order of axes"
             return [faulty(replace(place, tensor="output"), words, self.matched.dtype)], []
         ahead = [
-            *found.outputs(place, self.matched.outputs[mine]),
-            *(found.buffers(place) if self.matched.train else ()),
+            *holding.outputs(found, place, self.matched.outputs[mine]),
+            *(holding.buffers(found, place) if self.matched.train else ()),
         ]
         place = replace(place, stage="backward")
         return ahead, [
-            *found.slopes(place),
-            *found.input_slopes(
+            *holding.slopes(found, place),
+            *holding.input_slopes(
+                found,
                 place,
                 self.matched.inputs[mine],
                 lambda at: wiring.expected.is_constant(("arrived", mine, at)),
@@ -193,15 +190,15 @@ class Judge:
         found = loss_answered(self.matched, self.labels, self.losses)
         place = Place("", "", "loss", "loss", "")
         if found.failed is not None:
-            return [failure(place, found.failed, self.matched.dtype)]
-        value = found.outputs(place, found.matched.returned[:1])
+            return [holding.failure(place, found.failed, self.matched.dtype)]
+        value = holding.outputs(found, place, found.matched.returned[:1])
         return [
             *(replace(held, place=replace(held.place, tensor="loss")) for held in value),
             *(
                 replace(held, place=replace(held.place, tensor="slope in the outputs"))
-                for held in found.input_slopes(place, self.matched.returned)
+                for held in holding.input_slopes(found, place, self.matched.returned)
             ),
-            *found.slopes(place),
+            *holding.slopes(found, place),
         ]
 
     def _whole(self) -> Iterator[Held]:
@@ -218,12 +215,12 @@ class Judge:
     def _at(self, found: Answered, step: str) -> Iterator[Held]:
         place = Place("", "", "forward", "whole", "")
         if found.failed is not None:
-            yield failure(place, found.failed, self.matched.dtype)
+            yield holding.failure(place, found.failed, self.matched.dtype)
             return
-        held = [*found.outputs(place, self.matched.returned)]
+        held = [*holding.outputs(found, place, self.matched.returned)]
         if self.matched.train:
-            held += found.buffers(place)
-        held += found.slopes(replace(place, stage="backward"))
+            held += holding.buffers(found, place)
+        held += holding.slopes(found, replace(place, stage="backward"))
         for one in held:
             words = f"{one.place.tensor} at {step}" if step else one.place.tensor
             yield replace(one, place=replace(one.place, tensor=words))

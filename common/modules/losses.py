@@ -12,11 +12,12 @@ import numpy as np
 from common.contract.arrays import Array
 from common.contract.net import Answer, Asked, Asking, Net
 from common.entrants.port import Port, sees_parameters
+from common.modules.answered import Answered, answered
 from common.modules.expected import as_dtype
 from common.modules.functions import Parameters, side_of
 from common.modules.links import there
 from common.modules.matched import Matched, Side, rounded
-from common.modules.units import Answered, LossFunction, Unit, answered
+from common.modules.units import LossFunction, Unit
 
 #: Of the reference and of the port; None: the usual.
 Losses = tuple[LossFunction | None, LossFunction | None]

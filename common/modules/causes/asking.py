@@ -14,11 +14,12 @@ from common.contract.registry import find
 from common.modules.causes.case import Batch, Case, Tensor
 from common.modules.expected import Expectation, Name, as_dtype, tensors_of
 from common.modules.held import Held
+from common.modules.holding import one_there
 from common.modules.judging import Judge
 from common.modules.links import Link, Links, there
 from common.modules.losses import both_units
 from common.modules.matched import Matched, rounded
-from common.modules.units import Unit, drawn, layer_unit, one_there, whole_unit
+from common.modules.units import Unit, drawn, layer_unit, whole_unit
 
 #: Of so few different values a tensor is a mask or a constant, and stays as it is.
 FEW = 2
