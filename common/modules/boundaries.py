@@ -61,12 +61,16 @@ def _merged(judge: Judge, path: str) -> Judge:
 
 
 def _wrong(judge: Judge) -> Iterator[Place]:
-    """What is wrong of all that the wiring computes."""
+    """What is wrong of all that the wiring computes; a mask may have another value, and is none."""
     place, wiring = Place("", "", "forward", "wiring", ""), judge.wiring
     found = [*holding.outputs(wiring, place, judge.matched.returned)]
     if judge.matched.train:
         found += holding.buffers(wiring, place)
     for mine, theirs in judge.matched.keys:
         at = replace(place, layer=mine[0], port_layer=theirs[0], number=mine[1])
-        found += holding.arrived(wiring, at, mine, theirs).values()
+        found += [
+            one
+            for i, one in holding.arrived(wiring, at, mine, theirs).items()
+            if not one.right and not wiring.expected.is_constant(("arrived", mine, i))
+        ]
     yield from (one.place for one in found if not one.right)
