@@ -165,6 +165,7 @@ def test_words_are_read_and_written(text, shorter):
         "regroup 0 2x2 1 0",
         "regroup 0 2x3 0 0",
         "blocks 2 of 2",
+        "blocks 0 of 0",
         "blocks 0 of 4",
         "take 9",
         "join 5",

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.contract.arrays import cast
+from common.contract.kinds import net_of
 from common.contract.net import Asked
 from common.errors import Refused
 from common.modules.causes import likely
 from common.modules.check import Options, check_modules
 from common.modules.expected import nudged
+from common.modules.matching import match, residual
 from common.modules.report import ModuleReport
 
 torch = pytest.importorskip("torch")
@@ -204,6 +207,15 @@ class Nearly(Pictures):
 
     def activation(self, x: Any) -> Any:
         return torch.softmax(x, 1) * (1 + 1e-8)
+
+
+def test_weights_that_make_no_numbers_are_not_chosen() -> None:
+    nets = net_of(made(Pictures)), net_of(made(Pictures, 1))
+    both = match(*nets, (PICTURES,), train=False, dtype="float32", seed=0)
+    values = cast(both.port.values, "float64")
+    assert residual(both, values, "bn") < 1e-12
+    values["bn.running_var"] = -values["bn.running_var"]
+    assert residual(both, values, "bn") == float("inf")
 
 
 def test_float32_inside_a_port_is_no_error_but_said() -> None:

@@ -253,7 +253,7 @@ def load(path: Path, reference: Sequence[Leaf], port: Sequence[Leaf]) -> WeightM
         given = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise Refused(f"the mapping {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(f"the mapping {path} is no JSON: {error}") from error
     if not isinstance(given, dict) or not isinstance(given.get("entries"), list):
         raise Refused(f"the mapping {path} has no list of entries")

@@ -123,7 +123,7 @@ class Transform:
         for step in self.steps:
             try:
                 held = _DOING[step.word](step, held, slopes)
-            except (ValueError, IndexError) as error:
+            except (ValueError, IndexError, ArithmeticError) as error:
                 shapes = " and ".join(str(array.shape) for array in held)
                 raise Refused(f"{str(step)!r} does not fit {shapes}: {error}") from error
         if len(held) != 1:
@@ -190,9 +190,8 @@ def _add(steps: list[Step], step: Step) -> None:
         step = Step(
             "permute", tuple(last.numbers[n] for n in step.numbers if n < len(last.numbers))
         )
-    if step.word in {"permute", "blocks"} and step.numbers == tuple(
-        range(step.of or len(step.numbers))
-    ):
+    whole = {"permute": len(step.numbers), "blocks": step.of}
+    if step.word in whole and step.numbers == tuple(range(whole[step.word])):
         return
     steps.append(step)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common.agreement.divergence import distance
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.net import TAP, Asked, Leaf, Net, Tensors
 from common.errors import Killed, Refused, TimedOut, Unavailable
@@ -206,7 +207,8 @@ def residual(matched: Matched, values: Arrays, module: str) -> float:
         module: of the port.
 
     Returns:
-        the largest distance relative to the largest output; infinity if it cannot run.
+        the largest distance relative to the largest output; infinity if it cannot run, or
+        nothing that it returns can be held against anything.
     """
     reference, port = matched.reference, matched.port
     counterparts = {"": "", **matched.mapping.counterparts}
@@ -230,12 +232,13 @@ def residual(matched: Matched, values: Arrays, module: str) -> float:
         # Weights of another shape, or another kind: not this one.
         blamed(cause)
         return float("inf")
-    far = 0.0
+    far = []
     for link, value in zip(linked(mine.outputs, outputs), outputs, strict=True):
         if link is not None and value.dtype.kind == "f":
             right = link.layout.there(mine.outputs[link.at])
-            far = max(far, float(np.max(np.abs(value - right)) / (largest(right) or 1.0)))
-    return far
+            apart = float(np.max(distance(value, right), initial=0.0))
+            far.append(apart / (largest(right) or 1.0))
+    return max(far, default=float("inf"))
 
 
 def flattened(matched: Matched) -> Iterable[tuple[str, Map]]:
