@@ -177,6 +177,25 @@ def test_what_has_no_numbers_to_compare_is_a_fault(value: Array | None, words: s
     assert found.fault == words
 
 
+def test_where_the_reference_overflows_nothing_else_is_excused() -> None:
+    class Overflowing(Sum):
+        def run(self, asked: Asked) -> Answer:
+            (found,) = super().run(asked).outputs
+            if found.dtype == np.float32:
+                found[0] = np.inf
+            return Answer((found,))
+
+    expected = Expectation(Overflowing(0.0, 0.0), Asked({}, (X,)), "float32")
+    place = Place("layer", "layer", "forward", "layer", "output")
+    value = X.copy()
+    value[0] = np.inf
+    right = hold(place, expected, [("output", 0)], (value, X64), lambda some: some[0])
+    assert (right.right, right.loose) == (True, 1)
+    value[3] *= np.float32(1.01)
+    wrong = hold(place, expected, [("output", 0)], (value, X64), lambda some: some[0])
+    assert (wrong.right, wrong.index) == (False, (3,))
+
+
 def test_nan_in_one_is_a_difference() -> None:
     value = X.copy()
     value[2] = np.nan

@@ -180,12 +180,16 @@ class Expectation:
         return furthest(self.exact[name], [one[name] for one in self.near])
 
     def own_rounding(self, name: Name) -> Array:
-        """8 E + 4 ulp; in float64, where the reference has no finer arithmetic, as `exactly`."""
+        """8 E + 4 ulp; in float64, where the reference has no finer arithmetic, as `exactly`.
+
+        Infinite where the reference's own arithmetic overflows, and there alone.
+        """
         exact = self.exact[name]
         if self.dtype == "float64":
             return self.exactly(name)
-        error = float(np.max(furthest(exact, [self.own[name]]), initial=0.0))
-        return np.full(exact.shape, ERROR_FACTOR * error + ULPS * ulp(largest(exact), self.dtype))
+        apart = furthest(exact, [self.own[name]])
+        allowed = ERROR_FACTOR * largest(apart) + ULPS * ulp(largest(exact), self.dtype)
+        return np.where(np.isfinite(apart), allowed, np.inf)
 
     def allowed(self, name: Name) -> Array:
         """How far rounding may lead: 8 E + 4 ulp + S."""

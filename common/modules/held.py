@@ -59,7 +59,8 @@ class Held:
             summation was needed), "float32 inside" (rounding alone: given float64 it rounds to
             float32), "exactly" (whole numbers), "its effect" (another value, of which the layer
             makes the same).
-        loose: elements on an edge, which no bound in float64 holds.
+        loose: elements that no bound holds: in float64 on an edge, in the run's dtype where the
+            reference's own arithmetic overflows.
         elements: how many there are.
         fault: in words, what is wrong other than its numbers.
         declared: in words, the difference by design that was followed.
@@ -148,7 +149,7 @@ def hold(
         (expected.allowed_of_sums, INSIDE if judged == INSIDE else "sums"),
     ]
     rounded = first_right(place, value, right, ways, wanted, dtype)
-    loose = rounded.loose if exactly is None else in_float64.loose
+    loose = rounded.loose if exactly is None else max(rounded.loose, in_float64.loose)
     return replace(rounded, loose=loose)
 
 

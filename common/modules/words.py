@@ -144,7 +144,8 @@ def right_lines(report: ModuleReport) -> list[str]:
     if loose:
         elements = sum(one.elements for one in report.held)
         lines.append(
-            f"judged loosely: {loose} of {elements} elements, on an edge where last places decide"
+            f"judged loosely: {loose} of {elements} elements, on an edge where last places\n"
+            f"    decide, or too large for the reference's own {report.matched.dtype}"
         )
     if not report.matched.port.net.doubles:
         lines.append("the port computes in float32 only: rounding alone was judged")
