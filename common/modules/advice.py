@@ -34,7 +34,7 @@ def advice(report: ModuleReport) -> list[str]:
 
 def of_first(report: ModuleReport, first: Held) -> list[str]:
     """Where to look for what is wrong first."""
-    if first.fault is not None and first.fault.startswith("raised"):
+    if first.raised:
         return ["The port raised that on the reference's own inputs: call that part by itself."]
     if first.fault is not None:
         return ["Shapes and dtypes come first: print them there on both sides."]

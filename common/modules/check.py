@@ -25,7 +25,7 @@ from common.modules.boundaries import merging
 from common.modules.causes.likely import likely_cause
 from common.modules.functions import Parameters, side_of
 from common.modules.guard import NotRunError, Refusing, refusing
-from common.modules.held import Held, Place, faulty
+from common.modules.held import Held, Place, failure
 from common.modules.inside import parting_of_modules
 from common.modules.judging import Judge, Step
 from common.modules.layout import Layout
@@ -161,7 +161,7 @@ def not_run(error: NotRunError, options: Options, started: float) -> ModuleRepor
         dtype=options.dtype,
     )
     place = Place("", "", "forward", "whole", "output")
-    held = [faulty(place, f"raised {error.words}", options.dtype)]
+    held = [failure(place, error.words, options.dtype)]
     return ModuleReport(
         matched,
         held,

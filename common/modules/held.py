@@ -64,6 +64,7 @@ class Held:
         elements: how many there are.
         fault: in words, what is wrong other than its numbers.
         declared: in words, the difference by design that was followed.
+        raised: whether the port raised instead.
     """
 
     place: Place
@@ -80,6 +81,7 @@ class Held:
     elements: int
     fault: str | None = None
     declared: str | None = None
+    raised: bool = False
 
     @property
     def share(self) -> float:
@@ -95,6 +97,12 @@ def faulty(place: Place, words: str, dtype: str) -> Held:
     """What cannot be compared at all."""
     nan = float("nan")
     return Held(place, False, nan, nan, nan, (), nan, nan, dtype, "not compared", 0, 0, words)
+
+
+def failure(place: Place, words: str, dtype: str) -> Held:
+    """What the port raised instead of an answer."""
+    held = faulty(replace(place, tensor="output"), f"raised {words}", dtype)
+    return replace(held, raised=True)
 
 
 def hold(

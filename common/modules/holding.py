@@ -11,7 +11,7 @@ from common.contract.net import Answer, Key
 from common.mapping.mapping import Entry, WeightMap
 from common.modules.answered import Answered
 from common.modules.design import design_of
-from common.modules.held import Held, Place, faulty, hold
+from common.modules.held import Held, Place, hold
 from common.modules.layout import Layout
 from common.modules.links import Links
 
@@ -171,8 +171,3 @@ def picked(answer: Answer, field: str, key: Sequence[Key], at: int) -> Array | N
     if key:
         some = some.get(key[0])
     return some[at] if some is not None and at < len(some) else None
-
-
-def failure(place: Place, words: str, dtype: str) -> Held:
-    """Of a unit that the port could not run."""
-    return faulty(replace(place, tensor="output"), f"raised {words}", dtype)

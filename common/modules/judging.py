@@ -16,7 +16,7 @@ from common.contract.arrays import Array, Arrays, cast
 from common.contract.net import Key, Some
 from common.modules import holding
 from common.modules.answered import Answered, answered
-from common.modules.held import EFFECT, Held, Place, faulty
+from common.modules.held import EFFECT, Held, Place, failure, faulty
 from common.modules.links import Link
 from common.modules.losses import Losses, loss_answered, loss_of_reference
 from common.modules.matched import Matched, rounded
@@ -61,7 +61,7 @@ class Judge:
         """Everything that was held, in the order in which it is computed."""
         wiring = self.wiring
         if wiring.failed is not None:
-            return [holding.failure(Place("", "", "forward", "wiring", ""), wiring.failed, "")]
+            return [failure(Place("", "", "forward", "wiring", ""), wiring.failed, "")]
         forwards: list[Held] = []
         backwards: list[list[Held]] = []
         for mine, theirs in self.matched.keys:
@@ -159,7 +159,7 @@ class Judge:
         place = Place(mine[0], theirs[0], "forward", "layer", "", mine[1])
         found = answered(self.matched, layer_unit(self.matched, mine, theirs, self.seed))
         if found.failed is not None:
-            return [holding.failure(place, found.failed, self.matched.dtype)], []
+            return [failure(place, found.failed, self.matched.dtype)], []
         links = self.matched.outputs[mine]
         if links and all(self.matched.inputs[mine]) and not any(links):
             shapes = [
@@ -190,7 +190,7 @@ class Judge:
         found = loss_answered(self.matched, self.labels, self.losses)
         place = Place("", "", "loss", "loss", "")
         if found.failed is not None:
-            return [holding.failure(place, found.failed, self.matched.dtype)]
+            return [failure(place, found.failed, self.matched.dtype)]
         value = holding.outputs(found, place, found.matched.returned[:1])
         return [
             *(replace(held, place=replace(held.place, tensor="loss")) for held in value),
@@ -215,7 +215,7 @@ class Judge:
     def _at(self, found: Answered, step: str) -> Iterator[Held]:
         place = Place("", "", "forward", "whole", "")
         if found.failed is not None:
-            yield holding.failure(place, found.failed, self.matched.dtype)
+            yield failure(place, found.failed, self.matched.dtype)
             return
         held = [*holding.outputs(found, place, self.matched.returned)]
         if self.matched.train:

@@ -13,7 +13,7 @@ from common.contract.net import Answer, Asked, Key, Net, Some, Tensors
 from common.errors import Refused
 from common.modules.expected import largest
 from common.modules.guard import blamed
-from common.modules.held import Held, Place, faulty
+from common.modules.held import Held, Place, failure, faulty
 from common.modules.matched import Matched, Side, rounded
 from common.modules.units import drawn
 
@@ -159,8 +159,8 @@ def random_in_port(matched: Matched) -> Held | None:
         calls, outputs = port.net.record(port.values, port.inputs, matched.train)
     except Exception as cause:
         # Whatever somebody's network raises.
-        words = f"raised {blamed(cause)} when it was called again with the same inputs"
-        return faulty(Place("", "", "forward", "whole", "output"), words, dtype)
+        words = f"{blamed(cause)} when it was called again with the same inputs"
+        return failure(Place("", "", "forward", "whole", "output"), words, dtype)
     again = {call.key: call for call in calls}
     of_port = {pair.port: pair.reference for pair in matched.pairs}
     words = (
