@@ -19,7 +19,7 @@ SENTENCES = np.random.default_rng(0).normal(0, 1, (3, 4, 6)).astype("float32")
 #: Which pairs of tokens are masked, of so many.
 LATER = torch.ones(4, 4, dtype=torch.bool).triu(1)
 EARLIER = LATER.T
-A_WHOLE_ROW = LATER | (torch.arange(4)[:, None] == 2)
+A_WHOLE_ROW = LATER | (torch.arange(4)[:, None] == 1)
 
 
 class Attention(nn.Module):
