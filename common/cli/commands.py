@@ -19,7 +19,7 @@ from rich.table import Table
 
 from common.cli.options import check_settings, parser, settings
 from common.cli.streams import lasting
-from common.contract.entrant import parse
+from common.contract.entrant import parse, words_of
 from common.contract.info import STYLES
 from common.contract.registry import Backend, find, version
 from common.errors import Refused
@@ -44,13 +44,13 @@ GRAVER = (0, 1, EXIT_UNFINISHED, EXIT_INTERRUPTED)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks; the exit code."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     # `run` may be left out; a first word that is no option must be a command.
-    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
-        words.insert(0, "run")
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+        given.insert(0, "run")
     with lasting():
         try:
-            asked = parser().parse_args(words)
+            asked = parser().parse_args(given)
             return COMMANDS[asked.command](asked)
         except Refused as error:
             from common.shown.words import plain
@@ -98,7 +98,7 @@ def show_source(asked: argparse.Namespace) -> int:
     available = find(asked.backend_path)
     shown: dict[tuple[str, str | None], Backend] = {}
     for entrant in parse(asked.backends or list(available), available):
-        words = entrant.label.partition("#")[0].partition(":")[2].split(",")
+        words = words_of(entrant.label)
         style = next((word for word in words if word in STYLES), asked.style)
         shown[entrant.backend, style] = available[entrant.backend]
     found = columns(

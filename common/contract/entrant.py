@@ -82,6 +82,21 @@ def parse(
     return entrants
 
 
+def words_of(label: str) -> list[str]:
+    """The words that an entrant was asked for with, of its label."""
+    return [word for word in label.partition("#")[0].partition(":")[2].split(",") if word]
+
+
+def mix_label(text: str) -> str:
+    """The label of an entrant that is put together as --mix says."""
+    return f"mix({text})"
+
+
+def mix_of(label: str) -> str:
+    """What --mix said, of the label."""
+    return label.removeprefix("mix(").removesuffix(")")
+
+
 def slug_of(label: str) -> str:
     """A label as part of a file's name."""
     return re.sub(r"[^A-Za-z0-9.]", "-", label)

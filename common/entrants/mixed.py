@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
-from common.contract.entrant import Entrant, parse, slug_of
+from common.contract.entrant import Entrant, mix_label, parse, slug_of
 from common.contract.info import MIXABLE, MIXED, REFEREE, STYLES, Info
 from common.contract.registry import Backend
 from common.entrants.local import (
@@ -276,7 +276,7 @@ def parse_mix(text: str, available: Mapping[str, Backend], style: str) -> Mix:
     if rest:
         notes.append(f"{', '.join(rest)} of the referee, in the run's dtype")
     own = [f"{name}: {note}" for name, one in chosen.items() for note in one.notes]
-    label = f"mix({text})"
+    label = mix_label(text)
     infos = [available[entrant.backend].info for entrant in chosen.values()]
     loss, update = chosen.get("loss"), chosen.get("update")
     referee = available[REFEREE]

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from itertools import permutations
 from math import prod
 
-from common.mapping.names import OUTPUTS_LAST
+from common.mapping.names import OUTPUTS_LAST, TRANSPOSED
 from common.mapping.transforms import Shape
 
 #: So many ways are kept for one leaf.
 MOST = 8
+
+#: The axes of a weight that are not in space.
+CHANNELS = ("out", "in")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Piece:
         space = tuple(f"space{n}" for n in range(len(self.shape) - 2))
         if self.outputs_last:
             return (*space, "in", "out")
-        if self.kind == "transposed convolution":
+        if self.kind == TRANSPOSED:
             return ("in", "out", *space)
         return ("out", "in", *space)
 
@@ -87,7 +90,7 @@ def _orders(one: Piece, other: Piece) -> list[tuple[int, ...]]:
     ]
 
     def implausible(order: tuple[int, ...]) -> tuple[bool, ...]:
-        space = [axes[n] for n in order if axes[n].startswith("space")]
+        space = [axes[n] for n in order if axes[n] not in CHANNELS]
         return order != usual, order != same, order != swapped, space != sorted(space)
 
     return sorted(fitting, key=implausible)
@@ -118,12 +121,12 @@ def _with_flips(
     one: Piece, other: Piece, orders: list[tuple[int, ...]], found: list[str]
 ) -> list[str]:
     """The kernel backwards in space, too: first where habits differ in that, else last."""
-    space = [n for n, axis in enumerate(other.axes) if axis.startswith("space")]
+    space = [n for n, axis in enumerate(other.axes) if axis not in CHANNELS]
     if all(other.shape[n] == 1 for n in space):
         return found
     flip = "flip " + " ".join(map(str, space))
     flipped = [flip if way == "identity" else f"{way}; {flip}" for way in found]
-    if "transposed convolution" not in (one.kind, other.kind):
+    if TRANSPOSED not in (one.kind, other.kind):
         return found + flipped[:1]
     # PyTorch's is the gradient of a correlation, JAX's a correlation with what was spread out.
     if one.outputs_last != other.outputs_last:

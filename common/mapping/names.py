@@ -45,12 +45,15 @@ _ROLES = {
 #: Roles of leaves in every framework's words -> one of them.
 ROLES = {word: role for role, words in _ROLES.items() for word in words.split()}
 
+CONVOLUTION, TRANSPOSED = "convolution", "transposed convolution"
+
 #: Roles whose axes are (height, width, in, out) or (in, out), outputs last.
 OUTPUTS_LAST = frozenset({"kernel", "w"})
 
+#: What a module is, for all frameworks, by the first of these that is in its type's name.
 _KINDS = (
-    ("transposed convolution", r"transpose"),
-    ("convolution", r"conv"),
+    (TRANSPOSED, r"transpose"),
+    (CONVOLUTION, r"conv"),
     ("norm", r"norm"),
     ("embedding", r"embed"),
     ("recurrent", r"lstm|gru|rnn"),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from common.contract.net import Leaf
 from common.mapping.layouts import Piece, ways
 from common.mapping.mapping import Entry, Source, WeightMap, taking_part
-from common.mapping.names import path_of
+from common.mapping.names import CONVOLUTION, TRANSPOSED, path_of
 from common.mapping.packed import choices, joined
 from common.mapping.pairs import Paired, paired
 from common.mapping.stacked import unstacked
@@ -148,7 +148,7 @@ def _parted(side: Sequence[Unit], done: Set[str]) -> list[Unit]:
 def _square(unit: Unit, all_: Sequence[Unit]) -> tuple[int, int, int] | None:
     """(C, H, H) that may have been flattened before a linear module; C of the last convolution."""
     shape = unit.main.pieces[0].shape
-    before = [u for u in all_ if u.place < unit.place and u.about.endswith("convolution")]
+    before = [u for u in all_ if u.place < unit.place and u.about in (CONVOLUTION, TRANSPOSED)]
     if unit.about != "linear" or len(shape) != 2 or not before:
         return None
     piece = before[-1].main.pieces[0]

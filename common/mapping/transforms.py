@@ -159,12 +159,17 @@ class Transform:
         return all(step.word in {"permute", "flip", "reshape", "regroup"} for step in self.steps)
 
     @property
+    def regroups(self) -> bool:
+        """Whether it takes a flattened axis apart and puts it together in another order."""
+        return any(step.word == "regroup" for step in self.steps)
+
+    @property
     def slope_words(self) -> str:
         """How slopes differ from values; nothing if they take the same way."""
-        words = {step.word for step in self.steps}
-        if "zeros" in words:
+        done = {step.word for step in self.steps}
+        if "zeros" in done:
             return "the slope of the term beside it, although zeros are held"
-        return "that of either term" if "sum" in words else ""
+        return "that of either term" if "sum" in done else ""
 
 
 def transform_of(text: str) -> Transform:

@@ -10,6 +10,17 @@ if TYPE_CHECKING:
     from common.modules.held import Held
     from common.modules.report import ModuleReport
 
+#: Where to look for what is wrong other than by its numbers, by its kind.
+FAULTS = {
+    "raised": "The port raised that on the reference's own inputs: call that part by itself.",
+    "random": "Two calls must give one answer before it can be held against another's.",
+    "form": "Shapes and dtypes come first: print them there on both sides.",
+    "NaN": (
+        "Print what arrives there: a log or a division of zero, an exp that overflows and a row "
+        "that is masked altogether give NaN."
+    ),
+}
+
 
 def advice(report: ModuleReport) -> list[str]:
     """A line or two: where to look, and what to run then."""
@@ -34,10 +45,8 @@ def advice(report: ModuleReport) -> list[str]:
 
 def of_first(report: ModuleReport, first: Held) -> list[str]:
     """Where to look for what is wrong first."""
-    if first.raised:
-        return ["The port raised that on the reference's own inputs: call that part by itself."]
-    if first.fault is not None:
-        return ["Shapes and dtypes come first: print them there on both sides."]
+    if first.fault_kind:
+        return [FAULTS[first.fault_kind]]
     if first.dtype == "float32" and report.matched.port.net.doubles:
         return [
             "In float64 it is right: the formula is, and its arithmetic is not. Look for a cast "

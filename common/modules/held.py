@@ -63,8 +63,9 @@ class Held:
             reference's own arithmetic overflows.
         elements: how many there are.
         fault: in words, what is wrong other than its numbers.
+        fault_kind: "raised", "random", "form" (none, or of another shape or dtype), "NaN"; "" where
+            there is no fault.
         declared: in words, the difference by design that was followed.
-        raised: whether the port raised instead.
     """
 
     place: Place
@@ -81,7 +82,7 @@ class Held:
     elements: int
     fault: str | None = None
     declared: str | None = None
-    raised: bool = False
+    fault_kind: str = ""
 
     @property
     def share(self) -> float:
@@ -93,16 +94,30 @@ class Held:
         return self.error / self.bound if self.bound else float(np.inf if self.error else 0.0)
 
 
-def faulty(place: Place, words: str, dtype: str) -> Held:
+def faulty(place: Place, words: str, dtype: str, kind: str = "form") -> Held:
     """What cannot be compared at all."""
     nan = float("nan")
-    return Held(place, False, nan, nan, nan, (), nan, nan, dtype, "not compared", 0, 0, words)
+    return Held(
+        place,
+        right=False,
+        error=nan,
+        bound=nan,
+        ulps=nan,
+        index=(),
+        value=nan,
+        reference=nan,
+        dtype=dtype,
+        judged="not compared",
+        loose=0,
+        elements=0,
+        fault=words,
+        fault_kind=kind,
+    )
 
 
 def failure(place: Place, words: str, dtype: str) -> Held:
     """What the port raised instead of an answer."""
-    held = faulty(replace(place, tensor="output"), f"raised {words}", dtype)
-    return replace(held, raised=True)
+    return faulty(replace(place, tensor="output"), f"raised {words}", dtype, "raised")
 
 
 def hold(
@@ -202,6 +217,7 @@ def found(place: Place, value: Array, right: Array, limit: Array, dtype: str, ju
         int(np.isinf(limit).sum()),
         right.size,
         fault,
+        fault_kind="NaN" if fault else "",
     )
 
 

@@ -174,7 +174,7 @@ def random_in_port(matched: Matched) -> Held | None:
             path, unit = (key[0], "layer" if own and key[0] else "wiring")
             tensor = "output" if own else "input"
             place = Place(of_port.get(path, path), path, "forward", unit, tensor, key[1])
-            return faulty(place, words, dtype)
+            return faulty(place, words, dtype, "random")
     if apart(port.outputs, outputs, dtype):
-        return faulty(Place("", "", "forward", "wiring", "output"), words, dtype)
+        return faulty(Place("", "", "forward", "wiring", "output"), words, dtype, "random")
     return None

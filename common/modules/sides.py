@@ -57,11 +57,11 @@ def parse_side(text: str, available: Mapping[str, Backend], mode: str = "eager")
     Raises:
         Refused: it has another form, or names a framework, a mode or a file that is not there.
     """
-    words, equals, place = text.partition("=")
+    who, equals, place = text.partition("=")
     home, colon, name = place.rpartition(":")
     if not (equals and colon and home and all(map(str.isidentifier, name.split(".")))):
         raise Refused(f"{text!r} is not {FORM}")
-    framework, colon, said = words.partition(":")
+    framework, colon, said = who.partition(":")
     takers = [one for one, backend in available.items() if backend.info.modules]
     if framework not in takers:
         raise Refused(f"{text!r}: {framework!r} takes no modules; these do: {', '.join(takers)}")

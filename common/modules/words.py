@@ -8,7 +8,6 @@ from common.modules.causes.likely import SECONDS
 from common.modules.held import EFFECT, INSIDE, Held, Place
 
 if TYPE_CHECKING:
-    from common.mapping.transforms import Transform
     from common.modules.report import ModuleReport
 
 #: So many names are listed before the rest are counted.
@@ -186,14 +185,9 @@ def mapping_lines(report: ModuleReport) -> list[str]:
     changed = [
         f"{entry.port}: {entry.source.transform} of {' and '.join(entry.source.reference)}"
         for entry in mapping.entries
-        if len(entry.source.reference) > 1 or regrouped(entry.source.transform)
+        if len(entry.source.reference) > 1 or entry.source.transform.regroups
     ]
     return lines + few(changed) + [f"not compared: {line}" for line in few(left)]
-
-
-def regrouped(transform: Transform) -> bool:
-    """Whether a feature map was flattened in another order."""
-    return any(step.word == "regroup" for step in transform.steps)
 
 
 def some(names: list[str]) -> str:

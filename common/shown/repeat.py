@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from common.contract.entrant import STOCK
+from common.contract.entrant import STOCK, mix_of, words_of
 from common.contract.info import MIXED
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
@@ -24,7 +24,7 @@ def who(found: Document) -> list[str]:
     words = ["--backends"]
     words += [in_full(entrant) for entrant in found.entrants if entrant not in mixed]
     for entrant in mixed:
-        words += ["--mix", entrant.label.removeprefix("mix(").removesuffix(")")]
+        words += ["--mix", mix_of(entrant.label)]
     if mixed:
         words += ["--style", found.options.style]
     if found.options.backend_path is not None:
@@ -37,8 +37,8 @@ def who(found: Document) -> list[str]:
 def in_full(entrant: EntrantResult) -> str:
     """An entrant with every choice that was made for it, whatever its label leaves out."""
     choices = [entrant.style, entrant.mode, entrant.data]
-    asked = entrant.label.partition("#")[0].partition(":")[2].split(",")
-    return f"{entrant.backend}:{','.join(choices + [w for w in asked if w == STOCK])}"
+    stock = [STOCK] if STOCK in words_of(entrant.label) else []
+    return f"{entrant.backend}:{','.join(choices + stock)}"
 
 
 def trained(plan: Plan) -> list[str]:

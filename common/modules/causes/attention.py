@@ -32,6 +32,9 @@ MASKS: dict[str, Callable[[int], Array]] = {
     "the token itself masked, too": lambda count: np.triu(np.ones((count, count), bool), 0),
 }
 
+#: How features are cut: heads of features, or features of heads.
+WHOLE, INTERLEAVED = "one head after another", "heads interleaved"
+
 #: What the scores are multiplied by, of a head's size and of all features.
 SCALES: dict[str, Callable[[int, int], float]] = {
     "scaled by 1/sqrt of a head's size": lambda size, whole: float(size) ** -0.5,
@@ -59,7 +62,7 @@ class Attention:
     scale: str = "scaled by 1/sqrt of a head's size"
     axis: int = -1
     order: tuple[int, ...] = (0, 1, 2)
-    split: str = "one head after another"
+    split: str = WHOLE
 
     def of(self, three: Sequence[Array]) -> Array:
         """What it returns for three tensors (n, tokens, features)."""
@@ -68,13 +71,13 @@ class Attention:
         scores = query @ key.swapaxes(-1, -2) * SCALES[self.scale](size, whole)
         chances = softmax(np.where(MASKS[self.mask](scores.shape[-1]), -1e300, scores), self.axis)
         found = (chances @ value).swapaxes(1, 2)
-        if self.split != "one head after another":
+        if self.split != WHOLE:
             found = found.swapaxes(-1, -2)
         whole_again: Array = found.reshape(three[0].shape)
         return whole_again
 
     def _cut(self, x: Array) -> Array:
-        if self.split == "one head after another":
+        if self.split == WHOLE:
             return x.reshape(*x.shape[:2], self.heads, -1).swapaxes(1, 2)
         return x.reshape(*x.shape[:2], -1, self.heads).transpose(0, 3, 1, 2)
 
@@ -146,11 +149,9 @@ def ways(shape: tuple[int, ...], every: bool) -> Iterator[Attention]:
     counts = [n for n in range(1, MOST_HEADS + 1) if shape[-1] % n == 0]
     masks = list(MASKS) if every else list(MASKS)[:2]
     scales = list(SCALES) if every else list(SCALES)[:2]
-    splits = (
-        ("one head after another", "heads interleaved") if every else ("one head after another",)
-    )
+    splits = (WHOLE, INTERLEAVED) if every else (WHOLE,)
     for heads, order, axis, scale, mask, split in product(
         counts, permutations(range(3)), (-1, -2) if every else (-1,), scales, masks, splits
     ):
-        if heads > 1 or split == "one head after another":
+        if heads > 1 or split == WHOLE:
             yield Attention(heads, mask, scale, axis, order, split)

@@ -15,6 +15,11 @@ Function = Callable[[Array], Array]
 FAR = 50.0
 
 
+def identity(x: Array) -> Array:
+    """The numbers as they are."""
+    return x
+
+
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x))."""
     chance: Array = 0.5 * (1 + np.tanh(0.5 * x))
@@ -34,7 +39,7 @@ def leaky(slope: float) -> Function:
 
 #: Those that are the identity far above zero: another can be put in their place.
 OPEN: dict[str, Function] = {
-    "no activation": lambda x: x,
+    "no activation": identity,
     "ReLU": lambda x: np.maximum(x, 0),
     "erf GELU": lambda x: 0.5 * x * (1 + erf(x / np.sqrt(2))),
     "tanh GELU": tanh_gelu,

@@ -10,7 +10,7 @@ import numpy as np
 
 from common.contract.arrays import Array
 from common.modules.causes.case import Batch, Case, Guess, Predicted
-from common.modules.causes.functions import merged
+from common.modules.causes.functions import identity, merged
 from common.modules.causes.leaves import fitted, number
 from common.modules.expected import Name
 
@@ -57,7 +57,7 @@ def followed(case: Case, name: Name, right: Array, value: Array) -> Iterator[Gue
     """A function of every number, after the layer or inside it."""
     where = "on its output" if case.first.place.unit == "layer" else "on what arrives"
     for words, function in merged(right, value):
-        if not words.startswith("no activation"):
+        if function is not identity:
             yield Guess(
                 f"{words} {where} where the original has none",
                 "look for an activation in the port's layer",

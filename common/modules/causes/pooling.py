@@ -30,7 +30,7 @@ class Pooling:
     """Windows over a feature map.
 
     Attributes:
-        kind: "largest", "mean" (over what is inside) or "padded mean" (over the whole window).
+        kind: "largest", "mean" (over what is inside) or "padded" (its mean, over the whole window).
         size, stride, before: of the windows, along each side; padding before the first pixel.
         out: how many windows there are, along each side.
         first: of the two axes that are pooled.
@@ -51,7 +51,7 @@ class Pooling:
             largest: Array = windows.max(axis=(-2, -1))
             return largest
         total = windows.sum(axis=(-2, -1))
-        if self.kind == "padded mean":
+        if self.kind == "padded":
             mean: Array = total / prod(self.size)
             return mean
         inside: Array = total / self._windows(np.ones_like(x), 0.0).sum(axis=(-2, -1))
@@ -76,7 +76,7 @@ class Pooling:
         kind = {
             "largest": "the largest of each window",
             "mean": "the mean of each window, padding not counted",
-            "padded mean": "the mean of each window, padding counted",
+            "padded": "the mean of each window, padding counted",
         }[self.kind]
         size, stride = ("x".join(map(str, one)) for one in (self.size, self.stride))
         return kind, f"windows of {size} every {stride}, {self.before} padded before the first"
@@ -113,7 +113,7 @@ def sized(
         if min(out) > 0 and all(
             (n - 1) * stride - before < s for n, s in zip(out, sides, strict=True)
         ):
-            for kind in ("largest", "mean", "padded mean"):
+            for kind in ("largest", "mean", "padded"):
                 yield Pooling(kind, (size, size), (stride, stride), before, (out[0], out[1]), first)
 
 
