@@ -27,12 +27,9 @@ from common.cli.commands import main
 with mock.patch("common.ask.run.draw_page"):
     sys.exit(main())
 """
-HANGUP = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]
 
 
-def interrupted(
-    compare: Command, backends: Sequence[object], signals: Sequence[int], before: Sequence[str] = ()
-) -> str:
+def interrupted(compare: Command, backends: Sequence[object], signals: Sequence[int]) -> str:
     """Send signals, a tenth of a second apart, to a run that would take for ever; its output.
 
     A page is drawn where one of several may come meanwhile.
@@ -40,11 +37,11 @@ def interrupted(
     words = compare.words(
         *compare.small("--out", "out", "--epochs", EPOCHS, "--backends", *backends)
     )
-    if len(signals) == 1 or before:
+    if len(signals) == 1:
         words[1:2] = ["-c", PAGELESS]
         compare.env["PYTHONPATH"] = str(ROOT)
     process = subprocess.Popen(
-        [*before, *words],
+        words,
         cwd=compare.folder,
         env=compare.env,
         stdout=subprocess.PIPE,
@@ -99,12 +96,6 @@ def test_what_finished_is_saved(compare: Command, signals: list[int], tmp_path: 
     assert not [path for path in (compare.folder / "out").iterdir() if path.name.startswith(".")]
 
 
-@pytest.mark.slow
-def test_a_signal_that_was_ignored_stays_so(compare: Command) -> None:
-    """As under nohup: SIGHUP does nothing, the SIGINT after it ends the run."""
-    interrupted(compare, ["numpy"], [signal.SIGHUP, signal.SIGINT], HANGUP)
-
-
 def raise_signal(number: int = signal.SIGINT) -> None:
     os.kill(os.getpid(), number)
     time.sleep(0)  # the handler runs between two instructions of this thread
@@ -130,6 +121,18 @@ def test_the_handlers_are_those_of_before_afterwards() -> None:
     with Interruption():
         assert signal.getsignal(signal.SIGINT) != before[0]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_one_that_was_ignored_is_not_answered() -> None:
+    """As under nohup, of which a process inherits that it ignores SIGHUP."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            with interruption.taken():
+                raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_another_thread_needs_no_handlers() -> None:
