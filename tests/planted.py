@@ -675,7 +675,6 @@ PLANTS: dict[str, Plant] = {
         "measured after the update",
     ),
 }
-CELLS = [(b, name) for b in NAMES for name in PLANTS if PLANTS[name].can_be_in(b)]
 
 
 def plant(backend: str, name: str, folder: Path) -> str:

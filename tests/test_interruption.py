@@ -73,9 +73,7 @@ def interrupted(compare: Command, backends: Sequence[object], signals: Sequence[
 @pytest.mark.parametrize(
     "signals",
     [
-        pytest.param([signal.SIGINT], id="SIGINT", marks=pytest.mark.slow),
         pytest.param([signal.SIGINT] * 3, id="SIGINT-three-times"),
-        pytest.param([signal.SIGTERM], id="SIGTERM", marks=pytest.mark.slow),
         pytest.param([signal.SIGHUP], id="SIGHUP", marks=pytest.mark.slow),
         pytest.param(
             [signal.SIGTERM, signal.SIGINT], id="SIGTERM-then-SIGINT", marks=pytest.mark.slow

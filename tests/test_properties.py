@@ -50,6 +50,14 @@ CELLS = [
     for style in BACKENDS[backend].info.styles
 ]
 EVERYDAY = [cell for cell in CELLS if not cell.marks]
+#: Of a framework what is not for every day: its formulas where float32 overflows, its functions in
+#: float64.
+DEEPER = [
+    cell
+    for cell in CELLS
+    if cell.values[0] == "numpy"
+    or cell.values[1:] in {("scratch", "float32"), ("concise", "float64")}
+]
 #: The same examples every time: a failure in CI is one that a developer meets as well.
 FIXED = settings(derandomize=True, deadline=None, max_examples=20)
 DEEP = settings(FIXED, max_examples=60)
@@ -173,7 +181,7 @@ def test_cross_entropy(backend: str, style: str, dtype: str, opened: Any) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("backend", "style", "dtype"), CELLS)
+@pytest.mark.parametrize(("backend", "style", "dtype"), DEEPER)
 def test_cross_entropy_deeper(backend: str, style: str, dtype: str, opened: Any) -> None:
     session = opened(backend, make_plan("softmax", dtype=dtype), style)
 

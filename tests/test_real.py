@@ -66,7 +66,8 @@ def test_softmax_in_float64(tmp_path: Path, real: description.Dataset) -> None:
 
 def test_mlp_in_all_backends(tmp_path: Path, real: description.Dataset) -> None:
     # In 79 steps of this length rounding has grown a thousandfold.
-    options = ("--model", "mlp", "--epochs", "1", "--limit", "20000", "--lr", "0.5")
+    size = ("--epochs", "1", "--limit", "5056", "--batch-size", "64")
+    options = ("--model", "mlp", "--lr", "0.5", *size)
     results = compare(tmp_path / "out", "--backends", *BACKENDS, *options)
     # A drift that one nudge happens not to reach would be "not checked"; never "differs".
     for verdict in results["parity"]["entrants"].values():

@@ -241,9 +241,9 @@ def distances(found: Document) -> Drawing | None:
     y = alt.Y("entrant:N", title=None, sort=labels_of(found))
     base = alt.Chart({"values": rows})
     bars = base.mark_bar().encode(
-        alt.X("times:Q", title="times the machine's limit").scale(
-            domain=[0, 1.15 * max(known.values())]
-        ),
+        alt.X("times:Q", title="times the machine's limit")
+        .scale(domain=[0, 1.15 * max(known.values())])
+        .axis(tickCount=5),
         y,
         colour(labels_of(found), legend=False),
         tooltip=["entrant:N", alt.Tooltip("times:Q", format=".1f")],
