@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from common.measure.limit import work
 from common.running.sweep import Line, Point, line, points, usable
 from common.shown.charts import chart
+from common.shown.sweep import disturbed_words, line_words
 from tests.conftest import Command
 from tests.fakes import RAISES, copy_backend
 
@@ -69,6 +71,21 @@ def test_more_work_that_takes_no_longer_has_no_rate() -> None:
 def test_less_than_nothing_is_no_overhead() -> None:
     found = fitted([Point(n, n * 1e6, (1e-3 * n**1.5,) * 5, "rounding") for n in (1, 2, 4)])
     assert found.overhead == 0.0
+    said = line_words(found, "step")
+    assert said.startswith("a step costs nothing that shows before any work is done, and does")
+    said = line_words(replace(found, overhead_high=2e-3), "step")
+    assert "is done; 95 %: at most 2 ms, and does" in said
+
+
+def test_who_was_disturbed_is_said_of_all_runs_together() -> None:
+    def ran(*disturbed: bool) -> Any:
+        record = SimpleNamespace(entrant=SimpleNamespace(label="a"))
+        seconds = {"disturbed": list(disturbed)}
+        return SimpleNamespace(records=[record], epoch_seconds=lambda _: seconds)
+
+    said = disturbed_words([ran(False, True), ran(True, True)])
+    assert said.startswith("others used the machine during 3 of 4 epochs of a; ")
+    assert disturbed_words([ran(False), ran(False)]) == ""
 
 
 def test_few_epochs_have_no_intervals_and_two_values_are_always_straight() -> None:

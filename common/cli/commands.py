@@ -187,7 +187,7 @@ def sweep(asked: argparse.Namespace) -> int:
     from common.ask import sweep as sweeping
     from common.ask.run import exit_code
     from common.results.target import refuse_target
-    from common.shown.sweep import print_sweep
+    from common.shown.sweep import disturbed_words, print_sweep
     from common.shown.words import plain
 
     refuse_target(asked.json)
@@ -199,7 +199,8 @@ def sweep(asked: argparse.Namespace) -> int:
     swept = sweeping.sweep(settings(asked), name, values, watching, say)
 
     def table(console: Console) -> None:
-        print_sweep(swept.points, swept.lines, name, swept.unit, console)
+        disturbed = disturbed_words(swept.runs.values())
+        print_sweep(swept.points, swept.lines, name, swept.unit, disturbed, console)
         drawn = ", drawn in sweep.svg" if swept.drawn else ""
         console.print(plain(f"results in {swept.folder}{drawn}"), soft_wrap=True)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from common.results.record import AGREE
+from common.results.record import AGREE, Results
 from common.running.sweep import Line, Point
-from common.shown.words import DASH, plain, seconds
+from common.shown.words import DASH, disturbed_line, plain, seconds
 
 
 def print_sweep(
@@ -19,9 +20,10 @@ def print_sweep(
     lines: Mapping[str, Line | None],
     name: str,
     unit: str,
+    disturbed: str,
     console: Console,
 ) -> None:
-    """Print what every entrant took at every value, and the line through that."""
+    """Print what every entrant took at every value, the line through that, and who disturbed."""
     values = list(dict.fromkeys(point.value for points in found.values() for point in points))
     table = Table(
         title=f"seconds per {unit}, by {name}", title_justify="left", box=box.SIMPLE_HEAD,
@@ -37,6 +39,17 @@ def print_sweep(
     for label, line in lines.items():
         if line is not None:
             console.print(plain(f"{label}: {line_words(line, unit)}"), soft_wrap=True)
+    if disturbed:
+        console.print(plain(disturbed, style="red"), soft_wrap=True)
+
+
+def disturbed_words(runs: Iterable[Results]) -> str:
+    """Whose epochs others disturbed, those of all runs together; empty if nobody's."""
+    noted: dict[str, list[bool]] = defaultdict(list)
+    for results in runs:
+        for record in results.records:
+            noted[record.entrant.label] += results.epoch_seconds(record)["disturbed"]
+    return disturbed_line(noted)
 
 
 def sweep_cell(point: Point) -> Text:
@@ -48,10 +61,14 @@ def sweep_cell(point: Point) -> Text:
 
 def line_words(line: Line, unit: str) -> str:
     """What a line says."""
-    span = ""
-    if line.overhead_low is not None:
-        span = f" (95 %: {seconds(line.overhead_low)} to {seconds(line.overhead_high)})"
-    words = f"a {unit} costs {seconds(line.overhead)} before any work is done{span}"
+    if line.overhead:
+        span = ""
+        if line.overhead_low is not None:
+            span = f" (95 %: {seconds(line.overhead_low)} to {seconds(line.overhead_high)})"
+        words = f"a {unit} costs {seconds(line.overhead)} before any work is done{span}"
+    else:
+        most = f"; 95 %: at most {seconds(line.overhead_high)}" if line.overhead_high else ""
+        words = f"a {unit} costs nothing that shows before any work is done{most}"
     if line.rate is not None:
         words += f", and does {line.rate / 1e9:.3g} GFLOP/s beyond"
         if line.rate_low is not None and line.rate_high is not None:
