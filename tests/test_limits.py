@@ -11,7 +11,7 @@ import pytest
 
 from common.agreement.bounds import largest_error, near_ties, update_bound
 from common.agreement.diagnose import growth
-from common.agreement.differences import miscount
+from common.agreement.differences import miscount, rows_off
 from common.agreement.divergence import distance, in_dtype, overflows
 from common.agreement.drift import band_limit, beyond, drift, free_limit
 from common.agreement.exp_reach import dlogits_reach
@@ -33,6 +33,27 @@ NAN, INF = float("nan"), float("inf")
 EPS = 2.0**-23
 UNIT = EPS / 2
 TINY = float(np.finfo("float32").tiny)
+
+
+# ---- rows -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        # Half of a row is enough to call it wrong, a third is not.
+        ([1, 1, 1, 0, 0, 0], "only row 3 of w differs"),
+        ([1, 1, 0, 0, 0, 0], None),
+    ],
+)
+def test_a_row_is_called_wrong_if_half_of_it_is(wrong: list[int], words: str | None) -> None:
+    right = np.ones((16, 6))
+    value = right.copy()
+    value[3] += wrong
+    wanted = SimpleNamespace(right=right, allowed=1e-6, exp_reach=0.0)
+    check = SimpleNamespace(tensor="w")
+    outcome: Any = SimpleNamespace(check=check, values={"w": value}, expected={"w": wanted})
+    assert rows_off(outcome) == words
 
 
 # ---- losses ---------------------------------------------------------------------------------

@@ -76,6 +76,26 @@ def test_the_residual_network_of_two_libraries_is_mapped_by_name():
     assert not any("num_batches_tracked" in name for name in mapping.reference)
 
 
+def test_names_that_are_half_alike_tell_nothing_by_themselves():
+    """Order does, and is said to: numbers may then exchange the two."""
+    reference = leaves("Linear", a__left__weight=(3, 3), a__right__weight=(3, 3))
+    shapes = {"trunk__stem__left_arm__weight": (3, 3), "trunk__stem__right_arm__weight": (3, 3)}
+    mapping = propose(reference, leaves("Dense", **shapes))
+    assert [entry.source.reference for entry in mapping.entries] == [
+        ("a.left.weight",), ("a.right.weight",),
+    ]  # fmt: skip
+    assert {entry.decided for entry in mapping.entries} == {"by order"}
+
+
+def test_a_square_feature_map_may_have_been_flattened_before_a_linear_module():
+    kinds = {"conv": "Conv2d", "fc": "Linear"}
+    reference = leaves(kinds, conv__weight=(8, 3, 3, 3), fc__weight=(10, 128))
+    mapping = propose(reference, leaves(kinds, conv__kernel=(3, 3, 3, 8), fc__kernel=(128, 10)))
+    (entry,) = [entry for entry in mapping.entries if entry.port == "fc.kernel"]
+    ways = [str(source.transform) for source in (entry.source, *entry.candidates)]
+    assert ways == ["regroup 1 8x4x4 1 2 0; permute 1 0", "permute 1 0"]
+
+
 @pytest.mark.slow
 def test_the_real_networks_have_these_names():
     torchvision = pytest.importorskip("torchvision")
