@@ -51,9 +51,9 @@ def move(session: Session, track: Track, step: int, scale: float = 1.0) -> Move:
 def factor_of(values: Arrays, by: Arrays) -> float | None:
     """The number c for which values are c · by, all of them; None if there is none."""
     c = fitted(values, by)
-    largest = max(float(np.abs(array).max(initial=0.0)) for array in by.values())
+    most = max(float(np.abs(array).max(initial=0.0)) for array in by.values())
     off = max(float(np.abs(values[n] - c * by[n]).max(initial=0.0)) for n in by)
-    return c if largest and off <= NEAR * abs(c) * largest else None
+    return c if most and off <= NEAR * abs(c) * most else None
 
 
 def rates_apart(session: Session, track: Track) -> str | None:
@@ -133,9 +133,9 @@ def rates_in_words(steps: Sequence[int], rates: Rates) -> str | None:
     return f"{words}; to confirm, print the learning rate of each step"
 
 
-def apart(numbers: Sequence[float]) -> bool:
+def apart(some: Sequence[float]) -> bool:
     """Whether some numbers are not one."""
-    found = np.array(numbers)
+    found = np.array(some)
     return bool(np.ptp(found) > NEAR * np.abs(found).max())
 
 

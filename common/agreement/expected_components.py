@@ -146,13 +146,13 @@ def expected_update(inputs: Inputs, params: Arrays, grads: Arrays) -> dict[str, 
     """Parameters and state after an update of given parameters by the referee's gradients."""
     exact, plain = inputs.referee.exact, inputs.referee.plain
     start, slopes = cast(params, "float64"), cast(grads, "float64")
-    moved, memory = exact.update(start, slopes, inputs.state)
-    allowed = bound_of_update(inputs.referee, start, slopes, inputs.state, moved, memory)
-    own_moved, own_memory = plain.update(params, grads, inputs.at.state)
-    own = {**own_moved, **own_memory}
+    after, memory = exact.update(start, slopes, inputs.state)
+    allowed = bound_of_update(inputs.referee, start, slopes, inputs.state, after, memory)
+    own_after, own_memory = plain.update(params, grads, inputs.at.state)
+    own = {**own_after, **own_memory}
     factor = ERROR_FACTOR if inputs.referee.own_rule else 0
     found = {}
-    for name, right in {**moved, **memory}.items():
+    for name, right in {**after, **memory}.items():
         error = largest_error(own[name], right)
         found[name] = Expected(right, error, allowed[name] + factor * error)
     return found

@@ -42,9 +42,9 @@ class Range:
         """
         complaint = f"{str(value)[:40]!r} is not {self.words}"
         # `int` would cut a fraction off.
-        whole = self.kind is int and not isinstance(value, str)
+        integral = self.kind is int and not isinstance(value, str)
         try:
-            found = operator.index(value) if whole else self.kind(value)
+            found = operator.index(value) if integral else self.kind(value)
         except (TypeError, ValueError, OverflowError):
             raise Refused(complaint) from None
         if isinstance(value, bool) or not self.least <= found <= self.most:

@@ -271,13 +271,13 @@ def diagnose(asked: argparse.Namespace) -> int:
 
 def check(asked: argparse.Namespace) -> int:
     """`check`: two networks, layer by layer."""
+    from common.ask import checking
     from common.ask.check_request import read_check
-    from common.ask.checking import check
     from common.results.target import refuse_target
     from common.shown.words import plain
 
     refuse_target(asked.json)
-    checked = check(read_check(check_settings(asked)))
+    checked = checking.check(read_check(check_settings(asked)))
 
     def told(console: Console) -> None:
         if checked.bytes is not None:

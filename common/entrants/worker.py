@@ -39,15 +39,15 @@ def serve(channel: Channel, served: Any) -> None:
             return
         try:
             value = getattr(served, name)(*arguments)
-            answer: dict[str, Any] = {"value": vars(value) if is_dataclass(value) else value}
+            said: dict[str, Any] = {"value": vars(value) if is_dataclass(value) else value}
         except Exception as error:
             traceback.print_exc()
             kind = type(error) if isinstance(error, EntrantError) else Failed
             words = str(error) if isinstance(error, EntrantError) else one_line(error)
-            answer = {"error": [kind.__name__, words]}
+            said = {"error": [kind.__name__, words]}
         sys.stdout.flush()
         sys.stderr.flush()
-        channel.send(answer)
+        channel.send(said)
 
 
 def main(descriptor: str, threads: str, backend: str, folder: str | None = None) -> None:

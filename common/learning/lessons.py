@@ -159,14 +159,14 @@ def _run_in(lessons: Iterable[Lesson], backend: Backend) -> dict[str, dict[str, 
     if not paths:
         return {}
     with tempfile.TemporaryDirectory(prefix="compare-lessons-") as folder:
-        answers = Path(folder) / "answers"
+        said = Path(folder) / "answers"
         command = [
             sys.executable,
             "-P",
             "-m",
             "common.learning.lessons",
             backend.name,
-            str(answers),
+            str(said),
             *paths,
         ]
         search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -183,7 +183,7 @@ def _run_in(lessons: Iterable[Lesson], backend: Backend) -> dict[str, dict[str, 
                 capture_output=True,
                 timeout=TIMEOUT,
             )
-        lines = answers.read_text(encoding="utf-8").splitlines() if answers.exists() else []
+        lines = said.read_text(encoding="utf-8").splitlines() if said.exists() else []
     return {line["name"]: line for line in map(json.loads, lines)}
 
 

@@ -34,9 +34,9 @@ class Pair:
     calls: int
 
 
-def is_under(path: str, above: str) -> bool:
+def is_under(path: str, outer: str) -> bool:
     """Whether a module is another, or in it."""
-    return not above or path == above or path.startswith(f"{above}.")
+    return not outer or path == outer or path.startswith(f"{outer}.")
 
 
 def above(path: str) -> str:

@@ -97,11 +97,11 @@ def drift(found: Document) -> Drawing | None:
         .encode(alt.X("at:Q"), alt.Y("value:Q"), colour(labels_of(found)))
     )
     # Solid, because the dashed ones are what rounding explains.
-    chart = lines(
+    drifts = lines(
         series, "step", "|loss − referee's|", log=True, number=".2e", patterns=False,
         domain=labels_of(found),
     )  # fmt: skip
-    return (chart + band_lines).properties(width="container", height=260)
+    return (drifts + band_lines).properties(width="container", height=260)
 
 
 def binned(values: Any) -> dict[float, float | None]:

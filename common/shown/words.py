@@ -92,8 +92,8 @@ ALIKE, LATER = 0.01, 3
 def run_away(losses: Losses) -> str | None:
     """The step, or steps, at which the losses of all become infinite; None if not alike."""
     rows = [np.array(row, dtype="float64") for row in losses.values()]
-    finite = [np.append(np.isfinite(row), False) for row in rows]
-    ends = [int(row.argmin()) for row in finite]
+    held = [np.append(np.isfinite(row), False) for row in rows]
+    ends = [int(row.argmin()) for row in held]
     first, last = min(ends, default=0), max(ends, default=0)
     reached = all(end < len(row) for end, row in zip(ends, rows, strict=True))
     if len(rows) < 2 or not first or not reached or last - first > LATER:
