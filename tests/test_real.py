@@ -12,7 +12,7 @@ import pytest
 
 from common.contract.root import ROOT
 from common.data import description, files
-from tests.conftest import BACKENDS, FRAMEWORKS
+from tests.conftest import BACKENDS
 
 pytestmark = pytest.mark.slow
 
@@ -36,13 +36,16 @@ def drifts(results: dict[str, Any]) -> dict[str, float]:
 
 
 def test_softmax_in_all_backends(tmp_path: Path, real: description.Dataset) -> None:
-    results = compare(tmp_path / "out", "--backends", *BACKENDS)
+    results = compare(tmp_path / "out", "--backends", *BACKENDS, "--check-float64")
     entrants = results["entrants"]
     assert len({entrant["batches_sha256"] for entrant in entrants}) == 1
     assert results["data"]["sha256"] == files.SHA256
     assert max(drifts(results).values()) < 5e-6
     assert all(len(entrant["step_losses"]) == 2350 for entrant in entrants)
-    assert {v["verdict"] for v in results["parity"]["entrants"].values()} == {"rounding"}
+    found = results["parity"]["entrants"]
+    assert {verdict["verdict"] for verdict in found.values()} == {"rounding"}
+    assert max(verdict["float64_drift"] for verdict in found.values()) < 1e-12
+    assert results["parity"]["seconds"]["float64 run"] > 0
     assert results["limit"]["flops"] == 2 * 2 * 784 * 10 * 60000
     for entrant in entrants:
         assert entrant["timing"]["times_limit"] > 0
@@ -54,14 +57,6 @@ def test_softmax_in_all_backends(tmp_path: Path, real: description.Dataset) -> N
     assert all(0.7 < row[name] <= 1 for row in last for name in ("train_accuracy", "test_accuracy"))
     accuracies = [row["test_accuracy"] for row in last]
     assert max(accuracies) - min(accuracies) <= 0.001
-
-
-def test_softmax_in_float64(tmp_path: Path, real: description.Dataset) -> None:
-    options = ("--dtype", "float64", "--epochs", "1", "--limit", "12000")
-    results = compare(tmp_path / "out", "--backends", *FRAMEWORKS, *options)
-    assert max(drifts(results).values()) < 1e-12
-    notes = {entrant["label"]: " ".join(entrant["notes"]) for entrant in results["entrants"]}
-    assert "nn.SGD refuses float64" in notes["mindspore"]
 
 
 def test_mlp_in_all_backends(tmp_path: Path, real: description.Dataset) -> None:
