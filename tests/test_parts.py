@@ -175,6 +175,7 @@ def test_what_has_no_numbers_to_compare_is_a_fault(value: Array | None, words: s
     found = held(value, None)  # type: ignore[arg-type]
     assert not found.right
     assert found.fault == words
+    assert (found.fault_kind, found.loose, found.elements) == ("form", 0, 0)
 
 
 def test_where_the_reference_overflows_nothing_else_is_excused() -> None:
