@@ -191,6 +191,7 @@ def test_a_port_that_raises() -> None:
     assert fault(report) == ("", "whole", "output", "raised ValueError: not so")
     assert report.verdict == "differs"
     assert report.asdict()["first"]["fault"] == "raised ValueError: not so"
+    assert report.first.fault_kind == "raised"
 
 
 def test_a_port_that_takes_fewer_inputs() -> None:
@@ -216,6 +217,7 @@ def test_a_port_that_answers_at_random() -> None:
     assert (layer, unit) == ("1", "layer")
     assert words.startswith("is another each time it is called with the same inputs")
     assert report.probes["port_repeats"] is False
+    assert report.first.fault_kind == "random"
 
 
 def test_nan_is_named() -> None:
@@ -226,6 +228,7 @@ def test_nan_is_named() -> None:
     report = held(network(at_one), network())
     assert fault(report)[-1].startswith(words)
     assert report.probes["port_finite"] is False
+    assert report.first.fault_kind == "NaN"
 
 
 def test_fewer_layers() -> None:
