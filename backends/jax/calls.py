@@ -125,7 +125,7 @@ class Tape:
         """Leaves without their values."""
         return [
             jax.ShapeDtypeStruct(x.shape, x.dtype)
-            if is_tensor(x)
+            if is_tensor(x) or is_key(x)
             else HELD
             if self.whole(x)
             else x
@@ -253,8 +253,10 @@ def exchanged(leaves, others):
 
 
 def zeros(shape):
-    """Zeros; floats that were computed in have the dtype of now."""
+    """Zeros, or random keys; floats computed in have the dtype of now."""
     dtype = shape.dtype
+    if jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        return jax.random.split(jax.random.key(0), shape.shape)
     if dtype in (jnp.float32, jnp.float64):
         dtype = jnp.result_type(float)
     return jnp.zeros(shape.shape, dtype)

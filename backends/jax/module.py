@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from .calls import Reach, Tape, below, is_float
+from .eager import op_by_op
 from .noise import noisy, unknown
 from .operations import traced
 
@@ -52,7 +53,7 @@ class Net:
         self._kind = (kind or kind_of(module))(module, names)
         self._leaves = list(self._kind.leaves())
         self._notes, self._touched = {}, {}
-        self._compiled, self._draws = {}, count()
+        self._functions, self._draws = {}, count()
 
     def leaves(self):
         """As `common.contract.net.Net.leaves`; a tied parameter once.
@@ -93,9 +94,19 @@ class Net:
             return self._record(values, inputs, train)
 
     def _record(self, values, inputs, train):
-        outputs, _, _, seen, tape = self._kind.run(
-            *to_tensors((values, inputs)), {}, self._draw(), train, Tape
+        tapes = []
+
+        def whole(values, inputs, draw):
+            outputs, _, _, seen, tape = self._kind.run(
+                values, inputs, {}, draw, train, Tape
+            )
+            tapes.append(tape)
+            return outputs, seen
+
+        outputs, seen = op_by_op(
+            jax.jit(whole), *to_tensors((values, inputs)), self._draw()
         )
+        tape = tapes[-1]
         self._notes, self._touched = tape.notes, tape.touched
         calls = [
             Call(*key, note.kind, *map(to_arrays, arrays))
@@ -135,10 +146,12 @@ class Net:
         without_rule = {}
         if asked.noise is not None:
             without_rule = dict(unknown(function)(*given))
-            function = jax.jit(
-                noisy(function, FLOAT32_UNIT, asked.noise, asked.exp_error)
-            )
-        ends, afterwards, slopes = foreign(function, *given)
+            function = self._noisy(function, asked.exp_error)
+            ends, afterwards, slopes = foreign(function, asked.noise, *given)
+        elif self.mode == "eager" or asked.given:
+            ends, afterwards, slopes = op_by_op(function, *given)
+        else:
+            ends, afterwards, slopes = foreign(function, *given)
         answer = {
             "unknown": without_rule,
             "outputs": to_arrays(ends["outputs"]),
@@ -159,7 +172,7 @@ class Net:
         )
 
     def _function(self, asked, backwards):
-        """A part as a pure function, compiled if that is the mode."""
+        """A part as a pure function that is traced once."""
         key, train = asked.part, asked.train
 
         def start(inputs, given, whole):
@@ -175,11 +188,24 @@ class Net:
             afterwards = {name: afterwards[name] for name in fixed}
             return {"outputs": outputs, "arrived": arrived}, afterwards
 
-        function = differentiated(part) if backwards else forwards(part)
-        if self.mode == "eager" or asked.given:
-            return function
-        place = key, train, backwards
-        return self._compiled.setdefault(place, jax.jit(function))
+        whole = self._notes["", 0].asked if key and key[0] else ()
+        shapes = tuple((x.shape, x.dtype.name) for x in whole)
+        place = key, train, backwards, asked.taps, shapes
+        if place not in self._functions:
+            function = differentiated(part) if backwards else forwards(part)
+            self._functions[place] = jax.jit(function)
+        return self._functions[place]
+
+    def _noisy(self, function, exp_error):
+        """A part that rounds at random: (seed, what it is given)."""
+        place = function, exp_error
+        if place not in self._functions:
+
+            def moved(seed, *given):
+                return noisy(function, FLOAT32_UNIT, seed, exp_error)(*given)
+
+            self._functions[place] = jax.jit(moved)
+        return self._functions[place]
 
     def trace(self, values, inputs, train):
         """As `common.contract.net.Net.trace`."""
@@ -217,12 +243,18 @@ class Net:
         if labels.dtype.kind in "iu":
             labels = labels.astype(np.int32)
         labels, outputs = to_tensors(labels), to_tensors(tuple(outputs))
-        value, pull = foreign(
-            jax.vjp,
-            lambda *outs: foreign(function or usual_loss, *outs, labels),
-            *outputs,
-        )
-        return to_array(value), to_arrays(pull(jnp.ones_like(value)))
+
+        @jax.jit
+        def differentiated(*outputs):
+            value, pull = foreign(
+                jax.vjp,
+                lambda *outs: foreign(function or usual_loss, *outs, labels),
+                *outputs,
+            )
+            return value, pull(jnp.ones_like(value))
+
+        value, slopes = op_by_op(differentiated, *outputs)
+        return to_array(value), to_arrays(slopes)
 
 
 def kind_of(given):
@@ -341,7 +373,7 @@ def settled(arrays):
 
 def to_tensors(tree):
     """Copies, so that nothing changes what is kept."""
-    return jax.tree.map(jnp.array, tree)
+    return jax.tree.map(lambda x: jax.device_put(np.array(x)), tree)
 
 
 def to_array(tensor):

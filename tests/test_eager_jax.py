@@ -1,0 +1,104 @@
+"""JAX op by op: whoever computes an operation, its bits are those that JAX has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("jax")
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from backends.jax.eager import EXACT, RULES, computed, op_by_op
+
+#: Both zeros, what is no number, what XLA takes for zero, and whose products are that.
+ODD = (0.0, -0.0, 1.0, -3.0, np.inf, -np.inf, np.nan, 1e-40, -1e-40, 1e-30, 3e38, 0.1)
+PAIRS = np.array([(a, b) for a in ODD for b in ODD], "float32").T
+
+Function = Callable[..., Any]
+
+#: Of two rows of floats.
+FUNCTIONS: dict[str, Function] = {
+    "add": lax.add,
+    "sub": lax.sub,
+    "mul": lax.mul,
+    "div": lax.div,
+    "max": lax.max,
+    "compared": lambda x, y: [of(x, y) for of in (lax.eq, lax.ne, lax.lt, lax.le, lax.gt, lax.ge)],
+    "of bits": lambda x, y: [~(x > y) & (x < 1) | (y > 2)],
+    "one": lambda x, y: [lax.neg(x), lax.abs(x), lax.sqrt(x), lax.square(x), x**2, x**3],
+    "shapes": lambda x, y: [
+        lax.rev(x[3:9:2], (0,)),
+        lax.concatenate([x, y], 0),
+        lax.transpose(x.reshape(12, 12)[:, None], (2, 0, 1)),
+        lax.squeeze(y[None], (0,)),
+        lax.broadcast_in_dim(x, (2, len(x), 3), (1,)),
+    ],
+    "padded": lambda x, y: [
+        lax.pad(x, y[0], [(2, 1, 3)]),
+        lax.pad(x, y[0], [(-2, 1, 0)]),
+        lax.pad(x.reshape(12, 12), y[3], [(0, 0, 1), (1, 2, 0)]),
+    ],
+    "chosen": lambda x, y: [
+        lax.select_n(x > y, x, y),
+        lax.select_n((x > y).astype(int), x, y),
+        lax.select_n((x > y).astype(int) + (x > 1), x, y, y),
+    ],
+    "converted": lambda x, y: [
+        (x > y).astype("float32"),
+        x.astype("int32"),
+        x.astype("bool"),
+        x.astype("bfloat16") + 1,
+        lax.iota("int32", 5).astype("float32"),
+    ],
+    "jitted": lambda x, y: [
+        jax.nn.relu(x),
+        jnp.where(x > y, x, 0.0),
+        jax.jit(lambda x, y: x * y + 1.1)(x, y),
+    ],
+    "by XLA": lambda x, y: [lax.exp(x), (x * y).sum(), lax.scan(lambda c, z: (c + z, c), 0.0, x)],
+    "differentiated": lambda x, y: jax.vjp(lambda x: jax.nn.relu(x * y), x)[1](y),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_same_bits(name: str) -> None:
+    function, pair = FUNCTIONS[name], list(map(jnp.asarray, PAIRS))
+    found = jax.tree.leaves(op_by_op(jax.jit(function), *pair))
+    expected = jax.tree.leaves(function(*pair))
+    for one, other in zip(map(np.array, found), map(np.asarray, expected), strict=True):
+        assert (one.dtype, one.shape) == (other.dtype, other.shape)
+        numbers = other == other  # NaN has many bits
+        assert (one == one).tolist() == numbers.tolist()
+        assert one[numbers].tobytes() == other[numbers].tobytes()
+
+
+def test_what_is_not_traced_runs_as_it_is() -> None:
+    @jax.jit
+    def looks(x: Any) -> Any:
+        return x * 2 if x.sum() > 0 else -x
+
+    assert float(op_by_op(looks, jnp.float32(3))) == 6
+
+
+def test_xla_does_not_compile_what_numpy_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two roundings that XLA may make one of are left to it; relu is one choice."""
+    bound: list[str] = []
+
+    def counted(equation: Any, given: Any) -> Any:
+        bound.append(equation.primitive.name)
+        return real(equation, given)
+
+    real = computed.__globals__["bound"]
+    monkeypatch.setitem(computed.__globals__, "bound", counted)
+    x = jnp.asarray(np.float32([1, -2, 3]))
+    op_by_op(jax.jit(lambda x: jax.nn.relu(x * x + 1)), x)
+    assert bound == []
+    op_by_op(jax.jit(lambda x: jax.jit(lambda x: x * x + 1)(x)), x)
+    assert len(bound) == 1
+    assert set(EXACT) < set(RULES)
