@@ -13,6 +13,7 @@ Differs: XLA on a CPU takes what is below the smallest normal number for zero
 
 from collections import Counter
 
+from common.contract.foreign import foreign
 from jax.extend.core import Literal
 
 import jax
@@ -39,12 +40,12 @@ def op_by_op(function, *args):
         args: its arguments.
     """
     if jax.default_backend() != "cpu":
-        return function.__wrapped__(*args)
+        return foreign(function.__wrapped__, *args)
     try:
         traced = function.trace(*args)
     except Exception:
         # It looks at its numbers; or it is wrong, and raises again.
-        return function.__wrapped__(*args)
+        return foreign(function.__wrapped__, *args)
     tree = jax.tree.structure(traced.out_info)
     with np.errstate(all="ignore"):
         results = evaluated(traced.jaxpr, jax.tree.leaves(args))
@@ -88,7 +89,7 @@ def computed(equation, given):
             name in EXACT or not any(map(is_tiny, (*arrays, result)))
         ):
             return [result]
-    return bound(first_of(equation), given)
+    return foreign(bound, first_of(equation), given)
 
 
 def first_of(equation):

@@ -173,11 +173,11 @@ class Net:
 
     def _function(self, asked, backwards):
         """A part as a pure function that is traced once."""
-        key, train = asked.part, asked.train
+        key, train, taps = asked.part, asked.train, asked.taps
 
         def start(inputs, given, whole):
             if key is None or not key[0]:
-                return Tape(inputs, given, whole, asked.taps)
+                return Tape(inputs, given, whole, taps)
             return Reach(self._notes, key, inputs, given, whole)
 
         def part(asks, fixed, draw):
@@ -190,7 +190,7 @@ class Net:
 
         whole = self._notes["", 0].asked if key and key[0] else ()
         shapes = tuple((x.shape, x.dtype.name) for x in whole)
-        place = key, train, backwards, asked.taps, shapes
+        place = key, train, backwards, taps, shapes
         if place not in self._functions:
             function = differentiated(part) if backwards else forwards(part)
             self._functions[place] = jax.jit(function)
@@ -245,7 +245,7 @@ class Net:
         labels, outputs = to_tensors(labels), to_tensors(tuple(outputs))
 
         @jax.jit
-        def differentiated(*outputs):
+        def with_slopes(*outputs):
             value, pull = foreign(
                 jax.vjp,
                 lambda *outs: foreign(function or usual_loss, *outs, labels),
@@ -253,7 +253,7 @@ class Net:
             )
             return value, pull(jnp.ones_like(value))
 
-        value, slopes = op_by_op(differentiated, *outputs)
+        value, slopes = op_by_op(with_slopes, *outputs)
         return to_array(value), to_arrays(slopes)
 
 
