@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from backends.jax.eager import EXACT, RULES, computed, op_by_op
+from backends.jax.eager import EXACT, MET, RULES, computed, op_by_op
 
 #: Both zeros, what is no number, and what has more places when squared than fit.
 ODD = (0.0, -0.0, 1 + 2.0**-12, -3.0, np.inf, -np.inf, np.nan, 1e-30, 3e38, 0.1)
@@ -106,3 +106,19 @@ def test_xla_does_not_compile_what_numpy_does(monkeypatch: pytest.MonkeyPatch) -
     op_by_op(jax.jit(lambda x: jax.jit(lambda x: x * x + 1)(x)), x)
     assert len(bound) == 1
     assert set(EXACT) < set(RULES)
+
+
+def test_a_loop_is_compiled_once_however_often_it_is_traced() -> None:
+    def loop(array: Any) -> Any:
+        def step(carry: Any, row: Any) -> Any:
+            return jax.jit(lambda x: x + array)(carry), row
+
+        return jax.jit(lambda x: lax.scan(step, x, x))
+
+    x = jnp.zeros(3)
+    before = len(MET)
+    for _ in range(2):
+        op_by_op(loop(1.0), x)
+    assert len(MET) == before + 1
+    for array in (np.ones(3, "float32"), np.full(3, 2, "float32")):
+        assert float(op_by_op(loop(array), x)[0][0]) == 3 * array[0]

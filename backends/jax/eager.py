@@ -9,12 +9,15 @@ NumPy does. All else is bound as it is, and rounds as JAX rounds it.
 
 Differs: XLA on a CPU takes what is below the smallest normal number for zero
 (`ScopedFlushDenormal`), NumPy does not. Where such numbers are, XLA computes.
+And what JAX inlines when it traces (`jit(..., inline=True)`, as `jnp.mean`)
+is taken apart, where an untraced call compiles it as one: a division by n
+becomes a product there, for instance, which differs in the last place.
 """
 
 from collections import Counter
 
 from common.contract.foreign import foreign
-from jax.extend.core import Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 import jax
 import numpy as np
@@ -98,14 +101,21 @@ def first_of(equation):
     Differs: JAX keeps what it compiled of a loop by the object that says what
     the loop does, and there is a new one whenever a module is traced.
     """
-    if equation.primitive.name not in COMPILED | LOOPS:
-        return equation
-    ends = equation.params.get("cond_jaxpr")
-    if any(body.consts for body in (*bodies(equation), ends) if body):
+    if equation.primitive.name not in COMPILED | LOOPS or closes(equation):
         return equation
     words = (f"{name}={value}" for name, value in equation.params.items())
     text = "\n".join((equation.primitive.name, *words))
     return MET.setdefault(text, equation)
+
+
+def closes(equation):
+    """Whether it holds arrays, or what is called in it does: unsaid in text."""
+    held = jax.tree.leaves(list(equation.params.values()))
+    return any(
+        getattr(one, "consts", ()) or any(map(closes, one.eqns))
+        for one in held
+        if isinstance(one, (ClosedJaxpr, Jaxpr))
+    )
 
 
 def is_plain(closed):
