@@ -20,14 +20,15 @@ INFO = Info(
         "equinox._module._module.Module",
         "equinox._module.Module",  # before 0.13
     ),
-    # flax/nnx/nn/normalization.py, flax/linen/normalization.py: the variance
-    # that a batch is normalised by is the one that is kept.
+    # flax/nnx/nn/normalization.py, flax/linen/normalization.py,
+    # equinox/nn/_batch_norm.py: the variance that a batch is normalised by is
+    # the one that is kept.
     declared_layers=(
         DeclaredLayer(
             kinds=("BatchNorm",),
             buffer="var",
             reason="the running variance is divided by n, not by n - 1",
-            version="flax 0.12.0",
+            version="flax 0.12.0, equinox 0.13.0",
         ),
     ),
     remarks=(("cuda", "*", "not tried on a GPU yet"),),

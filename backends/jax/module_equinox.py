@@ -13,6 +13,9 @@ import numpy as np
 
 from .calls import arguments, is_float, is_tensor, watched
 
+#: Under what `BatchNorm` keeps its running mean and variance, a pair.
+PAIRS = ("batch_state_index", "ema_state_index")
+
 
 class Kind:
     """What `Net` asks of a module of this kind.
@@ -48,16 +51,16 @@ class Kind:
                 kind = type(modules[owner]).__name__
                 yield name, (owner,), kind, value, True
         for name, value in self._kept(self.state):
-            owner = holder(name.rpartition(".")[0], modules)
+            owner = holder(name, modules)
             yield name, (owner,), type(modules[owner]).__name__, value, False
 
     def _kept(self, state):
-        """The floats of a state, named as the index that they stand under."""
+        """The floats of a state, named by the index that they stand under."""
         for path, index in found(self.module, equinox.nn.StateIndex):
             if state is not None:
                 for name, value in named(state.get(index)):
                     if is_float(value):
-                        yield f"{path}.{name}".rstrip("."), value
+                        yield kept_name(path, name), value
 
     def made(self, path):
         """The class of a module, and what it holds."""
@@ -120,7 +123,11 @@ class Kind:
         # Not by `set`, which ends the old state and holds to its dtypes.
         kept, markers = self.state.tree_flatten()
         kept = [
-            replaced(jax.tree.map(settled, x), values, f"{paths[marker]}.")
+            replaced(
+                jax.tree.map(settled, x),
+                values,
+                partial(kept_name, paths[marker]),
+            )
             for x, marker in zip(kept, markers, strict=True)
         ]
         return equinox.nn.State.tree_unflatten(markers, kept)
@@ -150,11 +157,25 @@ def named(tree):
         yield dotted(keys), value
 
 
-def replaced(tree, values, before=""):
-    """A tree with the values that its leaves have now."""
+def kept_name(path, name):
+    """What a leaf of the state under an index is called."""
+    owner, _, index = path.rpartition(".")
+    if index in PAIRS:
+        return ".".join([owner] * bool(owner) + [("mean", "var")[int(name)]])
+    return f"{path}.{name}".rstrip(".")
+
+
+def replaced(tree, values, called=str):
+    """A tree with the values that its leaves have now.
+
+    Args:
+        tree: of leaves.
+        values: by name.
+        called: what a leaf is called of its dotted path.
+    """
 
     def now(keys, x):
-        return values.get(f"{before}{dotted(keys)}".rstrip("."), x)
+        return values.get(called(dotted(keys)), x)
 
     return jax.tree_util.tree_map_with_path(now, tree)
 
