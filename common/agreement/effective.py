@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.agreement.clipping import NEAR, Clip, clip_of, near
 from common.agreement.expected import ULPS
 from common.agreement.slips.slip import fitted
 from common.agreement.track import Track
@@ -19,11 +20,11 @@ from common.entrants.session import Session
 #: Steps that are asked, and the last.
 ASKED = (1, 2, 3, 4, 5, 6)
 
-#: What float32 leaves of a relation that holds.
-NEAR = 1e-4
-
 #: Gradients are asked for as they are, and so many times as large.
 SMALLER = 0.01
+
+#: So small that nobody clips them; as they are; and more of them clipped.
+SIZES = (1e-4, 1.0, 3.0)
 
 Probe = Callable[[Session, Track], str | None]
 
@@ -101,6 +102,35 @@ def clipped_in_words(rates: Rates, smaller: Rates) -> str | None:
     )
 
 
+def clipped_otherwise(session: Session, track: Track) -> str | None:
+    """Another rule of clipping, where a first step is a rate times what clipping leaves.
+
+    The rate is that of gradients which nobody clips; the rule that the largest tell must hold for
+    the others, too.
+    """
+    small, usual, large = (move(session, track, 1, scale) for scale in SIZES)
+    rates = rates_of([small])
+    if not rates or not np.isclose(*rates[0], rtol=NEAR, atol=0):
+        return None
+    rules: list[Clip] = []
+    for who in ("theirs", "ours"):
+        left, more = (
+            {n: -array / rates[0][1] for n, array in getattr(one, who).items()}
+            for one in (usual, large)
+        )
+        rule = clip_of(more, large.grads)
+        if rule is None or not near(rule.of(usual.grads), left):
+            return None
+        rules.append(rule)
+    theirs, ours = rules
+    if (theirs.kind, f"{theirs.most:.4g}") == (ours.kind, f"{ours.most:.4g}"):
+        return None
+    return (
+        f"likely the gradients are clipped otherwise: {theirs}, by the referee {ours}; to confirm, "
+        "print their norm, and the largest of them, before and after"
+    )
+
+
 def factors_in_words(steps: Sequence[int], found: Sequence[float], track: Track) -> str:
     """How far a session moves, where a move is no multiple of the gradient."""
     adam = OPTIMIZERS[track.referee.plan.optimizer].rule == "adam"
@@ -121,16 +151,23 @@ def rates_in_words(steps: Sequence[int], rates: Rates) -> str | None:
         f"likely another schedule: its learning rate is {numbers(theirs)} at steps "
         f"{listed(steps)}, the referee's {numbers(ours)}"
     )
-    before = [n for n, s in enumerate(steps) if s - 1 in steps]
-    late = [np.isclose(theirs[n], ours[steps.index(steps[n] - 1)], rtol=NEAR) for n in before]
-    if before and all(late):
+    if follows(steps, theirs, ours):
         words += ": its rate at step t is the referee's at t - 1"
+    elif follows(steps, ours, theirs):
+        words += ": its rate at step t is the referee's at t + 1"
     elif len(ratios) == len(rates):
         words += f", so {numbers(ratios)} times that"
         same = [s for s, r in zip(steps, ratios, strict=True) if abs(r - 1) <= NEAR]
         if same and same == steps[-len(same) :]:
             words += f": the same from step {same[0]} on"
     return f"{words}; to confirm, print the learning rate of each step"
+
+
+def follows(steps: Sequence[int], rates: Sequence[float], first: Sequence[float]) -> bool:
+    """Whether some rates are others of a step before."""
+    before = [n for n, s in enumerate(steps) if s - 1 in steps]
+    same = [np.isclose(rates[n], first[steps.index(steps[n] - 1)], rtol=NEAR) for n in before]
+    return bool(before) and all(same)
 
 
 def apart(some: Sequence[float]) -> bool:
@@ -267,7 +304,7 @@ def constant_in_loss(session: Session, track: Track) -> str | None:
 PROBES: dict[str, tuple[Probe, ...]] = {
     "loss": (constant_in_loss,),
     "gradient": (decays_apart,),
-    "update": (eps_elsewhere, rates_apart),
+    "update": (eps_elsewhere, clipped_otherwise, rates_apart),
 }
 
 

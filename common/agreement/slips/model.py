@@ -115,6 +115,8 @@ def wrong_inputs(expectations: Expectations, params: Arrays) -> Iterator[Slip]:
         "softmax is applied to the pixels instead of the logits": softmax(images),
         "the pixels are divided by 255 once more in the model": images / 255,
         "the pixels are multiplied by 255 in the model": images * 255,
+        "the pixels are divided by 256, not by 255": images * (255 / 256),
+        "the pixels are scaled to [-1, 1] in the model": 2 * images - 1,
     }
     for words, array in inputs.items():
         yield Slip(
