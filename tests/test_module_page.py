@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from common.agreement.cause import Cause
 from common.contract.code import source_of
 from common.contract.root import ROOT
 from common.errors import Refused
@@ -86,9 +87,9 @@ class Tags(HTMLParser):
 
 
 def test_the_page_says_what_the_text_says(wrong: ModuleReport) -> None:
-    report = replace(wrong, likely_cause="likely an eps & no <other>")
+    report = replace(wrong, cause=Cause("eps", "an eps & no <other>", "look"))
     words = re.sub(r"\s+", " ", Tags(render(report)).words)
-    assert "  likely an eps & no <other>\n" in str(report)
+    assert "  likely an eps & no <other>; to confirm, look\n" in str(report)
     for line in str(report).splitlines():
         assert " ".join(line.split()) in words
 

@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from common.agreement.cause import Cause
 from common.contract.arrays import Array
 from common.contract.operations import INPUTS, Operation, Site, Trace
 
@@ -54,19 +55,26 @@ class Parting:
         return words if self.port is None else f"{words}: it makes {self.port}"
 
     @property
-    def likely_cause(self) -> str | None:
+    def cause(self) -> Cause | None:
         """What the values show of the reason."""
         if self.permuted:
-            return (
-                "likely what goes into it is permuted: the same numbers in each row, in another "
-                "order; to confirm, compare the order of axes before it was flattened"
+            return Cause(
+                "order",
+                "what goes into it is permuted: the same numbers in each row, in another order",
+                "compare the order of axes before it was flattened",
             )
         if self.eps is not None:
-            return (
-                f"likely eps {self.eps[1]:.6g} where the original has eps {self.eps[0]:.6g}; to "
-                "confirm, compare what both add to the variance"
+            return Cause(
+                "eps",
+                f"eps {self.eps[1]:.6g} where the original has eps {self.eps[0]:.6g}",
+                "compare what both add to the variance",
             )
         return None
+
+    @property
+    def likely_cause(self) -> str | None:
+        """The cause in words, and how to make sure."""
+        return None if self.cause is None else str(self.cause)
 
 
 @dataclass(frozen=True, eq=False)

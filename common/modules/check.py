@@ -130,7 +130,7 @@ def examine(
     cause, unasked = (None, ()) if first is None else likely_cause(judge, first)
     parting = parting_of_modules(matched) if first is not None and between(first) else None
     if parting is not None:
-        cause = cause or parting.likely_cause
+        cause = cause or parting.cause
     if random is not None and cause is None:
         held = [random]  # its numbers say nothing
     seconds = time.perf_counter() - started

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+from common.agreement.cause import Cause
 from common.agreement.parting import Parting
 from common.modules.held import Held
 from common.modules.matched import Matched
@@ -63,7 +64,7 @@ class ModuleReport:
         matched: both sides, and what stands for what.
         held: every tensor that was held, in order.
         seconds: how long it took.
-        likely_cause: of the first that is wrong, in words, if one explains it.
+        cause: of the first that is wrong, if one explains it.
         probes: what was asked of both sides before; None: it was not.
         parting: where between the layers; None where that is not certain.
         unasked: families of hypotheses that there was no time for.
@@ -72,7 +73,7 @@ class ModuleReport:
     matched: Matched
     held: list[Held]
     seconds: float
-    likely_cause: str | None = None
+    cause: Cause | None = None
     probes: Mapping[str, bool | None] = field(default_factory=dict)
     parting: Parting | None = None
     unasked: Sequence[str] = ()
@@ -81,6 +82,11 @@ class ModuleReport:
     def first(self) -> Held | None:
         """The first tensor that no rounding explains."""
         return first_wrong(self.held)
+
+    @property
+    def likely_cause(self) -> str | None:
+        """The cause in words, and how to make sure."""
+        return None if self.cause is None else str(self.cause)
 
     @cached_property
     def layers(self) -> list[Layer]:
@@ -142,6 +148,7 @@ class ModuleReport:
                 "fault": first.fault,
                 "likely_cause": self.likely_cause,
                 "no_time_for": list(self.unasked),
+                "cause": None if self.cause is None else self.cause.kind,
             },
             "layers": [layer.asdict() for layer in self.layers],
             "mapping": [

@@ -12,10 +12,12 @@ from common.contract.arrays import Array
 from common.contract.net import Asked, Asking, Call, Key, Tensors
 from common.contract.registry import find
 from common.modules.causes.case import Batch, Case, Tensor
+from common.modules.design import design_of
 from common.modules.expected import Expectation, Name, as_dtype, tensors_of
 from common.modules.held import Held
 from common.modules.holding import one_there
 from common.modules.judging import Judge
+from common.modules.layout import Layout
 from common.modules.links import Link, Links, there
 from common.modules.losses import both_units
 from common.modules.matched import Matched, rounded
@@ -30,12 +32,11 @@ SAMPLE = 4096
 
 def case_of(judge: Judge, first: Held) -> Case | None:
     """The unit that is wrong, asked on two batches; None of the whole, which is no one thing."""
-    unit = first.place.unit
-    if unit == "whole" or first.fault is not None:
-        return None
+    unit, matched = first.place.unit, judge.matched
     mine = first.place.layer, first.place.number
     theirs = first.place.port_layer, first.place.number
-    matched = judge.matched
+    if unit == "whole" or (first.fault is not None and not of_other_shape(matched, first)):
+        return None
     other = anew(matched, None if unit == "wiring" else mine)
     if unit == "loss":
         return loss_case(judge, first, other)
@@ -52,12 +53,27 @@ def case_of(judge: Judge, first: Held) -> Case | None:
 
     dtype = "float64" if matched.port.net.doubles else matched.dtype
     asked = partial(ask, matched.port.net, matched)
-    batches = [
-        batch(one, made(one), matched.reference.net, partial(asked, dtype=dtype))
-        for one in (matched, other)
-    ]
+    reference = by_design(matched, mine[0]) if unit == "layer" else matched.reference.net
+    batches = [batch(one, made(one), reference, asked, dtype) for one in (matched, other)]
     held = tensors(matched, first, (mine, theirs), batches[0].right)
-    return Case(first, held, (batches[0], batches[1]), dtype, asked)
+    return Case(first, held, (batches[0], batches[1]), dtype)
+
+
+def by_design(matched: Matched, layer: str) -> Asking:
+    """The reference, a layer's running statistics moved as the port's framework has declared."""
+    net: Asking = matched.reference.net
+    for entry in matched.mapping.entries if matched.train else ():
+        leaf = matched.reference.leaves[entry.source.reference[0]]
+        if layer in leaf.owners and len(entry.source.reference) == 1:
+            design = design_of(matched, leaf.name, entry.port)
+            net = net if design is None else replace(design, net=net)
+    return net
+
+
+def of_other_shape(matched: Matched, first: Held) -> bool:
+    """Whether the one output of a layer has another shape than the reference's."""
+    links = matched.outputs.get((first.place.layer, first.place.number), ())
+    return first.place.unit == "layer" and len(links) == 1 and not any(links)
 
 
 def forwards(unit: Unit) -> Unit:
@@ -78,34 +94,42 @@ def batch(
     matched: Matched,
     unit: Unit,
     reference: Asking,
-    asked: Callable[[Asked], Mapping[Name, Array]],
+    asked: Callable[[Asked, str], Mapping[Name, Array]],
+    dtype: str,
 ) -> Batch:
     """Both answers to a unit."""
     exp_error = find()[matched.port.net.framework].info.exp_error
     expected = Expectation(reference, unit.asked, matched.dtype, exp_error)
-    return Batch(matched, unit, expected, asked(unit.of_port))
+    return Batch(matched, unit, expected, asked(unit.of_port, dtype), asked)
 
 
 def loss_case(judge: Judge, first: Held, other: Matched) -> Case | None:
-    """The loss, of the outputs and of others."""
+    """The loss, of the outputs and of others, whose classes are drawn anew, too."""
     if judge.labels is None:
         return None
     matched = judge.matched
-    reference, port = both_units(matched, judge.labels, judge.losses)
     dtype = "float64" if matched.port.net.doubles else matched.dtype
     batches = []
-    asked = partial(ask, port, matched)
-    for one in (matched, other):
+    for one, labels in ((matched, judge.labels), (other, other_classes(judge.labels))):
+        reference, port = both_units(matched, labels, judge.losses)
         outputs = rounded(one.reference.outputs, matched.dtype)
         mine = Asked(one.reference.values, outputs, cotangents=(np.ones((), matched.dtype),))
         taken = tuple(o for o in there(matched.returned, outputs) if o is not None)
         unit = Unit("loss", mine, replace(mine, values=one.port.values, inputs=taken))
-        batches.append(batch(one, unit, reference, partial(asked, dtype=dtype)))
+        batches.append(batch(one, unit, reference, partial(ask, port, matched), dtype))
     held = [
         Tensor((("output", 0),), ("output", 0), lambda arrays: arrays[0], lambda array: array),
         *linked_tensors("input slope", matched.returned),
     ]
-    return Case(first, held, (batches[0], batches[1]), dtype, asked)
+    return Case(first, held, (batches[0], batches[1]), dtype)
+
+
+def other_classes(labels: Array) -> Array:
+    """Classes drawn from those that there are; targets as they are."""
+    if labels.dtype.kind == "f":
+        return labels
+    drawn_anew: Array = np.random.default_rng(0).choice(labels.ravel(), labels.shape)
+    return drawn_anew
 
 
 def tensors(
@@ -115,6 +139,8 @@ def tensors(
     place, (mine, theirs) = first.place, keys
     whole = place.layer == ""
     if place.stage == "forward":
+        if of_other_shape(matched, first):
+            return [other_shaped(matched.inputs[mine])]
         if place.unit == "layer":
             outputs = linked_tensors("output", matched.outputs[mine])
             return outputs + (leaf_tensors(matched, "buffer", right) if matched.train else [])
@@ -129,6 +155,13 @@ def tensors(
         else matched.inputs[mine]
     )
     return [*leaf_tensors(matched, "slope", right), *linked_tensors("input slope", inputs)]
+
+
+def other_shaped(inputs: Links) -> Tensor:
+    """An output of another shape, its axes in the order that the layer's first input has."""
+    layout = next((link.layout for link in inputs if link is not None), Layout(()))
+    name = "output", 0
+    return Tensor((name,), name, partial(one_there, layout), layout.back)
 
 
 def linked_tensors(

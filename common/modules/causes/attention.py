@@ -1,17 +1,17 @@
-"""Attention between layers: its mask, its scale, its heads, the axis of its softmax."""
+"""Attention between layers or inside of one: its mask, its scale, its heads, its softmax."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from itertools import permutations, product
+from dataclasses import dataclass, replace
+from itertools import combinations, permutations, product
+from typing import Any
 
 import numpy as np
 
 from common.contract.arrays import Array
 from common.modules.causes.between import Source, close, sources
-from common.modules.causes.case import Batch, Case, Guess
+from common.modules.causes.case import Batch, Case, Guess, in_parts
 from common.modules.causes.functions import softmax
 from common.modules.expected import Name
 
@@ -32,9 +32,6 @@ MASKS: dict[str, Callable[[int], Array]] = {
     "the token itself masked, too": lambda count: np.triu(np.ones((count, count), bool), 0),
 }
 
-#: How features are cut: heads of features, or features of heads.
-WHOLE, INTERLEAVED = "one head after another", "heads interleaved"
-
 #: What the scores are multiplied by, of a head's size and of all features.
 SCALES: dict[str, Callable[[int, int], float]] = {
     "scaled by 1/sqrt of a head's size": lambda size, whole: float(size) ** -0.5,
@@ -45,16 +42,53 @@ SCALES: dict[str, Callable[[int, int], float]] = {
 }
 
 
+#: How the features are made heads (n, heads, tokens, features).
+SPLITS: dict[str, Callable[[Array, int], Array]] = {
+    "one head after another": lambda x, heads: x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2),
+    "heads interleaved": lambda x, heads: x.reshape(*x.shape[:2], -1, heads).transpose(0, 3, 1, 2),
+    "features reshaped to heads without their tokens": lambda x, heads: x.reshape(
+        len(x), heads, x.shape[1], -1
+    ),
+}
+
+#: How heads are made features (n, tokens, heads and features) again.
+JOINS: dict[str, Callable[[Array], Array]] = {
+    "heads behind the tokens again": lambda x: x.swapaxes(1, 2),
+    "heads interleaved again": lambda x: x.transpose(0, 2, 3, 1),
+    "heads left before the tokens": lambda x: x,
+}
+
+#: How query, key and value lie in one tensor, of so many heads: the axis of the three is last.
+PACKINGS: dict[str, Callable[[Array, int], Array]] = {
+    "one after another": lambda x, heads: x.reshape(*x.shape[:2], 3, -1).swapaxes(2, 3),
+    "within each head": lambda x, heads: (
+        x.reshape(*x.shape[:2], heads, 3, -1).swapaxes(3, 4).reshape(*x.shape[:2], -1, 3)
+    ),
+    "within each feature": lambda x, heads: x.reshape(*x.shape[:2], -1, 3),
+}
+
+#: What may be another.
+PARTS = (
+    "heads",
+    "mask",
+    "scale",
+    "softmax",
+    "query, key and value",
+    "heads' features",
+    "heads joined",
+    "packing",
+)
+
+
 @dataclass(frozen=True)
 class Attention:
     """softmax(q kᵀ / sqrt(d)) v, of several heads.
 
     Attributes:
         heads: how many.
-        mask, scale: names in `MASKS` and `SCALES`.
+        mask, scale, split, joined, packing: names in the tables above.
         axis: of the softmax: -1 are the keys.
-        order: which of three sources are query, key and value.
-        split: how features are cut: heads of features, or features of heads (interleaved).
+        order: which of three are query, key and value.
     """
 
     heads: int
@@ -62,24 +96,21 @@ class Attention:
     scale: str = "scaled by 1/sqrt of a head's size"
     axis: int = -1
     order: tuple[int, ...] = (0, 1, 2)
-    split: str = WHOLE
+    split: str = "one head after another"
+    joined: str = "heads behind the tokens again"
+    packing: str = "one after another"
 
-    def of(self, three: Sequence[Array]) -> Array:
-        """What it returns for three tensors (n, tokens, features)."""
-        query, key, value = (self._cut(three[i]) for i in self.order)
-        size, whole = query.shape[-1], three[0].shape[-1]
+    def of(self, some: Sequence[Array]) -> Array:
+        """What it returns for three tensors (n, tokens, features), or one of all features."""
+        if len(some) == 1:
+            packed = PACKINGS[self.packing](some[0], self.heads)
+            some = [packed[..., i] for i in range(3)]
+        query, key, value = (SPLITS[self.split](some[i], self.heads) for i in self.order)
+        size, whole = query.shape[-1], some[0].shape[-1]
         scores = query @ key.swapaxes(-1, -2) * SCALES[self.scale](size, whole)
         chances = softmax(np.where(MASKS[self.mask](scores.shape[-1]), -1e300, scores), self.axis)
-        found = (chances @ value).swapaxes(1, 2)
-        if self.split != WHOLE:
-            found = found.swapaxes(-1, -2)
-        whole_again: Array = found.reshape(three[0].shape)
-        return whole_again
-
-    def _cut(self, x: Array) -> Array:
-        if self.split == WHOLE:
-            return x.reshape(*x.shape[:2], self.heads, -1).swapaxes(1, 2)
-        return x.reshape(*x.shape[:2], -1, self.heads).transpose(0, 3, 1, 2)
+        found: Array = JOINS[self.joined](chances @ value).reshape(some[0].shape)
+        return found
 
     def words(self) -> tuple[str, ...]:
         """Each of its choices."""
@@ -91,34 +122,92 @@ class Attention:
             "softmax over the keys" if self.axis == -1 else "softmax over the queries",
             " ".join(names[self.order.index(i)] for i in range(3)),
             self.split,
+            self.joined,
+            f"query, key and value {self.packing}",
         )
+
+
+#: Query, key and value of a batch, or one tensor of all three.
+Led = Callable[[Batch], list[Array]]
+
+#: What is made of attention afterwards.
+After = Callable[[Batch, Array], Array]
 
 
 def attention_guesses(case: Case) -> Iterator[Guess]:
-    """Another attention, where the reference's is found."""
-    batch, tensor = case.batches[0], case.wrong[0]
-    name = tensor.names[0]
-    right = batch.right[name]
-    if right.ndim != SEQUENCES:
-        return
+    """Another attention between layers, where the reference's is found."""
+    batch = case.batches[0]
+    right = batch.right[case.wrong[0].names[0]]
     led = [one for one in sources(case) if one.of(batch).ndim == SEQUENCES]
     for some in groups(led, batch, right):
-        three = [x[:1] for x in thirds(some, batch)]
-        mine = next(
-            (one for one in ways(right.shape, False) if close(one.of(three), right[:1])), None
-        )
-        if mine is None:
-            continue
-        value = case.value(batch, tensor)[:1]
-        for other in ways(right.shape, True):
-            if other != mine and case.roughly(other.of(three), value):
-                pairs = [(a, b) for a, b in zip(other.words(), mine.words(), strict=True) if a != b]
-                has, had = (" and ".join(one) for one in zip(*pairs, strict=True))
-                yield Guess(
-                    f"{has} in attention where the original has {had}",
-                    "print the scores before and after the softmax",
-                    partial(predicted, name, some, other),
-                )
+
+        def of(batch: Batch, some: tuple[Source, ...] = some) -> list[Array]:
+            return [one.of(batch) for one in some]
+
+        yield from another(case, of, lambda batch, found: found)
+
+
+def layer_attention_guesses(case: Case) -> Iterator[Guess]:
+    """Another attention inside a layer that holds its matrices packed, (out, in), as PyTorch's."""
+    batch = case.batches[0]
+    values = batch.asked.values
+    sequences = [i for i, x in enumerate(batch.asked.inputs) if x.ndim == SEQUENCES]
+    if len(sequences) != 1:
+        return
+    width = batch.asked.inputs[sequences[0]].shape[-1]
+    shapes = ((3 * width, width), (3 * width,), (width, width), (width,))
+    held = [[n for n in case.leaves if values[n].shape == shape] for shape in shapes]
+    if any(len(some) > 1 for some in held) or not held[0] or not held[2]:
+        return
+
+    def leaf(batch: Batch, which: int) -> Any:
+        return batch.asked.values[held[which][0]] if held[which] else 0.0
+
+    for first in (True, False):  # the examples, or the tokens
+
+        def turned(x: Array, first: bool = first) -> Array:
+            return x if first else x.swapaxes(0, 1)
+
+        def of(batch: Batch, turned: Callable[[Array], Array] = turned) -> list[Array]:
+            x = turned(batch.asked.inputs[sequences[0]])
+            return [x @ leaf(batch, 0).T + leaf(batch, 1)]
+
+        def after(batch: Batch, x: Array, turned: Callable[[Array], Array] = turned) -> Array:
+            return turned(x @ leaf(batch, 2).T + leaf(batch, 3))
+
+        yield from another(case, of, after)
+
+
+def another(case: Case, led: Led, after: After) -> Iterator[Guess]:
+    """Attention of another rule than the reference's, if that is found."""
+    batch, tensor = case.batches[0], case.wrong[0]
+    name = tensor.names[0]
+    right, value = batch.right[name], case.value(batch, tensor)
+    if right.ndim != SEQUENCES:
+        return
+    some = led(batch)
+    width = some[0].shape[-1] // (3 if len(some) == 1 else 1)
+    mine = next((one for one in usual(width) if close(after(batch, one.of(some)), right)), None)
+    if mine is None:
+        return
+    seen: list[list[Array]] = []
+    for other in others(mine, width):
+
+        def predicted(batch: Batch, other: Attention = other) -> Mapping[Name, Array]:
+            return {name: after(batch, other.of(led(batch)))}
+
+        if case.roughly(predicted(batch)[name], value):
+            made = [predicted(one)[name] for one in case.batches]
+            if any(all(map(close, made, earlier)) for earlier in seen):
+                continue  # the same as what changes less
+            seen.append(made)
+            kind, has, had = in_parts(zip(PARTS, other.words(), mine.words(), strict=True))
+            yield Guess(
+                kind,
+                f"{has} in attention where the original has {had}",
+                "print the scores before and after the softmax",
+                predicted,
+            )
 
 
 def groups(led: list[Source], batch: Batch, right: Array) -> Iterator[tuple[Source, ...]]:
@@ -130,28 +219,35 @@ def groups(led: list[Source], batch: Batch, right: Array) -> Iterator[tuple[Sour
     yield from ((one,) for one in led if one.of(batch).shape == wide)
 
 
-def thirds(some: tuple[Source, ...], batch: Batch) -> list[Array]:
-    """Query, key and value, in some order."""
-    if len(some) > 1:
-        return [one.of(batch) for one in some]
-    return np.split(some[0].of(batch), 3, axis=-1)
+def counts(width: int) -> list[int]:
+    """How many heads so many features may have."""
+    return [n for n in range(1, MOST_HEADS + 1) if width % n == 0]
 
 
-def predicted(
-    name: Name, some: tuple[Source, ...], other: Attention, batch: Batch
-) -> Mapping[Name, Array]:
-    """What arrives after another attention."""
-    return {name: other.of(thirds(some, batch))}
-
-
-def ways(shape: tuple[int, ...], every: bool) -> Iterator[Attention]:
-    """All that are tried; not `every`: those that somebody may mean."""
-    counts = [n for n in range(1, MOST_HEADS + 1) if shape[-1] % n == 0]
-    masks = list(MASKS) if every else list(MASKS)[:2]
-    scales = list(SCALES) if every else list(SCALES)[:2]
-    splits = (WHOLE, INTERLEAVED) if every else (WHOLE,)
-    for heads, order, axis, scale, mask, split in product(
-        counts, permutations(range(3)), (-1, -2) if every else (-1,), scales, masks, splits
+def usual(width: int) -> Iterator[Attention]:
+    """What somebody may mean."""
+    for heads, order, scale, mask in product(
+        counts(width), permutations(range(3)), list(SCALES)[:2], list(MASKS)[:2]
     ):
-        if heads > 1 or split == WHOLE:
-            yield Attention(heads, mask, scale, axis, order, split)
+        yield Attention(heads, mask, scale, order=order)
+
+
+def others(mine: Attention, width: int) -> Iterator[Attention]:
+    """Those with one choice another, then with two."""
+    choices: dict[str, Any] = {
+        "heads": counts(width),
+        "mask": MASKS,
+        "scale": SCALES,
+        "axis": (-1, -2),
+        "order": permutations(range(3)),
+        "split": SPLITS,
+        "joined": JOINS,
+        "packing": PACKINGS,
+    }
+    changes = [
+        {part: one} for part, some in choices.items() for one in some if one != getattr(mine, part)
+    ]
+    every = [(one,) for one in changes] + list(combinations(changes, 2))
+    for some in every:
+        if len({part for one in some for part in one}) == len(some):
+            yield replace(mine, **{part: value for one in some for part, value in one.items()})

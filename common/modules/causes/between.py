@@ -135,7 +135,10 @@ class Chain:
             return {name: functions[1](one) for name, one in before.items()}
 
         return Guess(
-            f"{has} where the original has {had}", "look at the activations there", predicted
+            "activation",
+            f"{has} where the original has {had}",
+            "look at the activations there",
+            predicted,
         )
 
 
@@ -228,6 +231,7 @@ def alone(case: Case, seen: set[Source]) -> Iterator[Guess]:
             for words, other in merged(x, case.value(batch, tensor).reshape(x.shape)):
                 if words != was:
                     yield Guess(
+                        "activation",
                         f"{words} on {source.words} where the original has {was}",
                         "look at the activation there",
                         partial(reshaped, source, name, other),
@@ -255,22 +259,26 @@ def sum_guesses(case: Case) -> Iterator[Guess]:
         confirm = f"look where {source.words} is used"
         if len(led) > 1:
             yield Guess(
+                "left out",
                 f"{source.words} left out where the original adds it",
                 confirm,
                 scaling(source, 0.0),
             )
         yield Guess(
+            "taken twice",
             f"{source.words} taken twice where the original takes it once",
             confirm,
             scaling(source, 2.0),
         )
         yield Guess(
+            "sign",
             f"{source.words} taken with the other sign where the original has its own",
             confirm,
             scaling(source, -1.0),
         )
         for factor in factors(case, source, value):
             yield Guess(
+                "scale",
                 f"{source.words} times {number(factor, value.shape)} where the original has "
                 "it times 1",
                 confirm,

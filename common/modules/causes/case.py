@@ -7,12 +7,13 @@ computes in it, and must be explained to 1e-9; elsewhere within its own rounding
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
+from common.agreement.cause import Cause
 from common.agreement.divergence import distance
 from common.contract.arrays import Array
 from common.contract.net import Asked, Leaf, Tensors
@@ -57,12 +58,14 @@ class Batch:
         unit: what was asked.
         expected: of the reference.
         port: what the port answered.
+        ask_port: asks the port something else, in a dtype.
     """
 
     matched: Matched
     unit: Unit
     expected: Expectation
     port: Mapping[Name, Array]
+    ask_port: Callable[[Asked, str], Mapping[Name, Array]]
 
     @property
     def right(self) -> Mapping[Name, Array]:
@@ -97,17 +100,30 @@ class Guess:
     """One hypothesis.
 
     Attributes:
-        words: "X where the original has Y".
-        confirm: how to make sure.
+        kind, words, confirm: of the cause that it would be.
         predicted: its answer on a batch.
     """
 
+    kind: str
     words: str
     confirm: str
     predicted: Predicted
 
-    def __str__(self) -> str:
-        return f"likely {self.words}; to confirm, {self.confirm}"
+    @property
+    def cause(self) -> Cause:
+        """What is said if it is believed."""
+        return Cause(self.kind, self.words, self.confirm)
+
+
+def in_parts(parts: Iterable[tuple[str, str, str]]) -> tuple[str, str, str]:
+    """The kind of cause, what the port has, and what the original has, where they differ.
+
+    Args:
+        parts: of a rule: a noun for it, the port's, and the original's.
+    """
+    apart = [(kind, has, had) for kind, has, had in parts if has != had]
+    kind, has, had = (" and ".join(some) for some in zip(*apart, strict=True))
+    return kind, has, had
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +135,12 @@ class Case:
         tensors: all that are held together with it.
         batches: two.
         dtype: in which the port was asked.
-        ask_port: asks the port something else, in a dtype.
     """
 
     first: Held
     tensors: Sequence[Tensor]
     batches: tuple[Batch, Batch]
     dtype: str
-    ask_port: Callable[[Asked, str], Mapping[Name, Array]]
     _tolerances: dict[tuple[int, int], float] = field(default_factory=dict)
 
     def explained(self, number: int, predicted: Mapping[Name, Array], contrast: float = 1) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from common.agreement.cause import Cause
 from common.modules.causes.case import Case
 
 #: How far the share of zeros may be from the rate.
@@ -13,11 +14,11 @@ SHARE = 0.25
 NEAR = {"float64": 1e-9, "float32": 1e-5}
 
 
-def dropout_cause(case: Case) -> str | None:
+def dropout_cause(case: Case) -> Cause | None:
     """Its rate, if two answers differ, in zeros and one multiple of what is right."""
     rates = []
     for batch in case.batches:
-        again = case.ask_port(batch.unit.of_port, case.dtype)
+        again = batch.ask_port(batch.unit.of_port, case.dtype)
         for tensor in case.wrong:
             value, right = case.value(batch, tensor), batch.right[tensor.names[0]]
             if np.array_equal(batch.port[tensor.own], again[tensor.own]):
@@ -34,7 +35,8 @@ def dropout_cause(case: Case) -> str | None:
             rates.append(rate)
     if not rates or np.ptp(rates) > NEAR[case.dtype]:
         return None
-    return (
-        f"likely dropout with rate {rates[0]:.4g} where the original has none; to confirm, "
-        "call the port twice with the same inputs"
+    return Cause(
+        "dropout",
+        f"dropout with rate {rates[0]:.4g} where the original has none",
+        "call the port twice with the same inputs",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import combinations, permutations
+from itertools import combinations, islice, permutations
 from math import prod
 
 import numpy as np
@@ -12,9 +12,13 @@ import numpy as np
 from common.contract.arrays import Array
 from common.contract.net import Leaf
 from common.modules.causes.case import Batch, Case, Guess, Predicted
+from common.modules.layout import CHANNELS_FIRST
 
 #: So many other layers' parameters are tried.
 MOST_OTHERS = 12
+
+#: So many pairs of leaves that are in no layer are exchanged.
+MOST_PAIRS = 60
 
 #: Gates of a GRU and of an LSTM.
 GATES = (3, 4)
@@ -31,12 +35,18 @@ def leaf_guesses(case: Case) -> Iterator[Guess]:
             yield from scaled(case, name, value)
     yield from exchanged(case)
     yield from gates(case)
+    yield from flattened(case)
 
 
 def loose_guesses(case: Case) -> Iterator[Guess]:
-    """Leaves that are in no layer of both: left out, or used otherwise."""
+    """Leaves that are in no layer of both: left out, used otherwise, or one for another."""
+    values = case.batches[0].asked.values
     for name in case.leaves:
-        yield from counted(name, case.batches[0].asked.values[name])
+        yield from counted(name, values[name])
+    pairs = combinations([name for name, leaf in case.leaves.items() if leaf.trained], 2)
+    for one, two in islice(pairs, MOST_PAIRS):
+        if values[one].shape == values[two].shape:
+            yield exchange(one, two, values)
 
 
 def asked_with(leaves: Mapping[str, Array]) -> Predicted:
@@ -53,22 +63,22 @@ def mode_guess(case: Case) -> Guess:
     def predicted(batch: Batch) -> Mapping[tuple[object, ...], Array]:
         return batch.again(replace(batch.asked, train=not train))
 
-    return Guess(words, "print the layer's mode when it is called", predicted)
+    return Guess("mode", words, "print the layer's mode when it is called", predicted)
 
 
 def counted(name: str, value: Array) -> Iterator[Guess]:
     """Left out, taken twice, taken with another sign."""
     has = f"look for {name} in the port's call"
-    for words, other in (
-        (f"{name} left out (as if it were zero)", np.zeros_like(value)),
-        (f"{name} left out (as if it were one)", np.ones_like(value)),
-        (f"{name} taken twice", 2 * value),
-        (f"{name} taken with the other sign", -value),
+    for kind, words, other in (
+        ("left out", f"{name} left out (as if it were zero)", np.zeros_like(value)),
+        ("left out", f"{name} left out (as if it were one)", np.ones_like(value)),
+        ("taken twice", f"{name} taken twice", 2 * value),
+        ("sign", f"{name} taken with the other sign", -value),
     ):
-        yield Guess(f"{words} where the original uses it", has, asked_with({name: other}))
+        yield Guess(kind, f"{words} where the original uses it", has, asked_with({name: other}))
     if value.ndim == 1:
         words = f"{name} taken as 1 + {name} where the original takes it as it is"
-        yield Guess(words, has, asked_with({name: 1 + value}))
+        yield Guess("offset", words, has, asked_with({name: 1 + value}))
 
 
 def turned(name: str, value: Array) -> Iterator[Guess]:
@@ -81,6 +91,7 @@ def turned(name: str, value: Array) -> Iterator[Guess]:
             if value.ndim == 2:
                 words = f"{name} transposed"
             yield Guess(
+                "axes",
                 f"{words} where the original has it as it is",
                 has,
                 asked_with({name: value.transpose(order)}),
@@ -93,6 +104,7 @@ def turned(name: str, value: Array) -> Iterator[Guess]:
             if value.ndim > 2 and count == value.ndim - 2:
                 words += " (a convolution for a correlation)"
             yield Guess(
+                "backwards",
                 f"{words} where the original has it as it is",
                 has,
                 asked_with({name: np.flip(value, some)}),
@@ -108,6 +120,7 @@ def scaled(case: Case, name: str, value: Array) -> Iterator[Guess]:
     factor = fitted(batch.right[key] - without, case.value(batch, tensor) - without)
     if factor is not None and all(abs(factor - one) > 1e-5 for one in (0, 1, 2, -1)):
         yield Guess(
+            "scale",
             f"{name} times {number(factor, value.shape)} where the original has it as it is",
             f"compare the scale of {name} as the layer uses it",
             asked_with({name: factor * value}),
@@ -133,17 +146,23 @@ def exchanged(case: Case) -> Iterator[Guess]:
         confirm = f"print the parameters that the port's {case.first.place.port_layer} holds"
         if len(taken) > 1 and len(taken) == len(own):
             words = f"the parameters of {owner} where the original has those of {path}"
-            yield Guess(words, confirm, asked_with(taken))
+            yield Guess("other leaves", words, confirm, asked_with(taken))
         for name, other in taken.items():
             words = f"{leaves[own[name].role].name} where the original has {name}"
-            yield Guess(words, confirm, asked_with({name: other}))
+            yield Guess("other leaves", words, confirm, asked_with({name: other}))
     for one, two in combinations(own, 2):
         if values[one].shape == values[two].shape:
-            yield Guess(
-                f"{one} and {two} exchanged where the original has them in their places",
-                "print both as the layer uses them",
-                asked_with({one: values[two], two: values[one]}),
-            )
+            yield exchange(one, two, values)
+
+
+def exchange(one: str, two: str, values: Mapping[str, Array]) -> Guess:
+    """One leaf in the place of another, and the reverse."""
+    return Guess(
+        "other leaves",
+        f"{one} and {two} exchanged where the original has them in their places",
+        "print both as the layer uses them, and the mapping of the weights",
+        asked_with({one: values[two], two: values[one]}),
+    )
 
 
 def gates(case: Case) -> Iterator[Guess]:
@@ -162,11 +181,37 @@ def gates(case: Case) -> Iterator[Guess]:
                     if (moved := blocks(value, size, order)) is not None
                 }
                 yield Guess(
+                    "blocks",
                     f"the {count} blocks of {' and '.join(taken)} in the order {order} where the "
                     f"original has them in the order {tuple(range(count))}",
                     "compare the order of the gates, or of query, key and value",
                     asked_with(taken),
                 )
+
+
+def flattened(case: Case) -> Iterator[Guess]:
+    """Weights in the order of another flattening than their input has."""
+    batch = case.batches[0]
+    links = batch.matched.inputs[case.first.place.layer, case.first.place.number]
+    order = next((link.layout.flattened for link in links if link and link.layout.flattened), None)
+    if order is None:
+        return
+    columns = order.columns
+
+    def predicted(batch: Batch) -> Mapping[tuple[object, ...], Array]:
+        first, *rest = batch.asked.inputs
+        return batch.with_inputs((first[..., columns], *rest))
+
+    last, as_it_is = ("channels last", "first")
+    if order.order == CHANNELS_FIRST:
+        last, as_it_is = "channels first", "last"
+    yield Guess(
+        "flattened",
+        f"a picture flattened with {last}, and weights for one with channels {as_it_is}, where "
+        "the original has both alike",
+        "load the weights with their columns in the order in which the port flattens",
+        predicted,
+    )
 
 
 def blocks(value: Array, size: int, order: tuple[int, ...]) -> Array | None:

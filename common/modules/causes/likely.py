@@ -11,8 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from common.agreement.cause import Cause
 from common.modules.causes.asking import case_of
-from common.modules.causes.attention import attention_guesses
+from common.modules.causes.attention import attention_guesses, layer_attention_guesses
 from common.modules.causes.between import (
     activation_guesses,
     end_guesses,
@@ -20,7 +21,9 @@ from common.modules.causes.between import (
     sum_guesses,
 )
 from common.modules.causes.case import Case, Guess
+from common.modules.causes.convolution import convolution_guesses
 from common.modules.causes.dropout import dropout_cause
+from common.modules.causes.inputs import input_guesses
 from common.modules.causes.leaves import leaf_guesses, loose_guesses
 from common.modules.causes.losses import factor_guesses, loss_guesses
 from common.modules.causes.normal import normal_guesses, running_guesses
@@ -28,6 +31,7 @@ from common.modules.causes.outputs import output_guesses
 from common.modules.causes.padding import padding_guesses
 from common.modules.causes.pooling import pooling_guesses
 from common.modules.causes.precision import precision_cause
+from common.modules.causes.recurrent import gru_guesses
 from common.modules.causes.running import buffer_guesses
 from common.modules.causes.slopes import between_guesses, slope_guesses
 from common.modules.held import Held
@@ -54,6 +58,9 @@ FAMILIES: dict[tuple[str, str], tuple[Family, ...]] = {
         running_guesses,
         buffer_guesses,
         padding_guesses,
+        convolution_guesses,
+        gru_guesses,
+        layer_attention_guesses,
         output_guesses,
     ),
     ("wiring", "forward"): (
@@ -63,6 +70,7 @@ FAMILIES: dict[tuple[str, str], tuple[Family, ...]] = {
         attention_guesses,
         loose_guesses,
         sum_guesses,
+        input_guesses,
         moved_guesses,
         output_guesses,
     ),
@@ -72,7 +80,7 @@ FAMILIES: dict[tuple[str, str], tuple[Family, ...]] = {
 }
 
 
-def likely_cause(judge: Judge, first: Held) -> tuple[str | None, tuple[str, ...]]:
+def likely_cause(judge: Judge, first: Held) -> tuple[Cause | None, tuple[str, ...]]:
     """Say why a tensor is wrong, if one hypothesis explains it.
 
     Args:
@@ -80,9 +88,8 @@ def likely_cause(judge: Judge, first: Held) -> tuple[str | None, tuple[str, ...]
         first: the first tensor that is wrong.
 
     Returns:
-        "likely X where the original has Y; to confirm, Z"; None if nothing, or more than one
-        thing, explains what the port answers on both batches. And the families of hypotheses
-        that there was no time for, the first of them begun.
+        None if nothing, or more than one thing, explains what the port answers on both batches; and
+        the families of hypotheses that there was no time for, the first of them begun.
     """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -95,26 +102,26 @@ def likely_cause(judge: Judge, first: Held) -> tuple[str | None, tuple[str, ...]
         return (None, ()) if case is None else explanation(case)
 
 
-def explanation(case: Case) -> tuple[str | None, tuple[str, ...]]:
+def explanation(case: Case) -> tuple[Cause | None, tuple[str, ...]]:
     """The first family's that explains the case, if it has one explanation; what had no time."""
     for cause in (dropout_cause, partial(precision_cause, dtype=case.first.dtype)):
-        if (words := guarded(cause, case)) is not None:
-            return words, ()
+        if (found := guarded(cause, case)) is not None:
+            return found, ()
     if not guarded(lambda case: case.told, case):
         return None, ()
     until = time.perf_counter() + SECONDS
     families = FAMILIES.get((case.first.place.unit, case.first.place.stage), ())
     for number, family in enumerate(families):
-        found: set[str] = set()
+        causes: set[Cause] = set()
         for guess in guesses(family, case):
             if time.perf_counter() > until:
                 return None, tuple(map(called, families[number:]))
             if guarded(case.believed, guess):
-                found.add(str(guess))
-            if len(found) > 1:
+                causes.add(guess.cause)
+            if len(causes) > 1:
                 return None, ()
-        if found:
-            return found.pop(), ()
+        if causes:
+            return causes.pop(), ()
     return None, ()
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 
 import numpy as np
 
 from common.contract.arrays import Array
-from common.modules.causes.case import Batch, Case, Guess
+from common.modules.causes.case import Batch, Case, Guess, in_parts
 from common.modules.causes.functions import softmax
 from common.modules.causes.leaves import fitted
 from common.modules.expected import Name
@@ -26,6 +26,10 @@ NEAR = 1e-9
 VALUE, SLOPE = ("output", 0), ("input slope", 0)
 
 
+#: What may be another.
+PARTS = ("label smoothing", "ignored labels", "class weights", "mean", "softmax twice")
+
+
 @dataclass(frozen=True)
 class CrossEntropy:
     """A rule for the loss of classes.
@@ -35,12 +39,14 @@ class CrossEntropy:
         ignored: a label that does not count; None: all do.
         over: what it is divided by: "all", "counted" or "nothing".
         twice: whether it is of probabilities.
+        weights: of the classes; None: all count alike.
     """
 
     smoothing: float = 0.0
     ignored: int | None = None
     over: str = "counted"
     twice: bool = False
+    weights: tuple[float, ...] | None = None
 
     def of(self, outputs: Array, labels: Array) -> dict[Name, Array]:
         """The loss and its slope."""
@@ -51,23 +57,28 @@ class CrossEntropy:
         logits = softmax(outputs, -1) if self.twice else outputs
         shifted = logits - logits.max(axis=-1, keepdims=True)
         logs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-        divisor = {"all": labels.size, "counted": counted.sum(), "nothing": 1}[self.over]
-        each = counted[..., None] / divisor
+        weights = 1.0 * counted
+        if self.weights is not None:
+            weights *= np.asarray(self.weights)[np.where(counted, labels, 0)]
+        divisor = {"all": labels.size, "counted": weights.sum(), "nothing": 1}[self.over]
+        each = weights[..., None] / divisor
         slope = (softmax(logits, -1) - wanted) * each
         if self.twice:
             slope = logits * (slope - (slope * logits).sum(axis=-1, keepdims=True))
         return {VALUE: np.asarray(-(wanted * logs * each).sum()), SLOPE: slope}
 
-    def words(self) -> tuple[str, str, str, str]:
+    def words(self) -> tuple[str, ...]:
         """Each of its choices."""
+        counted = "the mean over the labels that count"
+        if self.weights is not None:
+            counted = "the mean by the weights of the labels"
         return (
             f"label smoothing {self.smoothing:g}" if self.smoothing else "no label smoothing",
             "every label counted" if self.ignored is None else f"label {self.ignored} ignored",
-            {
-                "all": "the mean over all labels",
-                "counted": "the mean over the labels that count",
-                "nothing": "the sum",
-            }[self.over],
+            "no class weights" if self.weights is None else "class weights",
+            {"all": "the mean over all labels", "counted": counted, "nothing": "the sum"}[
+                self.over
+            ],
             "cross-entropy of probabilities (softmax twice)" if self.twice else "of logits",
         )
 
@@ -94,28 +105,25 @@ def of_classes(case: Case, outputs: Array, labels: Array) -> Iterator[Guess]:
     batch = case.batches[0]
     ignored = [None, *(i for i in USUAL_IGNORED if (labels == i).any())]
     rules = [CrossEntropy(0, i, over) for i in ignored for over in ("counted", "all", "nothing")]
+    value = float(batch.port["output", 0])
+    rules += weighted(outputs, labels, batch.right[SLOPE], value)
     mine = next((rule for rule in rules if near(rule.of(outputs, labels), batch.right)), None)
     if mine is None:
         return
-    value = float(batch.port["output", 0])
     seen: list[dict[Name, Array]] = [mine.of(outputs, labels)]
-    twice = [CrossEntropy(0, rule.ignored, rule.over, True) for rule in rules]
+    twice = [replace(rule, twice=True) for rule in rules]
     for rule in (*rules, *twice, *smoothed(rules, outputs, labels, value)):
         made = rule.of(outputs, labels)
         if any(near(made, other) for other in seen):
             continue
         seen.append(made)
-        pairs = zip(rule.words(), mine.words(), strict=True)
-        has, had = (
-            " and ".join(some) for some in zip(*((a, b) for a, b in pairs if a != b), strict=True)
-        )
+        kind, has, had = in_parts(zip(PARTS, rule.words(), mine.words(), strict=True))
 
         def predicted(batch: Batch, rule: CrossEntropy = rule) -> Mapping[Name, Array]:
             return rule.of(batch.asked.inputs[0], labels_of(batch))
 
-        yield Guess(
-            f"{has} where the original has {had}", "compare the losses' settings", predicted
-        )
+        words = f"{has} where the original has {had}"
+        yield Guess(kind, words, "compare the losses' settings", predicted)
 
 
 def smoothed(
@@ -123,13 +131,31 @@ def smoothed(
 ) -> Iterator[CrossEntropy]:
     """The same with the smoothing that makes the loss what it is."""
     for rule in rules:
-        ends = [
-            float(CrossEntropy(end, rule.ignored, rule.over).of(outputs, labels)[VALUE])
-            for end in (0, 1)
-        ]
+        ends = [float(replace(rule, smoothing=end).of(outputs, labels)[VALUE]) for end in (0, 1)]
         share = float(f"{(value - ends[0]) / (ends[1] - ends[0]):.4g}")
         if 0 < share <= 1:
-            yield CrossEntropy(share, rule.ignored, rule.over)
+            yield replace(rule, smoothing=share)
+
+
+def weighted(outputs: Array, labels: Array, slope: Array, value: float) -> Iterator[CrossEntropy]:
+    """Rules with weights of the classes, which are told by the slope in the outputs.
+
+    The mean by the weights hides what all of them are times; a mean over all labels then has
+    the multiple that makes the loss what it is.
+    """
+    if labels.min() < 0:
+        return
+    classes = outputs.shape[-1]
+    plain = softmax(outputs, -1) - np.eye(classes)[labels]
+    each = (slope * plain).sum(-1) / (plain * plain).sum(-1)
+    weights = np.array(
+        [each[labels == c].mean() if (labels == c).any() else 0 for c in range(classes)]
+    )
+    yield CrossEntropy(weights=tuple(weights))
+    yield CrossEntropy(weights=tuple(labels.size * weights), over="all")
+    over_all = CrossEntropy(weights=tuple(weights), over="all")
+    times = value / float(over_all.of(outputs, labels)[VALUE])
+    yield replace(over_all, weights=tuple(times * weights))
 
 
 #: Distances and their slopes.
@@ -159,7 +185,7 @@ def of_targets(outputs: Array, labels: Array, batch: Batch) -> Iterator[Guess]:
         for name, of in every.items():
             if name != was:
                 words = f"{name} where the original has {was}"
-                yield Guess(words, "compare the losses' settings", of)
+                yield Guess("distance", words, "compare the losses' settings", of)
 
 
 def distance(rule: str, over: int, batch: Batch) -> Mapping[Name, Array]:
@@ -187,6 +213,7 @@ def factor_guesses(case: Case) -> Iterator[Guess]:
     names = [one.names[0] for one in case.wrong]
     words = "the loss" if len(names) > 1 else case.first.place.tensor
     yield Guess(
+        "scale",
         f"{words} times {named(factor, batch)} where the original has it times 1",
         "compare what both divide by",
         lambda batch: {name: factor * batch.right[name] for name in names},

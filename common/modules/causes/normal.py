@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from common.contract.arrays import Array
-from common.modules.causes.case import Batch, Case, Guess
+from common.modules.causes.case import Batch, Case, Guess, in_parts
 from common.modules.causes.leaves import asked_with
 from common.modules.expected import Name, largest
 
@@ -27,6 +27,9 @@ NEAR = 1e-9
 
 #: What is no eps but rounding.
 TINY = 1e-14
+
+#: What may be another.
+PARTS = ("axes", "mean", "variance", "place of eps", "eps")
 
 
 @dataclass(frozen=True)
@@ -133,11 +136,10 @@ def normal_guesses(case: Case) -> Iterator[Guess]:
         eps = other.eps_of(x, normal)
         if not case.roughly(other.normal(x, eps), normal) or not 0 <= eps <= 1:
             continue
-        pairs = list(zip(other.words(eps), mine.words(was), strict=True))
-        new = [(one, two) for one, two in pairs if one != two]
-        if new:
-            has, had = (" and ".join(some) for some in zip(*new, strict=True))
+        if other.words(eps) != mine.words(was):
+            kind, has, had = in_parts(zip(PARTS, other.words(eps), mine.words(was), strict=True))
             yield Guess(
+                kind,
                 f"{has} where the original has {had}",
                 "compare the two layers' settings",
                 predicting(case, name, other, eps),
@@ -242,6 +244,7 @@ def running_guesses(case: Case) -> Iterator[Guess]:
         eps = written(float(np.median(squares - deviation**2 + was)))
         moved = {leaf: values[leaf] + eps - was}
         yield Guess(
+            "eps",
             f"eps {eps:g} where the original has eps {written(was):g}",
             "compare the two layers' settings",
             asked_with(moved),

@@ -47,6 +47,7 @@ def multiplied(case: Case, name: Name, right: Array, value: Array) -> Iterator[G
     if factor:
         names = [tensor.names[0] for tensor in case.wrong]
         yield Guess(
+            "scale",
             f"times {number(factor, right.shape)} where the original has times 1",
             "divide the port's numbers by the original's",
             lambda batch: {name: factor * batch.right[name] for name in names},
@@ -59,6 +60,7 @@ def followed(case: Case, name: Name, right: Array, value: Array) -> Iterator[Gue
     for words, function in merged(right, value):
         if function is not identity:
             yield Guess(
+                "activation",
                 f"{words} {where} where the original has none",
                 "look for an activation in the port's layer",
                 done(name, function),
@@ -71,6 +73,7 @@ def rearranged(name: Name, right: Array) -> Iterator[Guess]:
     for order in permutations(axes):
         if order != axes and right.transpose(order).shape == right.shape:
             yield Guess(
+                "axes",
                 f"the axes in the order {order} where the original has {axes}",
                 "compare the shapes that both return for a size of its own on each axis",
                 done(name, partial(np.transpose, axes=order)),
@@ -84,6 +87,7 @@ def permuted(name: Name, right: Array, value: Array) -> Iterator[Guess]:
         if order is not None:
             words, was = order_words(order)
             yield Guess(
+                "order" if interleaving(order) is None else "interleaved",
                 f"{words} along axis {axis} where the original has {was}",
                 f"print both along axis {axis}",
                 done(name, partial(np.take, indices=order, axis=axis)),
@@ -111,9 +115,26 @@ def order_words(order: Array) -> tuple[str, str]:
     shift = int(order[0])
     if (order == np.roll(np.arange(size), -shift)).all():
         return f"moved by {shift} places", "them in their places"
+    if (sizes := interleaving(order)) is not None:
+        outer, inner, block = sizes
+        return (
+            f"blocks of {block} in {inner} groups of {outer}",
+            f"them in {outer} groups of {inner}",
+        )
     if len(set(order.tolist())) < size:
         return f"some of them several times ({listed(order)})", "each once"
     return f"another order ({listed(order)})", "its own"
+
+
+def interleaving(order: Array) -> tuple[int, int, int] | None:
+    """Groups, blocks in each, and a block's size, if an order is that of their two axes turned."""
+    size = len(order)
+    for outer in (n for n in range(2, size) if size % n == 0):
+        for inner in (n for n in range(2, size) if size % (outer * n) == 0):
+            blocks = np.arange(size).reshape(outer, inner, -1)
+            if np.array_equal(order, blocks.swapaxes(0, 1).ravel()):
+                return outer, inner, blocks.shape[-1]
+    return None
 
 
 def listed(order: Array) -> str:

@@ -44,6 +44,7 @@ def padding_guesses(case: Case) -> Iterator[Guess]:
                     pixels = f"{abs(further)} pixel{'s' if abs(further) > 1 else ''}"
                     where = "the picture" if len(some) > 1 else f"axis {some[0]} begins"
                     yield Guess(
+                        "padding",
                         f"{pixels} {ways[0]} padding before {where} where the original has "
                         f"{abs(further)} {ways[1]}",
                         "compare both paddings: with a stride, 'SAME' puts more at the end, and "
@@ -55,6 +56,7 @@ def padding_guesses(case: Case) -> Iterator[Guess]:
             stride = max(1, round(shape[axis] / out[axis]))
             for cut in range(1, MOST + 1):
                 yield Guess(
+                    "padded with",
                     f"padding with {words} where the original pads with zeros",
                     "compare the padding modes",
                     partial(padded, name, tuple(axes), cut * stride, cut, mode),

@@ -11,7 +11,7 @@ import numpy as np
 
 from common.contract.arrays import Array
 from common.modules.causes.between import Source, close, sources
-from common.modules.causes.case import Batch, Case, Guess
+from common.modules.causes.case import Batch, Case, Guess, in_parts
 from common.modules.causes.functions import FUNCTIONS, Function
 from common.modules.expected import Name
 
@@ -161,14 +161,17 @@ def shaped(one: Pooling, function: Function, x: Array, value: Array) -> bool:
 
 def pooled(source: Source, name: Name, function: Function, new: Pooling, was: Pooling) -> Guess:
     """That the port pools otherwise."""
-    pairs = [(a, b) for a, b in zip(new.words(), was.words(), strict=True) if a != b]
-    has, had = (" and ".join(some) for some in zip(*pairs, strict=True))
+    parts = zip(("pooling", "windows"), new.words(), was.words(), strict=True)
+    kind, has, had = in_parts(parts)
+    if "largest" not in (new.kind, was.kind) and new.kind != was.kind:
+        kind = kind.replace("pooling", "padding counted")
 
     def predicted(batch: Batch) -> Mapping[Name, Array]:
         made = new.of(function(source.of(batch)))
         return {name: made.reshape(batch.right[name].shape)}
 
     return Guess(
+        kind,
         f"{has} of {source.words} where the original has {had}",
         "compare the settings of the pooling",
         predicted,

@@ -11,9 +11,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from common.agreement.cause import Cause
 from common.contract.arrays import Array
 from common.contract.net import Asked
-from common.modules.causes.case import Case
+from common.modules.causes.case import Batch, Case
 from common.modules.expected import Name, as_dtype, largest
 
 #: Dtypes and the bits of their fraction.
@@ -32,7 +33,7 @@ MOVED = {"float64": 1e-12, "float32": 2.5e-7}
 TURNED = 0.05
 
 
-def precision_cause(case: Case, dtype: str) -> str | None:
+def precision_cause(case: Case, dtype: str) -> Cause | None:
     """The dtype that the port computes in instead.
 
     Args:
@@ -41,32 +42,37 @@ def precision_cause(case: Case, dtype: str) -> str | None:
     """
     asked = [as_dtype(batch.unit.of_port, dtype) for batch in case.batches]
     spread = [moved(one, 1e-3, number) for number, one in enumerate(asked)]
-    answers = [case.ask_port(one, dtype) for one in spread]
+    asking = [batch.ask_port for batch in case.batches]
+    answers = [ask(one, dtype) for ask, one in zip(asking, spread, strict=True)]
     if same(case, *answers):
         return None
     for name, bits in (*COARSE, SINGLE) if dtype == "float64" else COARSE:
         if off_by(case, dtype, bits) and all(
-            repeats(case, one, answer, dtype, bits) or on_the_way(case, one, answer, dtype, bits)
-            for one, answer in zip(spread, answers, strict=True)
+            repeats(case, batch, one, answer, dtype, bits)
+            or on_the_way(case, batch, one, answer, dtype, bits)
+            for batch, one, answer in zip(case.batches, spread, answers, strict=True)
         ):
-            return (
-                f"likely {name} inside where the original computes in {dtype}; to confirm, look "
-                "for a cast, or a dtype, in the port's layer"
+            return Cause(
+                "precision",
+                f"{name} inside where the original computes in {dtype}",
+                "look for a cast, or a dtype, in the port's layer",
             )
     return None
 
 
-def repeats(case: Case, asked: Asked, answer: Mapping[Name, Array], dtype: str, bits: int) -> bool:
+def repeats(
+    case: Case, batch: Batch, asked: Asked, answer: Mapping[Name, Array], dtype: str, bits: int
+) -> bool:
     """Whether inputs that are rounded give the same answer."""
     other = rounded(asked, bits)
-    return not equal(asked, other) and same(case, answer, case.ask_port(other, dtype))
+    return not equal(asked, other) and same(case, answer, batch.ask_port(other, dtype))
 
 
 def on_the_way(
-    case: Case, asked: Asked, answer: Mapping[Name, Array], dtype: str, bits: int
+    case: Case, batch: Batch, asked: Asked, answer: Mapping[Name, Array], dtype: str, bits: int
 ) -> bool:
     """Whether the answer has so few bits, and stays if the inputs hardly move."""
-    other = case.ask_port(moved(asked, MOVED[dtype], 2), dtype)
+    other = batch.ask_port(moved(asked, MOVED[dtype], 2), dtype)
     return all(
         np.array_equal(answer[tensor.own], to_bits(answer[tensor.own], bits))
         and np.mean(answer[tensor.own] != other[tensor.own]) <= TURNED
@@ -77,7 +83,7 @@ def on_the_way(
 def off_by(case: Case, dtype: str, bits: int) -> bool:
     """Whether the port is off by about what such a dtype rounds, on both batches."""
     for batch in case.batches:
-        port = case.ask_port(as_dtype(batch.unit.of_port, dtype), dtype)
+        port = batch.ask_port(as_dtype(batch.unit.of_port, dtype), dtype)
         apart = []
         for tensor in case.tensors:
             right = tensor.there([batch.right[name] for name in tensor.names])

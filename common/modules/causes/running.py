@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from common.contract.arrays import Array
-from common.modules.causes.case import Batch, Case, Guess, Tensor
+from common.modules.causes.case import Batch, Case, Guess, Tensor, in_parts
 from common.modules.expected import Name, largest
 
 #: A momentum is a number of so many digits.
@@ -22,8 +22,8 @@ DIGITS = 5
 #: How near two factors are that are one.
 SAME = 1e-6
 
-#: What the port has and what the original has, of each thing.
-Words = tuple[tuple[str, str], ...]
+#: Of each thing a noun, what the port has and what the original has.
+Words = tuple[tuple[str, str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def buffer_guesses(case: Case) -> Iterator[Guess]:
         count = batch.asked.inputs[0].size / batch.asked.values[str(leaf)].size
         mine, theirs = of_reference(batch, str(leaf)), of_port(case, batch, tensor)
         if not theirs.momentum:
-            still: Words = (("running statistics left as they are", "them moved"),)
+            still: Words = (("not moved", "running statistics left as they are", "them moved"),)
             found.append(Rule(still, tensor.names[0], mine.momentum, 0.0, 1.0))
             continue
         times = ratio(theirs.new, mine.new)
@@ -85,11 +85,9 @@ def buffer_guesses(case: Case) -> Iterator[Guess]:
             made[one.name] = (1 - one.momentum) * old + one.momentum * one.times * new
         return made
 
-    pairs = dict.fromkeys(pair for one in found for pair in one.words)
-    has, had = (" and ".join(some) for some in zip(*pairs, strict=True))
-    yield Guess(
-        f"{has} where the original has {had}", "print the buffers before and after", predicted
-    )
+    kind, has, had = in_parts(dict.fromkeys(part for one in found for part in one.words))
+    said = f"{has} where the original has {had}"
+    yield Guess(kind, said, "print the buffers before and after", predicted)
 
 
 def told(was: float, momentum: float, times: float, count: float) -> Words:
@@ -97,7 +95,7 @@ def told(was: float, momentum: float, times: float, count: float) -> Words:
     found = []
     if momentum != was:
         complement = " (the complement)" if abs(momentum + was - 1) < 1e-9 else ""
-        found.append((f"momentum {momentum:g}{complement}", f"{was:g} of the new"))
+        found.append(("momentum", f"momentum {momentum:g}{complement}", f"{was:g} of the new"))
     if abs(times - 1) < SAME:
         return tuple(found)
     for words, other, one in (
@@ -105,7 +103,7 @@ def told(was: float, momentum: float, times: float, count: float) -> Words:
         ("a running variance divided by n - 1", "it by n", count / (count - 1)),
     ):
         if abs(times / one - 1) < SAME:
-            return (*found, (words, other))
+            return (*found, ("running variance", words, other))
     return ()
 
 
@@ -122,7 +120,7 @@ def of_port(case: Case, batch: Batch, tensor: Tensor) -> Moved:
     asked = batch.unit.of_port
     old = asked.values[leaf]
     ends = [
-        case.ask_port(
+        batch.ask_port(
             replace(asked, values={**asked.values, leaf: np.full_like(old, end)}), case.dtype
         )
         for end in (0, 1)

@@ -39,6 +39,7 @@ def slope_guesses(case: Case) -> Iterator[Guess]:
         }
 
     yield Guess(
+        "detached",
         f"no {words} (detached, or a stopped gradient) where the original has one",
         "look for detach or stop_gradient there",
         each(np.zeros_like),
@@ -51,12 +52,14 @@ def slope_guesses(case: Case) -> Iterator[Guess]:
     if factor:
         shape = batch.asked.inputs[0].shape
         yield Guess(
+            "scale",
             f"{words} times {number(factor, shape)} where the original has it times 1",
             "divide the port's slopes by the original's",
             each(lambda array: factor * array),
         )
     most = max(largest(value) for value in values)
     yield Guess(
+        "clipped by value",
         f"{words} clipped to {most:.6g} where the original does not clip",
         "look for a clipping by value, or a hook",
         each(lambda array: np.clip(array, -most, most)),
@@ -86,6 +89,7 @@ def of_norm(case: Case, words: str, values: list[Array]) -> Iterator[Guess]:
         return {n: share * array for n, array in held.items()}
 
     yield Guess(
+        "clipped by norm",
         f"{words} clipped to a norm of {norm:.6g} where the original does not clip",
         "look for a clipping by norm, or a hook",
         together,
@@ -122,6 +126,7 @@ def between_guesses(case: Case) -> Iterator[Guess]:
                     return {name: other(x) * coming_back(batch, key, at, name)}
 
                 yield Guess(
+                    "slope of a function",
                     f"the slope of {words} where the original has that of {was}",
                     "look for a function with a backward of its own there",
                     predicted,
