@@ -28,13 +28,13 @@ FUNCTIONS = tuple(f"{name} functions" for name in updates.KITS)
 Found = dict[tuple[str, str], Outcome]
 
 
-def cells(kinds: list[str], only: str) -> Iterator[tuple[str, str]]:
+def cells(kinds: list[str], only: list[str]) -> Iterator[tuple[str, str]]:
     """Every error in every kind that it can be in."""
     for kind in kinds:
+        names = [name for name, one in PLANTED.items() if kind in one.kinds]
         if kind in FUNCTIONS:
-            yield from ((name, kind) for name in updates.PLANTED_UPDATES if only in name)
-        else:
-            yield from ((n, kind) for n, one in PLANTED.items() if kind in one.kinds and only in n)
+            names = list(updates.PLANTED_UPDATES)
+        yield from ((name, kind) for name in names if any(words in name for words in only))
 
 
 def look(name: str, kind: str, folder: Path) -> Outcome:
@@ -82,7 +82,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     every = (*KINDS, *FUNCTIONS)
     parser.add_argument("--kinds", nargs="+", default=every, choices=every, metavar="KIND")
-    parser.add_argument("--only", default="", metavar="WORDS")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="WORDS")
     parser.add_argument("--out", type=Path, nargs="+", default=[], metavar="FILE")
     asked = parser.parse_args()
     likely.SECONDS = float("inf")  # what is found, not how soon

@@ -112,9 +112,7 @@ TRAIN = {"train": True}
 BATCH = {"norm": "batch_norm"}
 
 PLANTED = {
-    "tanh GELU": Planted(
-        "perceptron", {"activation": "gelu_tanh"}, ("b", *WIRING), "activation"
-    ),
+    "tanh GELU": Planted("perceptron", {"activation": "gelu_tanh"}, ("b", *WIRING), "activation"),
     "erf GELU": Planted(
         "perceptron",
         {"activation": "gelu_erf"},
@@ -134,9 +132,7 @@ PLANTED = {
     ),
     "detached": Planted("perceptron", {"detached": True}, ("a", *BACK), "detached"),
     "eps of LayerNorm": Planted("normed", {"eps": 1e-3}, ("n", *LAYER), "eps"),
-    "LayerNorm divided by n - 1": Planted(
-        "normed", {"norm": "by hand"}, ("n", *LAYER), "variance"
-    ),
+    "LayerNorm divided by n - 1": Planted("normed", {"norm": "by hand"}, ("n", *LAYER), "variance"),
     "eps of BatchNorm": Planted("normed", {**BATCH, "eps": 1e-3}, ("n", *LAYER), "eps", BATCH),
     "eps of BatchNorm, training": Planted(
         "normed", {**BATCH, "eps": 1e-3}, ("n", *LAYER), "eps", BATCH, asked=TRAIN
@@ -201,9 +197,15 @@ PLANTED = {
     "query and key exchanged": Planted(
         "packed", {"exchanged": True}, ("o", *WIRING), "query, key and value", edit=as_it_is
     ),
-    "no 1/sqrt(d) in a layer": Planted("one_layer", {"scaled": 1.0}, ("a", *LAYER), "scale"),
-    "mask in a layer": Planted("one_layer", {"mask": "later"}, ("a", *LAYER), "mask"),
-    "softmax's axis in a layer": Planted("one_layer", {"axis": -2}, ("a", *LAYER), "softmax"),
+    "no 1/sqrt(d) in a layer": Planted(
+        "one_layer", {"scaled": 1.0}, ("a", *LAYER), "scale", edit=as_it_is
+    ),
+    "mask in a layer": Planted(
+        "one_layer", {"mask": "later"}, ("a", *LAYER), "mask", edit=as_it_is
+    ),
+    "softmax's axis in a layer": Planted(
+        "one_layer", {"axis": -2}, ("a", *LAYER), "softmax", edit=as_it_is
+    ),
     "reset before": Planted("gru", {"reset": "before"}, ("rnn", *LAYER), "reset gate"),
     "no bias in the reset gate": Planted(
         "gru", {"reset": "after, no bias"}, ("rnn", *LAYER), "reset gate"
@@ -235,13 +237,11 @@ PLANTED = {
     "leaves of equal shape exchanged": Planted(
         "perceptron", {}, ("", *WIRING), "other leaves", edit=leaves_exchanged
     ),
-    "order of the gates": Planted(
-        "lstm", {}, ("rnn", *LAYER), "blocks", edit=gates_exchanged
-    ),
+    "order of the gates": Planted("lstm", {}, ("rnn", *LAYER), "blocks", edit=gates_exchanged),
     "kernel flipped": Planted(
         "pictures", {}, ("conv", *LAYER), "backwards", edit=transformed("conv weight", "flip 2 3")
     ),
-}  # fmt: skip
+}
 
 
 def kit(kind: str) -> Any:
@@ -259,9 +259,7 @@ class Data:
 
 def data_of(one: Planted) -> Data:
     """Inputs, the same for all networks of a shape."""
-    shapes = {
-        "perceptron": nets.VECTORS, "normed": nets.VECTORS, "pictures": nets.PICTURES
-    }  # fmt: skip
+    shapes = {"perceptron": nets.VECTORS, "normed": nets.VECTORS, "pictures": nets.PICTURES}
     shape = shapes.get(one.net, nets.TOKENS)
     inputs = np.random.default_rng(3).normal(0, 1, shape).astype("float32")
     return Data(inputs, np.array([0, 2, 5, 0, 4]) if one.losses else None)

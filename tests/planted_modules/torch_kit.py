@@ -68,12 +68,12 @@ class Biased(nn.BatchNorm1d):
     """Keeps the variance divided by n."""
 
     def forward(self, x: Any) -> Any:
-        was = self.running_var.clone()
-        y = super().forward(x)
-        if self.training:
-            with torch.no_grad():
-                self.running_var.copy_(0.9 * was + 0.1 * x.var(0, correction=0))
-        return y
+        if not self.training:
+            return super().forward(x)
+        with torch.no_grad():
+            self.running_mean.copy_(0.9 * self.running_mean + 0.1 * x.mean(0))
+            self.running_var.copy_(0.9 * self.running_var + 0.1 * x.var(0, correction=0))
+        return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.eps)
 
 
 def biased_norm(width: int) -> Any:

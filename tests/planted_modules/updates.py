@@ -150,7 +150,7 @@ PLANTED_UPDATES = {
     "pixels to [-1, 1], of functions": PlantedUpdate(
         {"pixels": (2.0, -1.0)}, "forward", "scaled to [-1, 1]"
     ),
-}  # fmt: skip
+}
 
 
 def outcome(name: str, framework: str) -> Outcome:

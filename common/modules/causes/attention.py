@@ -148,7 +148,7 @@ def attention_guesses(case: Case) -> Iterator[Guess]:
 
 
 def layer_attention_guesses(case: Case) -> Iterator[Guess]:
-    """Another attention inside a layer that holds its matrices packed, (out, in), as PyTorch's."""
+    """Another attention inside a layer that holds its matrices packed, (out, in)."""
     batch = case.batches[0]
     values = batch.asked.values
     sequences = [i for i, x in enumerate(batch.asked.inputs) if x.ndim == SEQUENCES]

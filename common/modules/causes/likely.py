@@ -53,8 +53,8 @@ SECONDS = 90.0
 #: (unit, stage) -> families, the special ones before the general.
 FAMILIES: dict[tuple[str, str], tuple[Family, ...]] = {
     ("layer", "forward"): (
-        leaf_guesses,
         normal_guesses,
+        leaf_guesses,
         running_guesses,
         buffer_guesses,
         padding_guesses,
