@@ -47,16 +47,17 @@ def look(name: str, kind: str, folder: Path) -> Outcome:
         return Outcome(False, "none", f"raised {type(error).__name__}: {error}")
 
 
-def words(outcome: Outcome | None) -> str:
+def words(outcome: Outcome) -> str:
     """One cell."""
-    if outcome is None:
-        return ""
     placed = "found" if outcome.placed else "NOT FOUND"
-    return {
-        "right": f"{placed}, cause right",
-        "none": f"{placed}, no cause",
-        "WRONG": f"{placed}, cause WRONG",
-    }[outcome.cause]
+    return f"{placed}, {'no cause' if outcome.cause == 'none' else f'cause {outcome.cause}'}"
+
+
+def cell(name: str, kind: str, found: Found) -> str:
+    """What was found; "–": it cannot be in this kind; nothing: nobody looked."""
+    if (name, kind) in found:
+        return words(found[name, kind])
+    return "" if kind in FUNCTIONS or kind in PLANTED[name].kinds else "–"
 
 
 def table(found: Found, kinds: tuple[str, ...]) -> Iterator[str]:
@@ -64,7 +65,7 @@ def table(found: Found, kinds: tuple[str, ...]) -> Iterator[str]:
     yield "| planted | " + " | ".join(kinds) + " |"
     yield "| --- " * (len(kinds) + 1) + "|"
     for name in dict.fromkeys(name for name, kind in found if kind in kinds):
-        row = [words(found.get((name, kind))) for kind in kinds]
+        row = [cell(name, kind, found) for kind in kinds]
         yield f"| {name} | " + " | ".join(row) + " |"
 
 

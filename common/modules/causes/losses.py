@@ -106,7 +106,8 @@ def of_classes(case: Case, outputs: Array, labels: Array) -> Iterator[Guess]:
     ignored = [None, *(i for i in USUAL_IGNORED if (labels == i).any())]
     rules = [CrossEntropy(0, i, over) for i in ignored for over in ("counted", "all", "nothing")]
     value = float(batch.port["output", 0])
-    rules += weighted(outputs, labels, batch.right[SLOPE], value)
+    if not any(near(rule.of(outputs, labels), batch.right) for rule in rules):
+        rules += weighted(outputs, labels, batch.right[SLOPE], value)
     mine = next((rule for rule in rules if near(rule.of(outputs, labels), batch.right)), None)
     if mine is None:
         return
