@@ -125,11 +125,19 @@ def loss_case(judge: Judge, first: Held, other: Matched) -> Case | None:
 
 
 def other_classes(labels: Array) -> Array:
-    """Classes drawn from those that there are; targets as they are."""
+    """The same classes, the rarest of them most often, in another order; targets as they are.
+
+    Every class is there again, or one that is ignored would not show; how often is another, or
+    what their weights are divided by would not.
+    """
     if labels.dtype.kind == "f":
         return labels
-    drawn_anew: Array = np.random.default_rng(0).choice(labels.ravel(), labels.shape)
-    return drawn_anew
+    classes, counts = np.unique(labels, return_counts=True)
+    spare = labels.size - len(classes)
+    kept = classes if spare else classes[:-1]
+    more = np.full(labels.size - len(kept), classes[counts.argmin()])
+    drawn_anew: Array = np.random.default_rng(0).permutation(np.concatenate([kept, more]))
+    return drawn_anew.reshape(labels.shape)
 
 
 def tensors(
