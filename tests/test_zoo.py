@@ -6,15 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.zoo import RIGHT, WRONG, Pair, held
+from tests.zoo import LARGE, SELF, SMALL, WRONG, Pair, held
 
 PACKAGES = {"nnx": "flax", "linen": "flax"}
 
-
-@pytest.fixture(autouse=True)
-def _seeded() -> None:
-    torch = pytest.importorskip("torch")
-    torch.manual_seed(0)
+#: Those of the small ones that are compiled here; all are by `tests/benchmarks/zoo.py --jit`.
+COMPILED = ["mindspore:lenet", "mindspore:lstm", "nnx:lenet", "torch:lenet"]
 
 
 def members(pairs: list[Pair]) -> list[Any]:
@@ -30,11 +27,19 @@ def need(pair: Pair) -> None:
         pytest.importorskip(package)
 
 
-@pytest.mark.parametrize("pair", members(RIGHT))
+@pytest.mark.parametrize("pair", members(SMALL + LARGE))
 def test_a_right_port_is_accepted(pair: Pair) -> None:
     need(pair)
     report = held(pair)
-    assert report.verdict == "rounding", str(report)
+    assert report.verdict == pair.verdict, str(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", [one for one in SMALL + SELF if one.port in COMPILED], ids=str)
+def test_a_right_port_is_accepted_compiled(pair: Pair) -> None:
+    need(pair)
+    report = held(pair, mode="jit")
+    assert report.verdict == pair.verdict, str(report)
 
 
 @pytest.mark.parametrize("pair", members(WRONG))

@@ -5,28 +5,54 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from common.check import CheckReport, check
 
+#: What a side is written in, by its file here.
+WRITTEN_IN = {
+    "torch": "PyTorch",
+    "nnx": "Flax NNX",
+    "linen": "Flax linen",
+    "equinox": "Equinox",
+    "mindspore": "MindSpore",
+}
 
-def pictures(count: int, channels: int, size: int) -> tuple[Any, Any]:
+
+def pictures(seed: int, count: int, channels: int, size: int) -> tuple[Any, Any]:
     """(n, channels, size, size) in float32, and one of ten classes each."""
-    draw = np.random.default_rng(0)
+    draw = np.random.default_rng(seed)
     x = draw.normal(size=(count, channels, size, size)).astype("float32")
-    return x, np.arange(count) % 10
+    return x, draw.integers(0, 10, count)
 
 
-def sentences() -> tuple[Any, Any]:
+def small(seed: int) -> tuple[Any, Any]:
+    """Some pictures for LeNet."""
+    return pictures(seed, 4, 1, 28)
+
+
+def coloured(seed: int) -> tuple[Any, Any]:
+    """Pictures for what has batch normalisation."""
+    return pictures(seed, 8, 3, 64)
+
+
+def tiny(seed: int) -> tuple[Any, Any]:
+    """Pictures for what has few patches."""
+    return pictures(seed, 8, 3, 32)
+
+
+def sentences(seed: int) -> tuple[Any, Any]:
     """(6, 7) tokens of 20, and one of four classes each."""
-    return np.random.default_rng(0).integers(0, 20, (6, 7)), np.arange(6) % 4
+    draw = np.random.default_rng(seed)
+    return draw.integers(0, 20, (6, 7)), draw.integers(0, 4, 6)
 
 
-def tokens() -> tuple[Any, Any]:
+def tokens(seed: int) -> tuple[Any, Any]:
     """(6, 7) tokens of 20, and a class for each, the last two of which are ignored."""
-    draw = np.random.default_rng(0)
+    draw = np.random.default_rng(seed)
     x, labels = draw.integers(0, 20, (6, 7)), draw.integers(0, 20, (6, 7))
     labels[:, -2:] = -100
     return x, labels
@@ -38,8 +64,11 @@ class Pair:
 
     Attributes:
         reference, port: "torch:lenet" is `lenet` in `torch_nets.py`.
-        data: inputs and labels.
+        data: (seed) -> inputs and labels.
+        network: what it is, in words.
+        original, made_of: the reference and the port in words; "": what they are written in.
         asked: arguments of `check`.
+        verdict: what it is called.
         layer, stage: where it differs; None: it is right.
         losses: whether both have a `token_loss`.
         needs: packages, beside the frameworks.
@@ -48,8 +77,12 @@ class Pair:
 
     reference: str
     port: str
-    data: Callable[[], tuple[Any, Any]]
+    data: Callable[[int], tuple[Any, Any]]
+    network: str = ""
+    original: str = ""
+    made_of: str = ""
     asked: dict[str, Any] = field(default_factory=dict)
+    verdict: str = "rounding"
     layer: str | None = None
     stage: str = "forward"
     losses: bool = False
@@ -59,6 +92,12 @@ class Pair:
     def __str__(self) -> str:
         return f"{self.reference}-{self.port}"
 
+    @property
+    def words(self) -> tuple[str, str, str]:
+        """The network, the reference and the port."""
+        mine, theirs = (WRITTEN_IN[name.partition(":")[0]] for name in (self.reference, self.port))
+        return self.network, self.original or mine, self.made_of or theirs
+
 
 def side(name: str) -> tuple[Any, Any]:
     """The module of one side, and what makes its network."""
@@ -67,82 +106,112 @@ def side(name: str) -> tuple[Any, Any]:
     return module, getattr(module, net)
 
 
-def held(pair: Pair) -> CheckReport:
-    """Hold a port against its reference."""
+def held(pair: Pair, seed: int = 0, mode: str = "eager") -> CheckReport:
+    """Hold a port against its reference.
+
+    Args:
+        pair: both.
+        seed: of the reference's weights, which the port takes over, of inputs, labels and check.
+        mode: of the port.
+    """
     (mine, reference), (theirs, port) = side(pair.reference), side(pair.port)
-    inputs, labels = pair.data()
+    mine.torch.manual_seed(seed)
+    inputs, labels = pair.data(seed)
     loss = (mine.token_loss, theirs.token_loss) if pair.losses else None
-    report = check(port(), reference(), inputs, labels, loss=loss, **pair.asked)
+    original = reference()
+    report = check(port(), original, inputs, labels, loss=loss, seed=seed, mode=mode, **pair.asked)
     assert isinstance(report, CheckReport)
     return report
 
 
-def small() -> tuple[Any, Any]:
-    """Two pictures for LeNet."""
-    return pictures(4, 1, 28)
-
-
-def coloured() -> tuple[Any, Any]:
-    """Pictures for what has batch normalisation."""
-    return pictures(8, 3, 64)
-
-
-def tiny() -> tuple[Any, Any]:
-    """Pictures for what has few patches."""
-    return pictures(8, 3, 32)
-
-
-JAX = ("nnx", "linen", "equinox")
 TRAINING: dict[str, Any] = {"train": True, "steps": 1}
+VISION = ("torchvision", "mindcv")
 
-#: Whose ports are right.
-RIGHT = [
-    Pair("torch:lenet", "mindspore:lenet", small, slow=False),
-    Pair("torch:lstm", "mindspore:lstm", sentences, slow=False),
-    Pair("torch:gru", "mindspore:gru", sentences, slow=False),
-    *(Pair("torch:lenet", f"{kind}:lenet", small) for kind in JAX),
-    *(Pair("torch:lstm", f"{kind}:lstm", sentences) for kind in JAX),
-    Pair("torch:lstm", "nnx:lstm_optimized", sentences),
-    *(Pair("torch:gru", f"{kind}:gru", sentences) for kind in JAX),
-    Pair("torch:transformer", "linen:transformer", tokens, losses=True),
-    Pair("torch:transformer", "nnx:transformer", tokens, losses=True),
-    Pair("torch:transformer", "mindspore:transformer", tokens, losses=True),
-    Pair(
-        "torch:resnet18",
-        "mindspore:resnet18",
-        coloured,
-        TRAINING,
-        needs=("torchvision", "mindcv"),
+LeNet = partial(Pair, "torch:lenet", data=small, network="LeNet, 28 × 28")
+LSTM = partial(Pair, "torch:lstm", data=sentences, network="LSTM", original="`nn.LSTM`")
+GRU = partial(Pair, "torch:gru", data=sentences, network="GRU", original="`nn.GRU`")
+Causal = partial(
+    Pair,
+    "torch:transformer",
+    data=tokens,
+    network="causal transformer, tokens",
+    original="`nn.TransformerEncoder`",
+    losses=True,
+)
+ResNet18 = partial(
+    Pair,
+    "torch:resnet18",
+    data=coloured,
+    network="ResNet-18, 8 × 3 × 64 × 64, training",
+    original="torchvision",
+    asked=TRAINING,
+)
+ViT = partial(
+    Pair,
+    "torch:vit",
+    data=tiny,
+    network="ViT, 8 × 3 × 32 × 32",
+    original="timm",
+    asked={"steps": 1},
+    needs=("timm", "mindcv"),
+)
+
+#: Whose ports are right, and quick to check.
+SMALL = [
+    LeNet(port="mindspore:lenet", slow=False),
+    LSTM(port="mindspore:lstm", made_of="MindSpore `nn.LSTM`", slow=False),
+    GRU(port="mindspore:gru", made_of="MindSpore `nn.GRU`", slow=False),
+    Causal(port="mindspore:transformer"),
+    LeNet(port="nnx:lenet"),
+    LeNet(port="linen:lenet"),
+    LeNet(port="equinox:lenet"),
+    LSTM(port="nnx:lstm", made_of="Flax NNX `LSTMCell`"),
+    LSTM(port="nnx:lstm_optimized", made_of="Flax NNX `OptimizedLSTMCell`"),
+    LSTM(port="linen:lstm", made_of="Flax linen `OptimizedLSTMCell`"),
+    LSTM(port="equinox:lstm", made_of="Equinox `LSTMCell`"),
+    GRU(port="nnx:gru", made_of="Flax NNX `GRUCell`, its bias added"),
+    GRU(port="linen:gru", made_of="Flax linen `GRUCell`"),
+    GRU(port="equinox:gru", made_of="Equinox `GRUCell`"),
+    Causal(port="nnx:transformer", made_of="Flax NNX, its attention float32 inside"),
+    Causal(port="linen:transformer"),
+]
+
+#: Whose ports are right, of larger networks.
+LARGE = [
+    ResNet18(port="mindspore:resnet18", made_of="mindcv, its pooling replaced", needs=VISION),
+    ResNet18(port="nnx:resnet18", needs=("torchvision",), verdict="declared"),
+    ResNet18(
+        port="linen:resnet18",
+        made_of="jax-resnet (linen)",
+        needs=("torchvision", "jax_resnet"),
+        verdict="declared",
     ),
     Pair(
         "torch:mobilenet_v2",
         "mindspore:mobilenet_v2",
         coloured,
-        TRAINING,
-        needs=("torchvision", "mindcv"),
+        network="MobileNetV2, 8 × 3 × 64 × 64, training",
+        original="torchvision",
+        made_of="mindcv, without its dropout",
+        asked=TRAINING,
+        needs=VISION,
     ),
-    Pair("torch:vit", "mindspore:vit", tiny, {"steps": 1}, needs=("timm", "mindcv")),
+    ViT(port="mindspore:vit", made_of="mindcv, its eps and GELU replaced"),
 ]
+
+#: Right ports that compile to nothing else in PyTorch itself.
+SELF = [LeNet(port="torch:lenet"), LSTM(port="torch:lstm"), Causal(port="torch:transformer")]
 
 #: Third-party code that is not what it is said to port, and planted slips.
 WRONG = [
-    Pair(
-        "torch:resnet18",
-        "mindspore:resnet18_as_it_is",
-        lambda: pictures(4, 3, 32),
-        TRAINING,
+    ResNet18(
+        port="mindspore:resnet18_as_it_is",
+        data=lambda seed: pictures(seed, 4, 3, 32),
         layer="layer1.0.conv1",
-        needs=("torchvision", "mindcv"),
+        needs=VISION,
     ),
-    Pair(
-        "torch:vit",
-        "mindspore:vit_as_it_is",
-        tiny,
-        {"steps": 1},
-        layer="blocks.0.norm1",
-        needs=("timm", "mindcv"),
-    ),
-    Pair("torch:gru", "nnx:gru_as_it_is", sentences, layer="rnn"),
-    Pair("torch:lenet", "mindspore:lenet_padded", small, layer="0", slow=False),
-    Pair("torch:lstm", "mindspore:lstm_first_state", sentences, layer="head", slow=False),
+    ViT(port="mindspore:vit_as_it_is", layer="blocks.0.norm1"),
+    GRU(port="nnx:gru_as_it_is", layer="rnn"),
+    LeNet(port="mindspore:lenet_padded", layer="0", slow=False),
+    LSTM(port="mindspore:lstm_first_state", layer="head", slow=False),
 ]

@@ -65,3 +65,10 @@ class Transformer(linen.Module):
 
 def transformer() -> Any:
     return begun(Transformer(), jnp.zeros((1, 7), int))
+
+
+def resnet18() -> Any:
+    """jax-resnet's."""
+    from jax_resnet import ResNet18
+
+    return begun(ResNet18(n_classes=10), jnp.zeros((1, 64, 64, 3)))
