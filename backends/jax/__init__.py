@@ -11,24 +11,36 @@ INFO = Info(
     devices=("cpu", "cuda"),
     absent={"loader": "JAX has no dataset or loader classes of its own"},
     # The CPU client sizes its thread pool by NPROC; the process's affinity counts too.
-    environment={"NPROC": "{threads}", "JAX_PLATFORMS": "{device}"},
+    environment={
+        "NPROC": "{threads}",
+        "JAX_PLATFORMS": "{device}",
+        "KERAS_BACKEND": "jax",
+    },
     # Ours and not JAX's, which has no such setting: see train.py, `pin_threads`.
     tuned={"COMPARE_PIN_THREADS": "1"},
     modules=(
+        "keras.src.backend.jax.layer.JaxLayer",
         "flax.nnx.module.Module",
         "flax.linen.module.Module",
         "equinox._module._module.Module",
         "equinox._module.Module",  # before 0.13
     ),
     # flax/nnx/nn/normalization.py, flax/linen/normalization.py,
-    # equinox/nn/_batch_norm.py: the variance that a batch is normalised by is
-    # the one that is kept.
+    # equinox/nn/_batch_norm.py, keras/src/layers/normalization/
+    # batch_normalization.py: the variance that a batch is normalised by is the
+    # one that is kept.
     declared_layers=(
         DeclaredLayer(
             kinds=("BatchNorm",),
             buffer="var",
             reason="the running variance is divided by n, not by n - 1",
             version="flax 0.12.0, equinox 0.13.0",
+        ),
+        DeclaredLayer(
+            kinds=("BatchNormalization",),
+            buffer="moving_variance",
+            reason="the running variance is divided by n, not by n - 1",
+            version="keras 3.15.1",
         ),
     ),
     remarks=(("cuda", "*", "not tried on a GPU yet"),),

@@ -197,12 +197,13 @@ class Reach:
 
 
 @contextmanager
-def watched(classes, call):
+def watched(classes, call, method="__call__"):
     """Have every call of instances of some classes pass through a function.
 
     Args:
         classes: that are called.
-        call: (instance, its own `__call__`, args, kwargs) -> what it returns.
+        call: (instance, its own method, args, kwargs) -> what it returns.
+        method: that is called.
     """
     own = {}
 
@@ -215,16 +216,16 @@ def watched(classes, call):
 
     try:
         for one in classes:
-            if any("__call__" in vars(base) for base in one.__mro__):
-                own[one] = vars(one).get("__call__")
-                one.__call__ = around(one.__call__)
+            if any(method in vars(base) for base in one.__mro__):
+                own[one] = vars(one).get(method)
+                setattr(one, method, around(getattr(one, method)))
         yield
     finally:
         for one, before in own.items():
             if before is None:
-                del one.__call__
+                delattr(one, method)
             else:
-                one.__call__ = before
+                setattr(one, method, before)
 
 
 def current_trace():

@@ -24,6 +24,7 @@ FLOAT32_UNIT = 2.0**-24
 
 #: A base class -> the file here that makes a pure function of its instances.
 KINDS = {
+    "keras.src.backend.jax.layer.JaxLayer": "module_keras",
     "flax.nnx.module.Module": "module_nnx",
     "flax.linen.module.Module": "module_linen",
     "equinox._module._module.Module": "module_equinox",
@@ -35,8 +36,8 @@ class Net:
     """A module; every run is a pure function of its leaves and inputs.
 
     Args:
-        module: of Flax NNX or Equinox; a pair with its variables of linen,
-            with its state of a stateful Equinox module. Left as it is.
+        module: of Flax NNX, Equinox or Keras; a pair with its variables of
+            linen, with its state of a stateful Equinox module. Left as it is.
         names: of the inputs, if it is called with keywords.
         mode: "eager", or "jit": each part compiled as one. What stands
             between layers is run op by op in any mode, as elsewhere.
@@ -231,7 +232,8 @@ class Net:
             for name, value in held.items()
             if is_setting(value) and not name.startswith("_")
         )
-        return source_of(kind, "__call__", f"{kind.__name__}({words})")
+        method = getattr(self._kind, "method", "__call__")
+        return source_of(kind, method, f"{kind.__name__}({words})")
 
     def loss(self, function, outputs, labels):
         """As `common.contract.net.Net.loss`."""

@@ -1,6 +1,6 @@
 """PyTorch: tensors that change in place, gradients recorded as the code runs."""
 
-from common.contract.info import Info
+from common.contract.info import DeclaredLayer, Info
 
 INFO = Info(
     title="PyTorch",
@@ -13,9 +13,28 @@ INFO = Info(
     environment={
         "OMP_NUM_THREADS": "{threads}",
         "MKL_NUM_THREADS": "{threads}",
+        "KERAS_BACKEND": "torch",
     },
     loader_packages=("torchvision",),
-    modules=("torch.nn.modules.module.Module",),
+    modules=(
+        "keras.src.backend.torch.layer.TorchLayer",
+        "torch.nn.modules.module.Module",
+    ),
+    refused={
+        "keras.src.layers.layer.Layer": "Keras computes in another framework"
+        " than PyTorch or JAX; set KERAS_BACKEND=torch or jax before it is"
+        " imported",
+    },
+    # keras/src/layers/normalization/batch_normalization.py: the variance that
+    # a batch is normalised by is the one that is kept.
+    declared_layers=(
+        DeclaredLayer(
+            kinds=("BatchNormalization",),
+            buffer="moving_variance",
+            reason="the running variance is divided by n, not by n - 1",
+            version="keras 3.15.1",
+        ),
+    ),
     remarks=(
         (
             "cuda",

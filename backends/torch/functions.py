@@ -79,7 +79,9 @@ class FunctionsNet(Net):
         if not self._known:
             # Only what is there before it is called can be watched.
             tensors = {n: to_tensor(a) for n, a in values.items()}
-            args, kwargs = self._arguments([to_tensor(a) for a in inputs])
+            args, kwargs = self._kind.arguments(
+                [to_tensor(a) for a in inputs]
+            )
             torch.func.functional_call(self.module, tensors, args, kwargs)
             self._known = True
         return super().record(values, inputs, train)

@@ -1,6 +1,6 @@
-"""Somebody's `torch.nn.Module`, asked part by part (common/contract/net.py)."""
+"""Somebody's PyTorch module, asked part by part (common/contract/net.py)."""
 
-import copy
+import importlib
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,8 +11,7 @@ from common.contract.foreign import foreign
 from common.contract.labels import IGNORED
 from common.contract.net import Answer, Call, Leaf
 from common.errors import Refused
-from torch.nn import DataParallel, functional
-from torch.nn.parallel import DistributedDataParallel
+from torch.nn import functional
 from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
@@ -24,62 +23,53 @@ from .operations import traced
 
 FLOAT32_UNIT = 2.0**-24
 
+#: A base class -> the file here that calls its instances with other leaves.
+KINDS = {
+    "keras.src.backend.torch.layer.TorchLayer": "module_keras",
+    "torch.nn.modules.module.Module": "module_nn",
+}
+
 
 class Net:
-    """A module; a copy of it computes, one for each dtype.
+    """A module; its leaves are others in every run.
 
     Args:
-        module: left as it is.
+        module: of `torch.nn`, or a Keras model on PyTorch. Left as it is.
         names: of the inputs, if it is called with keywords.
         mode: "eager", or "jit": each part compiled as one. What stands between
             layers is run op by op in any mode, because hooks look into it.
 
-    See: https://docs.pytorch.org/docs/stable/generated/torch.func.functional_call.html
+    See: https://docs.pytorch.org/docs/stable/generated/torch.nn.modules.module.register_module_forward_hook.html
     """
 
     framework = "torch"
     doubles = True
 
     def __init__(self, module, names=None, mode="eager"):
-        for path, one in module.named_modules():
-            refuse_wrapper(path, one)
-        self.module, self.names, self.mode = module, names, mode
-        self._copies = {}
+        self.module, self.mode = module, mode
+        self._kind = kind_of(module)(module, names)
         self._recorded = {}  # key -> (tree, leaves) asked with, and returned
         self._compiled = {}
 
-    def _in(self, dtype, train):
-        """The copy that computes in a dtype, in training or evaluation."""
-        if dtype not in self._copies:
-            kind = getattr(torch, dtype)
-            module = foreign(copy.deepcopy, self.module)
-            self._copies[dtype] = module.to("cpu", kind)
-        return self._copies[dtype].train(train)
-
     def leaves(self):
         """As `common.contract.net.Net.leaves`; a tied parameter once."""
-        found = {}
-        for path, module in self.module.named_modules(remove_duplicate=False):
-            for own, trained in (
-                (module._parameters, 1),
-                (module._buffers, 0),
-            ):
-                for role, tensor in own.items():
-                    if tensor is None:
-                        continue
-                    name = f"{path}.{role}" if path else role
-                    first = (name, type(module).__name__, tensor, trained, [])
-                    found.setdefault(id(tensor), first)[-1].append(path)
         return [
-            Leaf(name, tuple(owners), kind, of_leaf(tensor), bool(trained))
-            for name, kind, tensor, trained, owners in found.values()
+            Leaf(name, owners, kind, of_leaf(tensor), trained)
+            for name, owners, kind, tensor, trained in self._kind.leaves()
         ]
+
+    def _held(self, path):
+        """The names of the leaves of a part, and whether each is trained."""
+        return {
+            name: trained
+            for name, owners, _, _, trained in self._kind.leaves()
+            if any(is_below(owner, path) for owner in owners)
+        }
 
     def record(self, values, inputs, train):
         """As `common.contract.net.Net.record`."""
         calls, self._recorded = [], {}
         dtype = dtype_of(*values.values(), *inputs)
-        root = self._in(dtype, train)
 
         def seen(key, module, asked, returned):
             self._recorded[key] = asked, returned
@@ -88,24 +78,17 @@ class Net:
             ]
             calls.append(Call(*key, type(module).__name__, *both))
 
-        tensors_of = {
-            name: to_tensor(array) for name, array in values.items()
-        }
-        with watched(root, seen):
-            args, kwargs = self._arguments(
+        held = {name: to_tensor(array) for name, array in values.items()}
+        with (
+            self._kind.computing(dtype, train) as modules,
+            watched(modules, self._kind, seen),
+        ):
+            args, kwargs = self._kind.arguments(
                 [to_tensor(array) for array in inputs]
             )
-            outputs = torch.func.functional_call(
-                root, tensors_of, args, kwargs, tie_weights=False
-            )
+            outputs, _ = self._kind.caller("")(held, args, kwargs)
         outputs = tensors(tree_flatten(outputs)[0])
         return calls, arrays(outputs)
-
-    def _arguments(self, inputs):
-        """How the whole is called with its inputs."""
-        if self.names is None:
-            return tuple(inputs), {}
-        return (), dict(zip(self.names, inputs, strict=True))
 
     def run(self, asked):
         """As `common.contract.net.Net.run`."""
@@ -118,16 +101,10 @@ class Net:
     def _run(self, asked):
         """The same, with whatever noise there is."""
         dtype = dtype_of(*asked.values.values(), *asked.inputs)
-        root = self._in(dtype, asked.train)
-        path = asked.part[0] if asked.part else ""
-        part = root.get_submodule(path)
-        names = held_names(root, path)  # of the part's leaves -> the root's
-        trained = {leaf.name for leaf in self.leaves() if leaf.trained}
+        held = self._held(asked.part[0] if asked.part else "")
         values = {
-            name: to_start(
-                asked.values[name], asked.backwards and name in trained
-            )
-            for name in dict.fromkeys(names.values())
+            name: to_start(asked.values[name], asked.backwards and trained)
+            for name, trained in held.items()
         }
         inputs = [to_start(array, asked.backwards) for array in asked.inputs]
         given = {
@@ -136,29 +113,27 @@ class Net:
             ]
             for key, some in asked.given.items()
         }
-        buffers = {
-            n: v.clone() for n, v in values.items() if n not in trained
-        }
-        held = {
-            n: buffers.get(name, values[name]) for n, name in names.items()
-        }
         arrived = {}
         others = self._in_place_of(given)
-        with watched(root, None, others, arrived, asked.taps):
+        with (
+            self._kind.computing(dtype, asked.train) as modules,
+            watched(modules, self._kind, None, others, arrived, asked.taps),
+        ):
             args, kwargs = self._called_with(asked.part, inputs)
-            outputs = self._called(part, held, args, kwargs, asked)
+            outputs, after = self._called(values, args, kwargs, asked)
         outputs = tensors(tree_flatten(outputs)[0])
+        after = {**values, **after}
         answer = Answer(
             outputs=arrays(outputs),
             arrived={key: arrays(some) for key, some in arrived.items()},
-            buffers={name: to_array(b) for name, b in buffers.items()},
+            buffers={n: to_array(after[n]) for n in held if not held[n]},
         )
         if not asked.backwards:
             return answer
         ends = pairs(outputs, asked.cotangents)
         for key, some in asked.arrived_cotangents.items():
             ends += pairs(arrived[key], some)
-        params = {n: v for n, v in values.items() if n in trained}
+        params = {n: v for n, v in values.items() if held[n]}
         rest = (
             one for some in given.values() for one in some if one is not None
         )
@@ -178,7 +153,7 @@ class Net:
     def _called_with(self, key, inputs):
         """The arguments of a part: the whole's, or as they were recorded."""
         if key is None:
-            return self._arguments(inputs)
+            return self._kind.arguments(inputs)
         (spec, leaves), _ = self._recorded[key]
         return tree_unflatten(replaced(leaves, inputs), spec)
 
@@ -189,44 +164,39 @@ class Net:
             for key, some in given.items()
         }
 
-    def _called(self, part, held, args, kwargs, asked):
+    def _called(self, values, args, kwargs, asked):
         """Call a part with its leaves, compiled if that is the mode."""
+        call = self._kind.caller(asked.part[0] if asked.part else "")
 
-        def called(held, args, kwargs):
+        def called(values, args, kwargs):
             # Something in place must neither change a leaf nor what is asked about.
             args, kwargs = tree_map(copied, (args, kwargs))
-            return torch.func.functional_call(
-                part, held, args, kwargs, tie_weights=False
-            )
+            return call(values, args, kwargs)
 
         noisy = asked.noise is not None
         if self.mode == "eager" or asked.given or noisy:
-            return called(held, args, kwargs)
-        key = asked.part, id(part), asked.train
+            return called(values, args, kwargs)
+        dtype = dtype_of(*asked.values.values(), *asked.inputs)
+        key = asked.part, dtype, asked.train
         if key not in self._compiled:
             torch.compiler.reset()  # or many layers would count towards a limit
             self._compiled[key] = torch.compile(called)
-        return self._compiled[key](held, args, kwargs)
+        return self._compiled[key](values, args, kwargs)
 
     def trace(self, values, inputs, train):
         """As `common.contract.net.Net.trace`."""
-        root = self._in(dtype_of(*values.values(), *inputs), train)
+        dtype = dtype_of(*values.values(), *inputs)
         leaves = {name: to_tensor(array) for name, array in values.items()}
         given = [to_tensor(array) for array in inputs]
-        args, kwargs = self._arguments(given)
-
-        def run():
-            return torch.func.functional_call(
-                root, leaves, args, kwargs, tie_weights=False
-            )
-
-        return traced(run, leaves, given)
+        with self._kind.computing(dtype, train):
+            args, kwargs = self._kind.arguments(given)
+            call = self._kind.caller("")
+            return traced(lambda: call(leaves, args, kwargs), leaves, given)
 
     def source(self, path):
         """As `common.contract.net.Net.source`."""
-        module = self.module.get_submodule(path)
-        made = f"{type(module).__name__}({module.extra_repr()})"
-        return source_of(type(module), "forward", made)
+        kind, made = self._kind.made(path)
+        return source_of(kind, self._kind.method, f"{kind.__name__}({made})")
 
     def loss(self, function, outputs, labels):
         """As `common.contract.net.Net.loss`."""
@@ -257,12 +227,26 @@ def usual_loss(outputs, labels):
     )
 
 
+def kind_of(module):
+    """What calls a module with other leaves; only that is imported."""
+    for base in type(module).__mro__:
+        name = f"{base.__module__}.{base.__qualname__}"
+        if name in KINDS:
+            file = importlib.import_module(f"{__package__}.{KINDS[name]}")
+            return file.Kind
+    raise Refused(
+        f"{type(module).__name__} is no module of PyTorch's that can be"
+        f" taken; these are: {', '.join(KINDS)}"
+    )
+
+
 @contextmanager
-def watched(root, seen, given=None, arrived=None, taps=()):
-    """Look at every call of a module under a root, or answer in its place.
+def watched(modules, kind, seen, given=None, arrived=None, taps=()):
+    """Look at every call of some modules, or answer in its place.
 
     Args:
-        root: the module.
+        modules: by path.
+        kind: what is asked of their kind: `told`, `behind`.
         seen: called with key, module, and the (tree, leaves) of its arguments
             and of what it returned.
         given: key -> the tree and leaves that the call returned when it was
@@ -277,7 +261,8 @@ def watched(root, seen, given=None, arrived=None, taps=()):
         def before(module, args, kwargs):
             key = path, counts[path]
             counts[path] += 1
-            leaves, spec = tree_flatten((args, kwargs))
+            told = kind.told()
+            leaves, spec = tree_flatten((args, {**told, **kwargs}))
             # Something in place may change them before the call returns.
             leaves = replaced(leaves, [x.clone() for x in tensors(leaves)])
             stack.append((key, (spec, leaves)))
@@ -291,6 +276,8 @@ def watched(root, seen, given=None, arrived=None, taps=()):
         if seen is not None:
             leaves, spec = tree_flatten(returned)
             seen(key, module, asked, (spec, leaves))
+        behind = kind.behind(module) if stack else None
+        return returned if behind is None else behind(returned)
 
     def answering(forward):
         def answer(*args, **kwargs):
@@ -309,7 +296,7 @@ def watched(root, seen, given=None, arrived=None, taps=()):
         return answer
 
     try:
-        for path, module in root.named_modules():
+        for path, module in modules.items():
             before = module.register_forward_pre_hook
             after = module.register_forward_hook
             undo.append(before(entered(path), with_kwargs=True).remove)
@@ -330,18 +317,6 @@ def restore(module, forward):
         del module.forward
     else:
         module.forward = forward
-
-
-def held_names(root, path):
-    """The leaves of a part by its own names, and what the root calls each."""
-    named = {}
-    for module in (root.named_parameters, root.named_buffers):
-        for name, tensor in module(remove_duplicate=False):
-            named.setdefault(id(tensor), name)
-    part = root.get_submodule(path)
-    own = (*part.named_parameters(remove_duplicate=False),)
-    own += (*part.named_buffers(remove_duplicate=False),)
-    return {name: named[id(tensor)] for name, tensor in own}
 
 
 def slopes(ends, starts):
@@ -395,6 +370,11 @@ def dtype_of(*values):
     return kinds[0] if kinds else "float32"
 
 
+def is_below(path, above):
+    """Whether a path is another's, or below it."""
+    return not above or f"{path}.".startswith(f"{above}.")
+
+
 def copied(x):
     """A tensor that may be changed in place; anything else as it is."""
     return x.clone() if is_tensor(x) else x
@@ -425,26 +405,6 @@ def to_tensor(array):
 def to_array(tensor):
     """A copy in NumPy."""
     return tensor.detach().cpu().numpy().copy()
-
-
-def refuse_wrapper(path, module):
-    """Refuse what hides the modules inside of it.
-
-    Raises:
-        Refused: a compiled, scripted or distributed module.
-    """
-    kind = type(module).__name__
-    if hasattr(module, "_orig_mod"):
-        words = (
-            "compiled; give the module itself, and mode='jit' to compile it"
-        )
-    elif isinstance(module, torch.jit.ScriptModule):
-        words = "scripted; give the module that it was made of"
-    elif isinstance(module, (DataParallel, DistributedDataParallel)):
-        words = f"a {kind}; give its .module"
-    else:
-        return
-    raise Refused(f"{path or 'the network'} is {words}")
 
 
 def of_leaf(tensor):

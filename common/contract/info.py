@@ -152,6 +152,7 @@ class Info:
         declared: differences that it has by design.
         declared_layers: the same of layers.
         modules: base classes of the networks that its `module.py` takes, by their full names.
+        refused: base class -> why a network that no backend takes and that has it is refused.
         doubles: whether those compute in float64 throughout when they are given it.
     """
 
@@ -172,6 +173,7 @@ class Info:
     declared: tuple[Declared, ...] = ()
     declared_layers: tuple[DeclaredLayer, ...] = ()
     modules: tuple[str, ...] = ()
+    refused: dict[str, str] = field(default_factory=dict)
     doubles: bool = True
 
     def choices(self) -> tuple[str, ...]:

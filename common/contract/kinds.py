@@ -14,12 +14,20 @@ PAIR = 2
 
 
 def takes(given: Any) -> str | None:
-    """The backend that takes a module, or a pair of a module and its variables."""
+    """The backend that takes a module, or a pair of a module and its variables.
+
+    Raises:
+        Refused: what a backend says of a module that none takes.
+    """
     module = given[0] if isinstance(given, tuple) and len(given) == PAIR else given
     bases = {f"{base.__module__}.{base.__qualname__}" for base in type(module).__mro__}
     for name, backend in find().items():
         if bases & set(backend.info.modules):
             return name
+    for backend in find().values():
+        for base, words in backend.info.refused.items():
+            if base in bases:
+                raise Refused(f"{type(module).__name__}: {words}")
     return None
 
 

@@ -28,6 +28,7 @@ class Piece:
         trained: whether it is a parameter.
         kind: of its module, one word for all frameworks.
         layer: its place on the first axis of the leaf, if that stacks layers.
+        row: its place there, if that holds both biases of a cell.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Piece:
     trained: bool = True
     kind: str = ""
     layer: int | None = None
+    row: int | None = None
 
     @property
     def outputs_last(self) -> bool:

@@ -7,6 +7,7 @@ is a choice for all leaves of the unit together.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -127,7 +128,9 @@ def gathered(part: Part, blocks: Blocks) -> tuple[list[Piece], str]:
     """The leaves that hold some blocks, and the words that bring these together."""
     if part.packed:
         numbers = " ".join(str(part.blocks.index(block)) for block in blocks)
-        return [part.pieces[0]], f"blocks {numbers} of {len(part.blocks)}"
+        row = part.pieces[0].row
+        taken = "" if row is None else f"take {row}"
+        return [part.pieces[0]], joined([taken, f"blocks {numbers} of {len(part.blocks)}"])
     pieces = [part.pieces[part.blocks.index(block)] for block in blocks]
     return pieces, "join 0" if len(pieces) > 1 else ""
 
@@ -191,7 +194,7 @@ def _biases(reference: Unit, port: Unit, choice: Choice) -> dict[str, Made]:
     theirs = [reference.parts.get(f"{side} bias") for side in ("ih", "hh")]
     ours = [port.parts.get(f"{side} bias") for side in ("ih", "hh")]
     new = choice.order[-1] if reference.blocks == 3 else None
-    made: dict[str, Made] = {}
+    made: dict[str, list[Made | None]] = defaultdict(list)
     for number, part in enumerate(ours):
         if part is None:
             continue
@@ -202,8 +205,20 @@ def _biases(reference: Unit, port: Unit, choice: Choice) -> dict[str, Made]:
                 names, words = found
                 (flat,) = matrices(piece)
                 back = ways(Piece("", flat, "bias"), piece)[0]
-                made[piece.name] = names, joined([words, back])
-    return made
+                found = names, joined([words, back])
+            made[piece.name].append(found)
+    rows = {name: _stacked(some) for name, some in made.items()}
+    return {name: found for name, found in rows.items() if found}
+
+
+def _stacked(rows: Sequence[Made | None]) -> Made | None:
+    """A leaf of its rows, if all are made and in the same way."""
+    found = [row for row in rows if row]
+    if len(found) == len(rows) == 1:
+        return found[0]
+    if len(found) < len(rows) or len({words for _, words in found}) > 1:
+        return None
+    return tuple(name for names, _ in found for name in names), joined([found[0][1], "stack 0"])
 
 
 def _bias(

@@ -73,7 +73,7 @@ def fits(reference: Unit, port: Unit) -> float:
         return 0.0
     if reference.kind != "module":
         made = choices(reference, port, most=1)
-        return len(made[0]) / len(port.pieces) if made else 0.0
+        return len(made[0]) / len({piece.name for piece in port.pieces}) if made else 0.0
     names = set(reference.parts) | set(port.parts)
     both = [
         name
@@ -174,7 +174,7 @@ def _of_pair(pair: Paired, maps: Mapping[str, Shape]) -> list[Found]:
                 pair,
                 together,
             )
-            for piece in pair.port.pieces
+            for piece in {piece.name: piece for piece in pair.port.pieces}.values()
             if piece.name in made[0]
         ]
     found = []

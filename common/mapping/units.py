@@ -184,8 +184,7 @@ def _packed_cells(held: Held) -> Iterable[Unit]:
             kernel = by_role["recurrent_kernel"]
             blocks = kernel.shape[1] // kernel.shape[0]
             found: dict[str, Piece | None] = {"ih": by_role["kernel"], "hh": kernel}
-            if "bias" in by_role and len(by_role["bias"].shape) == 1:
-                found["ih bias"] = by_role["bias"]
+            found |= _rows(by_role.get("bias"))
             yield _cell(held, path, found, blocks, "")
     for path in [path for path in held if path.rpartition(".")[2] == "dense_h"]:  # NNX
         parent = path.rpartition(".")[0]
@@ -198,6 +197,14 @@ def _packed_cells(held: Held) -> Iterable[Unit]:
         if {"ih", "hh"} <= set(parts):
             blocks = parts["hh"].shape[1] // parts["hh"].shape[0]
             yield _cell(held, parent, parts, blocks, "")
+
+
+def _rows(bias: Piece | None) -> dict[str, Piece | None]:
+    """Keras's bias of a cell: one, or the inputs' and the states' in a leaf (2, gates)."""
+    if bias is None or len(bias.shape) == 1:
+        return {"ih bias": bias}
+    rows = enumerate(("ih bias", "hh bias"))
+    return {name: replace(bias, shape=bias.shape[1:], row=row) for row, name in rows}
 
 
 def _cell(
