@@ -61,6 +61,8 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         shutil.rmtree(COMPILED, ignore_errors=True)
 
 
+# Keras computes in one framework a process, and in TensorFlow unless it is told.
+os.environ.setdefault("KERAS_BACKEND", "torch")
 # What torch compiles it keeps itself, from one run to the next; named here, because a test that
 # moves the temporary folder would compile all of it anew.
 os.environ.setdefault(

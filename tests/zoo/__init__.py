@@ -18,6 +18,7 @@ WRITTEN_IN = {
     "nnx": "Flax NNX",
     "linen": "Flax linen",
     "equinox": "Equinox",
+    "keras": "Keras on PyTorch",
     "mindspore": "MindSpore",
 }
 
@@ -162,6 +163,10 @@ SMALL = [
     LSTM(port="mindspore:lstm", made_of="MindSpore `nn.LSTM`", slow=False),
     GRU(port="mindspore:gru", made_of="MindSpore `nn.GRU`", slow=False),
     Causal(port="mindspore:transformer"),
+    LeNet(port="keras:lenet"),
+    LSTM(port="keras:lstm"),
+    GRU(port="keras:gru"),
+    Causal(port="keras:transformer"),
     LeNet(port="nnx:lenet"),
     LeNet(port="linen:lenet"),
     LeNet(port="equinox:lenet"),
@@ -212,6 +217,7 @@ WRONG = [
     ),
     ViT(port="mindspore:vit_as_it_is", layer="blocks.0.norm1"),
     GRU(port="nnx:gru_as_it_is", layer="rnn"),
+    GRU(port="keras:gru_reset_before", layer="rnn"),
     LeNet(port="mindspore:lenet_padded", layer="0", slow=False),
     LSTM(port="mindspore:lstm_first_state", layer="head", slow=False),
 ]

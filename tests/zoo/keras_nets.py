@@ -8,10 +8,10 @@ import keras
 from keras import layers, ops
 
 
-def lenet(padding: str = "same") -> Any:
-    """Functional."""
+def lenet() -> Any:
+    """Functional, its activations inside of the layers."""
     x = inputs = keras.Input((28, 28, 1))
-    x = layers.Conv2D(6, 5, padding=padding, activation="relu", name="conv1")(x)
+    x = layers.Conv2D(6, 5, padding="same", activation="relu", name="conv1")(x)
     x = layers.MaxPooling2D(2)(x)
     x = layers.Conv2D(16, 5, activation="relu", name="conv2")(x)
     x = layers.Flatten()(layers.MaxPooling2D(2)(x))
