@@ -20,7 +20,7 @@ from .noise import CALLS, bodies, bound
 
 LIBRARIES = tuple(
     f"{folder}/"
-    for name in ("jax", "jaxlib", "flax", "equinox", "optax")
+    for name in ("jax", "jaxlib", "flax", "equinox", "keras", "optax")
     for folder in getattr(find_spec(name), "submodule_search_locations", ())
 )
 

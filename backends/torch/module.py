@@ -191,7 +191,9 @@ class Net:
         with self._kind.computing(dtype, train):
             args, kwargs = self._kind.arguments(given)
             call = self._kind.caller("")
-            return traced(lambda: call(leaves, args, kwargs), leaves, given)
+            return traced(
+                lambda: call(leaves, args, kwargs)[0], leaves, given
+            )
 
     def source(self, path):
         """As `common.contract.net.Net.source`."""

@@ -1,7 +1,7 @@
 """What stands between modules: every operation that PyTorch dispatches."""
 
 import sys
-from pathlib import Path
+from importlib.util import find_spec
 
 from common.contract.operations import (
     INPUTS,
@@ -18,7 +18,11 @@ import torch
 
 from .noise import base_name, is_composite, unfused
 
-LIBRARIES = (f"{Path(torch.__file__).parent}/",)
+LIBRARIES = tuple(
+    f"{folder}/"
+    for name in ("torch", "keras")
+    for folder in getattr(find_spec(name), "submodule_search_locations", ())
+)
 
 
 def traced(run, leaves, inputs):
