@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
+from common.errors import Refused
 from common.modules import holding
 from common.modules.held import Held, Place
 from common.modules.judging import Judge
@@ -43,7 +44,11 @@ def _wider(judge: Judge, held: list[Held]) -> Judge | None:
     behind = dict.fromkeys(path for path, _ in calls[calls.index((first.layer, first.number)) :])
     for path, following in pairwise([*behind, ""]):
         wider = _merged(wider, path)
-        if wider.wiring.failed is not None:
+        try:
+            failed = wider.wiring.failed
+        except Refused:  # a kit answers what it was asked when it was written
+            return None
+        if failed is not None:
             return None
         wrong = set(_wrong(wider))
         if not wrong <= before:
