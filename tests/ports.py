@@ -92,6 +92,16 @@ def tokens(data: Arrays) -> Arrays:
     return {**data, "images": draw.integers(0, FEATURES, (EXAMPLES, 5))}
 
 
+def nothing(data: Arrays) -> Arrays:
+    """No example."""
+    return {name: array[:0] for name, array in data.items()}
+
+
+def decided(data: Arrays) -> Arrays:
+    """Labels that are true or false."""
+    return {**data, "labels": data["labels"] > 0}
+
+
 def many(data: Arrays) -> Arrays:
     """Pictures."""
     return {**data, "images": data["images"].reshape(-1, 3, 2, 2)}
@@ -140,6 +150,13 @@ CASES = {
         asked={"optimizer": "adam"},
     ),
     "torch, two outputs": Case("torch:two", "torch", None, cause="forward returns a tuple"),
+    "torch, a forward that raises": Case(
+        "torch:raising", "torch", None, cause="the port's forward raised KeyError: 'none'"
+    ),
+    "torch, an original that raises": Case(
+        "torch", "torch:raising", None, cause="the reference's forward raised KeyError"
+    ),
+    "torch, no example": Case("torch", "torch", None, cause="no example is in them", data=nothing),
     "torch, an original at random": Case(
         "torch", "torch:random", None, cause="two answers when called twice with the same inputs"
     ),
@@ -204,6 +221,10 @@ CASES = {
         asked={"optimizer": "adamw", "lr": 0.01, "weight_decay": 0.1},
     ),
     "torch, an original with a branch detached": Case("torch:detached", "torch:detached"),
+    "torch, half precision": Case(
+        "torch:half", "torch", "differs", "forward", "its forward pass returns float16, given"
+    ),
+    "torch, of true and false": Case("torch", "torch", data=decided),
     "torch, a port at random": Case(
         "torch:random", "torch", "differs", "forward", "called twice with the same inputs"
     ),
@@ -389,6 +410,10 @@ def port_of(words: str) -> Port:
             logits = logits * float(np.float32(1 / 3)) * 3
         if slip == "rounds":
             logits = f.round(logits)
+        if slip == "raising":
+            logits = logits + params["none"]
+        if slip == "half":
+            return logits.half()
         if slip == "two":
             return logits, hidden
         return f.softmax(logits) if slip == "softmax" else logits

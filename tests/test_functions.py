@@ -204,6 +204,15 @@ def test_a_wrong_penalty(share: float, detached: bool, tensor: str) -> None:
     assert (report.first.place.unit, report.first.place.tensor) == ("loss", "loss")
 
 
+def test_targets_of_another_dtype_are_the_outputs_dtype() -> None:
+    """NumPy's floats are float64, and a loss of PyTorch's would compute in it."""
+    targets = DRAW.normal(0, 1, (8, 5))
+    report = check(
+        torch_module(), torch_module(), VECTORS, targets, loss=functional.mse_loss, steps=0
+    )
+    assert report.agrees, report
+
+
 def test_two_ports_have_the_same_parameters() -> None:
     """Nothing is transposed, though a square weight could be."""
     report = held(port("jax", taps=True), port("torch", taps=True))

@@ -71,7 +71,8 @@ def check(
             also under its older name `images`.
         labels: (n,) classes, (n, tokens) of them, or floats: targets. None, of modules: no loss.
         loss: of modules, (outputs, labels) -> the mean, in the framework's tensors: one for both,
-            or (the reference's, the port's). None: a `Port`'s own; of modules softmax
+            or (the reference's, the port's); (params, outputs, labels) of one with a penalty,
+            the parameters by name. None: a `Port`'s own; of modules softmax
             cross-entropy of integers, -100 left out of the mean, or the mean of squares of floats.
         train: modules: in training mode, their buffers compared afterwards.
         steps: modules: at so many states of a training the whole is judged; 0: the layers only.

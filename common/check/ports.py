@@ -35,7 +35,7 @@ from common.agreement.units import gradients_of
 from common.agreement.verdict import Difference, Verdict
 from common.contract.arrays import Arrays, cast
 from common.contract.entrant import Entrant
-from common.contract.given import Paths, as_array, as_arrays, as_pixels, rebuilt
+from common.contract.given import Paths, as_array, as_arrays, as_labels, as_pixels, rebuilt
 from common.contract.info import DTYPES, MODES
 from common.contract.labels import TARGET, check_classes, check_targets
 from common.contract.models import MODELS, Model
@@ -47,11 +47,12 @@ from common.entrants.port import (
     Port,
     PortSession,
     opened_as,
+    raised_in,
     sees_parameters,
 )
 from common.entrants.session import Session
 from common.entrants.trail import Trail
-from common.errors import Refused
+from common.errors import CompareError, Refused, one_line
 from common.measure.machine import available_cores
 from common.modules.functions import Parameters, side_of
 from common.modules.inside import parting_of
@@ -147,7 +148,9 @@ def check_functions(
     refuse_words(reference, model, optimizer, dtype, mode)
     refuse_several(images)
     arrays, paths = as_arrays(params)
-    images, labels = as_array("images", images), as_array("labels", labels)
+    images, labels = as_array("images", images), as_labels(labels)
+    if not images.size:
+        raise Refused(f"images have shape {images.shape}: no example is in them; give some")
     if paths is not None:
         port, reference = on_tree(port, paths), on_tree(reference, paths)
     classifies = MODELS[model].classifies if model else labels.dtype.kind in "iu"
@@ -175,9 +178,15 @@ def check_functions(
     # A port's functions are its own; only a whole backend follows rules that it declares.
     judged = replace(backend, info=replace(backend.info, declared=()))
     judged = judged if isinstance(port, Port) else backend
-    found, verdict, parting = examine(
-        Candidate(entrant, judged, session, NOT_RUN), work, port, reference
-    )
+    candidate = Candidate(entrant, judged, session, NOT_RUN)
+    try:
+        found, verdict, parting = examine(candidate, work, port, reference)
+    except CompareError:
+        raise
+    except Exception as cause:
+        if (whose := raised_in(cause)) is None:
+            raise
+        raise Refused(f"{whose} raised {one_line(cause)}") from cause
     return Report(verdict, found, time.perf_counter() - started, parting)
 
 
@@ -318,6 +327,10 @@ def probed(difference: Difference, session: Session, track: Track, *, penalty: b
             f"called twice with the same inputs it gives two answers, {name} first; to confirm, "
             "look for a dropout that is on, or another draw of random numbers"
         )
+        return replace(difference, likely_cause=words)
+    returned = session.logits(*batch[:2]).dtype
+    if difference.stage == "forward" and returned != track.dtype:
+        words = f"its forward pass returns {returned}, given {track.dtype}; to confirm, print it"
         return replace(difference, likely_cause=words)
     effect = in_effect(difference.stage, session, track, penalty=penalty)
     little = difference.likely_cause is None or difference.length

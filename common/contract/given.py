@@ -40,6 +40,16 @@ def as_array(what: str, given: Any) -> Array:
     return array
 
 
+def as_labels(given: Any) -> Array:
+    """Labels; true and false are the classes 1 and 0.
+
+    Raises:
+        Refused: what is no array of numbers.
+    """
+    array = as_array("labels", given)
+    return array.astype("int64") if array.dtype == bool else array
+
+
 def as_pixels(array: Array) -> Array:
     """Bytes as pixels from 0 to 1; anything else as it is."""
     return array / np.float32(255) if array.dtype == np.uint8 else array

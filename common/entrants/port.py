@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import itertools
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +38,8 @@ class Port:
             are a dict by name, or the tree of dicts that they were given as.
             Held against a module it may take several inputs, and return several tensors.
         loss: (logits, labels) -> the batch's mean, a scalar; or (params, logits, labels), of a
-            loss with a penalty, told by how many arguments have no default.
+            loss with a penalty, told by how many arguments have no default. Held against a
+            module: (outputs..., labels), or (params, outputs..., labels).
         update: (params, lr, momentum, decay), of Adam (params, lr, betas, eps, decay), -> state,
             update(params, grads, state) -> params, state; parameters and gradients are dicts by
             name ("a.b" of a tree), the state is whatever they like; None: the backend's own.
@@ -74,7 +76,7 @@ class PortSession(LocalSession):
 
     def __init__(self, port: Port, who: str = "port") -> None:
         super().__init__(port.framework)
-        self._port, self._who = port, who
+        self.port, self.who = port, who
 
     def _compose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
         """Put the components together, if the functions give what those need."""
@@ -88,14 +90,14 @@ class PortSession(LocalSession):
         if shape is None or shape[:1] != (size,) or (self._classifies and len(shape) != 2):
             kind = "(n, classes)" if self._classifies else "(n, ...)"
             raise Refused(
-                f"the {self._who}'s forward returns {described(logits)} for {size} examples; "
+                f"the {self.who}'s forward returns {described(logits)} for {size} examples; "
                 f"give one tensor {kind}"
             )
         value = self._first_loss(logits, labels)
         if shape_of(value) != ():
             words = "one number for each example; take the mean"
             words = words if shape_of(value) == (size,) else "the mean over the batch is needed"
-            raise Refused(f"the {self._who}'s loss returns {described(value)}: {words}")
+            raise Refused(f"the {self.who}'s loss returns {described(value)}: {words}")
 
     def _first_loss(self, logits: Any, labels: Any) -> Any:
         """The loss of the first batch; one that takes no such shapes is somebody's to mend."""
@@ -103,19 +105,19 @@ class PortSession(LocalSession):
             return self._loss_of(logits, labels)
         except Exception as cause:
             raise Refused(
-                f"the {self._who}'s loss takes no output of shape {shape_of(logits)} with labels "
+                f"the {self.who}'s loss takes no output of shape {shape_of(logits)} with labels "
                 f"of shape {shape_of(labels)}: {one_line(cause)}"
             ) from cause
 
     def _choose(self, plan: dict[str, Any], choices: dict[str, Any]) -> None:
         """Take the port's functions for the backend's."""
-        port, backend = self._port, self._import
+        port, backend = self.port, self._import
         told = OPTIMIZERS[plan["optimizer"]].told
-        refuse_arguments(f"the {self._who}'s forward", port.untapped, ("params", "images"))
+        refuse_arguments(f"the {self.who}'s forward", port.untapped, ("params", "images"))
         takes = ("params",) if sees_parameters(port.loss) else ()
-        refuse_arguments(f"the {self._who}'s loss", port.loss, (*takes, "logits", "labels"))
+        refuse_arguments(f"the {self.who}'s loss", port.loss, (*takes, "logits", "labels"))
         if port.update is not None:
-            words = f"the {self._who}'s update, of {plan['optimizer']},"
+            words = f"the {self.who}'s update, of {plan['optimizer']},"
             refuse_arguments(words, port.update, ("params", *told))
         update = backend("update")
         # From the formulas: a framework's own may follow a rule of its own.
@@ -136,10 +138,10 @@ class PortSession(LocalSession):
 
     def _made_update(self, params: Any, *settings: Any) -> tuple[Any, Any]:
         """State and update, if the port's function makes those."""
-        assert self._port.update is not None
-        wanted = f"the {self._who}'s update makes no pair of a state and a function"
+        assert self.port.update is not None
+        wanted = f"the {self.who}'s update makes no pair of a state and a function"
         try:
-            made = self._port.update(params, *settings)
+            made = self.port.update(params, *settings)
         except Exception as cause:
             raise Refused(f"{wanted} from parameters and settings: {one_line(cause)}") from cause
         if not isinstance(made, tuple) or len(made) != 2 or not callable(made[1]):
@@ -152,7 +154,7 @@ class PortSession(LocalSession):
         They are the very tensors that are differentiated, so that a penalty has its gradient. The
         loss by itself has no model before it: there they are those that training begins with.
         """
-        port, seen = self._port, {}
+        port, seen = self.port, {}
 
         def forward(params: Any, images: Any) -> Any:
             seen["params"] = params
@@ -169,6 +171,21 @@ class PortSession(LocalSession):
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """As `Session.load`; somebody's own state need not begin at zero."""
         super().load(params, self._fresh if state is None else state)
+
+
+def raised_in(error: Exception) -> str | None:
+    """Whose function raised an error, in words; None of an error of this project's own."""
+    session: PortSession | None = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        held = frame.f_locals.get("self")
+        if isinstance(held, PortSession):
+            session = held
+        if session is None:
+            continue
+        for name in ("forward", "loss", "update", "correct"):
+            if getattr(getattr(session.port, name), "__code__", None) is frame.f_code:
+                return f"the {session.who}'s {name}"
+    return None
 
 
 def sees_parameters(loss: Callable[..., Any], outputs: int = 1) -> bool:

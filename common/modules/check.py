@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
-from common.contract.given import as_array, as_pixels, rebuilt
+from common.contract.given import as_array, as_labels, as_pixels, rebuilt
 from common.contract.info import DTYPES
 from common.contract.net import Leaf, Net, Tensors
 from common.contract.optimizers import OPTIMIZERS
@@ -225,7 +225,7 @@ def check_modules(
         side_of("reference", reference, params[0], names, "eager"),
         side_of("port", port, params[1], names, mode),
         arrays,
-        given_labels(labels),
+        None if labels is None else as_labels(labels),
         options,
         same=functions and params[0] is params[1],
     )
@@ -286,18 +286,6 @@ def refuse_options(options: Options, mode: str) -> None:
     for name, number, least, most in numbers:
         if not least <= number < most:
             raise Refused(f"{name}={number!r}; give a number, {least:g} <= {name} < {most:g}")
-
-
-def given_labels(labels: Any) -> Array | None:
-    """The labels, if there are any; true and false are the classes 1 and 0.
-
-    Raises:
-        Refused: what is no array of numbers.
-    """
-    if labels is None:
-        return None
-    array = as_array("labels", labels)
-    return array.astype("int64") if array.dtype == bool else array
 
 
 def given_inputs(inputs: Any) -> tuple[tuple[str, ...] | None, Tensors]:

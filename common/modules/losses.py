@@ -39,7 +39,8 @@ class Loss:
 
     def run(self, asked: Asked) -> Answer:
         """The loss and its slopes."""
-        value, slopes = self.net.loss(self.function, asked.inputs, self.labels)
+        labels = as_targets(self.labels, asked)
+        value, slopes = self.net.loss(self.function, asked.inputs, labels)
         return Answer((value,), input_slopes=slopes)
 
 
@@ -59,12 +60,15 @@ class Penalised:
 
     def run(self, asked: Asked) -> Answer:
         """The loss and its slopes."""
-        labels = self.labels
-        if labels.dtype.kind == "f":
-            labels = labels.astype(asked.inputs[0].dtype)
+        labels = as_targets(self.labels, asked)
         values = {name: asked.values[name] for name in self.names}
         answer = self.net.run(replace(asked, values=values, inputs=(*asked.inputs, labels)))
         return replace(answer, input_slopes=answer.input_slopes[: len(asked.inputs)])
+
+
+def as_targets(labels: Array, asked: Asked) -> Array:
+    """Labels in the outputs' dtype, if they are floats: as the loss of a training meets them."""
+    return labels.astype(asked.inputs[0].dtype) if labels.dtype.kind == "f" else labels
 
 
 def penalised(function: LossFunction | None, outputs: int) -> bool:
