@@ -8,8 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.contract.net import Tensors
 from common.errors import Refused
-from common.modules.batch import read_inputs, read_labels
+from common.modules.batch import read_batch, read_labels
+
+
+def read_inputs(texts: list[str], seed: int, dtype: str) -> Tensors:
+    """The inputs alone."""
+    return read_batch(texts, None, "none", seed, dtype).inputs
 
 
 @pytest.fixture
@@ -44,6 +50,61 @@ def test_tokens(folder: Path) -> None:
     assert set(x.flat) == set(range(7))
 
 
+def test_whole_numbers_of_a_range_and_truths(folder: Path) -> None:
+    some, truths = read_inputs(["16x20:int,5,9", "16x20:bool"], 0, "float32")
+    assert set(some.flat) == {5, 6, 7, 8}
+    assert (truths.dtype, truths.shape) == (bool, (16, 20))
+    assert 0 < truths.sum() < truths.size
+
+
+def test_bytes_are_pixels(folder: Path) -> None:
+    """As from Python."""
+    np.save("bytes.npy", np.array([[0, 255]], "uint8"))
+    (x,) = read_inputs(["bytes.npy"], 0, "float64")
+    assert (x.dtype, x.tolist()) == (np.float64, [[0.0, 1.0]])
+
+
+def test_inputs_by_name(folder: Path) -> None:
+    batch = read_batch(["x=4x3", "mask=mask.npy"], Path("two.npz"), "10", 0, "float32")
+    assert batch.names == ("x", "mask", "b", "a")
+    assert [one.shape for one in batch.inputs] == [(4, 3), (2,), (2,), (3,)]
+    assert batch.labels.classes == 10
+    assert read_batch(["x.npy"], None, "10", 0, "float32").names is None
+
+
+@pytest.mark.parametrize("labels", [None, "2"])
+def test_labels_in_the_file_of_inputs(labels: str | None, folder: Path) -> None:
+    """They are the labels, unless others are given: then an argument is called so."""
+    np.savez("batch.npz", x=np.ones((2, 3)), labels=np.array([1, -100]))
+    batch = read_batch([], Path("batch.npz"), labels, 0, "float32")
+    assert batch.names == (("x",) if labels is None else ("x", "labels"))
+    if labels is None:
+        found = batch.labels.of((np.zeros((2, 2)),), 0, "float32")
+        assert found is not None
+        assert found.tolist() == [1, -100]
+
+
+@pytest.mark.parametrize(
+    ("texts", "file", "labels", "words"),
+    [
+        (["x=4x3", "4x3"], None, "2", "some inputs have names and some have none"),
+        (["x=4x3", "x=4x3"], None, "2", "an input is given twice: x, x"),
+        ([], "dashed.npz", "2", "--inputs: no argument is called 'a-b'"),
+        ([], "two.npz", None, "--labels is missing"),
+        ([], "none.npz", "2", "--inputs none.npz cannot be read: No such file"),
+        (["nan.npy"], None, "2", "input 0 holds nan at [1]"),
+    ],
+)
+def test_no_batch(
+    texts: list[str], file: str | None, labels: str | None, words: str, folder: Path
+) -> None:
+    np.savez("dashed.npz", **{"a-b": np.ones(2)})
+    np.save("nan.npy", np.array([0, np.nan]))
+    with pytest.raises(Refused) as told:
+        read_batch(texts, None if file is None else Path(file), labels, 0, "float32")
+    assert words in str(told.value)
+
+
 def test_a_seed_says_all(folder: Path) -> None:
     one, two = read_inputs(["4x3", "4x3"], 1, "float64")
     assert not np.array_equal(one, two)
@@ -75,10 +136,13 @@ def test_files(folder: Path) -> None:
         ("4x3:int", "is no SHAPE"),
         ("4x3:float,2", "is no SHAPE"),
         ("٣x3", "is no SHAPE"),
-        ("x.pt", "is no SHAPE, as 32x1x28x28 or 16x20:int,1000, and no file *.npy or *.npz"),
+        ("x.pt", "is no SHAPE, as 32x1x28x28, 16x20:int,1000 or 8x12:bool, and no file"),
         ("4x0", "'4x0': 0 numbers, not 1 to"),
         ("99999x99999", "numbers, not 1 to 1000000000"),
         ("4x3:int,0", "a vocabulary of 0, not 1 to"),
+        ("4x3:int,5,5", "a vocabulary of 0, not 1 to"),
+        ("4x3:bool,2", "is no SHAPE"),
+        ("x=two.npz", "--input x=two.npz has 2 arrays; --inputs names each"),
         ("none.npy", "none.npy cannot be read: No such file"),
         ("folder.npy", "folder.npy cannot be read: Is a directory"),
         ("text.npy", "text.npy is no such file of arrays of numbers"),

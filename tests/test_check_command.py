@@ -28,6 +28,22 @@ INPUT = ["--input", "4x1x4x4"]
 GOOD = [*SIDES, *INPUT, "--labels", "5"]
 
 
+#: A network that is called by the names of its arguments.
+NAMED = """
+import torch
+from torch import nn
+
+
+class Named(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.out = nn.Linear(6, 6)
+
+    def forward(self, *, x, mask):
+        return self.out(x.masked_fill(mask, 0))
+"""
+
+
 class Report(SimpleNamespace):
     """What the stand-in for the judge finds: `verdict`."""
 
@@ -52,7 +68,10 @@ class Judge:
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
 
-    def __call__(self, reference: Any, port: Any, inputs: Any, labels: Any, options: Any) -> Report:
+    def __call__(
+        self, reference: Any, port: Any, inputs: Any, labels: Any, options: Any, *, same: bool
+    ) -> Report:
+        assert not same
         self.calls.append((inputs, labels, options))
         mine = cast({leaf.name: leaf.value for leaf in reference.leaves()}, options.dtype)
         _, right = reference.record(mine, inputs, options.train)
@@ -180,11 +199,17 @@ def test_options_reach_the_judge(command: Command, judge: Judge) -> None:
     assert done.returncode == 0, done.stderr
     ((inputs, labels, options),) = judge.calls
     assert inputs[0].dtype == np.float64
+    assert options.momentum == 0.0
     assert labels.tolist() == [0, 1, 4, 2]
     found = vars(options)
     expected = {"train": True, "steps": 7, "optimizer": "adam", "lr": 0.5, "dtype": "float64"}
     expected |= {"seed": 3, "mapping": Path("map.json"), "only": "conv*"}
     assert {name: found[name] for name in expected} == expected
+
+
+def test_momentum_has_its_usual_one(command: Command, judge: Judge) -> None:
+    assert command("check", *GOOD, "--optimizer", "momentum").returncode == 0
+    assert judge.calls[0][2].momentum == 0.9
 
 
 def test_labels_for_every_token(command: Command, judge: Judge) -> None:
@@ -194,6 +219,20 @@ def test_labels_for_every_token(command: Command, judge: Judge) -> None:
     assert done.returncode == 0, done.stderr
     ((inputs, labels, _),) = judge.calls
     assert (inputs[0].dtype.kind, labels.shape) == ("i", (4, 6))
+
+
+def test_inputs_by_name(command: Command, judge: Judge) -> None:
+    (command.folder / "named.py").write_text(NAMED)
+    side = "torch=named.py:Named"
+    words = ["--input", "mask=4x6:bool", "--input", "x=4x6", "--labels", "6"]
+    done = command("check", "--reference", side, "--port", side, *words)
+    assert done.returncode == 0, done.stderr
+    np.savez(command.folder / "batch.npz", x=np.ones((4, 6)), mask=np.eye(4, 6) > 0, labels=[1] * 4)
+    words = ["--inputs", "batch.npz"]
+    done = command("check", "--reference", side, "--port", side, *words)
+    assert done.returncode == 0, done.stderr
+    assert [inputs[0].dtype.kind for inputs, _, _ in judge.calls] == ["b", "f"]
+    assert judge.calls[1][1].tolist() == [1] * 4
 
 
 def test_no_labels(command: Command, judge: Judge) -> None:

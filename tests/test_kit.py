@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from backends.torch.module import Net
 from common.modules import remote
-from common.modules.kit import rounded_up
+from common.modules.kit import rounded_up, sha256
 from tests.conftest import Command
 from tests.hosted import NETWORKS, Hosted, imported_from
 
@@ -75,12 +76,66 @@ def test_as_good_as_the_reference(port: str, code: int, command: Command) -> Non
         assert first["bound"] == pytest.approx(right["bound"], rel=0.9)
 
 
+def test_a_loss_that_is_wrong(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is expected of the loss is written down, too, with how far rounding may lead."""
+    loss = Net.loss
+
+    def wrong(self: Any, function: Any, outputs: Any, labels: Any) -> Any:
+        value, slopes = loss(self, function, outputs, labels)
+        return value * 1.001, slopes
+
+    monkeypatch.setattr(Net, "loss", wrong)
+    answer = found(command, "--against", "kit", "--port", "torch=nets.py:Small", code=1)
+    assert answer["first"]["unit"] == "loss"
+
+
+def written(command: Command, kit: str, side: str, *words: str) -> None:
+    done = command("check", "--reference", side, *words, "--write", kit)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+TORCH_NORM = """
+from torch import nn
+
+
+def net():
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+"""
+
+FLAX_NORM = """
+from flax import nnx
+
+nets = nnx.Rngs(0)
+
+
+def net():
+    return nnx.Sequential(nnx.Linear(3, 4, rngs=nets), nnx.BatchNorm(4, momentum=0.9, rngs=nets))
+
+
+def other():
+    return nnx.Sequential(nnx.Linear(3, 4, rngs=nets), nnx.BatchNorm(4, momentum=0.8, rngs=nets))
+"""
+
+
+def test_a_port_of_another_framework(command: Command) -> None:
+    """What is otherwise by design is followed, though the reference cannot be asked for it."""
+    pytest.importorskip("flax")
+    (command.folder / "torch_norm.py").write_text(TORCH_NORM)
+    (command.folder / "flax_norm.py").write_text(FLAX_NORM)
+    asked = ["--input", "5x3", "--labels", "4", "--steps", "1", "--train"]
+    written(command, "norm", "torch=torch_norm.py:net", *asked)
+    right = found(command, "--against", "norm", "--port", "jax=flax_norm.py:net", code=0)
+    assert right["verdict"] == "declared"
+    wrong = found(command, "--against", "norm", "--port", "jax=flax_norm.py:other", code=1)
+    assert (wrong["first"]["layer"], wrong["first"]["tensor"]) == ("1", "layers.1.mean")
+
+
 def test_what_it_is_made_of(command: Command) -> None:
     """JSON and safetensors, each array once, which anybody can read."""
     folder = command.folder / "kit"
     assert sorted(path.name for path in folder.iterdir()) == ["arrays-0.safetensors", "kit.json"]
     read = json.loads((folder / "kit.json").read_text())
-    assert (read["schema_version"], read["framework"], read["doubles"]) == (1, "torch", True)
+    assert (read["schema_version"], read["framework"], read["doubles"]) == (2, "torch", True)
     assert read["side"]["side"] == "torch=nets.py:Small"
     arrays = load_file(folder / "arrays-0.safetensors")
     bodies = {(one.dtype.str, one.shape, one.tobytes()) for one in arrays.values()}
@@ -106,6 +161,122 @@ def test_zeros_stay_zeros_and_nothing_gets_smaller() -> None:
     assert up[0] == 0
     assert (up[1:] > given[1:]).all()
     assert (up[2:] < given[2:] * (1 + 1e-6)).all()
+
+
+# ---- a kit against a kit -------------------------------------------------------------------------
+
+#: Versions of a network whose first layer returns what lies between two numbers of float32, and a
+#: little more: float64's last places decide how it is rounded.
+VERSIONS = """
+import torch
+from torch import nn
+
+
+class Table(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(2.0 ** torch.arange(12.0).reshape(4, 3))
+
+    def forward(self, tokens):
+        return self.weight[tokens] * between
+
+
+class Old(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.out = Table(), nn.Linear(3, 5)
+
+    def forward(self, *, tokens):
+        return self.out(self.table(tokens))
+
+
+between = 1 + 2.0**-24
+"""
+
+
+def against(command: Command, new: str, code: int) -> dict[str, Any]:
+    before = Hosted.started
+    answer = found(command, "--against", "kit", "--kit", new, code=code)
+    assert Hosted.started == before, "nothing is run"
+    return answer
+
+
+def test_a_kit_against_itself(kit: Path, command: Command) -> None:
+    """All that was written is held, in float64, too, and is the same."""
+    same = against(command, "copy", code=0)
+    assert same["verdict"] == "rounding"
+    assert {layer["judged"] for layer in same["layers"]} == {"float64 and rounding"}
+    assert {layer["from_own"] for layer in same["layers"]} == {0.0}
+    by_kit = found(command, "--against", "kit", "--port", OF_REFERENCE[1], code=0)
+    assert [one["name"] for one in same["layers"]] == [one["name"] for one in by_kit["layers"]]
+    assert same["environment"]["port"]["side"] == OF_REFERENCE[1]
+
+
+@pytest.mark.parametrize(("version", "layer"), [("Eps", "norm"), ("Wrong", "")])
+def test_what_a_version_changed(version: str, layer: str, command: Command) -> None:
+    written(command, version, f"torch=nets.py:{version}", *WRITE[3:-2])
+    answer = against(command, version, code=1)
+    assert answer["first"]["layer"] == layer
+    assert answer["first"]["likely_cause"] is None, "nobody can be asked"
+
+
+def test_versions_whose_last_places_differ(command: Command) -> None:
+    """The layer behind was asked something else, as good as the same: rounding alone is judged."""
+    kinds = []
+    for number, between in enumerate(["1 + 2.0**-24", "1 + 2.0**-24 + 2.0**-50"]):
+        name = f"version{number}"
+        text = VERSIONS.replace("between = 1 + 2.0**-24", f"between = {between}")
+        (command.folder / f"{name}.py").write_text(text)
+        written(
+            command, name, f"torch={name}.py:Old", "--input", "tokens=6x2:int,4", "--labels", "5"
+        )
+    answer = found(command, "--against", "version0", "--kit", "version1", code=0)
+    kinds = {(one["name"], one["unit"], one["stage"]): one["judged"] for one in answer["layers"]}
+    assert kinds["table", "layer", "forward"] == "float64 and rounding"
+    assert kinds["out", "layer", "forward"] == "rounding"
+    said = command("check", "--against", "version0", "--kit", "version1").stdout
+    assert "asked the same but for last places" in said
+    assert "the reference's own float32 numbers: " in said
+    assert "port: torch=version1.py:Old, eager, torch " in said
+
+
+def unlike(kit: Path, name: str, value: Any) -> None:
+    """Change something in kit.json that is known by its bytes."""
+    arrays = load_file(kit / "arrays-0.safetensors")
+    document = json.loads((kit / "kit.json").read_text())
+    array = np.array(value)
+    arrays[sha256(array)] = array
+    save_file(arrays, kit / "arrays-0.safetensors")
+    if name == "leaf":
+        document["leaves"][0]["value"] = {"__array__": sha256(array)}
+    else:
+        document[name] = [{"__array__": sha256(array)}] if name == "inputs" else {
+            "__array__": sha256(array)
+        }  # fmt: skip
+    (kit / "kit.json").write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda kit: unlike(kit, "inputs", np.ones((6, 1, 4, 4), "f")), ": other inputs; write bo"),
+        (lambda kit: unlike(kit, "labels", np.zeros(6, "int64")), ": other labels; write both wi"),
+        (
+            lambda kit: unlike(kit, "leaf", np.ones((3, 1, 3, 3), "f")),
+            ": other weights, first conv",
+        ),
+        (lambda kit: unlike(kit, "leaf", np.ones(3, "f")), "its leaf conv.weight is (3,), not (3,"),
+        (lambda kit: change(kit, settings={}), ": --train None, not True"),
+        (lambda kit: change(kit, names=["x"]), ": other inputs; write both"),
+    ],
+)
+def test_kits_of_other_checks(
+    spoil: Callable[[Path], Any], words: str, kit: Path, command: Command
+) -> None:
+    spoil(kit)
+    line = refused(command, "--against", "kit", "--kit", "copy")
+    assert line.startswith("compare.py: copy is not comparable with kit")
+    assert words in line
 
 
 # ---- refused -------------------------------------------------------------------------------------
@@ -150,7 +321,8 @@ def flip(kit: Path) -> None:
         (lambda kit: (kit / "kit.json").unlink(), "is no kit: kit.json: No such file"),
         (lambda kit: (kit / "kit.json").write_text("{"), "is no kit: "),
         (lambda kit: (kit / "kit.json").write_text("{}"), "is no kit: "),
-        (lambda kit: change(kit, schema_version=2), "has schema_version 2; this program reads 1"),
+        (lambda kit: change(kit, schema_version=1), "has schema_version 1; this program reads 2"),
+        (lambda kit: change(kit, side={}), "is no kit: Object missing required field `side`"),
         (lambda kit: change(kit, leaves=[1]), "is damaged: its answer to leaves, part 1,"),
         (lambda kit: change(kit, labels="x"), "is damaged: its answer to labels is 'x'"),
         (lambda kit: change(kit, answers={}), "has no answer for the whole from these values"),
@@ -184,6 +356,9 @@ AGAINST = ["--against", "kit", "--port", "torch=nets.py:Small"]
         (WRITE[1:], "--write kit is not an empty folder"),
         ([*WRITE[1:-1], "nets.py"], "--write nets.py is not an empty folder"),
         ([*WRITE[1:-1], "nets.py/kit"], "--write nets.py/kit cannot be written: "),
+        (["--kit", "kit", *OF_REFERENCE], "--kit is the port of --against KIT"),
+        (["--kit", "kit", *WRITE[1:-2], *AGAINST[2:]], "--kit is the port of --against KIT"),
+        ([*AGAINST, "--kit", "kit"], "--kit is the port of --against KIT"),
         (["--write", "new", "--reference", "torch=nets.py:Small"], "--input is missing"),
     ],
 )

@@ -10,11 +10,11 @@ import msgspec
 
 from common.ask.check_settings import CheckSettings
 from common.ask.request import interpreters
-from common.contract.net import Tensors
 from common.contract.registry import Backend, find
 from common.errors import Refused
-from common.modules.batch import Labels, read_inputs, read_labels
+from common.modules.batch import Batch, Labels, read_batch
 from common.modules.kit import KitNet
+from common.modules.kits import refuse_unlike
 from common.modules.sides import Side, parse_side
 from common.results.place import refuse_folder
 
@@ -31,18 +31,16 @@ class CheckRequest:
         sides: "reference" and "port", as far as they are run -> the network each names.
         available: every backend.
         pythons: framework -> another interpreter.
-        inputs: in the run's dtype.
-        labels: as asked for.
-        kit: in the reference's place.
+        batch: inputs, in the run's dtype, and labels.
+        kits: "reference" and "port", as far as a kit is in their place.
     """
 
     settings: CheckSettings
     sides: dict[str, Side]
     available: dict[str, Backend]
     pythons: dict[str, str]
-    inputs: Tensors
-    labels: Labels
-    kit: KitNet | None = None
+    batch: Batch
+    kits: dict[str, KitNet]
 
 
 def read_check(settings: CheckSettings) -> CheckRequest:
@@ -56,9 +54,12 @@ def read_check(settings: CheckSettings) -> CheckRequest:
         name: parse_side(getattr(settings, name), available, settings.mode)
         for name in named(settings)
     }
-    kit = None if settings.against is None else KitNet(settings.against)
-    if kit is not None:
-        settings = as_written(settings, kit)
+    places = {"reference": settings.against, "port": settings.kit}
+    kits = {name: KitNet(folder) for name, folder in places.items() if folder is not None}
+    if settings.against is not None:
+        settings = as_written(settings, settings.against, kits["reference"])
+    if settings.kit is not None:
+        refuse_unlike(kits["reference"], kits["port"])
     if settings.map is not None:
         refuse_mapping(settings.map)
     if settings.out is not None:
@@ -66,12 +67,14 @@ def read_check(settings: CheckSettings) -> CheckRequest:
     if settings.write is not None:
         refuse_kit(settings.write)
     pythons = interpreters(settings.python, available)
-    if kit is not None:
+    if kits:
+        kit = kits["reference"]
         labels = Labels("none" if kit.labels is None else "of the kit", array=kit.labels)
-        return CheckRequest(settings, sides, available, pythons, kit.inputs, labels, kit)
-    inputs = read_inputs(settings.input, settings.seed, settings.dtype)
-    labels = read_labels(str(settings.labels))
-    return CheckRequest(settings, sides, available, pythons, inputs, labels)
+        batch = Batch(kit.inputs, kit.document.names, labels)
+    else:
+        asked = settings.input, settings.inputs, settings.labels
+        batch = read_batch(*asked, settings.seed, settings.dtype)
+    return CheckRequest(settings, sides, available, pythons, batch, kits)
 
 
 def named(settings: CheckSettings) -> list[str]:
@@ -80,23 +83,29 @@ def named(settings: CheckSettings) -> list[str]:
     Raises:
         Refused: something is missing, or does not go together.
     """
-    needed = ["reference", "port", "input", "labels"]
-    if settings.write is not None:
-        needed.remove("port")
+    inputs = settings.input or settings.inputs
+    of_port = settings.port or settings.map or settings.kit
+    sides = ["reference", "port"]
+    if settings.write is not None or settings.kit is not None:
+        sides.remove("port")
     if settings.against is not None:
-        needed = ["port"]
-    for name in needed:
+        sides.remove("reference")
+    for name in sides:
         if not getattr(settings, name):
             raise Refused(f"--{name} is missing; see compare.py check --help")
-    if settings.write is not None and (settings.port or settings.map or settings.against):
+    if settings.against is None and not inputs:
+        raise Refused("--input is missing; see compare.py check --help")
+    if settings.write is not None and (of_port or settings.against):
         raise Refused("--write is of a reference alone; --port, --map and --against come later")
-    if settings.against is not None and (settings.reference or settings.input or settings.labels):
+    if settings.kit is not None and (settings.against is None or settings.port or settings.map):
+        raise Refused("--kit is the port of --against KIT; give it with that, and without --port")
+    if settings.against is not None and (settings.reference or inputs or settings.labels):
         raise Refused("--against has a reference, its inputs and its labels; give a --port alone")
-    return [name for name in needed if name in ("reference", "port")]
+    return sides
 
 
-def as_written(settings: CheckSettings, kit: KitNet) -> CheckSettings:
-    """What is asked, with what the kit says of the check.
+def as_written(settings: CheckSettings, folder: Path, kit: KitNet) -> CheckSettings:
+    """What is asked, with what the kit in a folder says of the check.
 
     Raises:
         Refused: something else was asked for.
@@ -105,7 +114,7 @@ def as_written(settings: CheckSettings, kit: KitNet) -> CheckSettings:
     for name, value in found.items():
         given = getattr(settings, name)
         if given not in (getattr(CheckSettings, name), value):
-            raise Refused(f"--{name} {given}: {settings.against} was written with {value}")
+            raise Refused(f"--{name} {given}: {folder} was written with {value}")
     return replace(settings, **found)
 
 

@@ -22,7 +22,8 @@ class CheckSettings:
 
     Attributes:
         reference, port: SIDEs, `FRAMEWORK[:MODE]=HOME:NAME`.
-        input: a SHAPE or a file for each input.
+        input: a SHAPE or a file for each input, behind NAME= if it is called by that.
+        inputs: file of inputs by their names, and of the labels.
         labels: CLASSES, the SHAPE of targets, a file, or "none".
         train: in training mode.
         steps, optimizer, lr: of the training run after the layers.
@@ -36,6 +37,7 @@ class CheckSettings:
         only: pattern of the layers' names.
         write: folder for a kit of the reference, with which no port is checked.
         against: folder of a kit, in the reference's place.
+        kit: folder of another one, in the port's.
 
     Raises:
         Refused: a value that its option does not take.
@@ -44,6 +46,7 @@ class CheckSettings:
     reference: str | None = None
     port: str | None = None
     input: tuple[str, ...] = ()
+    inputs: Path | None = None
     labels: str | None = None
     train: bool = False
     steps: int = 3
@@ -60,13 +63,14 @@ class CheckSettings:
     only: str = "*"
     write: Path | None = None
     against: Path | None = None
+    kit: Path | None = None
 
     def __post_init__(self) -> None:
         readers: dict[str, Callable[[Any], Any]] = {
             **dict.fromkeys(("reference", "port", "labels", "only"), str),
             "input": several,
             "steps": STEPS.read,
-            **dict.fromkeys(("map", "write", "against"), Path),
+            **dict.fromkeys(("inputs", "map", "write", "against", "kit"), Path),
         }
         for one in fields(self):
             value = getattr(self, one.name)

@@ -15,10 +15,12 @@ import msgspec
 from common.ask.check_request import OF_KIT, CheckRequest
 from common.contract.arrays import Array, cast
 from common.contract.net import Net
+from common.contract.optimizers import OPTIMIZERS
 from common.errors import EntrantError, Unavailable
 from common.measure.machine import available_cores
 from common.modules.check import Options, examine
-from common.modules.kit import Writing
+from common.modules.kit import Origin, Writing
+from common.modules.kits import Played
 from common.modules.remote import RemoteNet
 from common.modules.sides import Side
 from common.results.environment import environment
@@ -97,20 +99,19 @@ def _checked(request: CheckRequest, folder: Path, out: Path | None) -> Checked:
         logs = "with --out DIR its log is kept" if out is None else f"its log is in {out}"
         reason = f"{error}; {logs}"
         document |= {"verdict": "not checked", "agrees": False, "first": None, "layers": []}
-        document |= {"mapping": [], "status": error.status, "reason": str(error)}
+        document |= {"mapping": [], "probes": {}, "status": error.status, "reason": str(error)}
     finally:
         for net in nets.values():
             net.close()
-    told = {name: _told(net, request.sides[name]) for name, net in nets.items()}
-    if request.kit is not None:
-        told["reference"] = request.kit.document.side
-    document["environment"] = {**msgspec.to_builtins(environment()), **told}
+    told = {name: kit.document.side for name, kit in request.kits.items()}
+    told |= {name: _told(net, request.sides[name]) for name, net in nets.items()}
+    document["environment"] = msgspec.to_builtins(environment()) | msgspec.to_builtins(told)
     return Checked(document, report, reason, out, size)
 
 
-def _told(net: RemoteNet, side: Side) -> dict[str, Any]:
+def _told(net: RemoteNet, side: Side) -> Origin:
     """What is to be known of a side."""
-    return {"side": side.text, "mode": side.mode, "versions": net.versions}
+    return Origin(side.text, side.mode, net.versions)
 
 
 def _started(name: str, request: CheckRequest, folder: Path) -> RemoteNet:
@@ -129,6 +130,7 @@ def _started(name: str, request: CheckRequest, folder: Path) -> RemoteNet:
         f"the {name}",
         side,
         settings.seed,
+        request.batch.names,
         log=folder / f"worker-{name}.log",
         environment=backend.info.variables(threads, "cpu"),
         threads=threads,
@@ -144,6 +146,8 @@ def load(nets: Iterable[RemoteNet]) -> None:
         EntrantError, Refused: of the first that fails; nobody is waited for then.
     """
     nets = list(nets)
+    if not nets:
+        return
     with ThreadPoolExecutor(len(nets)) as pool:
         loading = [pool.submit(net.load) for net in nets]
         try:
@@ -164,9 +168,12 @@ def _judged(nets: Mapping[str, RemoteNet], request: CheckRequest) -> tuple[Any, 
     try:
         if request.settings.write is not None:
             return _written(nets["reference"], request, request.settings.write)
-        reference: Net = request.kit or nets["reference"]
+        kits, inputs = request.kits, request.batch.inputs
+        reference: Net = kits.get("reference") or nets["reference"]
+        port: Net = Played(kits["port"]) if "port" in kits else nets["port"]
         labels = _labels(reference, request)
-        return examine(reference, nets["port"], request.inputs, labels, _options(request)), None
+        same = "port" in kits
+        return examine(reference, port, inputs, labels, _options(request), same=same), None
     finally:
         for net in nets.values():
             if net.lost is not None:
@@ -178,22 +185,23 @@ def _written(net: RemoteNet, request: CheckRequest, folder: Path) -> tuple[Any, 
     settings, size = request.settings, None
     with Writing(net, folder) as kit:
         labels = _labels(kit, request)
-        report = examine(kit, net, request.inputs, labels, _options(request))
+        inputs = request.batch.inputs
+        report = examine(kit, net, inputs, labels, _options(request))
         if report.verdict != "differs":
             of_kit = {name: getattr(settings, name) for name in OF_KIT}
             side = _told(net, request.sides["reference"])
-            size = kit.finish(side, of_kit, request.inputs, labels)
+            size = kit.finish(side, of_kit, request.batch, labels)
     return report, size
 
 
 def _labels(reference: Net, request: CheckRequest) -> Array | None:
     """The labels, once it is known what the reference returns."""
-    settings = request.settings
-    if request.labels.text == "none":
+    settings, batch = request.settings, request.batch
+    if batch.labels.text == "none":
         return None
     values = cast({leaf.name: leaf.value for leaf in reference.leaves()}, settings.dtype)
-    _, outputs = reference.record(values, request.inputs, settings.train)
-    return request.labels.of(outputs, settings.seed, settings.dtype)
+    _, outputs = reference.record(values, batch.inputs, settings.train)
+    return batch.labels.of(outputs, settings.seed, settings.dtype)
 
 
 def _options(request: CheckRequest) -> Options:
@@ -203,6 +211,7 @@ def _options(request: CheckRequest) -> Options:
         train=settings.train,
         steps=settings.steps,
         optimizer=settings.optimizer,
+        momentum=OPTIMIZERS[settings.optimizer].momentum,
         lr=settings.lr,
         dtype=settings.dtype,
         seed=settings.seed,

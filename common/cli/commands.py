@@ -286,6 +286,9 @@ def check(asked: argparse.Namespace) -> int:
             )
         elif checked.report is not None:
             console.print(plain(str(checked.report)), soft_wrap=True)
+            for name in ("reference", "port") if asked.against else ():
+                words = side_words(checked.document["environment"][name])
+                console.print(plain(f"{name}: {words}"), soft_wrap=True)
         if checked.folder is not None:
             console.print(plain(f"results in {checked.folder}"), soft_wrap=True)
 
@@ -293,6 +296,12 @@ def check(asked: argparse.Namespace) -> int:
     if checked.reason is not None:
         say(f"compare.py: {checked.reason}")
     return checked.exit_code(strict=asked.strict)
+
+
+def side_words(side: Mapping[str, Any]) -> str:
+    """Which network a side is, and what it ran with."""
+    versions = (" ".join(one) for one in side["versions"].items())
+    return ", ".join((side["side"], side["mode"], *versions))
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

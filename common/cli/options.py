@@ -226,11 +226,17 @@ def add_check(check: argparse.ArgumentParser) -> None:
         "--input",
         action="append",
         default=[],
-        metavar="SHAPE",
-        help="32x1x28x28, 16x20:int,1000 for tokens, FILE.npy or FILE.npz; one for each input",
+        metavar="[NAME=]SHAPE",
+        help="32x1x28x28, 16x20:int,1000 for tokens, 8x12:bool, FILE.npy or FILE.npz; one for "
+        "each input; the NAME of the argument, if it is called by that",
     )
     what.add_argument(
-        "--labels", metavar="CLASSES", help="10; or the SHAPE of targets, FILE.npy, or none"
+        "--inputs", type=Path, metavar="FILE", help="FILE.npz: arrays by NAME, and labels"
+    )
+    what.add_argument(
+        "--labels",
+        metavar="CLASSES",
+        help="10; or the SHAPE of targets, FILE.npy, or none; default: labels in --inputs",
     )
     add(what, "mode", "of a side that does not say", default="eager", choices=MODULE_MODES)
     what.add_argument("--train", action="store_true", help="training mode: buffers, too")
@@ -241,6 +247,9 @@ def add_check(check: argparse.ArgumentParser) -> None:
     kit = check.add_argument_group("where the frameworks cannot be together")
     kit.add_argument("--write", type=Path, metavar="KIT", help="a folder, of the reference alone")
     kit.add_argument("--against", type=Path, metavar="KIT", help="in the reference's place")
+    kit.add_argument(
+        "--kit", type=Path, metavar="KIT", help="in the port's: what a new version changed"
+    )
     run = check.add_argument_group("the training run after the layers")
     run.add_argument("--steps", type=number(STEPS), default=3, metavar="N", help="0: none")
     add(run, "optimizer", "sgd unless said")

@@ -11,14 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from common.contract.arrays import Array, cast_one
+from common.contract.arrays import Array, Arrays, cast_one
+from common.contract.labels import IGNORED
 from common.contract.net import Tensors
 from common.errors import Refused
+from common.modules.door import refuse_inputs
 
 #: Numbers in one array: 4 GB of float32.
 LARGEST = 10**9
 
-_SHAPE = re.compile(r"([0-9]+(?:x[0-9]+)*)(?::int,([0-9]+))?")
+_SHAPE = re.compile(r"([0-9]+(?:x[0-9]+)*)(?::(?:int,(?:([0-9]+),)?([0-9]+)|(bool)))?")
+
+#: What the array of a file is called that is no input.
+_LABELS = "labels"
 
 #: The stream of a seed that labels are drawn from; inputs have those from 1 on.
 _OF_LABELS = 0
@@ -26,43 +31,112 @@ _OF_LABELS = 0
 
 @dataclass(frozen=True)
 class Drawn:
-    """An array to be drawn: normal numbers, or whole ones from 0 on.
+    """An array to be drawn: normal numbers, whole ones, or truths.
 
     Attributes:
         shape: its sides.
         below: what whole numbers stay below; None: normal numbers.
+        least: what whole numbers begin at.
+        truths: whether it holds true and false.
     """
 
     shape: tuple[int, ...]
     below: int | None = None
+    least: int = 0
+    truths: bool = False
 
     def draw(self, seed: int, stream: int, dtype: str) -> Array:
         """Draw it; whole numbers are int64."""
         generator = np.random.default_rng([seed, stream])
+        if self.truths:
+            return generator.integers(0, 2, self.shape).astype(bool)
         if self.below is None:
             return generator.normal(size=self.shape).astype(dtype)
-        return generator.integers(0, self.below, self.shape)
+        return generator.integers(self.least, self.below, self.shape)
 
 
-def read_inputs(texts: Sequence[str], seed: int, dtype: str) -> Tensors:
-    """The inputs of a network: of each SHAPE drawn, of each file what is in it.
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What both networks are given.
+
+    Attributes:
+        inputs: as the reference takes them.
+        names: of the arguments that they are; None: they come in order.
+        labels: as asked for.
+    """
+
+    inputs: Tensors
+    names: tuple[str, ...] | None
+    labels: Labels
+
+
+def read_batch(
+    texts: Sequence[str], file: Path | None, labels: str | None, seed: int, dtype: str
+) -> Batch:
+    """Inputs and labels: of each SHAPE drawn, of each file what is in it.
 
     Args:
-        texts: `32x1x28x28`, `16x20:int,1000` for tokens below 1000, FILE.npy, or FILE.npz with
-            several arrays in order.
+        texts: `32x1x28x28`, `16x20:int,1000` for tokens below 1000, `16x20:int,1,1000` for such
+            from 1 on, `8x12:bool`, FILE.npy, or FILE.npz with several arrays in order; each
+            behind `NAME=`, or none.
+        file: FILE.npz with arrays by the names of the arguments, and `labels`, unless they are
+            given.
+        labels: CLASSES, the SHAPE of targets, FILE.npy or "none".
         seed: of what is drawn.
         dtype: of the floats.
 
     Raises:
-        Refused: it is neither.
+        Refused: it is none of these; labels are missing.
     """
-    found: list[Array] = []
+    found = _inputs(texts, seed, dtype)
+    by_name = {} if file is None else _file("--inputs", str(file))
+    if labels:
+        read = read_labels(labels)
+    elif _LABELS in by_name:
+        array = _no_truths(f"--inputs {file}", by_name.pop(_LABELS))
+        read = Labels(f"of {file}", array=array)
+    else:
+        raise Refused("--labels is missing; see compare.py check --help")
+    found += by_name.items()
+    if not found:
+        raise Refused(f"--inputs {file} holds labels and no input")
+    names = _names([name for name, _ in found])
+    arrays = [one / np.float32(255) if one.dtype == np.uint8 else one for _, one in found]
+    refuse_inputs(names or (f"input {i}" for i in range(len(arrays))), tuple(arrays))
+    return Batch(tuple(cast_one(one, dtype) for one in arrays), names, read)
+
+
+def _inputs(texts: Sequence[str], seed: int, dtype: str) -> list[tuple[str, Array]]:
+    """What each `--input` names, behind its argument's name, which may be ""."""
+    found: list[tuple[str, Array]] = []
     for text in texts:
-        if _is_file(text):
-            found += (cast_one(one, dtype) for one in _file("--input", text))
+        name, equals, what = text.partition("=")
+        name, what = (name, what) if equals and name.isidentifier() else ("", text)
+        if _is_file(what):
+            arrays = [*_file("--input", what).values()]
         else:
-            found.append(_shape("--input", text).draw(seed, len(found) + 1, dtype))
-    return tuple(found)
+            arrays = [_shape("--input", what).draw(seed, len(found) + 1, dtype)]
+        if name and len(arrays) > 1:
+            raise Refused(f"--input {text} has {len(arrays)} arrays; --inputs names each")
+        found += ((name, one) for one in arrays)
+    return found
+
+
+def _names(names: Sequence[str]) -> tuple[str, ...] | None:
+    """The names of inputs, if they have some."""
+    if not any(names):
+        return None
+    for name in names:
+        if not name:
+            raise Refused("some inputs have names and some have none; give all as --input NAME=...")
+        if not name.isidentifier():
+            raise Refused(
+                f"--inputs: no argument is called {name!r}; save arrays by the names of the "
+                "arguments, or give --input FILE.npz, where they come in order"
+            )
+    if len(set(names)) < len(names):
+        raise Refused(f"an input is given twice: {', '.join(names)}")
+    return tuple(names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,10 +183,10 @@ class Labels:
             return found.astype(dtype)
         if found.shape != output.shape[:-1]:
             raise self._refusal(f"classes {found.shape} for outputs {output.shape}")
-        if found.size and not 0 <= int(found.min()) <= int(found.max()) < output.shape[-1]:
+        kept = found[found != IGNORED]
+        if kept.size and not 0 <= int(kept.min()) <= int(kept.max()) < output.shape[-1]:
             raise self._refusal(
-                f"classes {found.min()} to {found.max()} for outputs {output.shape}, the classes "
-                "last"
+                f"classes {kept.min()} to {kept.max()} for outputs {output.shape}, the classes last"
             )
         return found
 
@@ -132,15 +206,21 @@ def read_labels(text: str) -> Labels:
         found = _file("--labels", text)
         if len(found) != 1:
             raise Refused(f"--labels {text} has {len(found)} arrays; one is needed")
-        if found[0].dtype.kind == "b":
-            raise Refused(f"--labels {text} holds {found[0].dtype}; give classes or targets")
-        return Labels(text, array=found[0])
+        (array,) = found.values()
+        return Labels(text, array=_no_truths(f"--labels {text}", array))
     drawn = _shape("--labels", text)
-    if drawn.below is not None:
+    if drawn.below is not None or drawn.truths:
         raise Refused(f"--labels {text}: give CLASSES, as 10, or the SHAPE of targets, as 32x3")
     if len(drawn.shape) == 1:
         return Labels(text, classes=drawn.shape[0])
     return Labels(text, drawn=drawn)
+
+
+def _no_truths(where: str, array: Array) -> Array:
+    """Refuse true and false as labels."""
+    if array.dtype.kind == "b":
+        raise Refused(f"{where} holds {array.dtype}; give classes or targets")
+    return array
 
 
 def _shape(option: str, text: str) -> Drawn:
@@ -148,34 +228,39 @@ def _shape(option: str, text: str) -> Drawn:
     found = _SHAPE.fullmatch(text)
     if found is None:
         raise Refused(
-            f"{option} {text[:80]!r} is no SHAPE, as 32x1x28x28 or 16x20:int,1000, and no file "
-            "*.npy or *.npz"
+            f"{option} {text[:80]!r} is no SHAPE, as 32x1x28x28, 16x20:int,1000 or 8x12:bool, and "
+            "no file *.npy or *.npz"
         )
     shape = tuple(map(int, found[1].split("x")))
-    below = None if found[2] is None else int(found[2])
+    least, below = int(found[2] or 0), None if found[3] is None else int(found[3])
     if not 0 < prod(shape) <= LARGEST:
         raise Refused(f"{option} {text[:80]!r}: {prod(shape)} numbers, not 1 to {LARGEST}")
-    if below is not None and not 0 < below <= LARGEST:
-        raise Refused(f"{option} {text[:80]!r}: a vocabulary of {below}, not 1 to {LARGEST}")
-    return Drawn(shape, below)
+    if below is not None and not 0 <= least < below <= LARGEST:
+        raise Refused(
+            f"{option} {text[:80]!r}: a vocabulary of {below - least}, not 1 to {LARGEST}"
+        )
+    return Drawn(shape, below, least, truths=found[4] is not None)
 
 
 def _is_file(text: str) -> bool:
     return text.endswith((".npy", ".npz"))
 
 
-def _file(option: str, text: str) -> list[Array]:
-    """The arrays in a file of NumPy's, without unpickling anything."""
+def _file(option: str, text: str) -> Arrays:
+    """The arrays in a file of NumPy's, without unpickling anything; "" is the only one's name."""
     path = Path(text)
     try:
         with path.open("rb") as file:
             read: Any = np.load(file, allow_pickle=False)
-            arrays = [read[name] for name in read.files] if hasattr(read, "files") else [read]
+            arrays = dict(read) if hasattr(read, "files") else {"": read}
     except OSError as cause:
         raise Refused(f"{option} {text} cannot be read: {cause.strerror or cause}") from cause
     except Exception as cause:  # whatever a damaged file makes NumPy and zipfile raise
         raise Refused(f"{option} {text} is no such file of arrays of numbers: {cause}") from cause
-    for array in arrays:
+    for array in arrays.values():
         if array.dtype.kind not in "fiub" or not array.size:
             raise Refused(f"{option} {text} holds {array.dtype} {array.shape}, no numbers")
-    return [array.astype(array.dtype.newbyteorder("="), copy=False) for array in arrays]
+    return {
+        name: array.astype(array.dtype.newbyteorder("="), copy=False)
+        for name, array in arrays.items()
+    }

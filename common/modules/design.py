@@ -7,12 +7,12 @@ followed here, so that such a buffer is held to rounding all the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from common.contract.arrays import Array, cast
+from common.contract.arrays import Array, Arrays, cast
 from common.contract.info import DeclaredLayer
 from common.contract.net import Answer, Asked, Asking, Leaf
 from common.contract.registry import find
@@ -40,10 +40,14 @@ class Design:
     def run(self, asked: Asked) -> Answer:
         """Run a part, and move the buffer by the port's statistics."""
         answer = self.net.run(asked)
-        new = answer.buffers[self.name]
-        moved = new - (self.kept * asked.values[self.name]).astype(new.dtype)
-        other = (new + (self.factor - 1) * moved).astype(new.dtype)
+        other = self.of(answer.buffers[self.name], asked.values[self.name])
         return replace(answer, buffers={**answer.buffers, self.name: other})
+
+    def of(self, new: Array, old: Array) -> Array:
+        """The buffer as the port leaves it, of what the reference makes of what it was."""
+        moved = new - (self.kept * old).astype(new.dtype)
+        other: Array = (new + (self.factor - 1) * moved).astype(new.dtype)
+        return other
 
 
 def design_of(matched: Matched, reference: str, port: str) -> Design | None:
@@ -61,14 +65,8 @@ def design_of(matched: Matched, reference: str, port: str) -> Design | None:
         return None
     call = side.calls[key]
     values = cast(dict(side.values), "float64")
-    inputs = rounded(call.inputs, "float64")
-
-    def after(old: float) -> Array:
-        other = {**values, reference: np.full_like(values[reference], old)}
-        asked = Asked(other, inputs, key, train=matched.train)
-        return side.net.run(asked).buffers[reference]
-
-    count = inputs[0].size / mine.value.size
+    asked = Asked(values, rounded(call.inputs, "float64"), key, train=matched.train)
+    count = call.inputs[0].size / mine.value.size
     factor = (count - 1) / count
     rule = rules[1] or rules[0]
     assert rule is not None
@@ -76,10 +74,30 @@ def design_of(matched: Matched, reference: str, port: str) -> Design | None:
     return Design(
         side.net,
         reference,
-        after(1) - after(0),
+        shares_kept(side.net, asked, [reference])[reference],
         factor if rules[1] else 1 / factor,
-        f"{port}: {rule.reason}, by design of {whose} framework ({rule.version})",
+        f"{port}: {rule.reason}, by design of {whose} framework (measured in {rule.version})",
     )
+
+
+def shares_kept(net: Asking, asked: Asked, buffers: Iterable[str]) -> Arrays:
+    """The share of what it was that each of some buffers keeps.
+
+    Args:
+        net: the reference; a kit has it written down.
+        asked: of a layer, in float64 and forwards.
+        buffers: of the layer, floats.
+    """
+    written: Callable[[Iterable[str]], Arrays] | None = getattr(net, "shares_kept", None)
+    if written is not None:
+        return written(buffers)
+
+    def after(old: float) -> Arrays:
+        others = {name: np.full_like(asked.values[name], old) for name in buffers}
+        return dict(net.run(replace(asked, values={**asked.values, **others})).buffers)
+
+    ones, zeros = after(1), after(0)
+    return {name: ones[name] - zeros[name] for name in buffers}
 
 
 def declared(framework: str, leaf: Leaf) -> DeclaredLayer | None:

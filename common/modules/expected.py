@@ -17,15 +17,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from common.agreement.expected import ERROR_FACTOR, ULPS
 from common.agreement.neighbours import NUDGE_ULPS
 from common.agreement.probes import magnitude
-from common.contract.arrays import Array, ulp
-from common.contract.net import Answer, Asked, Asking, Some
+from common.contract.arrays import Array, Arrays, ulp
+from common.contract.net import Answer, Asked, Asking, Key, Some
 from common.errors import Refused
+
+if TYPE_CHECKING:
+    from common.modules.design import Design
 
 #: What a tensor of an answer is: "output" and which, "slope" and of which leaf, and so on.
 Name = tuple[object, ...]
@@ -38,6 +42,10 @@ EDGE = 1e-4
 
 #: Runs with random rounding, and how far beyond the furthest of them another may lie.
 NOISE_DRAWS, NOISE_FACTOR = 3, 2.0
+
+
+class UnaskedError(Refused):
+    """A kit's network was not asked that when it was written."""
 
 
 def tensors_of(answer: Answer) -> dict[Name, Array]:
@@ -54,6 +62,31 @@ def tensors_of(answer: Answer) -> dict[Name, Array]:
         found["input slope", i] = slope
     found |= {("slope", name): one for name, one in answer.slopes.items()}
     return {name: one for name, one in found.items() if one is not None}
+
+
+def answer_of(found: Mapping[Name, Array]) -> Answer:
+    """The answer that has these tensors: `tensors_of` the other way round."""
+
+    def some(*kind: object) -> tuple[Any, ...]:
+        by_number: dict[Any, Array]
+        by_number = {name[-1]: one for name, one in found.items() if name[:-1] == kind}
+        return tuple(map(by_number.get, range(1 + max(by_number, default=-1))))
+
+    def by_key(kind: str) -> dict[Key, tuple[Any, ...]]:
+        keys: dict[Any, None] = dict.fromkeys(name[1] for name in found if name[0] == kind)
+        return {key: some(kind, key) for key in keys}
+
+    def by_name(kind: str) -> Arrays:
+        return {str(name[1]): one for name, one in found.items() if name[0] == kind}
+
+    return Answer(
+        outputs=some("output"),
+        arrived=by_key("arrived"),
+        buffers=by_name("buffer"),
+        input_slopes=some("input slope"),
+        slopes=by_name("slope"),
+        given_slopes=by_key("given slope"),
+    )
 
 
 def changed(asked: Asked, change: Callable[[Array], Array]) -> Asked:
@@ -202,6 +235,10 @@ class Expectation:
         noise = finer * float(np.max(self.noise(name), initial=0.0))
         allowed: Array = NOISE_FACTOR * noise + self.sensitivity(name)
         return np.maximum(self.allowed(name), allowed)
+
+    def by_design(self, design: Design) -> Expectation:
+        """What is expected if one buffer is another by design."""
+        return replace(self, net=design, _noise=[])
 
     def exactly(self, name: Name) -> Array:
         """How far float64 may lead."""

@@ -25,6 +25,7 @@ class Refusing:
         self.net, self.framework, self.doubles = net, net.framework, net.doubles
         # A kit has what is expected written down.
         self.expectation = getattr(net, "expectation", None)
+        self.shares_kept = getattr(net, "shares_kept", None)
         self.believed = getattr(net, "believed", False)
 
     def leaves(self) -> list[Leaf]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from common.agreement.divergence import distance
 from common.contract.arrays import Array, ulp
-from common.modules.expected import Expectation, Name
+from common.modules.expected import Expectation, Name, largest
 
 #: Makes the port's tensor of the reference's: of one in another order of axes, or of several
 #: leaves.
@@ -66,6 +66,8 @@ class Held:
         fault_kind: "raised", "random", "form" (none, or of another shape or dtype), "NaN"; "" where
             there is no fault.
         declared: in words, the difference by design that was followed.
+        from_own: the largest distance from what the reference itself answers in the run's dtype: 0
+            where both give the same numbers; None if there are none to compare.
     """
 
     place: Place
@@ -83,6 +85,22 @@ class Held:
     fault: str | None = None
     declared: str | None = None
     fault_kind: str = ""
+    from_own: float | None = None
+
+    @property
+    def layer(self) -> str:
+        """Which of the reference's it belongs to."""
+        return self.place.layer
+
+    @property
+    def stage(self) -> str:
+        """ "forward", "loss", "backward"."""
+        return self.place.stage
+
+    @property
+    def tensor(self) -> str:
+        """Which it is, in words."""
+        return self.place.tensor
 
     @property
     def share(self) -> float:
@@ -173,7 +191,9 @@ def hold(
     ]
     rounded = first_right(place, value, right, ways, wanted, dtype)
     loose = rounded.loose if exactly is None else max(rounded.loose, in_float64.loose)
-    return replace(rounded, loose=loose)
+    own = right if dtype == "float64" else wanted(expected.own.__getitem__)
+    from_own = float(np.max(distance(value, own), initial=0.0))
+    return replace(rounded, loose=loose, from_own=from_own)
 
 
 def first_right(
@@ -201,14 +221,15 @@ def found(place: Place, value: Array, right: Array, limit: Array, dtype: str, ju
     is_right = not beyond.any()
     worst = (np.where(np.isinf(limit), 0.0, error) if is_right else beyond).argmax()
     index = tuple(int(i) for i in np.unravel_index(worst, error.shape))
-    most = float(np.max(np.abs(right), initial=0.0, where=np.isfinite(right)))
     fault = None if is_right else missing(value, right)
     return Held(
         place,
         bool(is_right),
         float(error[index]),
         float(limit[index]),
-        float(error[index]) / ulp(most, dtype) if right.dtype.kind == "f" else float(error[index]),
+        float(error[index]) / ulp(largest(right), dtype)
+        if right.dtype.kind == "f"
+        else float(error[index]),
         index,
         float(value[index]),
         float(right[index]),

@@ -123,7 +123,7 @@ def by_design(
     design = design_of(answered.matched, entry.source.reference[0], entry.port)
     if design is None or len(entry.source.reference) > 1:
         return held
-    other = replace(answered, expected=replace(answered.expected, net=design, _noise=[]))
+    other = replace(answered, expected=answered.expected.by_design(design))
     again = next(of_leaf(other, held.place, entry, "buffer", values))
     return replace(again, declared=design.words) if again.right else held
 

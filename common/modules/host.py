@@ -44,7 +44,9 @@ class Host:
             traceback.print_exc()
             return {"own": traceback.format_exc()}
 
-    def _load(self, framework: str, mode: str, home: str, name: str, seed: int) -> dict[str, Any]:
+    def _load(
+        self, framework: str, mode: str, home: str, name: str, seed: int, names: Any
+    ) -> dict[str, Any]:
         """Make the network that a side names; what is to be known of it.
 
         Where the framework draws from a generator of its own, its `module.py` has `seed`.
@@ -63,7 +65,7 @@ class Host:
         np.random.seed(seed % 2**32)
         if hasattr(adapter, "seed"):
             adapter.seed(seed)
-        self._net = net_of(load(framework, home, name), None, mode)
+        self._net = net_of(load(framework, home, name), names and tuple(names), mode)
         info = find()[framework].info
         bases = (base.partition(".")[0] for base in info.modules)
         packages = dict.fromkeys((*info.packages, *bases, "numpy"))

@@ -85,6 +85,8 @@ class Judge:
         place = Place("", "", "forward", "wiring", "")
         forwards += holding.outputs(wiring, place, self.matched.returned)
         forwards += self._other_outputs(place)
+        if getattr(self.matched.port.net, "played", False) and not all_right(forwards):
+            return forwards
         place = replace(place, stage="backward")
         last = [*holding.slopes(wiring, place)][::-1]
         last += holding.input_slopes(wiring, place, self._inputs())
@@ -235,7 +237,7 @@ class Judge:
         return rounded(slopes, matched.dtype), loss.slopes
 
     def _moved(self, matched: Matched, found: Answered, penalty: Arrays) -> Matched:
-        """Both after a step of the reference's, and the reference's buffers.
+        """Both after a step of the reference's, and its buffers; what each counts, it counted.
 
         Args:
             matched: before it.
@@ -249,7 +251,10 @@ class Judge:
         buffers = {str(name[1]): one for name, one in exact.items() if name[0] == "buffer"}
         before = {**cast(dict(matched.reference.values), "float64"), **buffers}
         values = cast(self.update(before, slopes), matched.dtype)
-        port = {**matched.port.values, **matched.mapping.apply(values, matched.dtype)}
+        kept = {} if found.answers[0] is None else found.answers[0].buffers
+        counters = {name: one for name, one in kept.items() if one.dtype.kind != "f"}
+        made = matched.mapping.apply(values, matched.dtype)
+        port = {**matched.port.values, **counters, **made}
         outputs = matched.reference.net.record(
             cast(values, "float64"), rounded(matched.reference.inputs, "float64"), matched.train
         )[1]

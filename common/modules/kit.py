@@ -11,7 +11,8 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,20 +23,36 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from common.contract.arrays import Array, Arrays
-from common.contract.net import Answer, Asked, Call, Leaf, Net, Tensors
+from common.contract.net import Answer, Asked, Asking, Call, Key, Leaf, Net, Tensors
 from common.contract.operations import Trace
 from common.contract.registry import find
 from common.entrants.answers import several
 from common.errors import EntrantError, Refused
-from common.modules.expected import Expectation, Name
+from common.modules.batch import Batch
+from common.modules.design import Design, shares_kept
+from common.modules.expected import Expectation, Name, UnaskedError, as_dtype
 from common.modules.plain import listed, read, some, tensor, tensors, written
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: Bytes that are gathered before a file of arrays is written.
 SHARD = 2**28
 
 _ARRAY = "__array__"
+
+
+class Origin(msgspec.Struct):
+    """Who answered.
+
+    Attributes:
+        side: what the command line called it.
+        mode: "eager" or "jit".
+        versions: that it ran with.
+    """
+
+    side: str
+    mode: str
+    versions: dict[str, str]
 
 
 class Document(msgspec.Struct):
@@ -45,22 +62,28 @@ class Document(msgspec.Struct):
         schema_version: of this format.
         framework: of the reference.
         doubles: whether it computes in float64.
-        side: what the command line called it, its mode, and the versions it ran with.
+        side: who the reference was.
         settings: of the check that a port is to be held to.
         inputs, labels: of both, as references to arrays.
         leaves: of the reference.
         answers: SHA-256 of a question -> what came of it.
+        parts: the questions about parts in order: which call, null for the whole, and its SHA-256.
+        shares: of each running statistic: what it keeps of itself at a step of training.
+        names: of the inputs, if the network is called with keywords.
     """
 
     schema_version: int
     framework: str
     doubles: bool
-    side: dict[str, Any]
+    side: Origin
     settings: dict[str, Any]
     inputs: list[Any]
     labels: Any
     leaves: list[Any]
     answers: dict[str, Any]
+    parts: list[tuple[Key | None, str]]
+    shares: dict[str, Any]
+    names: tuple[str, ...] | None
 
 
 class Writing:
@@ -75,6 +98,8 @@ class Writing:
         self._net, self._folder = net, folder
         self.framework, self.doubles = net.framework, net.doubles
         self._answers: dict[str, Any] = {}
+        self._parts: list[tuple[Key | None, str]] = []
+        self._shares: Arrays = {}
         self._kept: set[str] = set()
         self._gathered: Arrays = {}
         self._files = 0
@@ -97,20 +122,21 @@ class Writing:
         """Leave nothing that is not whole."""
         shutil.rmtree(self._beside, ignore_errors=True)
 
-    def finish(
-        self, side: Mapping[str, Any], settings: Mapping[str, Any], inputs: Tensors, labels: Any
-    ) -> int:
+    def finish(self, side: Origin, settings: Mapping[str, Any], batch: Batch, labels: Any) -> int:
         """Put the kit in its place; how many bytes it has."""
         found = Document(
             schema_version=SCHEMA_VERSION,
             framework=self.framework,
             doubles=self.doubles,
-            side=dict(side),
+            side=side,
             settings=dict(settings),
-            inputs=self._packed(list(inputs)),
+            inputs=self._packed(list(batch.inputs)),
             labels=self._packed(labels),
             leaves=self._packed([written(leaf) for leaf in self.leaves()]),
             answers=self._answers,
+            parts=self._parts,
+            shares=self._packed(self._shares),
+            names=batch.names,
         )
         self._write()
         (self._new / "kit.json").write_bytes(msgspec.json.encode(found))
@@ -140,13 +166,13 @@ class Writing:
         """As `Net.source`; not kept."""
         return self._net.source(path)
 
-    def expectation(self, asked: Asked, dtype: str) -> Expectation:
-        """What is expected of a part, all of it asked for now.
+    def expectation(self, asked: Asked, dtype: str, loss: Asking | None = None) -> Expectation:
+        """What is expected of a part, or of its loss, all of it asked for now.
 
         Nobody knows which framework a port will be of: an exp may be off as far as the worst's.
         """
         exp_error = max(backend.info.exp_error for backend in find().values())
-        found = Expectation(self._net, asked, dtype, exp_error)
+        found = Expectation(loss or self._net, asked, dtype, exp_error)
         rows = []
         for name, exact in found.exact.items():
             row: list[Any] = [plain_name(name), exact]
@@ -154,8 +180,23 @@ class Writing:
                 noise = float(np.max(found.noise(name), initial=0.0))
                 row += [rounded_up(found.sensitivity(name)), found.own[name], noise]
             rows.append(row)
-        self._keep(asked_as("part", written(asked), dtype), rows)
+        question = asked_as("part", written(asked), dtype)
+        if loss is None:
+            self._parts.append((asked.part, question))
+        self._keep(question, rows)
+        self._keep_shares(asked, found)
         return found
+
+    def _keep_shares(self, asked: Asked, found: Expectation) -> None:
+        """What the running statistics of a layer keep of themselves: others' may be declared."""
+        buffers = [
+            str(name[1])
+            for name, one in found.exact.items()
+            if name[0] == "buffer" and one.dtype.kind == "f"
+        ]
+        if asked.part is not None and asked.train and buffers:
+            forwards = replace(as_dtype(asked, "float64"), cotangents=None)
+            self._shares |= shares_kept(self._net, forwards, buffers)
 
     def loss(
         self, function: Callable[..., Any] | None, outputs: Tensors, labels: Array
@@ -199,6 +240,14 @@ class Kept(Expectation):
         self.exact = {name: row[0] for name, row in self._rows.items()}
         self.own = {name: row[2] for name, row in self._rows.items() if len(row) > 1}
 
+    def by_design(self, design: Design) -> Expectation:
+        """As `Expectation.by_design`; that buffer alone."""
+        name = "buffer", design.name
+        exact, sensitivity, own, noise = self._rows[name]
+        old, most = self.asked.values[design.name], max(1.0, design.factor)
+        others = design.of(exact, old.astype("float64")), most * sensitivity, design.of(own, old)
+        return Kept(self.asked, self.dtype, [[name, *others, most * noise]])
+
     def sensitivity(self, name: Name) -> Array:
         """As `Expectation.sensitivity`."""
         found: Array = self._rows[name][1].astype("float64")
@@ -231,7 +280,7 @@ class KitNet:
     believed = True
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         try:
             text = (folder / "kit.json").read_bytes()
             self.document = msgspec.json.decode(text, type=Document)
@@ -278,13 +327,30 @@ class KitNet:
         """As `Net.source`: a kit holds no code."""
         return None
 
-    def expectation(self, asked: Asked, dtype: str) -> Expectation:
-        """What is expected of a part."""
+    def expectation(self, asked: Asked, dtype: str, loss: Asking | None = None) -> Expectation:
+        """What is expected of a part, or of its loss."""
         words = "the whole" if asked.part is None else f"call {asked.part[1]} of {asked.part[0]}"
         if asked.given:
             words = f"the wiring of {len(asked.given)} layers"
-        rows = self._answer(words, asked_as("part", written(asked), dtype))
-        return Kept(asked, dtype, self._read(lambda where, value: value, words, rows))
+        if loss is not None:
+            words = "the loss"
+        question = asked_as("part", written(asked), dtype)
+        return Kept(asked, dtype, self.rows(words, question))
+
+    def shares_kept(self, buffers: Iterable[str]) -> Arrays:
+        """What running statistics keep of themselves."""
+        shares = self.document.shares
+        missing = [name for name in buffers if name not in shares]
+        if missing:
+            raise UnaskedError(f"{self.folder} does not say what {missing[0]} keeps of itself")
+        return {name: self._read(tensor, name, shares[name]) for name in buffers}
+
+    def rows(self, what: str, question: str) -> list[list[Any]]:
+        """What is kept of a part: of each tensor its name, and what `Kept` reads."""
+        found: list[list[Any]] = self._read(
+            lambda where, value: value, what, self._answer(what, question)
+        )
+        return found
 
     def loss(
         self, function: Callable[..., Any] | None, outputs: Tensors, labels: Array
@@ -298,8 +364,8 @@ class KitNet:
 
     def _answer(self, what: str, question: str) -> Any:
         if question not in self.document.answers:
-            raise Refused(
-                f"{self._folder} has no answer for {what} from these values: its reference was not "
+            raise UnaskedError(
+                f"{self.folder} has no answer for {what} from these values: its reference was not "
                 "asked that when it was written; check against the reference itself"
             )
         return self.document.answers[question]
@@ -309,14 +375,14 @@ class KitNet:
         try:
             return reader(where, without_references(packed, self._array))
         except EntrantError as cause:
-            raise Refused(f"{self._folder} is damaged: {cause}") from cause
+            raise Refused(f"{self.folder} is damaged: {cause}") from cause
 
     def _array(self, name: str) -> Array:
         if name not in self._where:
-            raise Refused(f"{self._folder} is damaged: array {name} is not there")
+            raise Refused(f"{self.folder} is damaged: array {name} is not there")
         found: Array = self._where[name].get_tensor(name)
         if sha256(found) != name:
-            raise Refused(f"{self._folder} is damaged: array {name} has other bytes")
+            raise Refused(f"{self.folder} is damaged: array {name} has other bytes")
         return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from common.contract.arrays import Array
 from common.contract.net import Answer, Asked, Asking, Net
 from common.entrants.port import Port, sees_parameters
 from common.modules.answered import Answered, answered
-from common.modules.expected import as_dtype
+from common.modules.expected import Expectation, as_dtype
 from common.modules.functions import Parameters, side_of
 from common.modules.links import there
 from common.modules.matched import Matched, Side, rounded
@@ -36,6 +37,12 @@ class Loss:
     net: Net
     function: LossFunction | None
     labels: Array
+
+    @property
+    def expectation(self) -> Callable[[Asked, str], Expectation] | None:
+        """What is expected of it, if the network is a kit's, which has it written down."""
+        kept: Callable[..., Expectation] | None = getattr(self.net, "expectation", None)
+        return None if kept is None else partial(kept, loss=self)
 
     def run(self, asked: Asked) -> Answer:
         """The loss and its slopes."""

@@ -25,6 +25,7 @@ class RemoteNet:
         label: whose errors they are: "the port".
         side: which network.
         seed: of what its framework draws while it is made.
+        names: of its inputs, if it is called with keywords.
         process: as for `Worker`.
 
     Attributes:
@@ -39,8 +40,15 @@ class RemoteNet:
         OwnError: by every call: what answers there is wrong itself.
     """
 
-    def __init__(self, label: str, side: Side, seed: int, **process: Any) -> None:
-        self.framework, self._side, self._seed = side.framework, side, seed
+    def __init__(
+        self,
+        label: str,
+        side: Side,
+        seed: int,
+        names: tuple[str, ...] | None = None,
+        **process: Any,
+    ) -> None:
+        self.framework, self._side, self._seed, self._names = side.framework, side, seed, names
         self._label = f"{label}, {side.text}"
         self._sent: dict[tuple[str, str], Array] = {}
         self._leaves: list[Leaf] | None = None
@@ -59,7 +67,7 @@ class RemoteNet:
                 raise malformed(name, value, "whether it has float64, and versions")
             return truth(name, value["doubles"]), table(text)(name, value["versions"])
 
-        self.doubles, self.versions = self._ask(found, "load", *where, self._seed)
+        self.doubles, self.versions = self._ask(found, "load", *where, self._seed, self._names)
 
     def leaves(self) -> list[Leaf]:
         """As `Net.leaves`; asked for once, because nothing here changes them."""

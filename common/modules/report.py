@@ -10,6 +10,7 @@ from typing import Any
 
 from common.agreement.cause import Cause
 from common.agreement.parting import Parting
+from common.mapping.mapping import WeightMap
 from common.modules.held import Held
 from common.modules.matched import Matched
 from common.modules.words import report_text
@@ -27,6 +28,7 @@ class Layer:
         right: whether only rounding differs.
         worst: the tensor that is furthest from its reference, by its bound.
         loose: elements that no bound in float64 holds, because they are on an edge.
+        from_own: the largest of its tensors' (`Held.from_own`).
     """
 
     name: str
@@ -37,6 +39,22 @@ class Layer:
     right: bool
     worst: Held
     loose: int
+    from_own: float | None
+
+    @property
+    def error(self) -> float:
+        """The worst tensor's."""
+        return self.worst.error
+
+    @property
+    def bound(self) -> float:
+        """The worst tensor's."""
+        return self.worst.bound
+
+    @property
+    def judged(self) -> str:
+        """By what the worst tensor was judged."""
+        return self.worst.judged
 
     def asdict(self) -> dict[str, Any]:
         """As in the JSON."""
@@ -48,11 +66,12 @@ class Layer:
             "stage": self.stage,
             "right": self.right,
             "tensor": self.worst.place.tensor,
-            "error": number_or_none(self.worst.error),
-            "bound": number_or_none(self.worst.bound),
+            "error": number_or_none(self.error),
+            "bound": number_or_none(self.bound),
             "ulps": number_or_none(self.worst.ulps),
-            "judged": self.worst.judged,
+            "judged": self.judged,
             "on_an_edge": self.loose,
+            "from_own": None if self.from_own is None else number_or_none(self.from_own),
         }
 
 
@@ -92,6 +111,11 @@ class ModuleReport:
     def layers(self) -> list[Layer]:
         """Every layer and every way into one, in both directions, in the order of judging."""
         return list(layers(self.held))
+
+    @property
+    def mapping(self) -> WeightMap:
+        """How the port's leaves are made of the reference's."""
+        return self.matched.mapping
 
     @property
     def not_compared(self) -> list[str]:
@@ -188,7 +212,8 @@ def layers(held: list[Held]) -> Iterator[Layer]:
         group = list(some)
         worst = max(group, key=lambda one: (not one.right, one.share))
         right, loose = all(one.right for one in group), sum(one.loose for one in group)
-        yield Layer(*key, right, worst, loose)
+        from_own = max((one.from_own for one in group if one.from_own is not None), default=None)
+        yield Layer(*key, right, worst, loose, from_own)
 
 
 def number_or_none(value: float) -> float | None:

@@ -140,6 +140,13 @@ def right_lines(report: ModuleReport) -> list[str]:
             f"another value, same effect: {len(other)} of what depends on nothing, as masks do:\n"
             f"    {place_words(other[0].place)}: {other[0].place.tensor} {value_words(other[0])}"
         )
+    nearly = sum(one.judged == "rounding" for one in report.held)
+    if nearly and getattr(report.matched.port.net, "played", False):
+        lines.append(
+            f"asked the same but for last places: {nearly} tensors of two kits;\n"
+            "    of them rounding alone was judged"
+        )
+    lines += own_lines(report)
     loose = sum(layer.loose for layer in report.layers)
     if loose:
         elements = sum(one.elements for one in report.held)
@@ -157,6 +164,26 @@ def value_words(held: Held) -> str:
     if held.fault is not None:
         return held.fault
     return f"is {held.value:.9g} where the reference has {held.reference:.9g}"
+
+
+def own_lines(report: ModuleReport) -> list[str]:
+    """Where one framework gives other numbers than it gave: another version, or a compiler."""
+    reference, port = report.matched.reference.net, report.matched.port.net
+    told = [one for one in report.held if one.from_own is not None]
+    if reference.framework != port.framework or not told:
+        return []
+    equal = sum(one.from_own == 0 for one in told)
+    line = f"the reference's own {report.matched.dtype} numbers: {equal} of {len(told)} tensors"
+    moved: dict[str, float] = {}
+    for one in told:
+        if one.from_own:
+            words, share = place_words(one.place), one.from_own / one.bound
+            moved[words] = max(share, moved.get(words, 0.0))
+    if not moved:
+        return [line]
+    most = sorted(moved.items(), key=lambda item: -item[1])
+    places = few([f"{words}: {share:.2g}" for words, share in most])
+    return ["\n    ".join([f"{line}; the others off by, of their bounds,", *places])]
 
 
 def ends_there(report: ModuleReport) -> bool:

@@ -25,6 +25,11 @@ from common.shown.layers import picture, rows
 SUFFIXES = (".html", ".json")
 #: Columns of the mapping: `WeightMap.rows`.
 MAPPED = ("leaf of the port", "shape", "made of", "shape", "how", "decided")
+#: The headlines of verdicts that agree.
+AGREES = {
+    "rounding": "Only rounding differs",
+    "declared": "Only rounding differs, and what is so by design",
+}
 #: Longer tables are folded at first.
 LONG = 40
 
@@ -73,9 +78,9 @@ def shown(report: ModuleReport) -> dict[str, Any]:
     matched = report.matched
     found = rows(report)
     return {
-        "headline": "Only rounding differs" if report.agrees else headline(report),
+        "headline": AGREES.get(report.verdict) or headline(report),
         "facts": [
-            f"{matched.port.net.framework} ported from {matched.reference.net.framework}",
+            f"{matched.port.net.framework} against {matched.reference.net.framework}",
             matched.dtype,
             "training" if matched.train else "evaluation",
             f"{report.seconds:.3g} s",
@@ -83,7 +88,7 @@ def shown(report: ModuleReport) -> dict[str, Any]:
         "verdict": report.verdict,
         "difference": difference_lines(report),
         "cause": report.likely_cause,
-        "right": right_lines(report),
+        "right": [*(f"declared: {words}" for words in report.declared), *right_lines(report)],
         "rows": found,
         "picture": Markup(picture(found)),
         "mapped": MAPPED,
