@@ -8,11 +8,12 @@ and nothing is wrong that was not before.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 
-from common.errors import Refused
 from common.modules import holding
+from common.modules.expected import UnaskedError
 from common.modules.held import Held, Place
 from common.modules.judging import Judge
 
@@ -24,8 +25,10 @@ def merging(judge: Judge) -> tuple[Judge, list[Held]]:
         who judged in the end, and everything that was held.
     """
     held = judge.judged()
-    while (wider := _wider(judge, held)) is not None:
-        judge, held = wider, wider.judged()
+    # A kit was asked for each layer alone: with it every one that answers otherwise is wrong.
+    with suppress(UnaskedError):
+        while (wider := _wider(judge, held)) is not None:
+            judge, held = wider, wider.judged()
     return judge, held
 
 
@@ -44,11 +47,7 @@ def _wider(judge: Judge, held: list[Held]) -> Judge | None:
     behind = dict.fromkeys(path for path, _ in calls[calls.index((first.layer, first.number)) :])
     for path, following in pairwise([*behind, ""]):
         wider = _merged(wider, path)
-        try:
-            failed = wider.wiring.failed
-        except Refused:  # a kit answers what it was asked when it was written
-            return None
-        if failed is not None:
+        if wider.wiring.failed is not None:
             return None
         wrong = set(_wrong(wider))
         if not wrong <= before:
