@@ -157,8 +157,6 @@ def weighted(outputs: Array, labels: Array, slope: Array, value: float) -> Itera
     over_all = CrossEntropy(weights=tuple(weights), over="all")
     times = value / float(over_all.of(outputs, labels)[VALUE])
     yield replace(over_all, weights=tuple(times * weights))
-    # As somebody writes them: float32 shows their multiple a little off.
-    yield replace(over_all, weights=tuple(float(f"{times * one:.6g}") for one in weights))
 
 
 #: Distances and their slopes.
