@@ -264,8 +264,8 @@ STARTS: dict[str, tuple[Given | Callable[[Path], Given], str]] = {
         {"loss": lambda o, y: raising(o)},
         "the reference's loss raised ValueError: a line",
     ),
-    "a loss of three": (
-        {"loss": lambda params, o, y: mean(o, y)},
+    "a loss of four": (
+        {"loss": lambda params, o, y, z: mean(o, y)},
         "the reference's loss raised TypeError: ",
     ),
     "three losses": ({"loss": (mean, mean, mean)}, "loss are 3; give one for both"),

@@ -88,8 +88,8 @@ def refuse_tokens(calls: Iterable[Call], leaves: Iterable[Leaf]) -> None:
 
 def refuse_outputs(outputs: Tensors) -> None:
     """Refuse a network whose outputs have no slope."""
-    if not any(one.dtype.kind == "f" for one in outputs):
-        kinds = ", ".join(dict.fromkeys(one.dtype.name for one in outputs)) or "nothing"
+    if outputs and not any(one.dtype.kind == "f" for one in outputs):
+        kinds = ", ".join(dict.fromkeys(one.dtype.name for one in outputs))
         raise Refused(
             f"the reference returns {kinds}, which has no slope; let both return the numbers "
             "before (logits instead of their argmax)"
