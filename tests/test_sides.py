@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from common.entrants.port import Port
 from common.errors import Failed, Refused
 from common.modules.sides import Side, load, parse_side
 from tests.conftest import BACKENDS
@@ -106,16 +107,56 @@ def test_refused_as_written(text: str, words: str, folder: Path) -> None:
     ],
 )
 def test_found(home: str, name: str, folder: Path) -> None:
-    assert type(load("torch", home, name)).__name__ == "Net"
+    net, params = load("torch", home, name)
+    assert (type(net).__name__, params) == ("Net", None)
 
 
 def test_a_pair_of_a_module_and_its_variables(folder: Path) -> None:
-    module, variables = load("torch", "fakes", "paired")
+    (module, variables), _ = load("torch", "fakes", "paired")
     assert (type(module).__name__, variables) == ("Net", {"params": {}})
 
 
 def test_an_instance_is_that_one(folder: Path) -> None:
-    assert load("torch", "fakes", "net") is sys.modules["fakes"].net
+    assert load("torch", "fakes", "net")[0] is sys.modules["fakes"].net
+
+
+FUNCTIONS = """
+from compare import Port
+
+forward = lambda params, x: x @ params["w"]
+port = Port("torch", forward, lambda outputs, labels: outputs.mean())
+paired = port, {"w": [[1.0]]}
+elsewhere = Port("jax", forward, port.loss), {"w": [[1.0]]}
+penalty = Port("torch", forward, lambda params, outputs, labels: outputs.mean()), {"w": [[1.0]]}
+
+
+def made():
+    return paired
+"""
+
+
+@pytest.mark.parametrize("name", ["paired", "made"])
+def test_a_port_and_its_parameters(name: str, folder: Path) -> None:
+    (folder / "functions.py").write_text(FUNCTIONS)
+    port, params = load("torch", "functions.py", name)
+    assert isinstance(port, Port)
+    assert params is not None
+    assert params.arrays["w"].shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("port", "port is a Port alone; make it a pair, (port, params by name)"),
+        ("elsewhere", "elsewhere is of jax, not of torch: it is of type Port"),
+        ("penalty", "the loss of penalty takes the parameters, too; hold it from Python"),
+    ],
+)
+def test_a_port_that_cannot_be_taken(name: str, words: str, folder: Path) -> None:
+    (folder / "functions.py").write_text(FUNCTIONS)
+    with pytest.raises(Refused) as told:
+        load("torch", "functions.py", name)
+    assert words in str(told.value)
 
 
 def test_a_file_takes_the_place_of_no_module(folder: Path) -> None:
@@ -155,5 +196,5 @@ def test_not_found(home: str, name: str, kind: type[Exception], words: str, fold
 
 def test_a_module_of_another_framework(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("common.modules.sides.takes", lambda found: "jax")
-    with pytest.raises(Refused, match="net is a module of jax, not of torch: it is of type Net"):
+    with pytest.raises(Refused, match="net is of jax, not of torch: it is of type Net"):
         load("torch", "fakes", "net")

@@ -11,6 +11,7 @@ import platform
 import random
 import sys
 import traceback
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from common.entrants.worker import answer, leave
@@ -25,6 +26,7 @@ class Host:
     """A network of this process, and the values of its leaves as they came last."""
 
     _net: Net
+    _own_loss: Callable[..., Any] | None  # a Port's; a module has the usual one
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, str], Array] = {}
@@ -53,8 +55,9 @@ class Host:
         """
         import numpy as np
 
-        from common.contract.kinds import net_of
         from common.contract.registry import find, version
+        from common.entrants.port import Port
+        from common.modules.functions import side_of
         from common.modules.sides import load
 
         try:
@@ -65,7 +68,9 @@ class Host:
         np.random.seed(seed % 2**32)
         if hasattr(adapter, "seed"):
             adapter.seed(seed)
-        self._net = net_of(load(framework, home, name), names and tuple(names), mode)
+        given, params = load(framework, home, name)
+        self._net = side_of(name, given, params, names and tuple(names), mode)
+        self._own_loss = given.loss if isinstance(given, Port) else None
         info = find()[framework].info
         bases = (base.partition(".")[0] for base in info.modules)
         packages = dict.fromkeys((*info.packages, *bases, "numpy"))
@@ -94,7 +99,7 @@ class Host:
         return written(self._net.run(read(Asked, "run", asked)))
 
     def _loss(self, outputs: Any, labels: Array) -> tuple[Array, Any]:
-        return self._net.loss(None, tuple(outputs), labels)
+        return self._net.loss(self._own_loss, tuple(outputs), labels)
 
     def _source(self, path: str) -> str | None:
         return self._net.source(path)

@@ -1,7 +1,8 @@
 """SIDE, a network named on the command line: `FRAMEWORK[:MODE]=HOME:NAME`.
 
 HOME is a module (`pkg.nets`) or a file (`port/nets.py`), NAME a network in it: a class called
-without arguments, a function that returns one, or an instance.
+without arguments, a function that returns one, or an instance. A `Port` comes with its parameters,
+as a pair `(port, params)`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from common.contract.given import as_arrays
 from common.contract.info import MODULE_MODES
-from common.contract.kinds import takes
+from common.contract.kinds import PAIR, takes
 from common.contract.registry import Backend
+from common.entrants.port import Port, sees_parameters
 from common.errors import Failed, Refused, one_line
+from common.modules.functions import Parameters
 
 FORM = "FRAMEWORK=module.path:NAME or FRAMEWORK=path/to/file.py:NAME"
 
@@ -82,8 +86,10 @@ def is_file(home: str) -> bool:
     return home.endswith(".py") or "/" in home
 
 
-def load(framework: str, home: str, name: str) -> Any:
-    """The module that a side names: an instance, or a pair of it and its variables.
+def load(framework: str, home: str, name: str) -> tuple[Any, Parameters | None]:
+    """The module that a side names, or its Port and the parameters of that.
+
+    A module is an instance, or a pair of it and its variables.
 
     Its folder, or the one where we stand, is where it imports from first, as for a script of
     one's own; the framework must have been imported before, or a file called like it would be.
@@ -97,18 +103,32 @@ def load(framework: str, home: str, name: str) -> Any:
         found = attrgetter(name)(module)
     except AttributeError:
         raise Refused(f"{home} has no {name}; {_has(module)}") from None
-    if takes(found) is None and callable(found):
+    if takes(found) is None and callable(found) and not isinstance(found, Port):
         try:
             found = found()
         except (Exception, SystemExit) as cause:
             raise Failed(f"{name}() raised {one_line(cause)}") from cause
         name = f"{name}()"
-    taker = takes(found)
+    port, params = found if _is_pair(found) else (found, None)
+    taker = port.framework if isinstance(port, Port) else takes(found)
     if taker is None:
         raise Refused(f"{name} is no module of {framework}: {_kind(found)}")
     if taker != framework:
-        raise Refused(f"{name} is a module of {taker}, not of {framework}: {_kind(found)}")
-    return found
+        raise Refused(f"{name} is of {taker}, not of {framework}: {_kind(port)}")
+    if not isinstance(port, Port):
+        return found, None
+    if params is None:
+        raise Refused(f"{name} is a Port alone; make it a pair, (port, params by name)")
+    if sees_parameters(port.loss):
+        raise Refused(
+            f"the loss of {name} takes the parameters, too; hold it from Python, with check(...)"
+        )
+    return port, Parameters(*as_arrays(params))
+
+
+def _is_pair(found: Any) -> bool:
+    """Whether it is a Port and its parameters."""
+    return isinstance(found, tuple) and len(found) == PAIR and isinstance(found[0], Port)
 
 
 def _of_file(path: Path) -> ModuleType:
