@@ -76,6 +76,11 @@ def test_as_good_as_the_reference(port: str, code: int, command: Command) -> Non
         assert first["bound"] == pytest.approx(right["bound"], rel=0.9)
 
 
+def test_a_layer_that_ends_elsewhere(command: Command) -> None:
+    answer = found(command, "--against", "kit", "--port", "torch=nets.py:Inside", code=0)
+    assert (answer["verdict"], answer["merged"]) == ("rounding", ["conv", "norm", "out"])
+
+
 def test_a_loss_that_is_wrong(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is expected of the loss is written down, too, with how far rounding may lead."""
     loss = Net.loss

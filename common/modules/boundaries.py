@@ -8,7 +8,6 @@ and nothing is wrong that was not before.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 
@@ -25,11 +24,22 @@ def merging(judge: Judge) -> tuple[Judge, list[Held]]:
         who judged in the end, and everything that was held.
     """
     held = judge.judged()
-    # A kit was asked for each layer alone: with it every one that answers otherwise is wrong.
-    with suppress(UnaskedError):
+    try:
         while (wider := _wider(judge, held)) is not None:
             judge, held = wider, wider.judged()
+    except UnaskedError:  # a kit was asked for every layer alone, and for the whole
+        return _by_the_whole(judge, held)
     return judge, held
+
+
+def _by_the_whole(judge: Judge, held: list[Held]) -> tuple[Judge, list[Held]]:
+    """The loss and the whole, if they are right: then layers but begin or end elsewhere."""
+    whole = judge.whole()
+    if not whole or not all(one.right for one in whole):
+        return judge, held
+    layers = tuple(dict.fromkeys(pair.reference for pair in judge.matched.pairs))
+    judge = replace(judge, matched=replace(judge.matched, pairs=[], merged=layers))
+    return judge, [*(one for one in held if one.right), *whole]
 
 
 def _wider(judge: Judge, held: list[Held]) -> Judge | None:

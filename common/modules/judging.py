@@ -203,6 +203,11 @@ class Judge:
             *holding.slopes(found, place),
         ]
 
+    def whole(self) -> list[Held]:
+        """The loss, and the whole at every state; nothing if no state of it is judged."""
+        found = list(self._whole())
+        return [*self._loss(), *found] if found else []
+
     def _whole(self) -> Iterator[Held]:
         """The whole, at the state given and at some steps' after it."""
         matched = self.matched
