@@ -131,7 +131,9 @@ def examine(
     parting = parting_of_modules(matched) if first is not None and between(first) else None
     if parting is not None:
         cause = cause or parting.cause
-    if random is not None and cause is None:
+    if cause is not None:
+        held = [replace(one, likely_cause=str(cause)) if one is first else one for one in held]
+    elif random is not None:
         held = [random]  # its numbers say nothing
     seconds = time.perf_counter() - started
     return ModuleReport(judge.matched, held, seconds, cause, probes, parting, unasked)

@@ -68,6 +68,7 @@ class Held:
         declared: in words, the difference by design that was followed.
         from_own: the largest distance from what the reference itself answers in the run's dtype: 0
             where both give the same numbers; None if there are none to compare.
+        likely_cause: in words, of the first that is wrong, if one is believed.
     """
 
     place: Place
@@ -86,6 +87,7 @@ class Held:
     declared: str | None = None
     fault_kind: str = ""
     from_own: float | None = None
+    likely_cause: str | None = None
 
     @property
     def layer(self) -> str:
