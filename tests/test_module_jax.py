@@ -191,6 +191,26 @@ def test_calls_in_order(given: Any) -> None:
     assert kinds in ({"Linear", "BatchNorm"}, {"Dense", "BatchNorm"})
 
 
+class Weighted(nnx.Module):
+    """Takes its inputs by names that are not in the order of the alphabet."""
+
+    def __init__(self) -> None:
+        self.linear = nnx.Linear(4, 3, rngs=nnx.Rngs(0))
+
+    def __call__(self, x: Any, by: Any) -> Any:
+        return self.linear(inputs=x) * by
+
+
+def test_inputs_by_names_in_the_order_that_they_come_in() -> None:
+    net = Net(Weighted(), ("x", "by"))
+    inputs = INPUTS, np.ones((5, 1))
+    values = values_of(net)
+    calls, _ = net.record(values, inputs, False)
+    assert [one.shape for one in calls[-1].inputs] == [(5, 4), (5, 1)]
+    answer = net.run(Asked(values, calls[0].inputs, part=("linear", 0), train=False))
+    np.testing.assert_array_equal(answer.outputs[0], calls[0].outputs[0])
+
+
 def test_chain_rule_closes(given: Any) -> None:
     """Layers by themselves and the wiring between them make the whole's gradients."""
     net = Net(given)

@@ -32,6 +32,7 @@ def test_a_right_port_is_accepted(pair: Pair) -> None:
     need(pair)
     report = held(pair)
     assert report.verdict == pair.verdict, str(report)
+    assert not report.matched.merged, str(report)
 
 
 @pytest.mark.slow

@@ -88,7 +88,7 @@ class Tape:
             return foreign(called, *args, **kwargs)
         key = path, self._counts[path]
         self._counts[path] += 1
-        inputs = tensors(jax.tree.leaves((args, kwargs), is_leaf=self.whole))
+        inputs = tensors(flattened(args, kwargs, self.whole)[0])
         before, within = self._counts.copy(), tuple(self._running)
         self._running.append(key)
         try:
@@ -171,11 +171,11 @@ class Reach:
                 return foreign(called, *args, **kwargs)
             finally:
                 self._running.pop()
-        flat, tree = jax.tree.flatten((args, kwargs), is_leaf=self.whole)
+        flat, rebuilt = flattened(args, kwargs, self.whole)
         if key == self.key:
             flat = exchanged(flat, self._asked)
             self._tape = Tape(self._asked, self._given, self.whole)
-            args, kwargs = jax.tree.unflatten(tree, flat)
+            args, kwargs = rebuilt(flat)
             returned = self._tape.call(path, kind, called, args, kwargs)
             self._returned = (returned,)
             leaves = jax.tree.leaves(returned, is_leaf=self.whole)
@@ -241,6 +241,21 @@ def arguments(inputs, names):
     if names is None:
         return tuple(inputs), {}
     return (), dict(zip(names, inputs, strict=True))
+
+
+def flattened(args, kwargs, whole):
+    """The leaves of a call's arguments, and what makes the arguments of them.
+
+    In the order in which they are written: a dict's leaves JAX would sort.
+    """
+    given = args, tuple(kwargs.values())
+    flat, tree = jax.tree.flatten(given, is_leaf=whole)
+
+    def rebuilt(leaves):
+        args, values = jax.tree.unflatten(tree, leaves)
+        return args, dict(zip(kwargs, values, strict=True))
+
+    return flat, rebuilt
 
 
 def exchanged(leaves, others):
