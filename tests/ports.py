@@ -185,7 +185,11 @@ CASES = {
         "torch:rms inside update", "torch:rms update", "differs", "update", "eps, 0.01, is inside"
     ),
     "torch, a gradient clipped": Case(
-        "torch:clip update", "torch:own update", "differs", "update", "the gradient is clipped"
+        "torch:clip update",
+        "torch:own update",
+        "differs",
+        "update",
+        "the gradients are clipped otherwise: to a norm of 0.1",
     ),
     "torch, a schedule one step late": Case(
         "torch:late warm update",

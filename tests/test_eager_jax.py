@@ -55,7 +55,7 @@ FUNCTIONS: dict[str, Function] = {
         (x > y).astype("float32"),
         x.astype("int32"),
         x.astype("bool"),
-        x.astype("bfloat16") + 1,
+        x.astype(jnp.bfloat16) + 1,
         lax.iota("int32", 5).astype("float32"),
     ],
     "jitted": lambda x, y: [

@@ -67,9 +67,11 @@ def test_what_a_network_raises_is_told(kind: Callable[[], Any], words: str) -> N
         check_modules(Network(), kind(), VECTORS, None, Options(steps=1))
 
 
-@pytest.mark.parametrize("asked", ["dtype_of", "held_names"], ids=["recorded", "run"])
+@pytest.mark.parametrize(
+    "asked", ["module.dtype_of", "module_nn.held_names"], ids=["recorded", "run"]
+)
 def test_what_an_adapter_raises_is_ours(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"backends.torch.module.{asked}", None)
+    monkeypatch.setattr(f"backends.torch.{asked}", None)
     with pytest.raises(TypeError, match="'NoneType' object is not callable"):
         check_modules(Network(), Network(), VECTORS, None, Options(steps=1))
 

@@ -185,8 +185,8 @@ def test_what_is_declared_excuses_nothing_else() -> None:
     report = check_modules(in_jax(0.99), in_torch(), drawn((5, 6)), None, options)
     assert report.first is not None, report
     assert report.first.place.tensor == "n.mean"
-    says = r"momentum 0\.01 and a running variance divided by n where the original has 0\.1 of the"
-    assert re.search(says, report.likely_cause or ""), report
+    says = "momentum 0.01 where the original has 0.1 of the new"
+    assert says in (report.likely_cause or ""), report
     biased = BUFFERS[2][1]
     report = check_modules(biased(), BATCH_NORM(), drawn((5, 6)), None, options)
     assert report.verdict == "differs"

@@ -72,5 +72,5 @@ def test_found(backend: str, name: str, said: Callable[[str], Rows]) -> None:
 @pytest.mark.parametrize("backend", [slow_but(backend) for backend in NAMES])
 def test_a_copy_as_it_is_is_not_blamed(backend: str, said: Callable[[str], Rows]) -> None:
     others = [row for row in said(backend).values() if not row["slip"]]
-    assert len(others) > 5
+    assert len(others) >= 5
     assert [row for row in others if row["found"]] == []

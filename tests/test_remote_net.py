@@ -52,7 +52,7 @@ def pair(file: Path) -> Iterator[tuple[Net, RemoteNet]]:
     import torch
 
     torch.manual_seed(3)
-    yield net_of(load("torch", str(file), "Small")), there
+    yield net_of(load("torch", str(file), "Small")[0]), there
     there.close()
 
 
@@ -154,7 +154,7 @@ def sent(net: RemoteNet, values: Arrays) -> set[str]:
 
 def net_of_last(net: RemoteNet) -> Net:
     """A new one of the same kind, which holds nothing from before."""
-    return net_of(load("torch", net._side.home, net._side.name))
+    return net_of(load("torch", net._side.home, net._side.name)[0])
 
 
 def test_only_what_changed_is_sent(pair: tuple[Net, RemoteNet]) -> None:

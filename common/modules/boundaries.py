@@ -7,7 +7,6 @@ and nothing is wrong that was not before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,6 +14,7 @@ from common.modules import holding
 from common.modules.expected import UnaskedError
 from common.modules.held import Held, Place
 from common.modules.judging import Judge
+from common.modules.parts import is_under
 
 
 def merging(judge: Judge) -> tuple[Judge, list[Held]]:
@@ -53,16 +53,17 @@ def _wider(judge: Judge, held: list[Held]) -> Judge | None:
     calls = [mine for mine, _ in judge.matched.keys]
     if (first.layer, first.number) not in calls or judge.wiring.failed is not None:
         return None
-    before, wider = set(_wrong(judge)), judge
+    before, wider = _judged(judge), judge
     behind = dict.fromkeys(path for path, _ in calls[calls.index((first.layer, first.number)) :])
     for path, following in pairwise([*behind, ""]):
         wider = _merged(wider, path)
-        if wider.wiring.failed is not None:
+        if wider.wiring.failed is not None or not _keep_count(wider):
             return None
-        wrong = set(_wrong(wider))
-        if not wrong <= before:
+        found = _judged(wider)
+        if any(not right and before.get(place, True) for place, right in found.items()):
             return None
-        if following not in {place.layer for place in wrong}:
+        led = [right for place, right in found.items() if place.layer == following]
+        if led and all(led):
             return wider
     return None
 
@@ -74,17 +75,30 @@ def _merged(judge: Judge, path: str) -> Judge:
     return replace(judge, matched=replace(matched, pairs=pairs, merged=(*matched.merged, path)))
 
 
-def _wrong(judge: Judge) -> Iterator[Place]:
-    """What is wrong of all that the wiring computes; a mask may have another value, and is none."""
+def _judged(judge: Judge) -> dict[Place, bool]:
+    """Whether each tensor is right that the wiring computes; a mask may have another value."""
     place, wiring = Place("", "", "forward", "wiring", ""), judge.wiring
     found = [*holding.outputs(wiring, place, judge.matched.returned)]
-    if judge.matched.train:
-        found += holding.buffers(wiring, place)
     for mine, theirs in judge.matched.keys:
         at = replace(place, layer=mine[0], port_layer=theirs[0], number=mine[1])
         found += [
             one
             for i, one in holding.arrived(wiring, at, mine, theirs).items()
-            if not one.right and not wiring.expected.is_constant(("arrived", mine, i))
+            if one.right or not wiring.expected.is_constant(("arrived", mine, i))
         ]
-    yield from (one.place for one in found if not one.right)
+    return {one.place: one.right for one in found}
+
+
+def _keep_count(judge: Judge) -> bool:
+    """Whether the layers that are left to the wiring have the right buffers afterwards."""
+    matched = judge.matched
+    inside = {
+        entry.port
+        for entry in matched.mapping.entries
+        for name in entry.source.reference
+        for owner in matched.reference.leaves[name].owners
+        if any(is_under(owner, path) for path in matched.merged)
+    }
+    place = Place("", "", "forward", "wiring", "")
+    found = holding.buffers(judge.wiring, place) if matched.train else ()
+    return all(one.right for one in found if one.place.tensor in inside)

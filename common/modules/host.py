@@ -72,7 +72,9 @@ class Host:
         self._net = side_of(name, given, params, names and tuple(names), mode)
         self._own_loss = given.loss if isinstance(given, Port) else None
         info = find()[framework].info
-        bases = (base.partition(".")[0] for base in info.modules)
+        kinds = type(given[0] if isinstance(given, tuple) else given).__mro__
+        bases = (base.__module__.partition(".")[0] for base in kinds)
+        bases = (base for base in bases if any(one.startswith(f"{base}.") for one in info.modules))
         packages = dict.fromkeys((*info.packages, *bases, "numpy"))
         versions = {one: found for one in packages if (found := version(one))}
         return {

@@ -23,9 +23,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from tests.zoo import LARGE, SELF, SMALL, held, side
+from tests.zoo import LARGE, LONG, SELF, SMALL, held, side
 
-PAIRS = {str(pair): pair for pair in SMALL + LARGE + SELF}
+PAIRS = {str(pair): pair for pair in SMALL + LARGE + LONG + SELF}
 COLUMNS = ("network", "reference", "port", "layers", "verdict", "seconds", "CPU seconds", "memory")
 
 
@@ -96,8 +96,9 @@ def main() -> int:
     asked = parser.parse_args()
     # Compiled in the process itself, whose seconds are counted.
     os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
+    os.environ["KERAS_BACKEND"] = "torch"
     mode = "jit" if asked.jit else "eager"
-    pairs = SMALL if asked.small else SMALL + LARGE
+    pairs = SMALL if asked.small else SMALL + LARGE + LONG
     names = [str(one) for one in pairs + SELF * asked.jit if fnmatchcase(str(one), asked.only)]
     known = asked.out.read_text(encoding="utf-8") if asked.out.exists() else ""
     lines = [json.loads(line) for line in known.splitlines()]

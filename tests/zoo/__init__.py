@@ -184,13 +184,6 @@ SMALL = [
 #: Whose ports are right, of larger networks.
 LARGE = [
     ResNet18(port="mindspore:resnet18", made_of="mindcv, its pooling replaced", needs=VISION),
-    ResNet18(port="nnx:resnet18", needs=("torchvision",), verdict="declared"),
-    ResNet18(
-        port="linen:resnet18",
-        made_of="jax-resnet (linen)",
-        needs=("torchvision", "jax_resnet"),
-        verdict="declared",
-    ),
     Pair(
         "torch:mobilenet_v2",
         "mindspore:mobilenet_v2",
@@ -202,6 +195,17 @@ LARGE = [
         needs=VISION,
     ),
     ViT(port="mindspore:vit", made_of="mindcv, its eps and GELU replaced"),
+]
+
+#: Whose ports are right, and take minutes: XLA compiles every shape. In the script alone.
+LONG = [
+    ResNet18(port="nnx:resnet18", needs=("torchvision",), verdict="declared"),
+    ResNet18(
+        port="linen:resnet18",
+        made_of="jax-resnet (linen)",
+        needs=("torchvision", "jax_resnet"),
+        verdict="declared",
+    ),
 ]
 
 #: Right ports that compile to nothing else in PyTorch itself.
