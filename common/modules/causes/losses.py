@@ -22,6 +22,9 @@ USUAL_IGNORED = (-100, -1, 0)
 #: How near a rule must come to the reference's.
 NEAR = 1e-9
 
+#: Less smoothing nobody sets, and rounding looks like it.
+LEAST = 1e-3
+
 #: The loss and its slope in the outputs.
 VALUE, SLOPE = ("output", 0), ("input slope", 0)
 
@@ -107,7 +110,7 @@ def of_classes(case: Case, outputs: Array, labels: Array) -> Iterator[Guess]:
     rules = [CrossEntropy(0, i, over) for i in ignored for over in ("counted", "all", "nothing")]
     value = float(batch.port["output", 0])
     if not any(near(rule.of(outputs, labels), batch.right) for rule in rules):
-        rules += weighted(outputs, labels, batch.right[SLOPE], value)
+        rules += weighted(outputs, labels, batch.right[SLOPE], batch.port[SLOPE])
     mine = next((rule for rule in rules if near(rule.of(outputs, labels), batch.right)), None)
     if mine is None:
         return
@@ -134,15 +137,15 @@ def smoothed(
     for rule in rules:
         ends = [float(replace(rule, smoothing=end).of(outputs, labels)[VALUE]) for end in (0, 1)]
         share = float(f"{(value - ends[0]) / (ends[1] - ends[0]):.4g}")
-        if 0 < share <= 1:
+        if LEAST <= share <= 1:
             yield replace(rule, smoothing=share)
 
 
-def weighted(outputs: Array, labels: Array, slope: Array, value: float) -> Iterator[CrossEntropy]:
+def weighted(outputs: Array, labels: Array, slope: Array, of_port: Array) -> Iterator[CrossEntropy]:
     """Rules with weights of the classes, which are told by the slope in the outputs.
 
     The mean by the weights hides what all of them are times; a mean over all labels then has
-    the multiple that makes the loss what it is.
+    the multiple that makes the port's slope what it is.
     """
     if labels.min() < 0:
         return
@@ -155,7 +158,8 @@ def weighted(outputs: Array, labels: Array, slope: Array, value: float) -> Itera
     yield CrossEntropy(weights=tuple(weights))
     yield CrossEntropy(weights=tuple(labels.size * weights), over="all")
     over_all = CrossEntropy(weights=tuple(weights), over="all")
-    times = value / float(over_all.of(outputs, labels)[VALUE])
+    made = over_all.of(outputs, labels)[SLOPE]
+    times = float(np.vdot(made, of_port) / np.vdot(made, made))
     yield replace(over_all, weights=tuple(times * weights))
 
 
