@@ -313,3 +313,16 @@ def test_a_transformer_that_loops_is_mapped_back():
     assert mapping.left_over["reference"] == {
         "head.kernel": f"kernel of head ({WIDTH}, {VOCABULARY}) has no counterpart in the port"
     }
+
+
+@pytest.mark.parametrize("names", ["abcd", ("parts_q", "parts_k", "parts_v", "parts_o")])
+@pytest.mark.parametrize("back", [False, True], ids=["from", "to"])
+def test_queries_keys_and_values_may_be_called_anything(names, back):
+    called = leaves("Linear", **{f"{n}__weight": (E, E) for n in ("q", "k", "v", "out")})
+    other = leaves("Dense", **{f"{n}__kernel": (E, E) for n in names})
+    reference, port = (other, called) if back else (called, other)
+    found = propose(reference, port)
+    assert found.complete, found.notes
+    made = {entry.port: entry.source.reference for entry in found.entries}
+    pairs = zip(port, reference, strict=True)
+    assert made == {one.name: (origin.name,) for one, origin in pairs}

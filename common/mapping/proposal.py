@@ -46,14 +46,12 @@ def propose(
             that was made one axis before it. Where it is not said, a square one with the
             channels of the last convolution is thought possible.
     """
-    theirs, ours = units(reference, reference_order or {}), units(port, port_order or {})
+    theirs, ours, pairs = _paired(reference, port, reference_order or {}, port_order or {})
     maps = dict(flattened or {})
     for unit in theirs:
         if unit.path not in maps and (guess := _square(unit, theirs)):
             maps[unit.path] = guess
-    theirs, ours = unstacked(theirs, ours, fits), unstacked(ours, theirs, fits)
     found: list[Found] = []
-    pairs = paired(theirs, ours, fits)
     for pair in (*pairs, *_tied(theirs, ours, pairs)):
         found += _of_pair(pair, maps)
     for pair in _alone(theirs, ours, found, reference_order or {}, port_order or {}):
@@ -65,6 +63,31 @@ def propose(
     )
     entries = {entry.port: entry for entry in _restacked(found, shapes[1])}
     return WeightMap(tuple(entries[name] for name in shapes[1] if name in entries), *shapes)
+
+
+def _paired(
+    reference: Sequence[Leaf],
+    port: Sequence[Leaf],
+    reference_order: Mapping[str, int],
+    port_order: Mapping[str, int],
+) -> tuple[list[Unit], list[Unit], list[Paired]]:
+    """The units of both sides, and which is which.
+
+    Queries, keys and values that have no counterpart are modules like others: the other side may
+    call them `Dense_0` to `Dense_2`.
+    """
+    apart: tuple[set[str], set[str]] = set(), set()
+    while True:
+        theirs = units(reference, reference_order, apart[0])
+        ours = units(port, port_order, apart[1])
+        theirs, ours = unstacked(theirs, ours, fits), unstacked(ours, theirs, fits)
+        pairs = paired(theirs, ours, fits)
+        done = {id(unit) for pair in pairs for unit in (pair.reference, pair.port)}
+        alone = [{u.path for u in side if u.split and id(u) not in done} for side in (theirs, ours)]
+        if not any(alone):
+            return theirs, ours, pairs
+        apart[0].update(alone[0])
+        apart[1].update(alone[1])
 
 
 def fits(reference: Unit, port: Unit) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -75,6 +75,11 @@ class Unit:
         return self.whole or self.path
 
     @property
+    def split(self) -> bool:
+        """Whether queries, keys and values are in a module each."""
+        return self.kind == "qkv" and len(self.main.pieces) > 1
+
+    @property
     def name(self) -> str:
         """What it is called."""
         return ".".join(filter(None, (path_of(self.path), self.suffix)))
@@ -98,7 +103,9 @@ class Unit:
 Held = dict[str, list[Piece]]
 
 
-def units(leaves: Sequence[Leaf], order: Mapping[str, int]) -> list[Unit]:
+def units(
+    leaves: Sequence[Leaf], order: Mapping[str, int], apart: Collection[str] = ()
+) -> list[Unit]:
     """The units of a network.
 
     A leaf with several owners is in a unit of each; what is not said to be executed earlier
@@ -107,6 +114,7 @@ def units(leaves: Sequence[Leaf], order: Mapping[str, int]) -> list[Unit]:
     Args:
         leaves: in order of definition.
         order: the place of a module's first call; what lacks one follows what is defined before.
+        apart: paths whose queries, keys and values in a module each are no unit.
     """
     held: Held = defaultdict(list)
     shared: list[tuple[str, Piece]] = []
@@ -119,7 +127,7 @@ def units(leaves: Sequence[Leaf], order: Mapping[str, int]) -> list[Unit]:
     for owner, piece in shared:
         held[owner].append(piece)
     places = _places(held, order)
-    found = [*_packed_cells(held), *_split_cells(held), *_attention(held)]
+    found = [*_packed_cells(held), *_split_cells(held), *_attention(held, apart)]
     for path, pieces in held.items():
         found += _module(path, pieces)
     placed = [replace(unit, place=_place_of(unit, leaves, places, order)) for unit in found]
@@ -246,7 +254,7 @@ def _split_cells(held: Held) -> Iterable[Unit]:
             yield Unit(parent, "cell", parts, "recurrent", blocks=blocks)
 
 
-def _attention(held: Held) -> Iterable[Unit]:
+def _attention(held: Held, apart: Collection[str]) -> Iterable[Unit]:
     """Queries, keys and values: packed in one leaf, or in a module each."""
     for path, pieces in list(held.items()):
         last = path.rpartition(".")[2]
@@ -268,7 +276,7 @@ def _attention(held: Held) -> Iterable[Unit]:
         if pieces and (named := _ONE_OF_QKV.fullmatch(last)):
             siblings[parent]["qkv".index(named["which"][0].lower())] = pieces
     for parent, three in siblings.items():
-        if len(three) < 3:
+        if len(three) < 3 or parent in apart:
             continue
         parts = {}
         for role in ("weight", "bias"):
