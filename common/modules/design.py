@@ -76,7 +76,7 @@ def design_of(matched: Matched, reference: str, port: str) -> Design | None:
         reference,
         shares_kept(side.net, asked, [reference])[reference],
         factor if rules[1] else 1 / factor,
-        f"{port}: {rule.reason}, by design of {whose} framework (measured in {rule.version})",
+        f"{rule.reason}, by design of {whose} framework (measured in {rule.version})",
     )
 
 

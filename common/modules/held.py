@@ -65,7 +65,7 @@ class Held:
         fault: in words, what is wrong other than its numbers.
         fault_kind: "raised", "random", "form" (none, or of another shape or dtype), "NaN"; "" where
             there is no fault.
-        declared: in words, the difference by design that was followed.
+        declared: the buffer, and in words the difference by design that was followed.
         from_own: the largest distance from what the reference itself answers in the run's dtype: 0
             where both give the same numbers; None if there are none to compare.
         likely_cause: in words, of the first that is wrong, if one is believed.
@@ -84,7 +84,7 @@ class Held:
     loose: int
     elements: int
     fault: str | None = None
-    declared: str | None = None
+    declared: tuple[str, str] | None = None
     fault_kind: str = ""
     from_own: float | None = None
     likely_cause: str | None = None

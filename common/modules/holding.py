@@ -125,7 +125,7 @@ def by_design(
         return held
     other = replace(answered, expected=answered.expected.by_design(design))
     again = next(of_leaf(other, held.place, entry, "buffer", values))
-    return replace(again, declared=design.words) if again.right else held
+    return replace(again, declared=(entry.port, design.words)) if again.right else held
 
 
 def of_leaf(

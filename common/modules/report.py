@@ -13,7 +13,7 @@ from common.agreement.parting import Parting
 from common.mapping.mapping import WeightMap
 from common.modules.held import Held
 from common.modules.matched import Matched
-from common.modules.words import report_text
+from common.modules.words import report_text, some
 
 
 @dataclass(frozen=True)
@@ -135,8 +135,13 @@ class ModuleReport:
 
     @property
     def declared(self) -> list[str]:
-        """The differences by design that were met, in words."""
-        return list(dict.fromkeys(one.declared for one in self.held if one.declared))
+        """The differences by design that were met, in words: each once, and of which buffers."""
+        buffers: dict[str, dict[str, None]] = {}
+        for one in self.held:
+            if one.declared is not None:
+                name, words = one.declared
+                buffers.setdefault(words, {})[name] = None
+        return [f"{some(list(names))}: {words}" for words, names in buffers.items()]
 
     @property
     def agrees(self) -> bool:
@@ -208,8 +213,8 @@ def layers(held: list[Held]) -> Iterator[Layer]:
         place = one.place
         return place.layer, place.port_layer, place.number, place.unit, place.stage
 
-    for key, some in groupby(held, belongs):
-        group = list(some)
+    for key, tensors in groupby(held, belongs):
+        group = list(tensors)
         worst = max(group, key=lambda one: (not one.right, one.share))
         right, loose = all(one.right for one in group), sum(one.loose for one in group)
         from_own = max((one.from_own for one in group if one.from_own is not None), default=None)
