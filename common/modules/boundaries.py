@@ -33,13 +33,13 @@ def merging(judge: Judge) -> tuple[Judge, list[Held]]:
 
 
 def _by_the_whole(judge: Judge, held: list[Held]) -> tuple[Judge, list[Held]]:
-    """The loss and the whole, if they are right: then layers but begin or end elsewhere."""
+    """The loss and the whole, if they are right: then the layer but begins or ends elsewhere."""
     whole = judge.whole()
     if not whole or not all(one.right for one in whole):
         return judge, held
-    layers = tuple(dict.fromkeys(pair.reference for pair in judge.matched.pairs))
-    judge = replace(judge, matched=replace(judge.matched, pairs=[], merged=layers))
-    return judge, [*(one for one in held if one.right), *whole]
+    first = next(one.place for one in held if not one.right)
+    right = [one for one in held if one.right]
+    return _merged(judge, first.layer), [*right, *whole]
 
 
 def _wider(judge: Judge, held: list[Held]) -> Judge | None:
