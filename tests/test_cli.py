@@ -685,7 +685,8 @@ def into(target: str) -> int:
     return write
 
 
-@pytest.mark.parametrize("target", [pytest.param("pipe", marks=pytest.mark.slow), "full"])
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["pipe", "full"])
 def test_a_run_ends_as_ever_where_nothing_can_be_written(target: str, compare: Command) -> None:
     """`2>&1 | head -1`, or a full disk: the results are saved, the exit code is theirs."""
     descriptor = into(target)

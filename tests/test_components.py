@@ -36,7 +36,11 @@ def moved_params(model: str, hidden: int, features: int) -> dict[str, np.ndarray
 
 @pytest.mark.parametrize(
     ("backend", "style"),
-    [(name, style) for name in FRAMEWORKS for style in BACKENDS[name].info.styles],
+    [
+        pytest.param(name, style, marks=[] if style == "concise" else [pytest.mark.slow])
+        for name in FRAMEWORKS
+        for style in BACKENDS[name].info.styles
+    ],
 )
 def test_components(backend: str, style: str, opened: Any, referee: Any) -> None:
     """Of the largest model; `no false alarm` in test_parity has all."""

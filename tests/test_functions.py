@@ -135,8 +135,18 @@ def test_a_module_against_functions() -> None:
     assert report.agrees, str(report)
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("framework", "name"),
+    [
+        pytest.param(
+            framework,
+            name,
+            marks=[pytest.mark.slow] if framework == "mindspore" and name != "head" else [],
+        )
+        for framework in FRAMEWORKS
+        for name in NAMES
+    ],
+)
 def test_the_first_wrong_tap_is_named(framework: str, name: str) -> None:
     of_module = held(port(framework, taps=True, wrong=name), torch_module())
     of_functions = held(port(framework, taps=True, wrong=name), port("torch", taps=True))

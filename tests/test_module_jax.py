@@ -319,7 +319,14 @@ def tokens_equinox() -> Any:
     return TokensEquinox(jax.random.key(0))
 
 
-@pytest.mark.parametrize("make", [tokens_nnx, tokens_linen, tokens_equinox])
+@pytest.mark.parametrize(
+    "make",
+    [
+        tokens_nnx,
+        pytest.param(tokens_linen, marks=pytest.mark.slow),
+        pytest.param(tokens_equinox, marks=pytest.mark.slow),
+    ],
+)
 def test_tokens(make: Any) -> None:
     """What runs inside of a scan or a vmap is its caller's; dropout stays random."""
     net = Net(make())

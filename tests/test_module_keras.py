@@ -274,6 +274,7 @@ print(keras.backend.backend(), "right")
 """
 
 
+@pytest.mark.slow
 def test_on_jax() -> None:
     pytest.importorskip("jax")
     done = subprocess.run(

@@ -163,7 +163,12 @@ MADE_LIKE = {
 
 cases = pytest.mark.parametrize(
     ("made", "train"),
-    [("pictures", True), ("pictures", False), ("words", True), ("gru", False)],
+    [
+        ("pictures", True),
+        pytest.param("pictures", False, marks=pytest.mark.slow),
+        ("words", True),
+        pytest.param("gru", False, marks=pytest.mark.slow),
+    ],
 )
 
 
@@ -330,8 +335,8 @@ def test_buffers_afterwards(train: bool) -> None:
     [
         ("pictures", True, None),
         ("pictures", False, ("norm", 0)),
-        ("words", True, ("scaled", 0)),
-        ("words", True, ("cell", 0)),
+        pytest.param("words", True, ("scaled", 0), marks=pytest.mark.slow),
+        pytest.param("words", True, ("cell", 0), marks=pytest.mark.slow),
     ],
 )
 def test_jit_is_eager_to_rounding(made: str, train: bool, part: Any) -> None:

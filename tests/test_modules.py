@@ -232,7 +232,10 @@ def test_what_float32_cannot_see_is_not_excused() -> None:
     assert report.first.dtype == "float64"
 
 
-@pytest.mark.parametrize("k", range(12))
+@pytest.mark.parametrize(
+    "k",
+    [pytest.param(k, marks=[] if k in (0, 7) else [pytest.mark.slow]) for k in range(12)],
+)
 @pytest.mark.parametrize("slip", [Doubled, Detached])
 def test_one_of_twelve(slip: type, k: int) -> None:
     port = made(Deep, 1)

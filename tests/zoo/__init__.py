@@ -161,7 +161,7 @@ ViT = partial(
 SMALL = [
     LeNet(port="mindspore:lenet", slow=False),
     LSTM(port="mindspore:lstm", made_of="MindSpore `nn.LSTM`", slow=False),
-    GRU(port="mindspore:gru", made_of="MindSpore `nn.GRU`", slow=False),
+    GRU(port="mindspore:gru", made_of="MindSpore `nn.GRU`"),
     Causal(port="mindspore:transformer"),
     LeNet(port="keras:lenet"),
     LSTM(port="keras:lstm"),
@@ -223,5 +223,5 @@ WRONG = [
     GRU(port="nnx:gru_as_it_is", layer="rnn"),
     GRU(port="keras:gru_reset_before", layer="rnn"),
     LeNet(port="mindspore:lenet_padded", layer="0", slow=False),
-    LSTM(port="mindspore:lstm_first_state", layer="head", slow=False),
+    LSTM(port="mindspore:lstm_first_state", layer="head"),
 ]
