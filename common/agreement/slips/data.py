@@ -17,6 +17,7 @@ def data_slips(expectations: Expectations, values: Arrays) -> Iterator[Slip]:
     look = "print the smallest and largest pixel of a batch: they should be 0 and 1"
     yield Slip({"images": images / 255}, "the pixels are divided by 255 twice", look)
     yield Slip({"images": images * 255}, "the pixels are not divided by 255", look)
+    yield Slip({"images": images * 255 / 256}, "the pixels are divided by 256", look)
     product = (np.rint(images * 255) * np.float32(1 / 255)).astype("float32")
     multiplied = product.astype(expectations.dtype).astype("float64")
     yield Slip(
