@@ -31,7 +31,7 @@ import pytest
 
 from common.cli.commands import main
 from common.contract import registry
-from common.contract.models import MODELS
+from common.contract.models import MODELS, Model
 from common.contract.plan import Plan
 from common.contract.root import ROOT
 from common.data import datasets, description, draws, idx
@@ -90,7 +90,9 @@ BACKENDS = registry.find()
 FRAMEWORKS = [name for name in BACKENDS if name != "numpy"]
 #: 70 examples in batches of 32: a short last batch of 6.
 EXAMPLES, BATCH = 70, 32
-FEATURES, CLASSES = 36, 10
+SHAPE, FEATURES, CLASSES = (6, 6, 1), 36, 10
+#: For models of pictures; no two sides are equal, and one is odd where it is halved.
+PICTURE = (12, 14, 1)
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 Done = subprocess.CompletedProcess[str]
 
@@ -119,16 +121,24 @@ def make_plan(model: str = "softmax", **changes: Any) -> Plan:
     return Plan(**{**fields, **changes})
 
 
-def write_images(folder: Path) -> None:
-    """Make up IDX files: 6 × 6 pixels, ten classes, `EXAMPLES` for training and for testing.
+def shape_of(model: Model) -> tuple[int, ...]:
+    """Of one example that tests give a model."""
+    if not model.classifies:
+        return (len(draws.TRUE_WEIGHT),)
+    return PICTURE if model.smallest else SHAPE
+
+
+def write_images(folder: Path, shape: tuple[int, int, int] = SHAPE) -> None:
+    """Make up IDX files: ten classes, `EXAMPLES` for training and for testing.
 
     Every one of the 256 pixel values occurs.
     """
     draw = np.random.default_rng(5)
     for images, labels in (idx.TRAIN, idx.TEST):
-        pixels = draw.integers(0, 256, (EXAMPLES, FEATURES), dtype=np.uint8)
+        height, width, _ = shape
+        pixels = draw.integers(0, 256, (EXAMPLES, height * width), dtype=np.uint8)
         pixels.flat[:256] = np.arange(256)
-        idx.write_images(folder / images, [pixels], EXAMPLES, 6, 6)
+        idx.write_images(folder / images, [pixels], EXAMPLES, height, width)
         idx.write_labels(folder / labels, draw.integers(0, 10, EXAMPLES, dtype=np.uint8))
 
 
@@ -141,12 +151,31 @@ def small_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same for models of pictures."""
+    folder = tmp_path_factory.mktemp("pictures")
+    write_images(folder, PICTURE)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def small(small_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> description.Dataset:
     """The made-up files as a `Dataset`, in a cache of their own."""
+    return loaded(small_folder, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="session")
+def pictures(picture_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> description.Dataset:
+    """The same for models of pictures."""
+    return loaded(picture_folder, tmp_path_factory.mktemp("picture-cache"))
+
+
+def loaded(folder: Path, cache: Path) -> description.Dataset:
+    """Made-up files, in a cache."""
     before = os.environ.get("COMPARE_CACHE_DIR")
-    os.environ["COMPARE_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ["COMPARE_CACHE_DIR"] = str(cache)
     try:
-        return datasets.load(small_folder, custom=True, say=print)
+        return datasets.load(folder, custom=True, say=print)
     finally:
         if before is None:
             del os.environ["COMPARE_CACHE_DIR"]
@@ -161,17 +190,20 @@ def real() -> description.Dataset:
 
 
 @pytest.fixture(scope="session")
-def session_data(small: description.Dataset) -> Callable[[Plan], dict[str, Any]]:
+def session_data(
+    small: description.Dataset, pictures: description.Dataset
+) -> Callable[[Plan], dict[str, Any]]:
     """Make what `Session.open` is told of the data of a plan."""
 
     def make(plan: Plan) -> dict[str, Any]:
         model = MODELS[plan.model]
+        classes = CLASSES if model.classifies else 0
+        shape = shape_of(model)
+        start = draws.parameters(model, shape, plan.hidden, classes, plan.seed, plan.dtype)
         if model.classifies:
-            start = draws.parameters(model, FEATURES, plan.hidden, CLASSES, plan.seed, plan.dtype)
-            inputs = small.inputs.asdict()
-            data = {"folder": str(small.folder), "limit": plan.limit, "inputs": inputs}
+            of = pictures if model.smallest else small
+            data = {"folder": str(of.folder), "limit": plan.limit, "inputs": of.inputs.asdict()}
             return {**data, "classes": CLASSES, "initial": start}
-        start = draws.parameters(model, 2, plan.hidden, 0, plan.seed, plan.dtype)
         return {"train": draws.synthetic(plan.seed, plan.dtype), "classes": 0, "initial": start}
 
     return make

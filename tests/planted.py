@@ -39,7 +39,7 @@ from common.contract.root import ROOT
 from common.data import draws
 from common.entrants.local import LocalSession
 from common.measure.machine import available_cores
-from tests.conftest import BACKENDS, CLASSES, EXAMPLES, FEATURES, make_plan, write_images
+from tests.conftest import BACKENDS, CLASSES, EXAMPLES, FEATURES, make_plan, shape_of, write_images
 
 Edits = Mapping[str, tuple[str, str]]
 
@@ -132,6 +132,20 @@ PLANTS: dict[str, Plant] = {
         "data",
         ("images",),
         "multiplied by 1/255",
+    ),
+    "pixels divided by 256": Plant(
+        "data.py",
+        {
+            "torch": ("images.float() / 255", "images.float() / 256"),
+            "jax": ("pixels * HIGH + pixels * LOW", "pixels / 256"),
+            **dict.fromkeys(
+                ("numpy", "mindspore"),
+                ("np.divide(images, np.float32(255)", "np.divide(images, np.float32(256)"),
+            ),
+        },
+        "data",
+        ("images",),
+        "divided by 256",
     ),
     "labels shifted by one": Plant(
         "data.py",
@@ -718,8 +732,9 @@ class Ward:
         """The referee's path, and the data."""
         if plan not in self.tracks:
             model = MODELS[plan.model]
-            features, examples = (FEATURES, EXAMPLES) if model.classifies else (2, 1000)
-            start = draws.parameters(model, features, plan.hidden, CLASSES, plan.seed, plan.dtype)
+            examples = EXAMPLES if model.classifies else 1000
+            shape = shape_of(model)
+            start = draws.parameters(model, shape, plan.hidden, CLASSES, plan.seed, plan.dtype)
             data: dict[str, Any] = {"initial": start, "classes": CLASSES}
             if model.classifies:
                 inputs = {"kind": "image", "shape": [6, 6, 1]}

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from common.contract.axes import from_layout, to_layout
-from common.contract.models import MODELS, Model
-from tests.conftest import BACKENDS
+from common.contract.models import MODELS, Model, Size
+from tests.conftest import BACKENDS, shape_of
 
 #: No two sizes are equal: a wrong order cannot hide behind a shape.
 TENSORS = {
     "dense.weight": (("in", "out"), (5, 3)),
     "line.weight": (("length", "in", "out"), (4, 2, 3)),
     "conv.weight": (("height", "width", "in", "out"), (5, 4, 2, 3)),
+    "flat.weight": (("rows", "columns", "in", "out"), (5, 4, 2, 3)),
     "conv.bias": (("out",), (3,)),
 }
-AXES = {name: axes for name, (axes, _) in TENSORS.items()}
-ROWS_FIRST = {"dense.weight": (3, 5), "line.weight": (3, 2, 4), "conv.weight": (3, 2, 5, 4)}
+AXES = {name: dict(zip(axes, sizes, strict=True)) for name, (axes, sizes) in TENSORS.items()}
+FLAT = {"flat.weight": (3, 40)}
+ROWS_FIRST = {"dense.weight": (3, 5), "line.weight": (3, 2, 4), "conv.weight": (3, 2, 5, 4), **FLAT}
 HELD: dict[str, dict[str, tuple[int, ...]]] = {
     "torch": ROWS_FIRST,
     "mindspore": ROWS_FIRST,
-    "jax": {"dense.weight": (3, 5)},
-    "numpy": {},
+    "jax": {"dense.weight": (3, 5), **FLAT},
+    "numpy": {"flat.weight": (40, 3)},
+}
+#: Where a row, a column and a channel of a flattened picture are.
+PLACES: dict[str, Callable[[int, int, int], int]] = {
+    "torch": lambda row, column, channel: (channel * 5 + row) * 4 + column,
+    "mindspore": lambda row, column, channel: (channel * 5 + row) * 4 + column,
+    "jax": lambda row, column, channel: (row * 4 + column) * 2 + channel,
+    "numpy": lambda row, column, channel: (row * 4 + column) * 2 + channel,
 }
 
 
@@ -50,9 +60,12 @@ def test_held_in_the_backends_order_and_handed_back(backend: str) -> None:
     for name, array in given.items():
         assert tuple(params[name].shape) == HELD[backend].get(name, array.shape), name
     kernel = np.asarray(data.to_array(params["conv.weight"]))
-    order = model.LAYOUT[AXES["conv.weight"]]
+    order = model.LAYOUT[tuple(AXES["conv.weight"])]
     place = {"height": 4, "width": 1, "in": 0, "out": 2}
     assert kernel[tuple(place[axis] for axis in order)] == given["conv.weight"][4, 1, 0, 2]
+    flat = np.asarray(data.to_array(params["flat.weight"]))
+    flat = flat if backend == "numpy" else flat.T
+    assert flat[PLACES[backend](4, 1, 0), 2] == given["flat.weight"][4, 1, 0, 2]
     same(model.dump(params, AXES), given)
     other = {name: -array for name, array in given.items()}
     same(model.dump(model.assign(params, other, AXES), AXES), other)
@@ -91,29 +104,29 @@ def test_what_has_no_axes_is_handed_over_as_it_is(backend: str) -> None:
 
 def test_other_dimensions_than_axes_are_refused() -> None:
     for turn in (to_layout, from_layout):
-        with pytest.raises(ValueError, match=r"shape \(2, 3, 4\) for the axes in, out$"):
-            turn({"a.weight": np.zeros((2, 3, 4))}, {"a.weight": ("in", "out")}, {})
+        with pytest.raises(ValueError, match=r"shape \(2, 3, 4\) for the axes in 2, out 3$"):
+            turn({"a.weight": np.zeros((2, 3, 4))}, {"a.weight": {"in": 2, "out": 3}}, {})
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_tables_only_reorder(backend: str) -> None:
     layout = importlib.import_module(f"backends.{backend}.model").LAYOUT
-    assert list(layout) == [axes for axes, _ in TENSORS.values()][:3]
+    assert list(layout) == [axes for axes, _ in TENSORS.values()][:4]
     for neutral, held in layout.items():
-        assert sorted(held) == sorted(neutral)
+        flat = [axis for one in held for axis in ([one] if isinstance(one, str) else one)]
+        assert sorted(flat) == sorted(neutral)
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_entries_name_axes_and_sizes(model: Model) -> None:
-    sizes = model.sizes(features=7, hidden=5, classes=3)
-    assert {name: len(axes) for name, axes in model.axes.items()} == {
-        name: len(shape) for name, shape in sizes.items()
-    }
+    sizes = model.sizes(shape_of(model), hidden=5, classes=3)
+    assert sizes.keys() == model.parameters.keys()
+    assert all(size > 0 for shape in sizes.values() for size in shape)
     assert sizes["output.bias"] == ((3,) if model.classifies else (1,))
 
 
 def test_a_convolution_can_be_said() -> None:
-    kernel: dict[str, str | int] = {"height": 5, "width": 3, "in": 1, "out": 6}
+    kernel: dict[str, Size] = {"height": 5, "width": lambda s: s[1], "in": "channels", "out": 6}
     model = Model("conv", {"conv.weight": kernel}, "cross_entropy", True, 1, 1, 0.1)
-    assert model.axes == {"conv.weight": ("height", "width", "in", "out")}
-    assert model.sizes(features=7, hidden=5, classes=3) == {"conv.weight": (5, 3, 1, 6)}
+    sizes = model.axes((8, 9, 3), hidden=5, classes=3)
+    assert sizes == {"conv.weight": {"height": 5, "width": 9, "in": 3, "out": 6}}

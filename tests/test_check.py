@@ -190,6 +190,11 @@ def forward(params: Any, images: Any) -> Any:
 PORT = Port("jax", forward, forward)
 
 
+def unsigned(*inputs: Any) -> Any:
+    """It tells its signature as little as a module of PyTorch does."""
+    return (lambda images: images)(*inputs)
+
+
 def changed(**changes: Any) -> dict[str, Any]:
     return {**given(), **changes}
 
@@ -251,6 +256,24 @@ def changed(**changes: Any) -> dict[str, Any]:
             BadLabel,
             "label nan of example 0",
             id="target-nan",
+        ),
+        pytest.param(
+            (("numpy",), changed(model="lenet")),
+            Refused,
+            "lenet takes images (n, height, width, channels) of 12 x 12 pixels or more; these have",
+            id="no-pictures",
+        ),
+        pytest.param(
+            ((PORT, Port(PORT.framework, unsigned, PORT.loss)), changed()),
+            Refused,
+            "forward, called with (params, images), raised TypeError: ",
+            id="a-network-in-a-port",
+        ),
+        pytest.param(
+            ((PORT, PORT), changed(params={"count": np.zeros(3, "int64")})),
+            Refused,
+            "params: count has dtype int64, and what is trained are floats; leave counts",
+            id="counts",
         ),
     ],
 )

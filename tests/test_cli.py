@@ -33,6 +33,7 @@ from tests.conftest import (
     ENTRANTS,
     EXAMPLES,
     FEATURES,
+    SHAPE,
     VALIDATOR,
     Command,
     Full,
@@ -143,7 +144,7 @@ def test_order_and_initial_values(full: Full) -> None:
     assert all(sorted(row) == list(range(EXAMPLES)) for row in order.tolist())
     assert read["data"]["order_sha256"] == hashlib.sha256(order.tobytes()).hexdigest()
     found = load_file(command.folder / "out" / "initial.safetensors")
-    drawn = draws.parameters(MODELS["softmax"], FEATURES, 256, 10, 0, "float32")
+    drawn = draws.parameters(MODELS["softmax"], SHAPE, 256, 10, 0, "float32")
     assert {name: array.tobytes() for name, array in found.items()} == {
         name: array.tobytes() for name, array in drawn.items()
     }

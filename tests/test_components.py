@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from common.contract.models import MODELS
-from tests.conftest import BACKENDS, CLASSES, FRAMEWORKS, make_plan
+from tests.conftest import BACKENDS, CLASSES, FRAMEWORKS, make_plan, shape_of
 
 #: Relative error allowed in float64: a few hundred roundings.
 EXACT = 1e-13
@@ -27,10 +27,10 @@ def close(values: Any, right: Any, what: str = "") -> None:
     np.testing.assert_allclose(values, right, rtol=EXACT, atol=EXACT * scale, err_msg=what)
 
 
-def moved_params(model: str, hidden: int, features: int) -> dict[str, np.ndarray]:
+def moved_params(name: str, hidden: int) -> dict[str, np.ndarray]:
     """Parameters far from zero, so that every term counts."""
-    draw = np.random.default_rng(11)
-    sizes = MODELS[model].sizes(features, hidden, CLASSES)
+    draw, model = np.random.default_rng(11), MODELS[name]
+    sizes = model.sizes(shape_of(model), hidden, CLASSES)
     return {name: draw.normal(0, 0.5, shape) for name, shape in sizes.items()}
 
 
@@ -51,7 +51,7 @@ def test_components(backend: str, style: str, opened: Any, referee: Any) -> None
     theirs = session.batch(np.arange(32, dtype=np.int32))
     np.testing.assert_array_equal(theirs[0], images)
     np.testing.assert_array_equal(theirs[1], labels)
-    params = moved_params(model, plan.hidden, images.shape[1])
+    params = moved_params(model, plan.hidden)
 
     logits = right.logits(params, images)
     close(session.logits(params, images), logits, "logits")

@@ -14,7 +14,7 @@ from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 from common.entrants.local import LocalSession
-from tests.conftest import BACKENDS, BATCH, CLASSES, FEATURES, make_plan
+from tests.conftest import BACKENDS, BATCH, CLASSES, SHAPE, make_plan
 
 Arrays = dict[str, np.ndarray]
 
@@ -129,7 +129,7 @@ def widened(arrays: Mapping[str, np.ndarray]) -> Arrays:
 
 
 def sizes() -> dict[str, tuple[int, ...]]:
-    return MODELS["softmax"].sizes(FEATURES, 0, CLASSES)
+    return MODELS["softmax"].sizes(SHAPE, 0, CLASSES)
 
 
 def gradients(draw: np.random.Generator, dtype: str) -> Arrays:

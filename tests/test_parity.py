@@ -577,7 +577,7 @@ def test_other_batches_are_found_by_their_fingerprint(
 def test_a_network_that_parts_is_called_rounding(real: description.Dataset) -> None:
     """Nudged by one unit in the last place, the MLP drifts far beyond any fixed tolerance."""
     plan = make_plan("mlp", hidden=256, batch_size=64, epochs=1, lr=0.5, limit=5056)
-    start = draws.parameters(MODELS["mlp"], 784, 256, 10, 0, "float32")
+    start = draws.parameters(MODELS["mlp"], (28, 28, 1), 256, 10, 0, "float32")
     source = {"folder": str(real.folder), "limit": 5056, "initial": start, "classes": 10}
     orders = orders_of(plan, 5056)
     bench = bench_of(plan, source, orders)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,29 +12,40 @@ import pytest
 from common.contract.models import MODELS
 from common.data import draws
 from common.entrants.local import LocalSession
-from tests.conftest import make_plan
+from tests.conftest import make_plan, shape_of
 
-H = 1e-6
+H = 1e-5
+#: Elements of an array that are moved.
+MOST = 200
 
 
-def numerical(function: Any, array: np.ndarray) -> np.ndarray:
-    """(f(x + h) - f(x - h)) / 2h for every element."""
-    slopes = np.zeros_like(array)
-    for index in np.ndindex(array.shape):
-        kept = array[index]
-        array[index] = kept + H
+def numerical(function: Callable[[], float], array: np.ndarray) -> np.ndarray:
+    """Central differences in every element; of a large array in some, NaN elsewhere."""
+    slopes = np.full(array.size, np.nan)
+    some = np.random.default_rng(8).permutation(array.size)[:MOST]
+    for index in some:
+        place = np.unravel_index(index, array.shape)
+        kept = array[place]
+        array[place] = kept + H
         above = function()
-        array[index] = kept - H
+        array[place] = kept - H
         slopes[index] = (above - function()) / (2 * H)
-        array[index] = kept
-    return slopes
+        array[place] = kept
+    return slopes.reshape(array.shape)
+
+
+def close(found: np.ndarray, expected: np.ndarray, name: str = "") -> None:
+    """Equal where there is a difference to hold it against."""
+    there = ~np.isnan(expected)
+    np.testing.assert_allclose(found[there], expected[there], rtol=1e-7, atol=1e-9, err_msg=name)
 
 
 def inputs(model: str) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     draw = np.random.default_rng(3)
-    sizes = MODELS[model].sizes(features=5, hidden=4, classes=10)
+    shape = shape_of(MODELS[model])
+    sizes = MODELS[model].sizes(shape, hidden=4, classes=10)
     params = {name: draw.normal(0, 1, shape) for name, shape in sizes.items()}
-    images = draw.random((7, 5))
+    images = draw.random((7, math.prod(shape)))
     if MODELS[model].classifies:
         return params, images, draw.integers(0, 10, 7).astype(np.int32)
     return params, images, draw.normal(0, 1, (7, 1))
@@ -40,12 +53,12 @@ def inputs(model: str) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_gradient_against_central_differences(model: str, referee: Any) -> None:
-    session: LocalSession = referee(make_plan(model, dtype="float64"))
+    session: LocalSession = referee(make_plan(model, dtype="float64", hidden=4))
     params, images, labels = inputs(model)
     logits = session.logits(params, images)
     _, dlogits = session.gradient(logits, labels)
     expected = numerical(lambda: session.gradient(logits, labels)[0], logits)
-    np.testing.assert_allclose(dlogits, expected, rtol=1e-7, atol=1e-9)
+    close(dlogits, expected)
     grads = session.backward(params, images, dlogits)
 
     def loss() -> float:
@@ -53,8 +66,8 @@ def test_gradient_against_central_differences(model: str, referee: Any) -> None:
 
     for name, param in params.items():
         expected = numerical(loss, param)
-        np.testing.assert_allclose(grads[name], expected, rtol=1e-7, atol=1e-9, err_msg=name)
-        assert np.abs(expected).max() > 1e-3, "a gradient of nothing proves nothing"
+        close(grads[name], expected, name)
+        assert np.nanmax(np.abs(expected)) > 1e-3, "a gradient of nothing proves nothing"
 
 
 def test_update_by_hand(referee: Any) -> None:
@@ -125,8 +138,8 @@ def test_order_depends_on_seed_and_epoch_alone() -> None:
 
 def test_initial_values_are_drawn_in_float64_and_rounded_once() -> None:
     mlp = MODELS["mlp"]
-    wide = draws.parameters(mlp, 784, 256, 10, 0, "float64")
-    narrow = draws.parameters(mlp, 784, 256, 10, 0, "float32")
+    wide = draws.parameters(mlp, (28, 28, 1), 256, 10, 0, "float64")
+    narrow = draws.parameters(mlp, (28, 28, 1), 256, 10, 0, "float32")
     for name, array in wide.items():
         np.testing.assert_array_equal(narrow[name], array.astype(np.float32))
         if name.endswith("bias"):

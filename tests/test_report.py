@@ -84,7 +84,7 @@ class Watcher:
 class FakeBench:
     """Has run, and has nothing to say: `judge` is made up, too."""
 
-    def __init__(self, referee: Any, schedule: Any) -> None:
+    def __init__(self, referee: Any, schedule: Any, *_: Any) -> None:
         self.dtype, self.referee = "float32", referee
         self.path = SimpleNamespace(
             losses=np.zeros(schedule.total), classes=np.zeros(TESTS, np.uint8), margins=MARGINS
@@ -129,8 +129,9 @@ def work_of(plan: Plan) -> Work:
         "sha256": {},
         "order_sha256": SHA256,
         "initial_sha256": SHA256,
+        "inputs": Inputs("vector", (FEATURES,)),
     }
-    start = draws.parameters(model, FEATURES, plan.hidden, 10, 0, plan.dtype)
+    start = draws.parameters(model, (FEATURES,), plan.hidden, 10, 0, plan.dtype)
     labels = np.zeros(TESTS, np.uint8) if model.classifies else None
     return Work(plan, {"initial": start}, orders, EXAMPLES, summary, labels)
 
@@ -271,16 +272,19 @@ def test_the_limit_is_measured_once_everybody_is_open() -> None:
     limit = {"flops": 1e9, "bytes": 2e6, "flops_per_second": 1e10, "bytes_per_second": 4e9}
     session, asked = FakeSession(seconds=(9.0, 1.0, 2.0, 3.0)), []
 
-    def measure(plan: Plan, start: dict[str, np.ndarray], examples: int) -> dict[str, float]:
-        asked.append((plan.dtype, set(start), examples, list(session.calls)))
+    def measure(
+        plan: Plan, start: dict[str, np.ndarray], shape: tuple[int, ...], examples: int
+    ) -> dict[str, float]:
+        asked.append((plan.dtype, set(start), shape, examples, list(session.calls)))
         return {**limit, "seconds": 0.1}
 
     results = run({"a": session}, small_plan(epochs=4), limit=measure)
     read = as_read(results)
     assert read["limit"] == {**limit, "seconds": 0.1}
     assert read["entrants"][0]["timing"]["times_limit"] == pytest.approx(20)
-    ((dtype, names, examples, calls),) = asked
-    assert (dtype, names, examples) == ("float32", {"output.weight", "output.bias"}, EXAMPLES)
+    ((dtype, names, shape, examples, calls),) = asked
+    assert (dtype, names) == ("float32", {"output.weight", "output.bias"})
+    assert (shape, examples) == ((FEATURES,), EXAMPLES)
     assert "warm_up" in calls
     assert "train" not in calls
     words = "the machine's limit is 100 ms an epoch: 1 GFLOP at 10 GFLOP/s, 2 MB at 4 GB/s"

@@ -760,7 +760,7 @@ def test_waiting_costs_nothing(backend: str, workers: Callable[[str], WorkerSess
     plan, draw = make_plan("mlp", hidden=256, batch_size=512), np.random.default_rng(0)
     images = draw.integers(0, 256, (2048, 784), dtype=np.uint8)
     labels = draw.integers(0, 10, 2048, dtype=np.uint8)
-    start = draws.parameters(MODELS["mlp"], 784, 256, 10, 0, "float32")
+    start = draws.parameters(MODELS["mlp"], (28, 28, 1), 256, 10, 0, "float32")
     data = {"train": (images, labels), "test": (images, labels)}
     data |= {"initial": start, "classes": 10}
     session = workers(backend)

@@ -70,15 +70,15 @@ def test_a_class_that_training_never_has_is_refused(letters: Path, tmp_path: Pat
 @pytest.mark.parametrize(("backend", "choice"), CHOICES)
 def test_trained(backend: str, choice: str, letters: Path, workers: Any) -> None:
     """The first loss of logits near zero is that of a guess among 26."""
-    plan, features = make_plan("mlp", batch_size=20), ROWS * COLUMNS
-    start = draws.parameters(MODELS["mlp"], features, 16, CLASSES, 0, "float32")
+    plan = make_plan("mlp", batch_size=20)
+    start = draws.parameters(MODELS["mlp"], (ROWS, COLUMNS, 1), 16, CLASSES, 0, "float32")
     data = {"folder": str(letters), "limit": None, "initial": start, "classes": CLASSES}
     session = workers(backend)
     choices = {"style": "scratch", "mode": "eager", "data": choice}
     session.open(plan.asdict(), choices, data)
     order = np.arange(EXAMPLES, dtype=np.int32)
     images, labels = session.batch(order[:20])
-    assert images.shape == (20, features)
+    assert images.shape == (20, ROWS * COLUMNS)
     assert labels.tolist() == list(range(20))
     losses = session.train(order).losses
     assert losses[0] == pytest.approx(np.log(CLASSES), abs=1e-2)

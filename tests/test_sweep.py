@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.contract.inputs import Inputs
+from common.contract.models import MODELS
 from common.measure.limit import work
 from common.running.sweep import Line, Point, line, points, usable
 from common.shown.charts import chart
 from common.shown.sweep import disturbed_words, line_words
-from tests.conftest import Command
+from tests.conftest import Command, make_plan
 from tests.fakes import RAISES, copy_backend
 
 OVERHEAD, RATE = 1e-4, 2e9
@@ -117,10 +119,12 @@ def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, step
     records.append(record("d", "ok", 1.0, backend="mix"))
     verdicts = {label: SimpleNamespace(verdict="rounding") for label in "abcd"}
     results: Any = SimpleNamespace(records=records, verdicts=verdicts, examples=70)
+    results.plan, results.data = make_plan("softmax"), {"inputs": Inputs("vector", (4,))}
     found = points({7: results}, {7: start}, unit)
     (point,) = found["a"]
     assert (point.value, point.seconds) == (7, (3.0 / steps, 6.0 / steps))
-    assert point.operations == work(start, 70)[0] / steps == 2 * 2 * 40 * 70 / steps
+    operations, _ = work(MODELS["softmax"], start, (4,), 70)
+    assert point.operations == operations / steps == 2 * 2 * 40 * 70 / steps
     assert point.verdict == "rounding"
     others = [one.verdict for label in "bcd" for one in found[label]]
     assert others == ["timeout", "one epoch has no time", "the harness's time"]

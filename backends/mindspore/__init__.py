@@ -35,6 +35,12 @@ INFO = Info(
             "(2.10.0); adamw_scratch stands in for it",
         ),
         (
+            "lenet_concise",
+            "float64",
+            "nn.Conv2d refuses float64 on a CPU (2.10.0); lenet_scratch "
+            "stands in for it",
+        ),
+        (
             "cross_entropy_concise",
             "float64",
             "ops.log_softmax computes in float32 (2.10.0); ops.cross_entropy "

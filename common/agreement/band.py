@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from common.agreement.drift import band_limit, beyond, drift, free_limit
@@ -24,24 +22,24 @@ class Band:
 
     Args:
         bench: the referee's run.
-        orders: of all epochs.
         start: the initial parameters.
     """
 
-    def __init__(self, bench: Bench, orders: Sequence[Array], start: Arrays) -> None:
-        self._bench, self._orders, self._start = bench, orders, start
+    def __init__(self, bench: Bench, start: Arrays) -> None:
+        self._bench, self._start = bench, start
+        self._orders = list(bench.schedule.first(len(bench.path.losses)))
         self._moved = nudged(start)
         plain, right = bench.referee.plain, bench.path.losses
         self.width = max(self._drift(plain, params, right) for params in (start, self._moved))
 
     def _drift(self, session: Session, params: Arrays, losses: Array) -> float:
-        found = free_run(session, self._orders, params)
+        found = self._free_run(session, params)
         return float(drift(found, losses, self._bench.dtype).max(initial=0.0))
 
     def widen(self, session: Session, losses: Array) -> bool:
         """Add the share of an entrant with these step losses, if it repeats itself."""
-        again = free_run(session, self._orders, self._start)
-        dtype = self._bench.dtype
+        again = self._free_run(session, self._start)
+        losses, dtype = losses[: len(again)], self._bench.dtype
         repeats = not beyond(again, losses, free_limit(losses, dtype), dtype).any()
         if repeats:
             self.width = max(self.width, self._drift(session, self._moved, losses))
@@ -51,8 +49,13 @@ class Band:
         """Whether an entrant's step losses lie within it."""
         return not self._beyond(verdict, losses).any()
 
+    def _free_run(self, session: Session, params: Arrays) -> Array:
+        """As far as the referee's run went."""
+        return free_run(session, self._orders, params)
+
     def _beyond(self, verdict: Verdict, losses: Array) -> Array:
         right = self._bench.path.losses
+        losses = losses[: len(right)]
         limit = band_limit(right, self._bench.dtype, self.width) + verdict.exp_error
         return beyond(losses, right, limit, self._bench.dtype)
 

@@ -15,6 +15,9 @@ from common.contract.arrays import Array, Arrays
 #: A difference as long as an exp that is off by a ten-thousandth makes it.
 LENGTH = 1e-4
 
+#: Errors of either kind that are tried at random.
+DIRECTIONS = 3
+
 
 def dlogits_reach(labels: Array, dlogits: Array) -> Array:
     """Into the gradient in the logits: twice the softmax, which dlogits is without the -1."""
@@ -25,13 +28,27 @@ def dlogits_reach(labels: Array, dlogits: Array) -> Array:
 
 def gradient_reach(inputs: Inputs, dlogits: Array) -> Arrays:
     """From there into the gradients."""
+    reach_in = dlogits_reach(inputs.labels, dlogits)
+    if inputs.model.long_sums:
+        return gradient_reach_at_random(inputs, reach_in)
     # With magnitudes for numbers, backward adds up how far an error can reach.
     magnitudes = {name: np.abs(array) for name, array in inputs.params.items()}
-    reach = inputs.referee.exact.backward(
-        magnitudes, np.abs(inputs.images64), dlogits_reach(inputs.labels, dlogits)
-    )
+    reach = inputs.referee.exact.backward(magnitudes, np.abs(inputs.images64), reach_in)
     # A network of somebody's own may subtract.
     return {name: np.abs(array) for name, array in reach.items()}
+
+
+def gradient_reach_at_random(inputs: Inputs, reach: Array) -> Arrays:
+    """The same where magnitudes would saturate a sigmoid: the furthest of some errors, twice.
+
+    An exp errs by another number for each logit, or by one for all logits of a class.
+    """
+    draw, found = np.random.default_rng(9), dict.fromkeys(inputs.params, 0.0)
+    for shape in (reach.shape, (1, reach.shape[1])) * DIRECTIONS:
+        signs = draw.choice([-1.0, 1.0], shape)
+        grads = inputs.referee.exact.backward(inputs.params, inputs.images64, signs * reach)
+        found = {name: max(found[name], float(np.abs(grads[name]).max())) for name in found}
+    return {name: np.full(array.shape, 2 * found[name]) for name, array in inputs.params.items()}
 
 
 def step_reach(inputs: Inputs, grads: Arrays, reach: Arrays) -> Arrays:

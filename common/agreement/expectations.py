@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -19,11 +20,12 @@ from common.agreement.expected_components import (
     ties_of,
 )
 from common.agreement.expected_steps import expected_evaluation, expected_step
-from common.agreement.inputs import Inputs, inputs_at
+from common.agreement.inputs import Inputs, inputs_at, rounded
 from common.agreement.neighbours import neighbours
 from common.agreement.referee import Referee, State
 from common.agreement.units import gradients_of
 from common.contract.arrays import Array, Arrays
+from common.entrants.session import Session
 
 Tensors = Mapping[str, Expected]
 
@@ -82,12 +84,13 @@ def _expected_at(referee: Referee, at: State) -> Expectations:
     gradient = expected_gradient(inputs, dlogits, near)
     grads = {name: e.right.astype(dtype) for name, e in gradient.items()}
 
-    def differentiated(params: Arrays) -> Arrays:
-        return gradients_of(referee.exact, params, inputs.images64, inputs.labels64)
+    def differentiated(params: Arrays, session: Session = referee.exact) -> Arrays:
+        return gradients_of(session, params, inputs.images64, inputs.labels64)
 
     near_gradients = near.through(differentiated)
+    noise = rounded(inputs, partial(differentiated, inputs.params))
     reach = gradient_reach(inputs, loss["dlogits"].right) if classifies else {}
-    gradients = expected_gradients(inputs, near_gradients, reach)
+    gradients = expected_gradients(inputs, near_gradients, noise, reach)
     slopes = {name: gradients[name].right for name in inputs.params}
     moved = step_reach(inputs, slopes, reach) if classifies else {}
     ties = ties_of(inputs, logits) if classifies else None
@@ -108,6 +111,6 @@ def _expected_at(referee: Referee, at: State) -> Expectations:
         gradient=gradient,
         gradients=gradients,
         updates=[(start, expected_update(inputs, start, grads)) for start in (zeros, at.params)],
-        step=expected_step(inputs, forward, gradients, near_gradients, moved),
+        step=expected_step(inputs, forward, gradients, near_gradients, noise, moved),
         evaluation=evaluation,
     )

@@ -7,7 +7,7 @@ import numpy as np
 from common.agreement.bounds import largest_error
 from common.agreement.exp_reach import dlogits_reach
 from common.agreement.expected import ERROR_FACTOR, Expected, expect, with_exp_reach
-from common.agreement.inputs import Inputs
+from common.agreement.inputs import Inputs, rounded
 from common.agreement.neighbours import Neighbours, moved
 from common.agreement.own_rule import bound_of_update
 from common.agreement.units import gradients_of, loss_of
@@ -49,11 +49,12 @@ def expected_logits(inputs: Inputs, params: Arrays) -> dict[str, Expected]:
         return {"logits": plain.logits(params, images[order])[np.argsort(order)]}
 
     right, own = logits_of(params64), {"logits": plain.logits(params, images)}
-    if inputs.model.parameters:
+    if any(axes.get("in") == "features" for axes in inputs.model.parameters.values()):
         return expect(inputs.dtype, right, own, rearranged)
-    # Nobody knows which parameters take the features of a network of somebody's own.
+    # A convolution knows its neighbours, and nobody knows a network of somebody's own.
     near = Neighbours(moved(params64, inputs.dtype), []).through(logits_of)
-    return expect(inputs.dtype, right, own, rows, near)
+    noise = rounded(inputs, lambda s: {"logits": s.logits(params64, inputs.images64)})
+    return expect(inputs.dtype, right, own, rows, near, noise)
 
 
 def rows_permuted(params: Arrays, columns: Array, model: Model) -> Arrays:
@@ -115,15 +116,19 @@ def expected_gradient(inputs: Inputs, dlogits: Array, near: Neighbours) -> dict[
         return plain.backward(params, inputs.images[rows], dlogits[rows])
 
     own = plain.backward(params, inputs.images, dlogits)
-    return expect(inputs.dtype, at(inputs.params), own, rearranged, near.through(at))
+    noise = rounded(inputs, lambda s: s.backward(inputs.params, inputs.images64, dlogits64))
+    return expect(inputs.dtype, at(inputs.params), own, rearranged, near.through(at), noise)
 
 
-def expected_gradients(inputs: Inputs, near: Neighbours, reach: Arrays) -> dict[str, Expected]:
+def expected_gradients(
+    inputs: Inputs, near: Neighbours, noise: list[Arrays], reach: Arrays
+) -> dict[str, Expected]:
     """Model and loss differentiated as one.
 
     Args:
         inputs: where.
         near: the gradients at the neighbours.
+        noise: the gradients with random rounding.
         reach: of exp, into the gradients.
     """
     exact, plain, params = inputs.referee.exact, inputs.referee.plain, inputs.at.params
@@ -136,7 +141,7 @@ def expected_gradients(inputs: Inputs, near: Neighbours, reach: Arrays) -> dict[
 
     right = gradients_of(exact, inputs.params, inputs.images64, inputs.labels64)
     own = gradients_of(plain, params, images, labels)
-    expected = expect(inputs.dtype, right, own, rearranged, near)
+    expected = expect(inputs.dtype, right, own, rearranged, near, noise)
     if inputs.model.classifies:
         expected = with_exp_reach(expected, {"loss": 1.0, **reach})
     return expected

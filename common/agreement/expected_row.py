@@ -12,6 +12,7 @@ from common.agreement.bounds import near_ties
 from common.agreement.exp_reach import gradient_reach, step_reach
 from common.agreement.expectations import Expectations
 from common.agreement.expected import Expected, expect, widened, with_exp_reach
+from common.agreement.inputs import rounded
 from common.agreement.neighbours import neighbours
 from common.agreement.own_rule import bound_of_update
 from common.agreement.units import gradients_of, several_steps
@@ -53,7 +54,8 @@ def expected_row(start: Expectations, steps: int) -> Row:
     own = several_steps(plain, at.params, at.state, order)
     near = neighbours(start).through(from_other)
     bounds, ties = row_bounds(start, batches)
-    expected = widened(expect(start.dtype, right, own, rearranged, near), bounds)
+    noise = rounded(start, lambda s: several_steps(s, start.params, start.state, order))
+    expected = widened(expect(start.dtype, right, own, rearranged, near, noise), bounds)
     expected["correct"] = Expected(right["correct"], allowed=ties)
     if start.model.classifies:
         expected = with_exp_reach(expected, row_reach(start, steps))

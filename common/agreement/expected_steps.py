@@ -21,6 +21,7 @@ def expected_step(
     logits: Expected,
     gradients: Mapping[str, Expected],
     near: Neighbours,
+    noise: list[Arrays],
     reach: Arrays,
 ) -> dict[str, Expected]:
     """One whole step as it runs: loss, count, parameters and state after it.
@@ -30,6 +31,7 @@ def expected_step(
         logits: from its parameters.
         gradients: model and loss differentiated as one.
         near: the gradients at the neighbours.
+        noise: the gradients with random rounding.
         reach: of exp, through the update.
     """
     exact, plain, at = inputs.referee.exact, inputs.referee.plain, inputs.at
@@ -45,7 +47,9 @@ def expected_step(
         params, state = exact.update(inputs.params, grads, inputs.state)
         return {**right, "loss": found["loss"], **params, **state}
 
-    expected = expect(inputs.dtype, right, own, rearranged, near.through(after))
+    expected = expect(
+        inputs.dtype, right, own, rearranged, near.through(after), list(map(after, noise))
+    )
     # The update's own bound, too: the constants of the run's dtype may err by luck only little.
     grads = {name: gradients[name].right for name in inputs.params}
     after_params = {name: right[name] for name in inputs.params}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from common.agreement.referee import Referee, State
 from common.contract.arrays import Array, Arrays, cast, cast_one
 from common.contract.models import Model
 from common.contract.plan import Plan
+from common.entrants.session import Session
+
+#: Runs with random rounding.
+DRAWS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +50,15 @@ class Inputs:
     def model(self) -> Model:
         """What is trained."""
         return self.referee.described
+
+
+def rounded(inputs: Inputs, function: Callable[[Session], Arrays]) -> list[Arrays]:
+    """What the referee makes of a question when its operations round at random; where sums are
+    long alone: elsewhere a few orders of summation tell what rounding does.
+    """
+    if not inputs.model.long_sums:
+        return []
+    return [function(inputs.referee.rounding) for _ in range(DRAWS)]
 
 
 def inputs_at(referee: Referee, at: State) -> Inputs:

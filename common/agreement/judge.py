@@ -47,11 +47,12 @@ class Bench:
     Args:
         referee: of the run.
         schedule: which examples every step takes.
+        seconds: that the referee's run may take; what it does not reach is not held against it.
     """
 
-    def __init__(self, referee: Referee, schedule: Schedule) -> None:
+    def __init__(self, referee: Referee, schedule: Schedule, seconds: float = np.inf) -> None:
         self.referee, self.schedule = referee, schedule
-        self.path: Path = referee.path(schedule)
+        self.path: Path = referee.path(schedule, seconds)
         self.expected = [expected_at(referee, state) for state in self.path.states]
         self.dtype = referee.plan.dtype
         self.asking = threading.Lock()
@@ -91,7 +92,7 @@ def judge(
     verdict.reason = "every component agrees; its drift was not held against nudged runs"
     missing = miscount(losses, bench.schedule, bench.path.losses, bench.dtype)
     if missing is None:
-        along = np.concatenate(losses)
+        along = np.concatenate(losses)[: len(bench.path.losses)]
         drifts = drift(along, bench.path.losses, bench.dtype)
         verdict.max_abs_loss_difference = float(drifts.max())
     first: Difference | None

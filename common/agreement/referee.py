@@ -6,13 +6,16 @@ backend can be put on them, so that each is asked the same question from equal i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from common.agreement.divergence import in_dtype, overflows
+from common.agreement.random_rounding import RoundingSession
 from common.agreement.schedule import Schedule
 from common.contract.arrays import Array, Arrays, cast, cast_one
 from common.contract.info import REFEREE
@@ -20,6 +23,9 @@ from common.contract.models import MODELS, Model
 from common.contract.plan import Plan
 from common.entrants.local import LocalSession
 from common.entrants.session import Session
+
+#: Steps between two looks at the clock, if there is one.
+LOOKS = 8
 
 
 @dataclass
@@ -31,7 +37,7 @@ class State:
         params, state: the referee's, rounded to the run's dtype: all can hold them exactly.
         index: the examples of the step's batch.
         other: those of another batch of that size.
-        last: whether it is the run's last step, where the evaluation is checked, too.
+        last: whether it is the last of them, where the evaluation is checked, too.
     """
 
     step: int
@@ -44,12 +50,13 @@ class State:
 
 @dataclass
 class Path:
-    """The referee's whole run, and epoch 1's batches as the run's dtype has them.
+    """The referee's run, and epoch 1's batches as the run's dtype has them.
 
     Attributes:
-        losses: one a step.
+        losses: one a step; fewer than there are steps, if it would have taken too long.
         states: that the components are checked on.
-        classes, margins: chosen for the test images, and by how much; None without any.
+        classes, margins: chosen for the test images in the end, and by how much; None without any,
+            or without the end.
         fingerprint: of epoch 1's batches.
         diverges: the first step with a loss, or a wanted state, that overflows; None if none does.
     """
@@ -96,42 +103,61 @@ class Referee:
 
     def _open(self, dtype: str) -> LocalSession:
         session = self.make() if self.make else LocalSession(REFEREE, rule=self.rule)
+        self._set_up(session, dtype)
+        return session
+
+    def _set_up(self, session: LocalSession, dtype: str) -> None:
+        """Open a session of the plan in a dtype."""
         plan = {**self.plan.asdict(), "dtype": dtype, "device": "cpu"}
         choices = {"style": "scratch", "mode": "eager", "data": "memory"}
         data = {**self.data, "initial": cast(self.data["initial"], dtype)}
         if "train" in data:
             data["train"] = tuple(cast_one(array, dtype) for array in data["train"])
         session.open(plan, choices, data)
+
+    @cached_property
+    def rounding(self) -> RoundingSession:
+        """The exact one, each operation rounding at random as in the run's dtype."""
+        session = RoundingSession(REFEREE, self.plan.dtype, seed=5, rule=self.rule)
+        self._set_up(session, "float64")
         return session
 
     def claim(self) -> None:
         """Have float64 again, after somebody in this process has asked for another dtype."""
         self.exact.set_up()
 
-    def path(self, schedule: Schedule) -> Path:
-        """Run the whole training; keep the states that the components are checked on.
+    def path(self, schedule: Schedule, seconds: float = np.inf) -> Path:
+        """Run the training; keep the states that the components are checked on.
 
         They are: before the first step, the first epoch's last batch, the last epoch's, as far
-        as the training stays in the range of the run's dtype.
+        as the training stays in the range of the run's dtype. If not all steps fit in some
+        seconds, the last batch of the first epoch stands for those that were not reached.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._path(schedule)
+            return self._path(schedule, seconds)
 
-    def _path(self, schedule: Schedule) -> Path:
+    def _path(self, schedule: Schedule, seconds: float) -> Path:
         dtype, overflown = self.plan.dtype, []
         wanted = {1, schedule.per_epoch, schedule.total}
-        losses, states = [], []
+        losses, states, ends = [], [], time.monotonic() + seconds
+        cuts = range(1, schedule.total, LOOKS) if seconds < np.inf else ()
         self.exact.load(cast(self.data["initial"], "float64"))
-        for first, stop in schedule.parts(wanted):
-            if first in wanted:
+        for first, stop in schedule.parts({*wanted, *cuts}):
+            late = first > LOOKS and time.monotonic() > ends
+            if first in wanted or late:
                 state = self.state(schedule, first)
+                if late and first < schedule.per_epoch:
+                    state = replace(state, index=schedule.batch(schedule.per_epoch))
+                state.last = state.last or late
                 if overflows((*state.params.values(), *state.state.values()), dtype):
                     overflown.append(first)
                 else:
                     states.append(state)
+            if late:
+                break
             losses.append(self.exact.train(schedule.part(first, stop)).losses)
         classes, margins = None, None
-        if self.exact.has_test_set():
+        if self.exact.has_test_set() and not late:
             ordered = np.sort(logits := self.exact.test_logits(self.exact.params()), axis=1)
             classes, margins = logits.argmax(axis=1), ordered[:, -1] - ordered[:, -2]
         fingerprint = self.plain.fingerprint(schedule.orders[0])

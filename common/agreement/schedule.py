@@ -38,6 +38,12 @@ class Schedule:
         other: Array = order[-size:] if step == 1 else order[:size]
         return other
 
+    def first(self, steps: int) -> Iterator[Array]:
+        """The orders of the first steps, epoch by epoch, the last one maybe cut."""
+        for first, stop in self.parts([steps + 1]):
+            if first <= steps:
+                yield self.part(first, stop)
+
     def parts(self, steps: Iterable[int]) -> Iterator[tuple[int, int]]:
         """Cut the run before each of some steps, and between epochs: pairs (first, stop)."""
         starts = {*range(1, self.total + 1, self.per_epoch), *steps}

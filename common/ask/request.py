@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common.ask.settings import Settings
 from common.contract.entrant import Entrant, parse
-from common.contract.models import MODELS
+from common.contract.models import MODELS, Model
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 from common.contract.registry import Backend, find
@@ -113,6 +113,7 @@ def read_request(settings: Settings, say: Say = silence) -> Request:
             settings.data_dir, custom=settings.custom_data, resize=settings.resize, say=say
         )
         examples = min(plan.limit or dataset.train_examples, dataset.train_examples)
+        refuse_small(MODELS[plan.model], dataset.inputs.shape)
     if plan.drop_last and examples < plan.batch_size:
         raise Refused(
             f"--drop-last leaves nothing of {examples} examples in batches of {plan.batch_size}"
@@ -168,6 +169,18 @@ def refuse_for_linear(settings: Settings, data: Sequence[str]) -> None:
     for option, value in given.items():
         if value:
             raise Refused(f"linear is trained on synthetic data; {option} does not go with it")
+
+
+def refuse_small(model: Model, shape: Sequence[int]) -> None:
+    """Refuse pictures of which a model's windows leave nothing."""
+    if model.smallest is None:
+        return
+    height, width = model.smallest
+    if shape[0] < height or shape[1] < width:
+        raise Refused(
+            f"{model.name} needs pictures of {height} x {width} pixels or more; these have "
+            f"{shape[0]} x {shape[1]}; try --resize {height} or another model"
+        )
 
 
 def interpreters(pairs: Sequence[str], available: Mapping[str, Backend]) -> dict[str, str]:

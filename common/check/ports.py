@@ -33,7 +33,7 @@ from common.agreement.schedule import Schedule
 from common.agreement.track import Track
 from common.agreement.units import gradients_of
 from common.agreement.verdict import Difference, Verdict
-from common.contract.arrays import Arrays, cast
+from common.contract.arrays import Array, Arrays, cast
 from common.contract.entrant import Entrant
 from common.contract.given import Paths, as_array, as_arrays, as_labels, as_pixels, rebuilt
 from common.contract.info import DTYPES, MODES
@@ -148,6 +148,7 @@ def check_functions(
     refuse_words(reference, model, optimizer, dtype, mode)
     refuse_several(images)
     arrays, paths = as_arrays(params)
+    refuse_counts(arrays)
     images, labels = as_array("images", images), as_labels(labels)
     if not images.size:
         raise Refused(f"images have shape {images.shape}: no example is in them; give some")
@@ -160,6 +161,8 @@ def check_functions(
         check_classes(labels, len(images), classes)
     else:
         check_targets(labels, len(images), target)
+    if model is not None:
+        refuse_shape(MODELS[model], images)
     kind = CLASSIFICATION if classifies else REGRESSION
     plan = Plan(
         model=model or kind, optimizer=optimizer, lr=lr, momentum=momentum,
@@ -172,6 +175,7 @@ def check_functions(
     labels = labels.astype(dtype if kind == REGRESSION else "int64")
     data = {"train": (images, labels), "initial": cast(arrays, dtype), "classes": classes}
     data["target"] = target
+    data["inputs"] = {"kind": "image" if images.ndim == 4 else "vector", "shape": images.shape[1:]}
     work = Work(plan, data, Orders(plan, len(images)), len(images), {}, None)
     session, backend, style = opened_as(port, style, mode)
     entrant = Entrant("port", "port", backend.name, style, mode, "memory")
@@ -216,6 +220,28 @@ def refuse_words(
     for word, known in ((dtype, DTYPES), (mode, MODES)):
         if word not in known:
             raise Refused(f"unknown {word!r}; there are {', '.join(known)}")
+
+
+def refuse_counts(params: Arrays) -> None:
+    """Refuse parameters that have no slope."""
+    for name, array in params.items():
+        if array.dtype.kind in "iub":
+            raise Refused(
+                f"params: {name} has dtype {array.dtype}, and what is trained are floats; leave "
+                "counts and masks to the functions, or give the network itself without a Port"
+            )
+
+
+def refuse_shape(model: Model, images: Array) -> None:
+    """Refuse images of which a model of pictures could not tell rows and columns, or too small."""
+    if model.smallest is None:
+        return
+    height, width = model.smallest
+    if images.ndim != 4 or images.shape[1] < height or images.shape[2] < width:
+        raise Refused(
+            f"{model.name} takes images (n, height, width, channels) of {height} x {width} pixels "
+            f"or more; these have shape {images.shape}"
+        )
 
 
 def refuse_several(images: Any) -> None:

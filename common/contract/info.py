@@ -48,6 +48,8 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
         "softmax_concise": ("params",),
         "mlp_scratch": ("params",),
         "mlp_concise": ("params",),
+        "lenet_scratch": ("params", "shape"),
+        "lenet_concise": ("params", "shape"),
         "backward": ("forward",),
     },
     "loss.py": {

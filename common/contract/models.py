@@ -6,11 +6,20 @@ A new model is one entry in `MODELS` and one function per style in each backend'
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # it brings NumPy, without which `list` and `show` answer
-    from common.contract.axes import Names
+    from common.contract.axes import Sizes
+
+#: (height, width, channels) of a picture, (features,) of anything else.
+Shape = tuple[int, ...]
+
+#: A number; `features` (numbers in one example), `channels`, `hidden` or `classes`; or what a
+#: shape of the examples makes it.
+Size = int | str | Callable[[Shape], int]
 
 
 @dataclass(frozen=True)
@@ -20,40 +29,88 @@ class Model:
     Attributes:
         name: as on the command line, and the prefix of its functions in `model.py`.
         parameters: parameter -> axis -> size, in the neutral order: a weight has "in" and "out",
-            a convolution's "height", "width", "in" and "out", a bias "out". A size is a number
-            or a word: `features` (numbers in one example), `hidden` or `classes`.
+            a convolution's "height", "width", "in" and "out", one that takes a flattened picture
+            "rows", "columns", "in" and "out", a bias "out".
         loss: prefix of its functions in `loss.py`.
         classifies: whether labels are classes, so that there is an accuracy.
         epochs, batch_size, lr: what a run uses unless told otherwise.
         adam_lr: the same for the optimisers that divide by a gradient's size.
+        initial: how weights are drawn, see `common.data.draws`.
+        smallest: the least height and width that it can take; None: it takes rows of numbers, and
+            its functions in `model.py` are not told a shape.
+        uses: weight -> how often an example of a shape is multiplied with it, if not once: a
+            kernel at every place of its output.
     """
 
     name: str
-    parameters: dict[str, dict[str, str | int]]
+    parameters: dict[str, dict[str, Size]]
     loss: str
     classifies: bool
     epochs: int
     batch_size: int
     lr: float
     adam_lr: float = 0.001
+    initial: Literal["normal", "xavier"] = "normal"
+    smallest: tuple[int, int] | None = None
+    uses: Mapping[str, Callable[[Shape], int]] = field(default_factory=dict)
 
     @property
-    def axes(self) -> dict[str, Names]:
-        """Parameter -> its axes' names, in the neutral order."""
-        return {name: tuple(sizes) for name, sizes in self.parameters.items()}
+    def long_sums(self) -> bool:
+        """Whether it adds up more terms than a batch has examples, or an example numbers."""
+        return self.smallest is not None
 
-    def sizes(self, features: int, hidden: int, classes: int) -> dict[str, tuple[int, ...]]:
-        """Parameter -> shape in numbers, in the neutral order."""
-        words = {"features": features, "hidden": hidden, "classes": classes}
+    def axes(self, shape: Shape, hidden: int, classes: int) -> dict[str, Sizes]:
+        """Parameter -> axis -> size in numbers, in the neutral order."""
+        words = {
+            "features": math.prod(shape),
+            "channels": shape[-1],
+            "hidden": hidden,
+            "classes": classes,
+        }
+
+        def number(size: Size) -> int:
+            if callable(size):
+                return size(shape)
+            return words[size] if isinstance(size, str) else size
+
         return {
-            name: tuple(words[size] if isinstance(size, str) else size for size in sizes.values())
+            name: {axis: number(size) for axis, size in sizes.items()}
             for name, sizes in self.parameters.items()
         }
 
+    def sizes(self, shape: Shape, hidden: int, classes: int) -> dict[str, tuple[int, ...]]:
+        """Parameter -> shape, in the neutral order."""
+        axes = self.axes(shape, hidden, classes)
+        return {name: tuple(sizes.values()) for name, sizes in axes.items()}
 
-def _dense(name: str, inputs: str, outputs: str | int) -> dict[str, dict[str, str | int]]:
+
+def _dense(name: str, inputs: Size, outputs: Size) -> dict[str, dict[str, Size]]:
     """The parameters of a dense layer."""
     return {f"{name}.weight": {"in": inputs, "out": outputs}, f"{name}.bias": {"out": outputs}}
+
+
+def _convolution(name: str, side: int, inputs: Size, outputs: Size) -> dict[str, dict[str, Size]]:
+    """The parameters of a convolution with a square kernel."""
+    kernel: dict[str, Size] = {"height": side, "width": side, "in": inputs, "out": outputs}
+    return {f"{name}.weight": kernel, f"{name}.bias": {"out": outputs}}
+
+
+def _lenet_side(axis: int) -> Callable[[Shape], int]:
+    """What LeNet leaves of a side: halved, four less, halved."""
+    return lambda shape: (shape[axis] // 2 - 4) // 2
+
+
+def _lenet() -> dict[str, dict[str, Size]]:
+    """Of LeNet; its first dense layer takes what the second pooling leaves of a picture."""
+    flattened: dict[str, Size] = {"rows": _lenet_side(0), "columns": _lenet_side(1), "in": 16}
+    return {
+        **_convolution("conv1", 5, "channels", 6),
+        **_convolution("conv2", 5, 6, 16),
+        "dense1.weight": {**flattened, "out": 120},
+        "dense1.bias": {"out": 120},
+        **_dense("dense2", 120, 84),
+        **_dense("output", 84, "classes"),
+    }
 
 
 MODELS = {
@@ -86,6 +143,21 @@ MODELS = {
             epochs=10,
             batch_size=256,
             lr=0.1,
+        ),
+        Model(
+            "lenet",
+            _lenet(),
+            "cross_entropy",
+            classifies=True,
+            epochs=10,
+            batch_size=256,
+            lr=0.9,
+            initial="xavier",
+            smallest=(12, 12),
+            uses={
+                "conv1.weight": lambda shape: shape[0] * shape[1],
+                "conv2.weight": lambda shape: (shape[0] // 2 - 4) * (shape[1] // 2 - 4),
+            },
         ),
     )
 }

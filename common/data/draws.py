@@ -6,10 +6,13 @@ depends on which others were made before it.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
-from common.contract.models import Model
+from common.contract.axes import Sizes
+from common.contract.models import Model, Shape
 
 _WEIGHTS, _ORDER, _SYNTHETIC = 1, 2, 3
 
@@ -24,18 +27,37 @@ SYNTHETIC_NOISE = 0.01
 
 
 def parameters(
-    model: Model, features: int, hidden: int, classes: int, seed: int, dtype: str
+    model: Model, shape: Shape, hidden: int, classes: int, seed: int, dtype: str
 ) -> Arrays:
-    """Draw the initial parameters: weights N(0, 0.01²) in float64, biases zero.
+    """Draw the initial parameters: weights as the model says, in float64, biases zero.
+
+        normal    N(0, 0.01²), as for the book's linear networks and perceptrons
+        xavier    U(-a, a), a² = 6 / (fan in + fan out): Glorot and Bengio, 2010; the book, 5.4.2.2
 
     Rounded once to `dtype`; names and axes are neutral.
     """
     draw = np.random.default_rng([seed, _WEIGHTS])
+    weigh = {"normal": _normal, "xavier": _xavier}[model.initial]
     arrays = {}
-    for name, shape in model.sizes(features, hidden, classes).items():
-        values = draw.normal(0.0, 0.01, shape) if name.endswith(".weight") else np.zeros(shape)
+    for name, sizes in model.axes(shape, hidden, classes).items():
+        size = tuple(sizes.values())
+        values = weigh(draw, sizes) if name.endswith(".weight") else np.zeros(size)
         arrays[name] = values.astype(dtype)
     return arrays
+
+
+def _normal(draw: np.random.Generator, sizes: Sizes) -> Array:
+    return draw.normal(0.0, 0.01, tuple(sizes.values()))
+
+
+def _xavier(draw: np.random.Generator, sizes: Sizes) -> Array:
+    """A number of the output is a sum over all axes but "out"; one of a picture goes into a window
+    of outputs, one that is flattened into all of them.
+    """
+    fan_in = math.prod(size for axis, size in sizes.items() if axis != "out")
+    fan_out = math.prod(size for axis, size in sizes.items() if axis in ("height", "width", "out"))
+    reach = math.sqrt(6 / (fan_in + fan_out))
+    return draw.uniform(-reach, reach, tuple(sizes.values()))
 
 
 def order(seed: int, epoch: int, examples: int, batch_size: int, drop_last: bool) -> Array:

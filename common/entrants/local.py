@@ -8,12 +8,14 @@ import importlib.metadata
 import platform
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from common.contract.arrays import Array, Arrays, cast
+from common.contract.axes import Axes
 from common.contract.labels import TARGET, check_labels
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
@@ -56,6 +58,7 @@ class LocalSession:
     _epoch: Any
     _evaluate: Any
     _components: Components | None = None
+    _axes: Axes
     #: Of logits and labels, for a loss that sees more than those.
     _loss_alone: Callable[..., Any] | None = None
 
@@ -129,7 +132,7 @@ class LocalSession:
         """Put the components together for one plan."""
         self._plan, self._choices, self._classes = plan, choices, data["classes"]
         self._target = tuple(data.get("target", TARGET))
-        self._choose(plan, choices)
+        self._choose(plan, choices, data)
         if "trail" in data:
             self._count_updates(data["trail"])
         mode = choices["mode"]
@@ -162,11 +165,17 @@ class LocalSession:
                 forward, self._loss_of, self._count, held, mode, EVALUATION_BATCH
             )
 
-    def _choose(self, plan: dict[str, Any], choices: dict[str, Any]) -> None:
+    def _choose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
         """Choose the backend's functions for a plan."""
         model, style = MODELS[plan["model"]], choices["style"]
-        self._classifies, self._axes = model.classifies, model.axes
+        self._classifies = model.classifies
+        self._axes = {
+            name: dict(zip(axes, data["initial"][name].shape, strict=True))
+            for name, axes in model.parameters.items()
+        }
         self._make_forward = getattr(self._model, f"{model.name}_{style}")
+        if model.smallest:
+            self._make_forward = partial(self._make_forward, shape=tuple(data["inputs"]["shape"]))
         self._loss_of = getattr(self._loss, f"{model.loss}_{style}")
         update_name = f"{OPTIMIZERS[plan['optimizer']].function}_{style}"
         self._make_update = self._rule or getattr(self._update, update_name)

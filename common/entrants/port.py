@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Arrays
-from common.contract.axes import Names
 from common.contract.entrant import why_absent
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
@@ -85,7 +84,7 @@ class PortSession(LocalSession):
         self._fresh = self.state()
         size = min(plan["batch_size"], len(data["train"][1]))
         images, labels = self._data.take(self._held, self._tensor(np.arange(size, dtype=np.int32)))
-        logits = self._make_forward(self._params)(self._params, images)
+        logits = self._first_logits(images)
         shape = shape_of(logits)
         if shape is None or shape[:1] != (size,) or (self._classifies and len(shape) != 2):
             kind = "(n, classes)" if self._classifies else "(n, ...)"
@@ -99,6 +98,16 @@ class PortSession(LocalSession):
             words = words if shape_of(value) == (size,) else "the mean over the batch is needed"
             raise Refused(f"the {self.who}'s loss returns {described(value)}: {words}")
 
+    def _first_logits(self, images: Any) -> Any:
+        """The output for the first batch; a forward that takes none is somebody's to mend."""
+        try:
+            return self._make_forward(self._params)(self._params, images)
+        except Exception as cause:
+            raise Refused(
+                f"the {self.who}'s forward, called with (params, images), raised "
+                f"{one_line(cause)}; a network itself is given as it is, without a Port"
+            ) from cause
+
     def _first_loss(self, logits: Any, labels: Any) -> Any:
         """The loss of the first batch; one that takes no such shapes is somebody's to mend."""
         try:
@@ -109,7 +118,7 @@ class PortSession(LocalSession):
                 f"of shape {shape_of(labels)}: {one_line(cause)}"
             ) from cause
 
-    def _choose(self, plan: dict[str, Any], choices: dict[str, Any]) -> None:
+    def _choose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
         """Take the port's functions for the backend's."""
         port, backend = self.port, self._import
         told = OPTIMIZERS[plan["optimizer"]].told
@@ -124,7 +133,7 @@ class PortSession(LocalSession):
         own = getattr(update, f"{OPTIMIZERS[plan['optimizer']].function}_scratch")
         registered = MODELS.get(plan["model"])
         self._classifies = registered.classifies if registered else plan["model"] != REGRESSION
-        self._axes: dict[str, Names] = {}  # nobody knows: its arrays stay as they are
+        self._axes = {}  # nobody knows: its arrays stay as they are
         accuracy = backend("accuracy")
         self._make_forward = lambda params: port.untapped
         self._loss_of, self._loss_alone = port.loss, None

@@ -9,6 +9,7 @@ as JSON. It runs in a process of its own, because NumPy counts its threads once.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from collections.abc import Callable
 import numpy as np
 
 from common.contract.arrays import Arrays
+from common.contract.models import MODELS, Model, Shape
 from common.contract.plan import Plan
 from common.contract.root import ROOT
 from common.errors import one_line
@@ -37,12 +39,13 @@ class NotMeasured(Exception):
     """The machine could not be measured; the message says why."""
 
 
-def limit(plan: Plan, initial: Arrays, examples: int) -> dict[str, float] | None:
+def limit(plan: Plan, initial: Arrays, shape: Shape, examples: int) -> dict[str, float] | None:
     """Measure the machine, and say how quickly it could do one epoch.
 
     Args:
         plan: of the run; its dtype and its threads are measured.
-        initial: the parameters, (in, out), the first layer's first.
+        initial: the parameters, in the neutral order, the first layer's first.
+        shape: of one example.
         examples: in one epoch.
 
     Returns:
@@ -53,7 +56,7 @@ def limit(plan: Plan, initial: Arrays, examples: int) -> dict[str, float] | None
         pixels as bytes has less to read; who multiplies more quickly than NumPy can be below.
         None for an epoch of under ten million operations: its time is all overhead.
     """
-    flops, read = work(initial, examples)
+    flops, read = work(MODELS[plan.model], initial, shape, examples)
     if flops < LEAST:
         return None
     rates = machine(plan.dtype, plan.threads)
@@ -65,22 +68,18 @@ def limit(plan: Plan, initial: Arrays, examples: int) -> dict[str, float] | None
     }
 
 
-def work(initial: Arrays, examples: int) -> tuple[int, int]:
+def work(model: Model, initial: Arrays, shape: Shape, examples: int) -> tuple[int, int]:
     """Count the operations of one epoch, and the bytes it has to read.
 
-    A weight's product with n examples takes 2 n in out operations, its gradient as many, and as
-    many again the gradient of its inputs, which the first layer does not need. Every example is
-    read once, in the run's dtype.
-
-    Raises:
-        NotMeasured: there is no weight of two axes.
+    A weight's product with n examples takes 2 n operations for each of its numbers, a kernel's as
+    many at each place of its output; its gradient as many, and as many again the gradient of its
+    inputs, which the first layer does not need. Every example is read once, in the run's dtype.
     """
-    weights = [array for array in initial.values() if array.ndim == 2]
-    if not weights:
-        raise NotMeasured("only the operations of dense layers are counted, and it has none")
-    products = [weight.size * (3 if layer else 2) for layer, weight in enumerate(weights)]
-    read = examples * len(weights[0]) * weights[0].itemsize
-    return 2 * examples * sum(products), read
+    products, weights = 0, [name for name in initial if name.endswith(".weight")]
+    for layer, name in enumerate(weights):
+        times = model.uses[name](shape) if name in model.uses else 1
+        products += initial[name].size * times * (3 if layer else 2)
+    return 2 * examples * products, examples * math.prod(shape) * initial[weights[0]].itemsize
 
 
 def machine(dtype: str, threads: int) -> dict[str, float]:

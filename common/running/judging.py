@@ -94,11 +94,13 @@ class Judging:
         work: what was trained on.
         referee: makes the referee; None: NumPy's, of a registered model.
         band: whether nudged runs may be made.
+        seconds: that each run of the referee may take.
     """
 
     work: Work
     referee: MakeReferee | None = None
     band: bool = True
+    seconds: float = np.inf
     _benches: dict[Declared | None, Bench] = field(default_factory=dict)
 
     def prepare(self, candidates: Iterable[Candidate]) -> None:
@@ -118,7 +120,8 @@ class Judging:
             rule = backend.rule(declared) if declared and backend else None
             plan, data = self.work.plan, self.work.data
             referee = self.referee(rule) if self.referee else Referee(plan, data, rule)
-            self._benches[declared] = Bench(referee, Schedule(self.work.orders, plan.batch_size))
+            schedule = Schedule(self.work.orders, plan.batch_size)
+            self._benches[declared] = Bench(referee, schedule, self.seconds)
         return self._benches[declared]
 
     @property
@@ -192,7 +195,7 @@ class Judging:
         self, bench: Bench, verdicts: Sequence[tuple[Candidate, Verdict]], attempt: Attempt
     ) -> None:
         """The band of plain arithmetic first; it is widened only if somebody needs that."""
-        band = Band(bench, self.work.orders, self.work.initial)
+        band = Band(bench, self.work.initial)
         repeats: dict[str, bool] = {}
 
         def settled(pair: tuple[Candidate, Verdict]) -> bool:
@@ -228,7 +231,8 @@ class Judging:
         if declared is None or common is None:
             return
         if verdict.max_abs_loss_difference is not None:
-            drifts = np.abs(candidate.run.step_losses - common.path.losses)
+            right = common.path.losses
+            drifts = np.abs(candidate.run.step_losses[: len(right)] - right)
             verdict.max_abs_loss_difference = float(drifts.max())
         if verdict.verdict == "rounding":
             verdict.verdict, verdict.reason = "declared", declared.reason

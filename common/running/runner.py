@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from common.agreement.verdict import Verdict, mark_identical, undecided
 from common.contract.arrays import Arrays
+from common.contract.models import Shape
 from common.contract.plan import Plan
 from common.errors import EntrantError
 from common.measure.limit import NotMeasured
@@ -20,6 +21,9 @@ from common.running.pairs import compare_all
 from common.running.roster import Connect, Roster, choices_of
 from common.running.training import Training
 from common.running.work import Work
+
+#: That each run of the referee may take, however short the training was.
+LEAST_SECONDS = 60.0
 
 
 @dataclass
@@ -44,7 +48,7 @@ class Runner:
     observer: Observer
     band: bool = True
     float64: bool = False
-    limit: Callable[[Plan, Arrays, int], dict[str, float] | None] | None = None
+    limit: Callable[[Plan, Arrays, Shape, int], dict[str, float] | None] | None = None
     meanwhile: Callable[[], object] | None = None
     interruption: Interruption = field(default_factory=Interruption)
     #: what each kind of check took
@@ -125,7 +129,9 @@ class Runner:
             return
         self.observer.phase("measuring the machine")
         try:
-            self._measured = self.limit(self.work.plan, self.work.initial, self.work.examples)
+            work = self.work
+            shape = work.summary["inputs"].shape
+            self._measured = self.limit(work.plan, work.initial, shape, work.examples)
         except NotMeasured as error:
             self.observer.phase(f"the machine was not measured: {error}")
 
@@ -133,6 +139,7 @@ class Runner:
         """Hold everybody who finished against the referee."""
         if not self.roster.alive():
             return
+        self.judging.seconds = self._seconds_of_the_referee()
         with self._clocked("referee", "running the referee"):
             self.judging.prepare(map(self._candidate, self.roster.alive()))
         with self._clocked("components", "checking components"):
@@ -143,6 +150,11 @@ class Runner:
             with self._clocked("float64 run", "training once more in float64"):
                 self._check_float64()
         self._conclude()
+
+    def _seconds_of_the_referee(self) -> float:
+        """What its run may take: with two nudged runs as long as the training, or a minute."""
+        trained = sum(sum(seconds) for record in self.records for seconds in record.rounds)
+        return max(LEAST_SECONDS, trained / 3)
 
     def _candidate(self, record: Record) -> Candidate:
         """An entrant with its free run, to be judged."""
@@ -188,7 +200,7 @@ class Runner:
     def _check_float64(self) -> None:
         """Train everybody once more in float64, where no rounding can hide other mathematics."""
         work = self.work.in_float64()
-        judging = Judging(work)
+        judging = Judging(work, seconds=self.judging.seconds)
         for record in self.roster.alive():
             try:
                 self._once_more(record, work, judging)

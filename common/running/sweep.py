@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.info import MIXED
+from common.contract.models import MODELS
 from common.measure.limit import work
 from common.measure.statistics import bootstrapped
 from common.results.record import AGREE, Results
@@ -77,7 +78,8 @@ def points(
     """
     found: dict[str, list[Point]] = {}
     for value, results in runs.items():
-        operations, _ = work(initial[value], results.examples)
+        model, shape = MODELS[results.plan.model], results.data["inputs"].shape
+        operations, _ = work(model, initial[value], shape, results.examples)
         for record in results.records:
             label = record.entrant.label
             verdict = results.verdicts[label].verdict

@@ -129,7 +129,7 @@ def draw_work(plan: Plan, dataset: Dataset | None) -> Work:
             "classes": list(dataset.classes),
         }
     summary["inputs"] = inputs
-    start = draws.parameters(model, inputs.features, plan.hidden, classes, plan.seed, plan.dtype)
+    start = draws.parameters(model, inputs.shape, plan.hidden, classes, plan.seed, plan.dtype)
     data |= {"initial": start, "classes": classes, "inputs": inputs.asdict()}
     orders = Orders(plan, examples)
     summary["initial_sha256"] = digest(start)

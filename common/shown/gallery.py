@@ -18,6 +18,9 @@ from common.results.document import Document
 #: Units of an MLP that are shown, those with the largest weights to the output.
 UNITS = 10
 
+#: A first layer's weight, in the order they are looked for, and what one of its outputs is.
+FIRST = {"hidden.weight": "unit", "conv1.weight": "kernel", "output.weight": "class"}
+
 #: Longer side of a picture, in pixels.
 LARGEST = 84
 
@@ -105,7 +108,8 @@ def data_uri(image: Image.Image) -> str:
 
 
 def weights(folder: Path, found: Document) -> Iterable[dict[str, Any]]:
-    """Pictures of what every entrant's first layer looks for; of an MLP the same units in all."""
+    """Pictures of what every entrant's first layer looks for; of an MLP the same units in
+    all, of a convolution each kernel of the first channel."""
     inputs = found.data.inputs
     if inputs is None or inputs.kind != "image" or min(inputs.shape[:2]) < 2:
         return
@@ -116,19 +120,21 @@ def weights(folder: Path, found: Document) -> Iterable[dict[str, Any]]:
         if not path.is_file():
             continue
         params = load_file(path)
-        first = params.get("hidden.weight", params.get("output.weight"))
-        if first is None:  # a backend that handed over something else has failed, and says so
+        name = next((name for name in FIRST if name in params), None)
+        if name is None:  # a backend that handed over something else has failed, and says so
             continue
-        units: Sequence[int] = range(first.shape[1])
-        if "hidden.weight" in params:
+        kind, first = FIRST[name], params[name]
+        first = first[:, :, 0] if kind == "kernel" else first.reshape(*shape, -1)
+        units: Sequence[int] = range(first.shape[-1])
+        if kind == "unit":
             if chosen is None:
                 sizes = np.linalg.norm(params["output.weight"], axis=1)
                 chosen = [int(unit) for unit in np.argsort(-sizes, kind="stable")[:UNITS]]
             units = chosen
         yield {
             "label": entrant.label,
-            "hidden": "hidden.weight" in params,
-            "images": [(unit, diverging(first[:, unit].reshape(shape))) for unit in units],
+            "kind": kind,
+            "images": [(unit, diverging(first[..., unit])) for unit in units],
         }
 
 

@@ -29,7 +29,7 @@ from common.shown.gallery import arrays, choices, grids, weights
 from common.shown.html import coloured, script_safe, styles, template
 from common.shown.repeat import command
 from common.shown.vega import vega
-from common.shown.words import disturbed_line, said
+from common.shown.words import disturbed_line, reach_words, said
 
 REPORT = "report.html"
 
@@ -93,12 +93,19 @@ def render(folder: Path) -> str:
         learnt=learnt(found),
         predicted=sum(entrant.slug in predictions for entrant in found.entrants),
         disturbed=disturbed_words(found),
+        reached=reached(found),
         components=[component(folder, found, name) for name in COMPONENTS],
         verified=verified(folder, found),
         command=command(found),
         styles=styles(),
     )
     return text
+
+
+def reached(found: Document) -> str:
+    """How much of the free runs was held against the referee."""
+    steps = max((len(entrant.step_losses) for entrant in found.entrants), default=0)
+    return reach_words(len(found.parity.referee_losses), steps)
 
 
 def source_page(what: str, columns: Sequence[tuple[str, str]]) -> str:

@@ -25,6 +25,7 @@ from common.shown.words import (
     megabytes,
     percent,
     plain,
+    reach_words,
     said,
     seconds,
     three_digits,
@@ -60,7 +61,10 @@ def check_lines(results: Results) -> list[str]:
     if not spent:
         return []
     parts = ", ".join(f"{what} {seconds(took)}" for what, took in spent.items())
-    return [f"the checks took {seconds(sum(spent.values()))}: {parts}"]
+    held = 0 if results.referee_losses is None else len(results.referee_losses)
+    steps = max((len(record.step_losses) for record in results.records), default=0)
+    lines = [f"the checks took {seconds(sum(spent.values()))}: {parts}", reach_words(held, steps)]
+    return [line for line in lines if line]
 
 
 def sentence(results: Results) -> str:

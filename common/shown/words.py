@@ -138,3 +138,14 @@ def disturbed_line(noted: Mapping[str, Sequence[bool]]) -> str:
     if any(2 * sum(epochs) > len(epochs) for epochs in noted.values()):
         words += ", so that these times say little: run it again when the machine is quiet"
     return words
+
+
+def reach_words(held: int, steps: int) -> str:
+    """How much of a free run the referee's was long enough for; nothing to say of all."""
+    if not 0 < held < steps:
+        return ""
+    return (
+        f"the free runs are held against the referee for the first {held} of {steps} steps, "
+        "all that its own run had time for; the components at the first step, the short "
+        "batch and the last of these"
+    )

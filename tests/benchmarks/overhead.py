@@ -81,7 +81,7 @@ GOALS = [
 def entrant(backend: str, mode: str, folder: str) -> Callable[[np.ndarray], float]:
     """An epoch of the project's own: its mean loss."""
     model = MODELS["softmax"]
-    start = draws.parameters(model, 784, 256, 10, 0, "float32")
+    start = draws.parameters(model, (28, 28, 1), 256, 10, 0, "float32")
     plan = Plan(
         model="softmax", optimizer="sgd", lr=LR, momentum=0.0, weight_decay=0.0, epochs=1,
         batch_size=BATCH, seed=0, dtype="float32", device="cpu", threads=available_cores(),
@@ -102,7 +102,7 @@ def by_hand(name: str, mode: str) -> Callable[[np.ndarray], float]:
     """An epoch of a loop by hand, or of Keras: its mean loss."""
     pixels, labels = datasets.load(say=lambda words: None).train()
     images = pixels.astype(np.float32) / np.float32(255)
-    start = draws.parameters(MODELS["softmax"], 784, 256, 10, 0, "float32")
+    start = draws.parameters(MODELS["softmax"], (28, 28, 1), 256, 10, 0, "float32")
     make = keras_fit if name == "keras" else LOOPS[name, mode]
     epoch = make(images, labels.astype(np.int32), start["output.weight"])
     return lambda order: float(epoch(order)[0].mean())
@@ -219,7 +219,7 @@ def main() -> int:
     with children(names, folder) as started:
         rates = limit.machine("float32", available_cores())
         seconds = measure(started, asked.pairs)
-    start = draws.parameters(MODELS["softmax"], 784, 256, 10, 0, "float32")
+    start = draws.parameters(MODELS["softmax"], (28, 28, 1), 256, 10, 0, "float32")
     operations, read = limit.work(start, 60000)
     least = max(operations / rates["flops_per_second"], read / rates["bytes_per_second"])
     print(f"the machine's limit: {least:.4f} s an epoch\n")

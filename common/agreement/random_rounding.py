@@ -1,0 +1,151 @@
+"""Rounding at random: how far another right implementation of the referee's formulas may be off.
+
+NumPy in float64, every operation's result moved, element by element, by a normal number as wide
+as the roundings of the run's dtype on its way, u = eps / 2:
+
+    x + y, x - y        u (|x| + |y|): another formula may cancel here
+    x * y               u |result|
+    x / y, exp(x), ...  FEW u |result|: libraries differ in them
+    a sum of n terms    LAMBDA sqrt(n) u sum |terms|
+    what only moves or chooses numbers    not at all
+
+A sum of a hundred thousand terms errs by 0.6 units in the last place in one library and by a
+hundred in another, and both are right; the referee's own error in a few orders does not tell.
+
+See: D. S. Parker, Monte Carlo Arithmetic, UCLA CSD-970002, 1997; N. J. Higham and T. Mary, A New
+     Approach to Probabilistic Rounding Error Analysis, SIAM J. Sci. Comput. 41(5), 2019.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from common.contract.arrays import Array
+from common.entrants.local import LocalSession
+
+#: Of a sum in sequence, on average, if all terms have one sign.
+LAMBDA = 0.25
+
+#: Roundings of a function that is no single operation of IEEE 754.
+FEW = 4
+
+SUMS = (np.add, np.subtract)
+
+ONE_ROUNDING = (np.multiply, np.square)
+
+EXACT = (
+    np.negative, np.absolute, np.sign, np.maximum, np.minimum, np.conjugate, np.positive,
+    np.isfinite, np.isnan, np.signbit, np.floor, np.ceil, np.rint, np.copysign,
+)  # fmt: skip
+
+
+class Rounded(np.ndarray[Any, np.dtype[Any]]):
+    """An array whose operations round at random."""
+
+    unit: float
+    draw: np.random.Generator
+
+    def __array_finalize__(self, source: Any) -> None:
+        if isinstance(source, Rounded):
+            self.unit, self.draw = source.unit, source.draw
+
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **told: Any
+    ) -> Any:
+        plain = tuple(plain_of(one) for one in inputs)
+        found = getattr(ufunc, method)(*plain, **told)
+        reach = reach_of(ufunc, method, plain, found, told)
+        return self._written(self._moved(found, reach), out)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func is np.tensordot:
+            return self._moved(*tensordot_of(*map(plain_of, args), **kwargs))
+        found = super().__array_function__(func, (Rounded,), args, kwargs)
+        return self._like(found) if type(found) is np.ndarray else found
+
+    def _moved(self, found: Any, reach: Any) -> Any:
+        """A result, and how wide its roundings are."""
+        if np.ndim(found) == 0 and np.asarray(found).dtype.kind != "f":
+            return found
+        if np.asarray(found).dtype.kind == "f":
+            found = found + self.unit * reach * self.draw.standard_normal(np.shape(found))
+        return self._like(np.asarray(found))
+
+    def _like(self, found: Array) -> Rounded:
+        made = found.view(Rounded)
+        made.unit, made.draw = self.unit, self.draw
+        return made
+
+    @staticmethod
+    def _written(found: Any, out: Any) -> Any:
+        if not out:
+            return found
+        plain_of(out[0])[...] = plain_of(found)
+        return out[0]
+
+
+def plain_of(array: Any) -> Any:
+    """Without its rounding."""
+    return array.view(np.ndarray) if isinstance(array, Rounded) else array
+
+
+def reach_of(
+    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], found: Any, told: dict[str, Any]
+) -> Any:
+    """How wide the roundings of a result are, in units."""
+    if ufunc in EXACT or (method == "reduce" and ufunc is not np.add):
+        return 0.0
+    if method == "reduce":
+        terms = np.abs(inputs[0])
+        count = terms.size / max(1, np.size(found))
+        return LAMBDA * math.sqrt(count) * np.add.reduce(terms, **told)
+    if ufunc is np.matmul:
+        one, other = map(np.abs, inputs)
+        return LAMBDA * math.sqrt(inputs[0].shape[-1]) * (one @ other)
+    if ufunc in SUMS:
+        one, other = map(np.abs, inputs)
+        return one + other
+    return np.abs(found) * (1 if ufunc in ONE_ROUNDING else FEW)
+
+
+def tensordot_of(one: Array, other: Array, axes: Any) -> tuple[Array, Array]:
+    """A tensor product, and how wide its roundings are, in units."""
+    count = math.prod(one.shape[axis] for axis in axes[0])
+    terms = np.tensordot(np.abs(one), np.abs(other), axes)
+    return np.tensordot(one, other, axes), LAMBDA * math.sqrt(count) * terms
+
+
+class RoundingSession(LocalSession):
+    """The referee in float64, its operations rounding at random as in another dtype.
+
+    Args:
+        dtype: that.
+        rule: an update rule instead of the plan's.
+    """
+
+    def __init__(
+        self, backend: str, dtype: str, seed: int, rule: Callable[..., Any] | None = None
+    ) -> None:
+        super().__init__(backend, rule)
+        self._unit = float(np.finfo(dtype).eps) / 2
+        self._draw = np.random.default_rng(seed)
+
+    def _import(self, component: str) -> Any:
+        module = super()._import(component)
+        if component != "model":
+            return module
+
+        def load(*told: Any) -> Any:
+            return {name: self._rounded(param) for name, param in module.load(*told).items()}
+
+        return SimpleNamespace(**{**vars(module), "load": load})
+
+    def _rounded(self, array: Array) -> Rounded:
+        made = array.view(Rounded)
+        made.unit, made.draw = self._unit, self._draw
+        return made

@@ -1,0 +1,159 @@
+"""A model of pictures: what is wrong with it is seen, whatever its long sums allow."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.agreement.checks import checks
+from common.agreement.expectations import Expectations, expected_at
+from common.agreement.referee import Referee
+from common.agreement.schedule import Schedule
+from common.contract.arrays import cast
+from common.contract.plan import Plan
+from common.data import draws
+from common.entrants.local import LocalSession
+from tests.conftest import BACKENDS, EXAMPLES, Command, make_plan
+
+PLAN = make_plan("lenet")
+Data = Callable[[Plan], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def referee_of_lenet(session_data: Data) -> Referee:
+    return Referee(PLAN, session_data(PLAN))
+
+
+@pytest.fixture(scope="module")
+def expected(referee_of_lenet: Referee) -> Expectations:
+    schedule = Schedule([draws.order(0, 0, EXAMPLES, PLAN.batch_size, False)], PLAN.batch_size)
+    referee_of_lenet.exact.load(cast(referee_of_lenet.data["initial"], "float64"))
+    return expected_at(referee_of_lenet, referee_of_lenet.state(schedule, 1))
+
+
+def wrong(expected: Expectations, session_data: Data) -> Iterator[tuple[str, str]]:
+    """Stage and tensor of every check that fails; PyTorch's, from scratch."""
+    session = LocalSession("torch")
+    choices = {"style": "scratch", "mode": "eager", "data": "memory"}
+    session.open(PLAN.asdict(), choices, session_data(PLAN))
+    for outcome in checks(session, expected, BACKENDS["torch"].info, compiled=False):
+        if not outcome.check.right:
+            yield outcome.check.stage, outcome.check.tensor
+
+
+def of_model(name: str, change: Callable[[Any], Callable[..., Any]]) -> tuple[str, Any]:
+    """A function of PyTorch's model, and what takes its place."""
+    return name, change
+
+
+def last_map_flipped(pooled: Any) -> Any:
+    def function(images: Any) -> Any:
+        maps = pooled(images)
+        maps[:, -1] = maps[:, -1].flip(1)
+        return maps
+
+    return function
+
+
+def transposed_kernel(convolved: Any) -> Any:
+    def function(params: Any, layer: str, images: Any, padding: int) -> Any:
+        turned = {**params, f"{layer}.weight": params[f"{layer}.weight"].transpose(2, 3)}
+        return convolved(turned, layer, images, padding)
+
+    return function
+
+
+def padded_at_the_end(convolved: Any) -> Any:
+    def function(params: Any, layer: str, images: Any, padding: int) -> Any:
+        images = importlib.import_module("torch").roll(images, 1 if padding else 0, 3)
+        return convolved(params, layer, images, padding)
+
+    return function
+
+
+def no_bias(convolved: Any) -> Any:
+    def function(params: Any, layer: str, images: Any, padding: int) -> Any:
+        bare = {**params, f"{layer}.bias": 0 * params[f"{layer}.bias"]}
+        return convolved(bare, layer, images, padding)
+
+    return function
+
+
+SLIPS = {
+    "one feature map flipped": of_model("pooled", last_map_flipped),
+    "kernel transposed": of_model("convolved", transposed_kernel),
+    "pixels moved by one": of_model("convolved", padded_at_the_end),
+    "no bias": of_model("convolved", no_bias),
+    "another function": of_model("sigmoid", lambda _: lambda x: x.tanh()),
+    "a fifty-thousandth more": of_model("sigmoid", lambda own: lambda x: own(x) * (1 + 2e-5)),
+}
+
+
+def test_right(expected: Expectations, session_data: Data) -> None:
+    assert list(wrong(expected, session_data)) == []
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_wrong(
+    slip: str, expected: Expectations, session_data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, change = SLIPS[slip]
+    model = importlib.import_module("backends.torch.model")
+    monkeypatch.setattr(model, name, change(getattr(model, name)))
+    assert next(wrong(expected, session_data)) == ("forward", "logits")
+
+
+def test_a_gradient_that_misses_a_place_of_the_window(
+    expected: Expectations, session_data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forwards it is right: long sums hide no share of a 25th."""
+    model = importlib.import_module("backends.torch.model")
+    own = model.convolved
+
+    def function(params: Any, layer: str, images: Any, padding: int) -> Any:
+        weight = params[f"{layer}.weight"]
+        held = weight.clone()
+        held[:, :, 2, 2] = weight[:, :, 2, 2].detach()
+        return own({**params, f"{layer}.weight": held}, layer, images, padding)
+
+    monkeypatch.setattr(model, "convolved", function)
+    stage, tensor = next(wrong(expected, session_data))
+    assert (stage, tensor) == ("gradient", "conv1.weight")
+
+
+def test_a_referee_without_time_holds_the_first_steps(session_data: Data) -> None:
+    plan = make_plan("lenet", batch_size=4)
+    orders = [draws.order(0, epoch, EXAMPLES, 4, False) for epoch in range(2)]
+    schedule, referee = Schedule(orders, 4), Referee(plan, session_data(plan))
+    whole = referee.path(schedule)
+    cut = referee.path(schedule, seconds=0.0)
+    assert len(whole.losses) == schedule.total == 36
+    np.testing.assert_array_equal(cut.losses, whole.losses[: len(cut.losses)])
+    assert 8 <= len(cut.losses) < schedule.per_epoch
+    assert cut.classes is None
+    assert whole.classes is not None
+    first, last = cut.states
+    assert (first.step, first.last, last.last) == (1, False, True)
+    # The batch that was not reached, on the last state that was.
+    assert last.step == len(cut.losses) + 1
+    np.testing.assert_array_equal(last.index, schedule.batch(schedule.per_epoch))
+
+
+def test_small_pictures_are_refused(compare: Command) -> None:
+    done = compare(*compare.small("--model", "lenet", "--backends", "numpy"))
+    assert done.returncode == 2
+    assert "lenet needs pictures of 12 x 12 pixels or more; these have 6 x 6" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_run_and_its_page(compare: Command, picture_folder: Path) -> None:
+    compare.data, compare.page = picture_folder, True
+    read = compare.run("--model", "lenet", "--backends", "numpy", "torch")
+    assert {one["verdict"] for one in read["parity"]["entrants"].values()} <= {"rounding"}
+    page = (compare.folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert "kernel of the first convolution" in page
