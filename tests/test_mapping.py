@@ -114,7 +114,7 @@ def test_a_module_that_is_wrong_whatever_it_holds_is_left_as_proposed():
 
 
 def test_no_more_combinations_are_asked_than_said():
-    mapping, values, _, _ = case("attention back")
+    mapping, values, _, _ = case("within heads")
     asked = []
     decide(mapping, values, lambda given, module: asked.append(module) or 1.0, most=10)
     assert asked.count("a") == 10

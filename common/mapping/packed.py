@@ -55,18 +55,18 @@ def choices(reference: Unit, port: Unit, most: int = MOST) -> list[dict[str, Mad
     return [made for made in found if set(made) == set(found[0])]
 
 
-def _choices(reference: Unit, port: Unit) -> Iterator[Choice]:
-    """All of them; orders that the names of both sides say are not doubted in a cell."""
+def _choices(reference: Unit, port: Unit) -> list[Choice]:
+    """All of them, those with the fewest surprises first.
+
+    An order that the names of both sides say is not doubted.
+    """
     count = reference.blocks
-    named = not (reference.main.packed or port.main.packed)
     orders = [tuple(range(count))]
-    if reference.kind == "qkv" or not named:
+    if not (reference.named and port.named):
         orders = sorted(permutations(range(count)), key=_moved)
     heads = [(0, 0), *_heads(reference, port)] if reference.kind == "qkv" else [(0, 0)]
-    for order in orders:
-        for layout in (0, 1):
-            for pair in heads:
-                yield Choice(order, layout, pair)
+    found = [Choice(order, layout, pair) for order in orders for layout in (0, 1) for pair in heads]
+    return sorted(found, key=lambda one: (one.order != orders[0]) + one.layout + any(one.heads))
 
 
 def _moved(order: Blocks) -> tuple[bool, int]:

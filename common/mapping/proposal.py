@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from common.contract.net import Leaf
 from common.mapping.layouts import Piece, ways
@@ -14,6 +14,7 @@ from common.mapping.names import CONVOLUTION, TRANSPOSED, path_of
 from common.mapping.packed import choices, joined
 from common.mapping.pairs import Paired, paired
 from common.mapping.stacked import unstacked
+from common.mapping.thirds import Name, cut, cuttable, rejoined
 from common.mapping.transforms import Shape, transform_of
 from common.mapping.units import Unit, units
 
@@ -74,20 +75,36 @@ def _paired(
     """The units of both sides, and which is which.
 
     Queries, keys and values that have no counterpart are modules like others: the other side may
-    call them `Dense_0` to `Dense_2`.
+    call them `Dense_0` to `Dense_2`. Packed ones are taken into thirds, and stay as they are if
+    these find nothing that belongs together.
     """
-    apart: tuple[set[str], set[str]] = set(), set()
+    apart: list[set[str]] = [set(), set()]
+    packed: list[set[Name]] = [set(), set()]
+    kept: list[set[Name]] = [set(), set()]
     while True:
         theirs = units(reference, reference_order, apart[0])
         ours = units(port, port_order, apart[1])
         theirs, ours = unstacked(theirs, ours, fits), unstacked(ours, theirs, fits)
+        theirs, first = cut(theirs, packed[0] - kept[0])
+        ours, second = cut(ours, packed[1] - kept[1])
         pairs = paired(theirs, ours, fits)
         done = {id(unit) for pair in pairs for unit in (pair.reference, pair.port)}
-        alone = [{u.path for u in side if u.split and id(u) not in done} for side in (theirs, ours)]
-        if not any(alone):
+        alone = [[unit for unit in side if id(unit) not in done] for side in (theirs, ours)]
+        if _grown(apart, [{unit.path for unit in side if unit.split} for side in alone]):
+            continue
+        if _grown(packed, [cuttable(*some) for some in (alone, alone[::-1])]):
+            continue
+        pairs, failed = rejoined(pairs, (first, second), fits)
+        if not _grown(kept, failed):
             return theirs, ours, pairs
-        apart[0].update(alone[0])
-        apart[1].update(alone[1])
+
+
+def _grown(known: Sequence[set[Any]], more: Sequence[set[Any]]) -> bool:
+    """Add to what is known of both sides; whether anything was new."""
+    new = any(some - old for old, some in zip(known, more, strict=True))
+    for old, some in zip(known, more, strict=True):
+        old |= some
+    return new
 
 
 def fits(reference: Unit, port: Unit) -> float:
@@ -112,10 +129,10 @@ def fits(reference: Unit, port: Unit) -> float:
 
 def _tied(reference: Sequence[Unit], port: Sequence[Unit], pairs: Sequence[Paired]) -> list[Paired]:
     """Units of the port that are left, each with an embedding that fits: it may be tied there."""
-    done = {id(pair.port) for pair in pairs}
+    done = {piece.name for pair in pairs for piece in pair.port.pieces}
     found = []
     for unit in port:
-        if id(unit) in done or unit.about != "linear":
+        if unit.main.pieces[0].name in done or unit.about != "linear":
             continue
         fitting = [one for one in reference if one.about == "embedding" and fits(one, unit)]
         if len(fitting) == 1:

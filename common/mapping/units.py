@@ -58,6 +58,7 @@ class Unit:
         place: in order of execution.
         blocks: how many gates; 3 for queries, keys and values.
         whole: the path of the module that stacks it with others, if one does.
+        named: whether names say which block is which.
     """
 
     path: str
@@ -68,6 +69,7 @@ class Unit:
     place: float = 0.0
     blocks: int = 1
     whole: str = ""
+    named: bool = False
 
     @property
     def module(self) -> str:
@@ -251,7 +253,7 @@ def _split_cells(held: Held) -> Iterable[Unit]:
                         name = f"{side}h" + (" bias" if role == "bias" else "")
                         parts[name] = Part(tuple(found.values()), tuple(found))
                         _gone(held, found.values())
-            yield Unit(parent, "cell", parts, "recurrent", blocks=blocks)
+            yield Unit(parent, "cell", parts, "recurrent", blocks=blocks, named=True)
 
 
 def _attention(held: Held, apart: Collection[str]) -> Iterable[Unit]:
@@ -259,17 +261,20 @@ def _attention(held: Held, apart: Collection[str]) -> Iterable[Unit]:
     for path, pieces in list(held.items()):
         last = path.rpartition(".")[2]
         own = [piece for piece in pieces if piece.role.startswith("in_proj_")]
-        inside = bool(own)
+        split = [p for which in "qkv" for p in pieces if p.role == f"{which}_proj_weight"]
+        inside = bool(own) or len(split) == 3
         if not own and _QKV.fullmatch(last):
             own = pieces
         parts = {
             "bias" if piece.role.endswith(("bias", "b")) else "weight": Part((piece,), (0, 1, 2))
             for piece in own
         }
+        if len(split) == 3:  # PyTorch's, of keys or values of another width; their bias is one
+            parts["weight"] = Part(tuple(split), (0, 1, 2))
         if "weight" in parts:
-            _gone(held, own)
+            _gone(held, [piece for part in parts.values() for piece in part.pieces])
             parent = path if inside else path.rpartition(".")[0]
-            yield Unit(parent, "qkv", parts, "attention", "qkv", blocks=3)
+            yield Unit(parent, "qkv", parts, "attention", "qkv", blocks=3, named=inside)
     siblings: dict[str, dict[int, list[Piece]]] = defaultdict(dict)
     for path, pieces in held.items():
         parent, _, last = path.rpartition(".")
@@ -284,7 +289,7 @@ def _attention(held: Held, apart: Collection[str]) -> Iterable[Unit]:
             if found:
                 parts[role] = Part(tuple(found.values()), tuple(found))
                 _gone(held, found.values())
-        yield Unit(parent, "qkv", parts, "attention", "qkv", blocks=3)
+        yield Unit(parent, "qkv", parts, "attention", "qkv", blocks=3, named=True)
 
 
 def _gone(held: Held, pieces: Iterable[Piece]) -> None:

@@ -174,11 +174,17 @@ def told_by(matched: Matched) -> WeightMap:
     """The mapping, each entry with modules that stand for each other.
 
     Where one module holds what several hold on the other side (all weights of a network, say),
-    the layers around them are asked, or the whole.
+    or more than its counterpart does (queries, keys and values in no module of their own), the
+    layers around them are asked, or the whole.
     """
     entries = matched.mapping.entries
     asked = {(entry.module, entry.counterpart) for entry in entries}
     ours, theirs = (Counter(pair[side] for pair in asked) for side in (0, 1))
+    unlike = {
+        (module, counterpart)
+        for module, counterpart in asked
+        if any(is_under(e.module, module) != is_under(e.counterpart, counterpart) for e in entries)
+    }
 
     def around(entry: Entry) -> tuple[str, str]:
         """The smallest pair of layers that holds both."""
@@ -191,7 +197,8 @@ def told_by(matched: Matched) -> WeightMap:
 
     made = []
     for entry in entries:
-        if ours[entry.module] > 1 or theirs[entry.counterpart] > 1:
+        both = entry.module, entry.counterpart
+        if ours[entry.module] > 1 or theirs[entry.counterpart] > 1 or both in unlike:
             module, counterpart = around(entry)
             entry = replace(entry, module=module, counterpart=counterpart)
         made.append(entry)
