@@ -178,6 +178,15 @@ def equinox_gru(v, x):
     return gru(x, step)
 
 
+def keras_gru(v, x):  # both biases in one leaf, the update gate first
+    def step(a, h):
+        iz, ir, i_n = np.split(a @ v["c.kernel"] + v["c.bias"][0], 3, -1)
+        hz, hr, hn = np.split(h @ v["c.recurrent_kernel"] + v["c.bias"][1], 3, -1)
+        return (ir, iz, i_n), (hr, hz, hn)
+
+    return gru(x, step)
+
+
 def separate(v, x):
     for n in range(3):
         x = np.tanh(x @ v[f"layers.{n}.weight"].T + 0.1 * v[f"layers.{n}.bias"])
@@ -232,6 +241,7 @@ IFOG = leaves(
 EQUINOX_GRU = leaves(
     "GRUCell", c__weight_ih=(3 * H, F), c__weight_hh=(3 * H, H), c__bias=(3 * H,), c__bias_n=(H,)
 )
+KERAS_GRU = leaves("GRU", c__kernel=(F, 3 * H), c__recurrent_kernel=(H, 3 * H), c__bias=(2, 3 * H))
 LAYERS = leaves(
     "Linear",
     **{f"layers__{n}__{r}": s for n in range(3) for r, s in (("weight", (E, E)), ("bias", (E,)))},
@@ -298,6 +308,26 @@ CASES = {
     "gru, packed, back": (
         EQUINOX_GRU, equinox_gru, torch_rnn(3), torch_gru, SEQUENCE,
         {"rnn.bias_hh_l0": "join 0; blocks 0 1 3 of 4; zeros 0 1 of 3"},
+    ),
+    "gru, two biases in a leaf": (
+        KERAS_GRU, keras_gru, torch_rnn(3), torch_gru, SEQUENCE,
+        {"rnn.bias_hh_l0": "take 1; blocks 1 0 2 of 3"},
+    ),
+    "gru, two biases in a leaf, to one and a half": (
+        KERAS_GRU, keras_gru, EQUINOX_GRU, equinox_gru, SEQUENCE,
+        {"c.bias": "take 0 1; blocks 1 0 2 of 3; sum 0 1 of 3"},
+    ),
+    "gru, two biases in a leaf, to one for each gate": (
+        KERAS_GRU, keras_gru, leaves(**FLAX_GRU), flax_gru, SEQUENCE,
+        {"c.ir.bias": "take 0 1; blocks 1 of 3; sum", "c.hn.bias": "take 1; blocks 2 of 3"},
+    ),
+    "gru, of one and a half": (
+        EQUINOX_GRU, equinox_gru, KERAS_GRU, keras_gru, SEQUENCE,
+        {"c.bias": "join 0; blocks 1 0 2 1 0 3 of 4; zeros 3 4 of 6; reshape 2 9"},
+    ),
+    "gru, of one for each gate": (
+        leaves(**FLAX_GRU), flax_gru, KERAS_GRU, keras_gru, SEQUENCE,
+        {"c.bias": "join 0; blocks 0 1 2 0 1 3 of 4; zeros 3 4 of 6; reshape 2 9"},
     ),
     "stacked": (LAYERS, separate, LOOPED, looped, (5, E),
                 {"blocks.kernel": "permute 1 0; stack 0", "blocks.bias": "stack 0"}),

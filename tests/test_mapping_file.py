@@ -168,6 +168,7 @@ def test_words_are_read_and_written(text, shorter):
         "blocks 0 of 0",
         "blocks 0 of 4",
         "take 9",
+        "take 0 1",
         "join 5",
         "zeros 3 of 3",
         "flip 7",

@@ -179,6 +179,8 @@ def test_inputs_as_a_functional_model_takes_them() -> None:
 def test_refused() -> None:
     with pytest.raises(Refused, match="has no weights yet; call the model once before"):
         Net(keras.Sequential([layers.Dense(1)]))
+    with pytest.raises(Refused, match="take mode 'eager', or KERAS_BACKEND=jax"):
+        Net(subclassed(), mode="jit")
     layer = type("Layer", (), {"__module__": "keras.src.layers.layer"})
     with pytest.raises(Refused, match="set KERAS_BACKEND=torch or jax before"):
         takes(type("Elsewhere", (layer,), {})())

@@ -73,6 +73,7 @@ def test_a_folder_may_have_an_equals_sign_and_a_colon(folder: Path) -> None:
         ("fakes:Net", "is not FRAMEWORK=module.path:NAME"),
         ("tensorflow=fakes:Net", "'tensorflow' takes no modules; these do: "),
         ("numpy=fakes:Net", "'numpy' takes no modules; these do: "),
+        ("keras=fakes:Net", "name the framework that keras computes in: jax=fakes:Net or "),
         ("torch:fused=fakes:Net", "'fused' is no mode of a module; there are eager, jit"),
         ("torch:=fakes:Net", "'' is no mode of a module"),
         ("torch=nowhere.py:Net", "there is no file nowhere.py in "),

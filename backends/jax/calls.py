@@ -275,7 +275,7 @@ def zeros(shape):
         return jax.random.split(jax.random.key(0), shape.shape)
     if dtype in (jnp.float32, jnp.float64):
         dtype = jnp.result_type(float)
-    return jnp.zeros(shape.shape, dtype)
+    return jnp.zeros(shape.shape, jax.dtypes.canonicalize_dtype(dtype))
 
 
 def below(path, above):

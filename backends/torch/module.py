@@ -48,6 +48,11 @@ class Net:
     def __init__(self, module, names=None, mode="eager"):
         self.module, self.mode = module, mode
         self._kind = kind_of(module)(module, names)
+        if mode == "jit" and not self._kind.compiles:
+            raise Refused(
+                f"{type(module).__name__} of Keras cannot be compiled by"
+                " torch.compile; take mode 'eager', or KERAS_BACKEND=jax"
+            )
         self._recorded = {}  # key -> (tree, leaves) asked with, and returned
         self._compiled = {}
 

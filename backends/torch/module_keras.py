@@ -35,6 +35,11 @@ class Kind:
     #: What computes in a layer.
     method = "call"
 
+    #: Differs: a layer sets attributes as it is called, which `torch.compile`
+    #: (2.14.1, Keras 3.15.1) compiles again for each until its limit, after
+    #: which it runs op by op: minutes for five layers that stay uncompiled.
+    compiles = False
+
     def __init__(self, model, names):
         refuse_unbuilt(model)
         self.model, self.names = model, names

@@ -24,6 +24,9 @@ class Kind:
     #: What computes in a module.
     method = "forward"
 
+    #: Whether it can be compiled.
+    compiles = True
+
     def __init__(self, module, names):
         for path, one in module.named_modules():
             refuse_wrapper(path, one)

@@ -48,7 +48,7 @@ ROLES = {word: role for role, words in _ROLES.items() for word in words.split()}
 CONVOLUTION, TRANSPOSED = "convolution", "transposed convolution"
 
 #: Roles whose axes are (height, width, in, out) or (in, out), outputs last.
-OUTPUTS_LAST = frozenset({"kernel", "w"})
+OUTPUTS_LAST = frozenset({"kernel", "recurrent_kernel", "w"})
 
 #: What a module is, for all frameworks, by the first of these that is in its type's name.
 _KINDS = (

@@ -27,6 +27,9 @@ Blocks = tuple[int, ...]
 #: The names of a leaf's sources, and what is done to them.
 Made = tuple[tuple[str, ...], str]
 
+#: The sources themselves, each one row where it is a row of a leaf, and what is done to them.
+Gathered = tuple[list[Piece], str]
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -124,13 +127,11 @@ def _pieces(part: Part) -> Iterator[tuple[Piece, Blocks]]:
             yield piece, (block,)
 
 
-def gathered(part: Part, blocks: Blocks) -> tuple[list[Piece], str]:
+def gathered(part: Part, blocks: Blocks) -> Gathered:
     """The leaves that hold some blocks, and the words that bring these together."""
     if part.packed:
         numbers = " ".join(str(part.blocks.index(block)) for block in blocks)
-        row = part.pieces[0].row
-        taken = "" if row is None else f"take {row}"
-        return [part.pieces[0]], joined([taken, f"blocks {numbers} of {len(part.blocks)}"])
+        return [part.pieces[0]], f"blocks {numbers} of {len(part.blocks)}"
     pieces = [part.pieces[part.blocks.index(block)] for block in blocks]
     return pieces, "join 0" if len(pieces) > 1 else ""
 
@@ -194,36 +195,70 @@ def _biases(reference: Unit, port: Unit, choice: Choice) -> dict[str, Made]:
     theirs = [reference.parts.get(f"{side} bias") for side in ("ih", "hh")]
     ours = [port.parts.get(f"{side} bias") for side in ("ih", "hh")]
     new = choice.order[-1] if reference.blocks == 3 else None
-    made: dict[str, list[Made | None]] = defaultdict(list)
+    made: dict[str, Made] = {}
+    rows: dict[str, list[Gathered | None]] = defaultdict(list)
     for number, part in enumerate(ours):
-        if part is None:
-            continue
-        for piece, blocks in _pieces(part):
+        for piece, blocks in _pieces(part) if part is not None else ():
             wanted = tuple(choice.order[n] for n in blocks)
-            found = _bias(theirs, ours, number, wanted, new)
-            if found:
-                names, words = found
-                (flat,) = matrices(piece)
-                back = ways(Piece("", flat, "bias"), piece)[0]
-                found = names, joined([words, back])
-            made[piece.name].append(found)
-    rows = {name: _stacked(some) for name, some in made.items()}
-    return {name: found for name, found in rows.items() if found}
+            rows[piece.name].append(_bias(theirs, ours, number, wanted, new))
+            found = _stacked(rows[piece.name])
+            if piece.row and found is None:
+                found = _rows(theirs, wanted, new)
+            if found is None:
+                made.pop(piece.name, None)
+                continue
+            pieces, words = found
+            (flat,) = matrices(piece)
+            back = "" if piece.row else ways(Piece("", flat, "bias"), piece)[0]
+            made[piece.name] = _named(pieces, joined([words, back]))
+    return made
 
 
-def _stacked(rows: Sequence[Made | None]) -> Made | None:
+def _stacked(rows: Sequence[Gathered | None]) -> Gathered | None:
     """A leaf of its rows, if all are made and in the same way."""
     found = [row for row in rows if row]
     if len(found) == len(rows) == 1:
         return found[0]
     if len(found) < len(rows) or len({words for _, words in found}) > 1:
         return None
-    return tuple(name for names, _ in found for name in names), joined([found[0][1], "stack 0"])
+    return [piece for pieces, _ in found for piece in pieces], joined([found[0][1], "stack 0"])
+
+
+def _rows(theirs: list[Part | None], wanted: Blocks, new: int | None) -> Gathered | None:
+    """A leaf of both rows, block by block; zeros where a row has none of its own."""
+    blocks: list[tuple[Piece, int]] = []
+    zeros = []
+    for part, other in (theirs, theirs[::-1]):
+        for block in wanted:
+            holder = part
+            if part is None or block not in part.blocks:
+                zeros.append(str(len(blocks)))
+                holder = other if block != new else None
+            if holder is None or block not in holder.blocks:
+                return None
+            at = holder.blocks.index(block)
+            blocks.append((holder.pieces[0], at) if holder.packed else (holder.pieces[at], 0))
+    many = {
+        piece: len(part.blocks) if part.packed else 1
+        for part in theirs
+        if part is not None
+        for piece in part.pieces
+    }
+    first, total = {}, 0
+    for piece, _ in blocks:
+        if piece not in first:
+            first[piece], total = total, total + many[piece]
+    numbers = " ".join(str(first[piece] + at) for piece, at in blocks)
+    size = len(blocks) * matrices(blocks[0][0])[0][0] // many[blocks[0][0]]
+    steps = ["join 0", f"blocks {numbers} of {total}", f"reshape 2 {size // 2}"]
+    if zeros:
+        steps.insert(2, f"zeros {' '.join(zeros)} of {len(blocks)}")
+    return list(first), joined(steps)
 
 
 def _bias(
     theirs: list[Part | None], ours: list[Part | None], number: int, wanted: Blocks, new: int | None
-) -> Made | None:
+) -> Gathered | None:
     """One leaf of a bias: `wanted` blocks, `new` is the one that may not be summed."""
     mine, other = theirs[number], theirs[1 - number]
     additive = [block for block in wanted if block != new]
@@ -231,20 +266,23 @@ def _bias(
     spare = other is not None and (whole is None or not set(additive) <= set(whole.blocks))
     if mine is not None and set(wanted) <= set(mine.blocks):
         if other is None or not spare or not additive or not set(additive) <= set(other.blocks):
-            return _named(*gathered(mine, wanted))
+            return gathered(mine, wanted)
         return _sum(mine, other, wanted, additive)
     if other is None or not set(additive) <= set(other.blocks):
         return None
     if mine is None and spare and new not in wanted:  # the only bias, on the other side
-        return _named(*gathered(other, wanted))
+        return gathered(other, wanted)
     return _beside(mine, other, wanted, additive)
 
 
 def _named(pieces: Sequence[Piece], words: str) -> Made:
-    return tuple(piece.name for piece in pieces), words
+    """The leaves by their names; of those that hold both biases the row is taken first."""
+    rows = [str(piece.row) for piece in pieces if piece.row is not None]
+    taken = f"take {' '.join(rows[:1] if len(set(rows)) == 1 else rows)}" if rows else ""
+    return tuple(piece.name for piece in pieces), joined([taken, words])
 
 
-def _sum(mine: Part, other: Part, wanted: Blocks, additive: Sequence[int]) -> Made | None:
+def _sum(mine: Part, other: Part, wanted: Blocks, additive: Sequence[int]) -> Gathered | None:
     """Both terms in one leaf; of several leaves a sum is not made at once."""
     (first, words), (second, others) = gathered(mine, wanted), gathered(other, wanted)
     if len(first) > 1 or len(second) > 1 or words != others:
@@ -254,14 +292,16 @@ def _sum(mine: Part, other: Part, wanted: Blocks, additive: Sequence[int]) -> Ma
     else:
         numbers = " ".join(str(n) for n, block in enumerate(wanted) if block in additive)
         total = f"sum {numbers} of {len(wanted)}"
-    return _named([*first, *second], joined([words, total]))
+    return [*first, *second], joined([words, total])
 
 
-def _beside(mine: Part | None, other: Part, wanted: Blocks, additive: Sequence[int]) -> Made | None:
+def _beside(
+    mine: Part | None, other: Part, wanted: Blocks, additive: Sequence[int]
+) -> Gathered | None:
     """Zeros beside a term that the port's other leaf has; the new gate's own, if there is one."""
     if len(additive) == len(wanted):
         pieces, words = gathered(other, wanted)
-        return _named(pieces, joined([words, "zeros"]))
+        return pieces, joined([words, "zeros"])
     if mine is None or len(mine.blocks) != 1:
         return None
     (own,) = mine.pieces
@@ -272,9 +312,8 @@ def _beside(mine: Part | None, other: Part, wanted: Blocks, additive: Sequence[i
             other.pieces[other.blocks.index(block)] if block in additive else own
             for block in wanted
         ]
-        return _named(pieces, joined(["join 0", zeros]))
+        return pieces, joined(["join 0", zeros])
     count = len(other.blocks)
     order = " ".join(str(block if block in additive else count) for block in wanted)
-    return _named(
-        [other.pieces[0], own], joined(["join 0", f"blocks {order} of {count + 1}", zeros])
-    )
+    words = joined(["join 0", f"blocks {order} of {count + 1}", zeros])
+    return [other.pieces[0], own], words

@@ -8,7 +8,8 @@ A transform is a line of steps, each done to all arrays in hand: "permute 1 0; r
     reshape 8 2 4          the same elements in the same order, in another shape
     regroup 1 16x5x5 1 2 0 axis 1 seen as several, those permuted: columns of (C, H, W) as (H, W, C)
     blocks 0 2 of 4 on 1   blocks 0 and 2 of axis 1 (0, if not said) cut into 4 equal ones
-    take 3                 the 3rd of the first axis, which goes
+    take 3                 the 3rd of the first axis, which goes; "take 0 1": of the first array
+                           the 0th, of the second the 1st
     join 0, stack 0        the arrays one after another, along an axis or a new one
     sum                    the arrays added; "sum 0 1 of 3": these blocks, the others of the first
     zeros                  zeros; "zeros 0 1 of 3": in these blocks
@@ -38,7 +39,7 @@ _PATTERNS = {
     "reshape": _N,
     "regroup": r" \d+ \d+(x\d+)+" + _N,
     "blocks": _N + r" of \d+( on \d+)?",
-    "take": r" \d+",
+    "take": _N,
     "join": r" \d+",
     "stack": r" \d+",
     "sum": f"({_N} of \\d+)?",
@@ -235,7 +236,8 @@ def _blocks(step: Step, arrays: list[Array], slopes: bool) -> list[Array]:
 
 
 def _take(step: Step, arrays: list[Array], slopes: bool) -> list[Array]:
-    return [array[step.numbers[0]] for array in arrays]
+    each = step.numbers if len(step.numbers) > 1 else step.numbers * len(arrays)
+    return [array[number] for array, number in zip(arrays, each, strict=True)]
 
 
 def _join(step: Step, arrays: list[Array], slopes: bool) -> list[Array]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from common.contract.given import as_arrays
 from common.contract.info import MODULE_MODES
@@ -68,7 +68,7 @@ def parse_side(text: str, available: Mapping[str, Backend], mode: str = "eager")
     framework, colon, said = who.partition(":")
     takers = [one for one, backend in available.items() if backend.info.modules]
     if framework not in takers:
-        raise Refused(f"{text!r}: {framework!r} takes no modules; these do: {', '.join(takers)}")
+        _refuse_framework(text, framework, place, {one: available[one] for one in takers})
     if colon and said not in MODULE_MODES:
         raise Refused(
             f"{text!r}: {said!r} is no mode of a module; there are {', '.join(MODULE_MODES)}"
@@ -79,6 +79,21 @@ def parse_side(text: str, available: Mapping[str, Backend], mode: str = "eager")
     elif not all(map(str.isidentifier, home.split("."))):
         raise Refused(f"{text!r}: {home!r} is neither a module's name nor a file of Python, *.py")
     return Side(text, framework, said or mode, home, name)
+
+
+def _refuse_framework(
+    text: str, framework: str, place: str, takers: Mapping[str, Backend]
+) -> NoReturn:
+    """Refuse one that takes no modules; of one whose models others take, say which."""
+    within = [
+        f"{name}={place}"
+        for name, backend in takers.items()
+        if any(base.startswith(f"{framework}.") for base in backend.info.modules)
+    ]
+    if within:
+        words = f"name the framework that {framework} computes in: {' or '.join(within)}"
+        raise Refused(f"{text!r}: {words}")
+    raise Refused(f"{text!r}: {framework!r} takes no modules; these do: {', '.join(takers)}")
 
 
 def is_file(home: str) -> bool:
