@@ -76,6 +76,49 @@ def test_as_good_as_the_reference(port: str, code: int, command: Command) -> Non
         assert first["bound"] == pytest.approx(right["bound"], rel=0.9)
 
 
+MASKED = """
+import torch
+from torch import nn
+from tests.test_masks import LATER, Attention
+
+
+class Twice(nn.Module):
+    def __init__(self, fill):
+        super().__init__()
+        self.a, self.b = Attention(0.5, False), nn.Linear(8, 6)
+        self.c, self.d = Attention(0.5, False), nn.Linear(8, 5)
+        self.fill = fill
+
+    def forward(self, x):
+        mask = torch.zeros(4, 4, dtype=x.dtype).masked_fill(LATER, self.fill)
+        return self.d(self.c(self.b(self.a(x, mask)).tanh(), mask))
+
+
+def minus_infinity(fill=float("-inf")):
+    torch.manual_seed(0)
+    return Twice(fill)
+
+
+def large():
+    return minus_infinity(-1e9)
+
+
+def small():
+    return minus_infinity(-1.0)
+"""
+
+SENTENCES = ["--input", "3x4x6", "--labels", "none", "--steps", "1"]
+
+
+def test_a_mask_of_the_same_effect(command: Command) -> None:
+    (command.folder / "masks.py").write_text(MASKED)
+    written(command, "masked", "torch=masks.py:minus_infinity", *SENTENCES)
+    right = found(command, "--against", "masked", "--port", "torch=masks.py:large", code=0)
+    assert right["merged"] == []
+    wrong = found(command, "--against", "masked", "--port", "torch=masks.py:small", code=1)
+    assert (wrong["first"]["layer"], wrong["first"]["unit"]) == ("a", "wiring")
+
+
 def test_a_layer_that_ends_elsewhere(command: Command) -> None:
     answer = found(command, "--against", "kit", "--port", "torch=nets.py:Inside", code=0)
     assert (answer["verdict"], answer["merged"]) == ("rounding", ["norm"])
@@ -140,7 +183,7 @@ def test_what_it_is_made_of(command: Command) -> None:
     folder = command.folder / "kit"
     assert sorted(path.name for path in folder.iterdir()) == ["arrays-0.safetensors", "kit.json"]
     read = json.loads((folder / "kit.json").read_text())
-    assert (read["schema_version"], read["framework"], read["doubles"]) == (2, "torch", True)
+    assert (read["schema_version"], read["framework"], read["doubles"]) == (3, "torch", True)
     assert read["side"]["side"] == "torch=nets.py:Small"
     arrays = load_file(folder / "arrays-0.safetensors")
     bodies = {(one.dtype.str, one.shape, one.tobytes()) for one in arrays.values()}
@@ -326,7 +369,7 @@ def flip(kit: Path) -> None:
         (lambda kit: (kit / "kit.json").unlink(), "is no kit: kit.json: No such file"),
         (lambda kit: (kit / "kit.json").write_text("{"), "is no kit: "),
         (lambda kit: (kit / "kit.json").write_text("{}"), "is no kit: "),
-        (lambda kit: change(kit, schema_version=1), "has schema_version 1; this program reads 2"),
+        (lambda kit: change(kit, schema_version=1), "has schema_version 1; this program reads 3"),
         (lambda kit: change(kit, side={}), "is no kit: Object missing required field `side`"),
         (lambda kit: change(kit, leaves=[1]), "is damaged: its answer to leaves, part 1,"),
         (lambda kit: change(kit, labels="x"), "is damaged: its answer to labels is 'x'"),

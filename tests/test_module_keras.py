@@ -179,7 +179,7 @@ def test_inputs_as_a_functional_model_takes_them() -> None:
 def test_refused() -> None:
     with pytest.raises(Refused, match="has no weights yet; call the model once before"):
         Net(keras.Sequential([layers.Dense(1)]))
-    with pytest.raises(Refused, match="take mode 'eager', or KERAS_BACKEND=jax"):
+    with pytest.raises(Refused, match="take mode 'eager', or Keras on JAX"):
         Net(subclassed(), mode="jit")
     layer = type("Layer", (), {"__module__": "keras.src.layers.layer"})
     with pytest.raises(Refused, match="set KERAS_BACKEND=torch or jax before"):

@@ -51,7 +51,7 @@ class Net:
         if mode == "jit" and not self._kind.compiles:
             raise Refused(
                 f"{type(module).__name__} of Keras cannot be compiled by"
-                " torch.compile; take mode 'eager', or KERAS_BACKEND=jax"
+                " torch.compile; take mode 'eager', or Keras on JAX"
             )
         self._recorded = {}  # key -> (tree, leaves) asked with, and returned
         self._compiled = {}

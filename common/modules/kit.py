@@ -33,7 +33,7 @@ from common.modules.design import Design, shares_kept
 from common.modules.expected import Expectation, Name, UnaskedError, as_dtype
 from common.modules.plain import listed, read, some, tensor, tensors, written
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 #: Bytes that are gathered before a file of arrays is written.
 SHARD = 2**28
@@ -175,7 +175,8 @@ class Writing:
         found = Expectation(loss or self._net, asked, dtype, exp_error)
         rows = []
         for name, exact in found.exact.items():
-            row: list[Any] = [plain_name(name), exact]
+            constant = name[0] == "arrived" and found.is_constant(name)
+            row: list[Any] = [plain_name(name), exact, constant]
             if exact.dtype.kind == "f":
                 noise = float(np.max(found.noise(name), initial=0.0))
                 row += [rounded_up(found.sensitivity(name)), found.own[name], noise]
@@ -238,24 +239,30 @@ class Kept(Expectation):
         super().__init__(Nobody(), asked, dtype)
         self._rows = {name_of(row[0]): row[1:] for row in rows}
         self.exact = {name: row[0] for name, row in self._rows.items()}
-        self.own = {name: row[2] for name, row in self._rows.items() if len(row) > 1}
+        self.own = {name: row[3] for name, row in self._rows.items() if len(row) > 2}
+
+    def is_constant(self, name: Name) -> bool:
+        """As `Expectation.is_constant`, of what arrives; of anything else it was not asked."""
+        return bool(self._rows[name][1])
 
     def by_design(self, design: Design) -> Expectation:
         """As `Expectation.by_design`; that buffer alone."""
         name = "buffer", design.name
-        exact, sensitivity, own, noise = self._rows[name]
+        exact, constant, sensitivity, own, noise = self._rows[name]
         old, most = self.asked.values[design.name], max(1.0, design.factor)
         others = design.of(exact, old.astype("float64")), most * sensitivity, design.of(own, old)
-        return Kept(self.asked, self.dtype, [[name, *others, most * noise]])
+        return Kept(
+            self.asked, self.dtype, [[name, others[0], constant, *others[1:], most * noise]]
+        )
 
     def sensitivity(self, name: Name) -> Array:
         """As `Expectation.sensitivity`."""
-        found: Array = self._rows[name][1].astype("float64")
+        found: Array = self._rows[name][2].astype("float64")
         return found
 
     def noise(self, name: Name) -> Array:
         """As `Expectation.noise`: the largest."""
-        return np.array(float(self._rows[name][3]))
+        return np.array(float(self._rows[name][4]))
 
 
 class Nobody:
