@@ -17,25 +17,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-
-class Model(nn.Module):
-    """Modules by name, and a function of them and the inputs."""
-
-    def __init__(self, call: Callable[..., Any], **parts: nn.Module) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        for name, part in parts.items():
-            self.add_module(name, part)
-        for value in self.parameters():
-            nn.init.normal_(value, 0, 0.5)
-        self.call = call
-
-    def forward(self, *inputs: Any) -> Any:
-        return self.call(self, *inputs)
-
-
-def model(call: Callable[..., Any], **parts: nn.Module) -> nn.Module:
-    return Model(call, **parts)
+from tests.planted_modules.torch_kit import Model  # noqa: E402
 
 
 class Linear(nn.Linear):
@@ -110,7 +92,7 @@ def linear(other: Callable[..., Any] | None = None, name: str = "a") -> Callable
         layers = {one: nn.Linear(6, 6) for one in ("a", "b")}
         if other is not None:
             layers[name] = Linear(6, 6, other=other)
-        return model(lambda m, x: m.b(torch.tanh(m.a(x))), **layers)
+        return Model(lambda m, x: m.b(torch.tanh(m.a(x))), **layers)
 
     return made
 
@@ -118,7 +100,7 @@ def linear(other: Callable[..., Any] | None = None, name: str = "a") -> Callable
 def normed(norm: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
     def made() -> nn.Module:
         layers = {"a": nn.Linear(6, 6), "n": norm(), "b": nn.Linear(6, 3)}
-        return model(lambda m, x: m.b(torch.tanh(m.n(m.a(x)))), **layers)
+        return Model(lambda m, x: m.b(torch.tanh(m.n(m.a(x)))), **layers)
 
     return made
 
@@ -128,7 +110,7 @@ WIRING = ("wiring", "forward")
 
 def wired(call: Callable[..., Any]) -> Callable[[], nn.Module]:
     """Three linear layers and something between them."""
-    return lambda: model(call, **{name: nn.Linear(6, 6) for name in "abc"})
+    return lambda: Model(call, **{name: nn.Linear(6, 6) for name in "abc"})
 
 
 def activated(function: Callable[..., Any]) -> Callable[[], nn.Module]:

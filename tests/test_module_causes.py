@@ -21,11 +21,11 @@ from torch.nn import functional as F  # noqa: E402
 from tests.caused import (  # noqa: E402
     LAYER,
     Conv,
+    Model,
     Planted,
     drawn,
     held_against,
     linear,
-    model,
     normed,
 )
 
@@ -165,7 +165,7 @@ def in_jax(momentum: float = 0.9) -> Any:
 
 
 def in_torch() -> nn.Module:
-    return model(lambda m, x: m.n(x), n=nn.BatchNorm1d(6))
+    return Model(lambda m, x: m.n(x), n=nn.BatchNorm1d(6))
 
 
 @pytest.mark.parametrize("jax_is_the_port", [True, False])
@@ -199,7 +199,7 @@ def convolved(other: Callable[..., Any] | None = None, **options: Any) -> Callab
         conv = nn.Conv2d(2, 3, 3, **options)
         if other is not None:
             conv = Conv(2, 3, 3, other=other, **options)
-        return model(lambda m, x: m.fc(m.conv(x).mean((2, 3))), conv=conv, fc=nn.Linear(3, 4))
+        return Model(lambda m, x: m.fc(m.conv(x).mean((2, 3))), conv=conv, fc=nn.Linear(3, 4))
 
     return made
 
@@ -250,7 +250,7 @@ def lstm(permute: tuple[int, ...] = (0, 1, 2, 3), without: str = "") -> Callable
             plain = nn.LSTM(6, 5, batch_first=True).to(x.dtype)
             return torch.func.functional_call(plain, held, (x, *state))
 
-    return lambda: model(
+    return lambda: Model(
         lambda m, x: m.fc(m.rnn(x)[0]), rnn=Other(6, 5, batch_first=True), fc=nn.Linear(5, 3)
     )
 
@@ -369,7 +369,7 @@ def test_noise_has_no_cause(one: Any) -> None:
             found = m.a(x)
             return found[0] if isinstance(found, tuple) else found
 
-        return lambda: model(call, a=wrap(layer()))
+        return lambda: Model(call, a=wrap(layer()))
 
     port = made(lambda inner: Slightly(inner, name))
     held_against(Planted("", made(lambda inner: inner), port, ("a", *LAYER), "", shape))

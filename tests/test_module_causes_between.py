@@ -14,10 +14,10 @@ from torch.nn import functional as F  # noqa: E402
 
 from tests.caused import (  # noqa: E402
     WIRING,
+    Model,
     Planted,
     activated,
     held_against,
-    model,
     wired,
 )
 
@@ -90,7 +90,7 @@ def test_a_residual_sum(port: Callable[..., Any], says: str) -> None:
 
 def pooled(pool: Callable[..., Any], size: int) -> Callable[[], nn.Module]:
     """A convolution, ReLU and pooling, flattened."""
-    return lambda: model(
+    return lambda: Model(
         lambda m, x: m.fc(pool(torch.relu(m.conv(x))).flatten(1)),
         conv=nn.Conv2d(2, 3, 3, padding=1),
         fc=nn.Linear(3 * size, 4),
@@ -155,7 +155,7 @@ def attending(
         chances = scores.softmax(options.get("axis", -1))
         return m.o((chances @ v).transpose(1, 2).flatten(2))
 
-    return lambda: model(call, **{name: nn.Linear(8, 8) for name in "qkvo"})
+    return lambda: Model(call, **{name: nn.Linear(8, 8) for name in "qkvo"})
 
 
 ATTENTIONS = [
@@ -183,7 +183,7 @@ def embedded(scale: float, positions: bool = True) -> Callable[[], nn.Module]:
         return m.b(h + m.place(torch.arange(x.shape[1])) if positions else h)
 
     parts = {"table": nn.Embedding(7, 6), "place": nn.Embedding(6, 6), "b": nn.Linear(6, 4)}
-    return lambda: model(call, **parts)
+    return lambda: Model(call, **parts)
 
 
 SCALES = [

@@ -18,7 +18,7 @@ one_hot = F.one_hot
 class Model(nn.Module):
     """Layers by name, and a function of them and the inputs."""
 
-    def __init__(self, call: Callable[..., Any], parts: dict[str, nn.Module]) -> None:
+    def __init__(self, call: Callable[..., Any], **parts: nn.Module) -> None:
         super().__init__()
         torch.manual_seed(0)
         for name, part in parts.items():
@@ -27,12 +27,12 @@ class Model(nn.Module):
             nn.init.normal_(value, 0, 0.5)
         self.call = call
 
-    def forward(self, x: Any) -> Any:
-        return self.call(SimpleNamespace(**dict(self.named_children())), x)
+    def forward(self, *inputs: Any) -> Any:
+        return self.call(self, *inputs)
 
 
 def model(call: Callable[..., Any], shape: tuple[int, ...], **parts: Any) -> Any:
-    return Model(call, parts)
+    return Model(call, **parts)
 
 
 class Held(nn.Module):
@@ -135,7 +135,8 @@ def attention_layer() -> Any:
     layer = nn.MultiheadAttention(8, 2, batch_first=True)
     return Model(
         lambda m, x: m.o(torch.tanh(m.a(x, x, x, need_weights=False)[0])),
-        {"a": layer, "o": nn.Linear(8, 8)},
+        a=layer,
+        o=nn.Linear(8, 8),
     )
 
 
@@ -152,5 +153,6 @@ def lstm_layer() -> Any:
 def recurrent(layer: type[Any]) -> Any:
     return Model(
         lambda m, x: m.fc(m.rnn(x)[0]),
-        {"rnn": layer(8, 5, batch_first=True), "fc": nn.Linear(5, 6)},
+        rnn=layer(8, 5, batch_first=True),
+        fc=nn.Linear(5, 6),
     )
