@@ -178,6 +178,46 @@ def test_a_port_of_another_framework(command: Command) -> None:
     assert (wrong["first"]["layer"], wrong["first"]["tensor"]) == ("1", "layers.1.mean")
 
 
+TORCH_PICTURES = """
+from torch import nn
+
+
+def net():
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 5)
+    )
+"""
+
+MINDSPORE_PICTURES = """
+from mindspore import nn
+
+
+def net(momentum=0.9):
+    convolution = nn.Conv2d(2, 4, 3, pad_mode="pad", padding=1, has_bias=True)
+    norm = nn.BatchNorm2d(4, momentum=momentum)
+    return nn.SequentialCell(convolution, norm, nn.ReLU(), nn.Flatten(), nn.Dense(64, 5))
+
+
+def other():
+    return net(0.8)
+"""
+
+
+@pytest.mark.slow
+def test_a_port_in_mindspore(command: Command) -> None:
+    """Judged in float32 alone, in training, by a kit that no float32 framework has written."""
+    pytest.importorskip("mindspore")
+    (command.folder / "torch_pictures.py").write_text(TORCH_PICTURES)
+    (command.folder / "mindspore_pictures.py").write_text(MINDSPORE_PICTURES)
+    asked = ["--input", "6x2x4x4", "--labels", "5", "--steps", "2", "--train"]
+    written(command, "pictures", "torch=torch_pictures.py:net", *asked)
+    port = ["--port", "mindspore=mindspore_pictures.py:net"]
+    right = found(command, "--against", "pictures", *port, code=0)
+    assert (right["verdict"], right["not_compared"], right["merged"]) == ("rounding", [], [])
+    wrong = found(command, "--against", "pictures", port[0], f"{port[1][:-3]}other", code=1)
+    assert wrong["first"]["layer"] == "1"
+
+
 def test_what_it_is_made_of(command: Command) -> None:
     """JSON and safetensors, each array once, which anybody can read."""
     folder = command.folder / "kit"
