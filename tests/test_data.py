@@ -274,6 +274,44 @@ def test_given_folder(tmp_path: Path, pretend: Path, cache: Path, packed: bool, 
     assert tree(cache) == {f"fashion-mnist/FashionMNIST/raw/{name}" for name in idx.FILES}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{part}-{kind}.idx{rank}-ubyte",
+        "{part}-{kind}-idx{rank}-ubyte.gz",
+        "emnist-letters-{part}-{kind}-idx{rank}-ubyte",
+        "{part}_{kind}",
+    ],
+)
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_other_names_and_wrappings(
+    tmp_path: Path, pretend: Path, name: str, wrap: Callable[[bytes], bytes]
+) -> None:
+    """What a file is its first bytes say, not the end of its name."""
+    (tmp_path / "mine").mkdir()
+    for usual in idx.FILES:
+        part, kind, rank, _ = usual.split("-")
+        part = part if "letters" not in name else {"t10k": "test"}.get(part, part)
+        called = name.format(part=part, kind=kind, rank=rank[-1])
+        (tmp_path / "mine" / called).write_bytes(wrap((pretend / usual).read_bytes()))
+    dataset = datasets.load(tmp_path / "mine", say=quiet)
+    assert contents(dataset.raw) == contents(pretend)
+
+
+def test_files_of_two_sets(tmp_path: Path) -> None:
+    folder = make(tmp_path / "mine")
+    for name in idx.FILES:
+        (folder / f"b-{name}").write_bytes(b"nonsense")
+    assert datasets.load(folder, custom=True, say=quiet).train_examples == TRAIN
+    for name in idx.FILES:
+        (folder / name).rename(folder / f"a-{name}")
+    assert "has files of a-, b-; leave those of one set there" in refusal(folder, custom=True)
+    (folder / f"b-{idx.TEST_LABELS}").unlink()
+    for name in idx.FILES:
+        (folder / f"a-{name}").unlink()
+    assert f"lacks b-{idx.TEST_LABELS} (plain or .gz)" in refusal(folder, custom=True)
+
+
 def test_plain_files_win_over_packed_ones(tmp_path: Path) -> None:
     folder = make(tmp_path / "mine")
     for name in idx.FILES:
@@ -366,9 +404,28 @@ DAMAGES = {
         packed(idx.TRAIN_IMAGES, lambda old: old[:10] + b"\xff" * 8 + old[18:]),
         "damaged gzip file",
     ),
-    "gz-not-gzip": (packed(idx.TEST_IMAGES, lambda old: b"<html>"), "damaged gzip file"),
+    "gz-twice": (
+        packed(idx.TEST_IMAGES, lambda old: gzip.compress(old)),
+        "t10k-images-idx3-ubyte.gz: a gzip file; unpack it",
+    ),
+    "page": (
+        packed(idx.TEST_IMAGES, lambda old: b"\n<!DOCTYPE html><title>403 Forbidden</title>"),
+        "t10k-images-idx3-ubyte.gz: a web page, not the file itself; download it again",
+    ),
+    "lfs": (
+        packed(idx.TRAIN_LABELS, lambda old: b"version https://git-lfs.github.com/spec/v1\n"),
+        "train-labels-idx1-ubyte.gz: a Git LFS pointer, not the file itself; git lfs pull",
+    ),
+    "zip": (
+        packed(idx.TRAIN_IMAGES, lambda old: b"PK\3\4" + old),
+        "train-images-idx3-ubyte.gz: a zip archive; unpack it",
+    ),
     "gz-empty": (packed(idx.TEST_IMAGES, lambda old: b""), "truncated, 0 bytes"),
     "magic": (patch(idx.TRAIN_IMAGES, 3, b"\1"), "magic number 2049, IDX images have 2051"),
+    "qmnist": (
+        patch(idx.TRAIN_LABELS, 0, bytes([0, 0, 12, 2, 0, 0, 0, 20, 0, 0, 0, 8])),
+        "IDX labels have 2049: 32-bit integers of shape (20, 8), where bytes of shape (n,) are",
+    ),
     "magic-labels": (patch(idx.TRAIN_LABELS, 0, b"\7"), "IDX labels have 2049"),
     "swapped": (
         lambda folder: shutil.copy(folder / idx.TRAIN_IMAGES, folder / idx.TRAIN_LABELS),

@@ -20,6 +20,7 @@ from common.data import idx
 from common.data.description import Dataset
 from common.data.files import RAW, Digests, digests_of, plain_files, scan_files
 from common.data.sources import Say
+from common.data.wrapping import open_unpacked
 from common.errors import Refused
 
 SUMS = "SHA256SUMS"
@@ -52,7 +53,7 @@ def keep(files: Mapping[str, Path], digests: Digests, entry: Path) -> None:
     """Copy files that have been checked into the cache, unpacked."""
     with _staging(entry) as new:
         for name, path in files.items():
-            with idx.open_unpacked(path) as source, (new / RAW / name).open("wb") as target:
+            with open_unpacked(path) as source, (new / RAW / name).open("wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
         if digests_of(scan_files(plain_files(new))) != digests:
             raise Refused("the files changed while they were being read; try again")

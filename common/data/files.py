@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,30 +28,60 @@ FACTS = {
 
 RAW = Path("FashionMNIST", "raw")
 
+#: What the files are called: as MNIST's, with dots for dashes, with the set's name before
+#: (emnist-letters-train-images-idx3-ubyte.gz), with another type (qmnist-train-labels-idx2-int).
+NAME = re.compile(
+    r"(?P<set>|.*[-_.])(?P<part>train|t10k|test)[-_.](?P<kind>images|labels)"
+    r"([-_.]idx\d)?([-_.](u?byte|short|int|float|double))?(\.gz)?"
+)
+
 Digests = Mapping[str, str]  # file name -> SHA-256 of the unpacked bytes
 
 # ---- is it right -------------------------------------------------------------------------
 
 
 def find_files(folder: Path) -> dict[str, Path]:
-    """Find the four files: file name -> path, plain or .gz, in `folder` or in RAW below it."""
+    """Find the four files in `folder`, or in RAW below it: file name -> path.
+
+    They may be called otherwise (`NAME`), and be packed with gzip whatever their name says. Of
+    two for the same, the one stays that is called as usual, and of those the plain one.
+
+    Raises:
+        Refused: there is no such folder, files are missing, or they are of several sets.
+    """
     try:
         if not folder.is_dir():
             raise Refused("no such folder")
         for place in (folder, folder / RAW):
-            files = {
-                name: path
-                for name in idx.FILES
-                for path in (place / f"{name}.gz", place / name)  # of two, the plain one stays
-                if path.is_file()
-            }
-            if files:
+            if sets := _sets(place):
                 break
     except OSError as error:
         raise Refused(f"cannot be read ({error.strerror or error})") from error
-    if missing := [name for name in idx.FILES if name not in files]:
+    prefix = "" if "" in sets else min(sets, default="")
+    if len(sets) > 1 and prefix:
+        raise Refused(f"has files of {', '.join(sorted(sets))}; leave those of one set there")
+    files = sets.get(prefix, {})
+    if missing := [f"{prefix}{name}" for name in idx.FILES if name not in files]:
         raise Refused(f"lacks {', '.join(missing)} (plain or .gz)")
     return files
+
+
+def _sets(place: Path) -> dict[str, dict[str, Path]]:
+    """The sets that have files in a folder: prefix of their names -> file name -> path."""
+    sets: dict[str, dict[str, Path]] = {}
+    paths = [path for path in place.iterdir() if path.is_file()] if place.is_dir() else []
+    found = [(match, path) for path in paths if (match := NAME.fullmatch(path.name))]
+    # The last one stays.
+    for match, path in sorted(found, key=lambda one: _rank(one[1].name), reverse=True):
+        images, labels = idx.TRAIN if match["part"] == "train" else idx.TEST
+        name = images if match["kind"] == "images" else labels
+        sets.setdefault(match["set"], {})[name] = path
+    return sets
+
+
+def _rank(name: str) -> tuple[bool, bool, str]:
+    """Usual names first, then plain files."""
+    return name.removesuffix(".gz") not in idx.FILES, name.endswith(".gz"), name
 
 
 def plain_files(entry: Path) -> dict[str, Path]:

@@ -3,6 +3,8 @@
     images   2051, count, rows, columns   then count * rows * columns pixels, row by row
     labels   2049, count                  then count labels, 0 to 255
 
+The magic number is two zero bytes, the values' type and the number of dimensions.
+
 Imports only the standard library and NumPy: worker processes in other interpreters use it.
 Whatever is wrong with a file is raised as `Refused`, in one line that starts with its path.
 
@@ -11,19 +13,17 @@ Source: http://yann.lecun.com/exdb/mnist/, "FILE FORMATS FOR THE MNIST DATABASE"
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import math
 import struct
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from common.data.wrapping import open_unpacked, reading, recognised
 from common.errors import Refused
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -51,9 +51,24 @@ FILES = {
     TEST_LABELS: LABELS_MAGIC,
 }
 
+#: The types a file's values can have, by the third byte of the magic number.
+TYPES = {
+    0x08: "bytes",
+    0x09: "signed bytes",
+    0x0B: "16-bit integers",
+    0x0C: "32-bit integers",
+    0x0D: "32-bit floating-point numbers",
+    0x0E: "64-bit floating-point numbers",
+}
+
 Shape = tuple[int, ...]  # (count, rows, columns) for images, (count,) for labels
 
 _DIMENSIONS = {IMAGES_MAGIC: 3, LABELS_MAGIC: 1}
+
+_WANTED = {IMAGES_MAGIC: ("images", "(n, rows, columns)"), LABELS_MAGIC: ("labels", "(n,)")}
+
+#: As many first bytes as hold any header, and tell a web page.
+START = 64
 
 _CHUNK = 1 << 20
 
@@ -82,7 +97,7 @@ def check_header(start: bytes, magic: int, path: Path) -> Shape:
     """Read a shape from a file's first bytes.
 
     Args:
-        start: the first `header_bytes(magic)` bytes, fewer if the file has fewer.
+        start: the first `START` bytes, fewer if the file has fewer.
         magic: `IMAGES_MAGIC` or `LABELS_MAGIC`, whichever the file should have.
         path: the file, for messages.
 
@@ -90,18 +105,32 @@ def check_header(start: bytes, magic: int, path: Path) -> Shape:
         (count, rows, columns) for images, (count,) for labels.
 
     Raises:
-        Refused: too short for a header, another magic number, no examples.
+        Refused: another kind of file, too short for a header, another magic number, no examples.
     """
+    if other := recognised(start):
+        raise Refused(f"{path}: {other}")
     if len(start) < header_bytes(magic):
         raise Refused(f"{path}: truncated, {len(start)} bytes hold no header; fetch it again")
-    found, *numbers = struct.unpack(f">{1 + _DIMENSIONS[magic]}I", start)
-    shape = tuple(numbers)
+    (found,) = struct.unpack_from(">I", start)
     if found != magic:
-        kind = "images" if magic == IMAGES_MAGIC else "labels"
-        raise Refused(f"{path}: magic number {found}, IDX {kind} have {magic}; give another file")
+        kind, wanted = _WANTED[magic]
+        described = _described(start)
+        more = f": {described}, where bytes of shape {wanted} are wanted" if described else ""
+        raise Refused(
+            f"{path}: magic number {found}, IDX {kind} have {magic}{more}; give another file"
+        )
+    shape = struct.unpack_from(f">{_DIMENSIONS[magic]}I", start, 4)
     if 0 in shape:
         raise Refused(f"{path}: empty, its header says {words(shape)}; give a file with examples")
     return shape
+
+
+def _described(start: bytes) -> str | None:
+    """What an IDX file holds, in words, from its first bytes; None if they are no header."""
+    zeros, kind, dimensions = start[:2], start[2], start[3]
+    if zeros != bytes(2) or kind not in TYPES or len(start) < 4 + 4 * dimensions:
+        return None
+    return f"{TYPES[kind]} of shape {struct.unpack_from(f'>{dimensions}I', start, 4)}"
 
 
 def check_size(size: int, shape: Shape, path: Path) -> None:
@@ -121,33 +150,24 @@ def check_pair(images: Shape, labels: Shape, paths: tuple[Path, Path]) -> None:
         )
 
 
-def open_unpacked(path: Path) -> BinaryIO:
-    """Open a plain or a .gz file for reading its unpacked bytes."""
-    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
-
-
 def scan(path: Path, magic: int) -> Facts:
-    """Read a whole file, plain or .gz, in small pieces; check it; return what it holds.
+    """Read a whole file, plain or gzip, in small pieces; check it; return what it holds.
 
     Raises:
         Refused: unreadable, damaged gzip data, or anything the checks above refuse.
     """
     sha, classes = hashlib.sha256(), 0
-    try:
-        with open_unpacked(path) as file:
-            start = file.read(header_bytes(magic))
-            shape = check_header(start, magic, path)
-            sha.update(start)
-            size, expected = len(start), len(start) + math.prod(shape)
-            while size <= expected and (chunk := file.read(_CHUNK)):
-                sha.update(chunk)
-                size += len(chunk)
-                if magic == LABELS_MAGIC:
-                    classes = max(classes, 1 + max(chunk))
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise Refused(f"{path}: damaged gzip file ({error}); fetch it again") from error
-    except OSError as error:
-        raise Refused(f"{path}: cannot be read ({error.strerror or error})") from error
+    with reading(path), open_unpacked(path) as file:
+        shape = check_header(file.read(START), magic, path)
+        file.seek(0)
+        start = file.read(header_bytes(magic))
+        sha.update(start)
+        size, expected = len(start), len(start) + math.prod(shape)
+        while size <= expected and (chunk := file.read(_CHUNK)):
+            sha.update(chunk)
+            size += len(chunk)
+            if magic == LABELS_MAGIC:
+                classes = max(classes, 1 + max(chunk))
     check_size(size, shape, path)
     return Facts(shape, sha.hexdigest(), classes)
 
@@ -196,12 +216,10 @@ def write_labels(path: Path, labels: NDArray[np.uint8]) -> None:
 
 
 def _check_plain(path: Path, magic: int) -> Shape:
-    try:
+    with reading(path):
         with path.open("rb") as file:
-            shape = check_header(file.read(header_bytes(magic)), magic, path)
+            shape = check_header(file.read(START), magic, path)
         size = path.stat().st_size
-    except OSError as error:
-        raise Refused(f"{path}: cannot be read ({error.strerror or error})") from error
     check_size(size, shape, path)
     return shape
 
