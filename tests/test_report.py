@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -30,6 +31,7 @@ from common.measure.limit import NotMeasured
 from common.results import schema
 from common.results.folder import as_json, whole, write_orders
 from common.results.record import Record, Results
+from common.running.pairs import compare_all
 from common.running.runner import Runner
 from common.running.starting import new_records
 from common.running.work import Work, draw_work
@@ -637,6 +639,24 @@ def test_times_are_compared_only_where_both_agree(
         assert "faster" not in text
     if "not checked" in verdicts:
         assert "b: agreement was not checked to the end" in text, "it must be said aloud"
+
+
+def test_who_reads_files_beside_arrays_is_told() -> None:
+    """Without the very first epoch, in the terminal, in results.json and in the page."""
+    plan = small_plan(epochs=5)
+    sessions = {"a": FakeSession(seconds=(2.0,), data_seconds=0.5), "b": other(seconds=(1.0,))}
+    records = records_of(["a", "b"], plan)
+    records[0].entrant = replace(records[0].entrant, data="loader")
+    results = run(sessions, plan, records=records)
+    (pair,) = as_read(results)["comparisons"]
+    assert (pair["reads_files"], pair["waiting_share"]) == ("a", 0.25)
+    words = "a reads files, b has its arrays in memory; 25.0 % of a's time was waiting for data"
+    assert f"a takes 2.00× the time of b (95 %: 2.00 to 2.00): b is faster ({words})" in printed(
+        results, width=300
+    )
+    records[1].entrant = replace(records[1].entrant, data="loader")
+    (pair,) = compare_all(records, results.verdicts)
+    assert pair["reads_files"] is pair["waiting_share"] is None
 
 
 def test_names_in_a_comparison_are_not_mixed_up() -> None:

@@ -243,7 +243,11 @@ class Parity(Struct, frozen=True, kw_only=True):
 
 
 class Pair(Struct, frozen=True, kw_only=True):
-    """Two entrants' times compared: a's over b's, with a 95 % interval."""
+    """Two entrants' times compared: a's over b's, with a 95 % interval.
+
+    `reads_files` is the one of them that reads files while the other has arrays in memory, and
+    `waiting_share` how much of its time it waited for them, without the very first epoch.
+    """
 
     a: Words
     b: Words
@@ -252,6 +256,8 @@ class Pair(Struct, frozen=True, kw_only=True):
     high: NotNegative | None
     prediction_agreement: Share | None
     verdict: SpeedWord
+    reads_files: Words | None = None
+    waiting_share: Share | None = None
 
 
 class Limit(Struct, frozen=True, kw_only=True):

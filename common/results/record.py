@@ -91,6 +91,13 @@ class Record:
         return steady(self.rounds)
 
     @property
+    def waiting_share(self) -> float | None:
+        """Share of the time that was spent waiting for data, without the very first epoch."""
+        later = [row for row in self.epochs[1:] if row["data_seconds"] is not None]
+        took = sum(row["train_seconds"] for row in later)
+        return min(1.0, sum(row["data_seconds"] for row in later) / took) if took else None
+
+    @property
     def cores_used(self) -> float | None:
         """CPU time over wall time: median over the steady epochs."""
         worked = steady(self.cpu_seconds)

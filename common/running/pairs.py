@@ -25,12 +25,17 @@ def compare_all(records: Iterable[Record], verdicts: Mapping[str, Verdict]) -> l
         agreement = None
         if a.classes is not None and b.classes is not None:
             agreement = float((a.classes == b.classes).mean())
+        # One that reads files beside one that has arrays is compared in its loader, above all.
+        readers = [one for one in (a, b) if one.entrant.data == "loader"]
+        reader = readers[0] if len(readers) == 1 else None
         found.append(
             {
                 "a": pair[0],
                 "b": pair[1],
                 **statistics.compare(*times),
                 "prediction_agreement": agreement,
+                "reads_files": reader.entrant.label if reader else None,
+                "waiting_share": reader.waiting_share if reader else None,
             }
         )
     return found

@@ -29,7 +29,7 @@ from common.shown.gallery import arrays, choices, grids, weights
 from common.shown.html import coloured, script_safe, styles, template
 from common.shown.repeat import command
 from common.shown.vega import vega
-from common.shown.words import disturbed_line, reach_words, said
+from common.shown.words import disturbed_line, files_beside_arrays, reach_words, said
 
 REPORT = "report.html"
 
@@ -94,6 +94,7 @@ def render(folder: Path) -> str:
         predicted=sum(entrant.slug in predictions for entrant in found.entrants),
         disturbed=disturbed_words(found),
         reached=reached(found),
+        beside=files_beside_arrays,
         components=[component(folder, found, name) for name in COMPONENTS],
         verified=verified(folder, found),
         command=command(found),

@@ -22,6 +22,7 @@ from common.shown.words import (
     DASH,
     digits,
     disturbed_line,
+    files_beside_arrays,
     megabytes,
     percent,
     plain,
@@ -204,7 +205,9 @@ def comparison_lines(results: Results) -> list[str]:
         if pair["low"] is None:
             verdict = "too few epochs to tell"
         ratio = f"{pair['ratio']:.2f}" if pair["ratio"] >= 0.1 else f"{pair['ratio']:.1g}"
-        lines.append(f"{a} takes {ratio}× the time of {b}{span}: {verdict}")
+        apart = files_beside_arrays(a, b, pair["reads_files"], pair["waiting_share"])
+        beside = f" ({apart})" if apart else ""
+        lines.append(f"{a} takes {ratio}× the time of {b}{span}: {verdict}{beside}")
     return lines
 
 

@@ -33,6 +33,16 @@ def percent(value: float | None) -> str:
     return DASH if value is None else f"{100 * value:.1f} %"
 
 
+def files_beside_arrays(a: str, b: str, reads_files: str | None, share: float | None) -> str | None:
+    """Say of two entrants that are compared that one reads files and the other has arrays."""
+    if reads_files is None:
+        return None
+    words = f"{reads_files} reads files, {b if reads_files == a else a} has its arrays in memory"
+    if share is not None:
+        words += f"; {percent(share)} of {reads_files}'s time was waiting for data"
+    return words
+
+
 def megabytes(value: int | None) -> str:
     """Whole megabytes (10^6 bytes)."""
     return DASH if value is None else f"{value / 1e6:.0f} MB"
