@@ -68,7 +68,8 @@ def compare(
         hidden: width of the MLP.
         seed: of the initial weights and the orders.
         dtype: "float32" or "float64".
-        data_dir: folder with the four IDX files; with `custom_data` other than Fashion-MNIST's.
+        data_dir: folder with the four IDX files; with `custom_data` any data of your own, see
+            docs/data.md.
         resize, limit: side in pixels; the first examples only.
         drop_last: leave the short batch out.
         device, threads, workers: "cpu" or "cuda"; cores for each entrant, None for all; loader

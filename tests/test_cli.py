@@ -970,7 +970,7 @@ def damaged(folder: Path, name: str, change: Callable[[bytes], bytes]) -> None:
         pytest.param(idx.TEST_IMAGES, lambda b: b"", "truncated", id="empty"),
         pytest.param(idx.TEST_LABELS, lambda b: b + b"\0", "too long", id="too-long"),
         pytest.param(
-            idx.TRAIN_IMAGES, lambda b: b"\x00\x00\x09\x03" + b[4:], "magic number", id="magic"
+            idx.TRAIN_IMAGES, lambda b: b"\x00\x00\x0a\x03" + b[4:], "magic number", id="magic"
         ),
         pytest.param(
             idx.TRAIN_IMAGES,

@@ -17,6 +17,7 @@ import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,7 +31,8 @@ from PIL import Image
 
 from common.contract.inputs import Inputs
 from common.data import cache as caching
-from common.data import datasets, description, files, idx, sources
+from common.data import datasets, description, idx, known, sources
+from common.data.labels import span
 from common.errors import Refused
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,10 +105,8 @@ def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a made-up set that `data` takes for Fashion-MNIST."""
     folder = make(tmp_path / "pretend", seed=1)
     facts = {name: idx.scan(folder / name, magic) for name, magic in idx.FILES.items()}
-    for module in (files, datasets):
-        monkeypatch.setattr(module, "FACTS", facts)
-    digests = {name: fact.sha256 for name, fact in facts.items()}
-    monkeypatch.setattr(datasets, "SHA256", digests)
+    pretended = replace(known.FASHION_MNIST, facts=facts)
+    monkeypatch.setitem(known.KNOWN, "fashion-mnist", pretended)
     return folder
 
 
@@ -189,14 +189,15 @@ def test_round_trip(tmp_path_factory: Any, count: int, rows: int, columns: int, 
     folder = tmp_path_factory.mktemp("round-trip")
     draw = np.random.default_rng(seed)
     images = draw.integers(0, 256, (count, rows * columns), np.uint8)
-    labels = draw.integers(0, 256, count, np.uint8)
+    classes = draw.integers(0, 256, count, np.uint8)
     idx.write_images(folder / "images", images, count, rows, columns)
-    idx.write_labels(folder / "labels", labels)
+    idx.write_labels(folder / "labels", classes)
     np.testing.assert_array_equal(idx.read_images(folder / "images"), images)
-    np.testing.assert_array_equal(idx.read_labels(folder / "labels"), labels)
+    np.testing.assert_array_equal(idx.read_labels(folder / "labels"), classes)
     assert idx.scan(folder / "images", idx.IMAGES_MAGIC).shape == (count, rows, columns)
-    found = idx.scan(folder / "labels", idx.LABELS_MAGIC)
-    assert (found.shape, found.classes) == ((count,), int(labels.max()) + 1)
+    found = idx.stored(folder / "labels", idx.LABELS_MAGIC)
+    assert found.shape == (count,)
+    assert span(found) == (classes.min(), classes.max())
 
 
 def test_bytes_of_the_format(tmp_path: Path) -> None:
@@ -266,7 +267,7 @@ def test_given_folder(tmp_path: Path, pretend: Path, cache: Path, packed: bool, 
     assert dataset.folder == cache / "fashion-mnist"
     assert dataset.raw == cache / "fashion-mnist/FashionMNIST/raw"
     assert contents(dataset.raw) == original
-    assert dataset.sha256 == datasets.SHA256
+    assert dataset.sha256 == known.KNOWN["fashion-mnist"].digests
     assert dataset.inputs == Inputs("image", (SIDE, SIDE, 1))
     assert (dataset.train_examples, dataset.test_examples) == (TRAIN, TEST)
     assert [array.shape for array in dataset.train()] == [(TRAIN, SIDE * SIDE), (TRAIN,)]
@@ -424,7 +425,7 @@ DAMAGES = {
     "magic": (patch(idx.TRAIN_IMAGES, 3, b"\1"), "magic number 2049, IDX images have 2051"),
     "qmnist": (
         patch(idx.TRAIN_LABELS, 0, bytes([0, 0, 12, 2, 0, 0, 0, 20, 0, 0, 0, 8])),
-        "IDX labels have 2049: 32-bit integers of shape (20, 8), where bytes of shape (n,) are",
+        "32-bit integers of shape (20, 8), where whole numbers of shape (n,) are wanted",
     ),
     "magic-labels": (patch(idx.TRAIN_LABELS, 0, b"\7"), "IDX labels have 2049"),
     "swapped": (
@@ -753,7 +754,7 @@ def test_debian_really(cache: Path) -> None:
         pytest.skip(f"the mirror apt-get is set up for cannot be reached: {error}")
     dataset = datasets.load(say=lambda words: None)
     assert dataset.source == "Debian package dataset-fashion-mnist"
-    assert dataset.sha256 == datasets.SHA256
+    assert dataset.sha256 == known.KNOWN["fashion-mnist"].digests
     assert dataset.folder == cache / "fashion-mnist"
 
 
@@ -918,9 +919,9 @@ def test_sums_can_be_checked_by_others(pretend: Path) -> None:
 
 def test_genuine(genuine: description.Dataset) -> None:
     assert genuine.name == "Fashion-MNIST"
-    assert genuine.sha256 == files.SHA256
+    assert genuine.sha256 == known.KNOWN["fashion-mnist"].digests
     assert genuine.inputs == Inputs("image", (28, 28, 1))
-    assert genuine.classes == description.CLASSES
+    assert genuine.classes == known.FASHION_MNIST.classes
     assert (genuine.train_examples, genuine.test_examples) == (60000, 10000)
     images, labels = genuine.train()
     assert images.shape == (60000, 784)
@@ -931,7 +932,7 @@ def test_genuine(genuine: description.Dataset) -> None:
     assert images.shape == (10000, 784)
     assert labels[:4].tolist() == [9, 2, 1, 1]
     assert np.bincount(labels).tolist() == [1000] * 10
-    assert len(description.CLASSES) == 10
+    assert len(known.FASHION_MNIST.classes) == 10
 
 
 def test_genuine_by_download(
@@ -941,7 +942,7 @@ def test_genuine_by_download(
     monkeypatch.setattr(sources, "UPSTREAM", (server.url,))
     dataset = datasets.load(say=lambda words: None)
     assert dataset.source == f"downloaded from {server.url}"
-    assert dataset.sha256 == datasets.SHA256
+    assert dataset.sha256 == known.KNOWN["fashion-mnist"].digests
     assert dataset.train()[1][:5].tolist() == [9, 0, 0, 3, 0]
 
 
@@ -966,4 +967,4 @@ def test_genuine_is_read_from_the_cache(
     monkeypatch.setattr(sources, "PLACES", ())
     monkeypatch.setattr(sources, "UPSTREAM", ())
     monkeypatch.setattr(datasets, "keep", lambda *_: pytest.fail("written again"))
-    assert datasets.load(say=pytest.fail).sha256 == datasets.SHA256
+    assert datasets.load(say=pytest.fail).sha256 == known.KNOWN["fashion-mnist"].digests

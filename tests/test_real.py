@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from common.contract.root import ROOT
-from common.data import description, files
+from common.data import description, known
 from tests.conftest import BACKENDS
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ def test_softmax_in_all_backends(tmp_path: Path, real: description.Dataset) -> N
     results = compare(tmp_path / "out", "--backends", *BACKENDS, "--check-float64")
     entrants = results["entrants"]
     assert len({entrant["batches_sha256"] for entrant in entrants}) == 1
-    assert results["data"]["sha256"] == files.SHA256
+    assert results["data"]["sha256"] == known.FASHION_MNIST.digests
     assert max(drifts(results).values()) < 5e-6
     assert all(len(entrant["step_losses"]) == 2350 for entrant in entrants)
     found = results["parity"]["entrants"]

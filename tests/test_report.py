@@ -22,7 +22,7 @@ from common.contract.entrant import Entrant
 from common.contract.inputs import Inputs
 from common.contract.models import MODELS
 from common.contract.plan import Plan
-from common.data import description, draws
+from common.data import description, draws, known
 from common.entrants.local import LocalSession
 from common.entrants.session import Trained
 from common.errors import Diverged, EntrantError, Failed, Killed, TimedOut, Unavailable
@@ -799,7 +799,7 @@ def test_their_time_is_not_the_trainings() -> None:
 def pictured(
     chosen: Mapping[str, list[int]],
     width: int = 160,
-    names: Sequence[str] = description.CLASSES,
+    names: Sequence[str] = known.FASHION_MNIST.classes,
     margins: np.ndarray | None = MARGINS,
     side: int = 28,
 ) -> str:
@@ -900,7 +900,7 @@ def test_hostile_words_beside_a_picture(words: str) -> None:
 def test_agreement_is_part_of_what_is_printed() -> None:
     dataset: Any = SimpleNamespace(
         test=lambda: (np.zeros((TESTS, 36), np.uint8), np.zeros(TESTS, np.uint8)),
-        classes=description.CLASSES,
+        classes=known.FASHION_MNIST.classes,
         inputs=Inputs("image", (6, 6, 1)),
     )
     results = run({"a": FakeSession(), "b": other()})

@@ -41,6 +41,20 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in colour."""
+    folder = tmp_path_factory.mktemp("colours")
+    raw = folder / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    draw = np.random.default_rng(3)
+    for images, labels in (idx.TRAIN, idx.TEST):
+        pixels = draw.integers(0, 256, (EXAMPLES, ROWS, COLUMNS, 3), dtype=np.uint8)
+        idx.write_images(raw / images, pixels, EXAMPLES, ROWS, COLUMNS, 3)
+        idx.write_labels(raw / labels, (np.arange(EXAMPLES) % CLASSES).astype(np.uint8))
+    return folder
+
+
 @pytest.fixture
 def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPARE_CACHE_DIR", str(tmp_path / "cache"))
@@ -85,10 +99,28 @@ def test_trained(backend: str, choice: str, letters: Path, workers: Any) -> None
     assert session.params()["output.bias"].shape == (CLASSES,)
 
 
-def test_a_run_and_its_page(compare: Command, letters: Path) -> None:
-    compare.data, compare.page = letters, True
+@pytest.mark.parametrize(("backend", "choice"), CHOICES)
+def test_colours_are_flattened_last(backend: str, choice: str, colours: Path, workers: Any) -> None:
+    """A row is height, width, channel, in the order of the bytes in the file."""
+    plan, features = make_plan("softmax", batch_size=20), ROWS * COLUMNS * 3
+    start = draws.parameters(MODELS["softmax"], features, 0, CLASSES, 0, "float32")
+    data = {"folder": str(colours), "limit": None, "initial": start, "classes": CLASSES}
+    session = workers(backend)
+    choices = {"style": "scratch", "mode": "eager", "data": choice}
+    session.open(plan.asdict(), choices, data)
+    images, labels = session.batch(np.arange(20, dtype=np.int32)[::-1])
+    stored = idx.read_images(colours / "FashionMNIST" / "raw" / idx.TRAIN_IMAGES)[19::-1]
+    np.testing.assert_array_equal(images, stored / np.float32(255))
+    assert labels.tolist() == list(range(20))[::-1]
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("letters", 1), ("colours", 3)])
+def test_a_run_and_its_page(
+    compare: Command, kind: str, channels: int, request: pytest.FixtureRequest
+) -> None:
+    compare.data, compare.page = request.getfixturevalue(kind), True
     read = compare.run("--backends", "numpy")
-    assert read["data"]["inputs"] == {"kind": "image", "shape": [ROWS, COLUMNS, 1]}
+    assert read["data"]["inputs"] == {"kind": "image", "shape": [ROWS, COLUMNS, channels]}
     assert read["data"]["classes"] == [str(k) for k in range(CLASSES)]
     assert read["parity"]["entrants"]["numpy"]["verdict"] == "rounding"
     assert (compare.folder / "out" / "report.html").is_file()

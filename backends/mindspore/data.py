@@ -3,6 +3,9 @@
 import numpy as np
 from mindspore import Tensor, ops
 
+#: The magic number of IDX files of grey pictures.
+GREY = 2051
+
 
 def to_tensor(array, device):
     """Hand an array to the framework, dtype and shape unchanged.
@@ -75,7 +78,8 @@ def loader(folder, dtype, device, batch_size, workers):
 
     Differs: Normalize divides by 255 exactly; the usual Rescale and ToTensor
     multiply by 1/255 and differ on 126 of the 256 values. FashionMnistDataset
-    refuses pictures that are not 28 x 28; NumpySlicesDataset serves those.
+    refuses pictures that are not 28 x 28, or in colour; NumpySlicesDataset
+    serves those.
 
     See: https://www.mindspore.cn/docs/en/master/api_python/mindspore.dataset.html
     """
@@ -117,15 +121,18 @@ def train_images(folder, sampler, workers):
     from mindspore import dataset
 
     raw = f"{folder}/FashionMNIST/raw"
-    header = np.fromfile(f"{raw}/train-images-idx3-ubyte", ">i4", count=4)
-    rows, columns = int(header[2]), int(header[3])
-    if (rows, columns) == (28, 28):
+    header = np.fromfile(f"{raw}/train-images-idx3-ubyte", ">i4", count=5)
+    grey, rows, columns = header[0] == GREY, int(header[2]), int(header[3])
+    if grey and (rows, columns) == (28, 28):
         return dataset.FashionMnistDataset(
             raw, usage="train", sampler=sampler, num_parallel_workers=workers
         )
     pixels = np.fromfile(f"{raw}/train-images-idx3-ubyte", np.uint8)
     labels = np.fromfile(f"{raw}/train-labels-idx1-ubyte", np.uint8)
-    examples = pixels[16:].reshape(-1, rows, columns, 1), labels[8:]
+    images = pixels[16 if grey else 20 :].reshape(
+        len(labels) - 8, rows, columns, -1
+    )
+    examples = images, labels[8:]
     return dataset.NumpySlicesDataset(
         examples, ["image", "label"], sampler=sampler, num_parallel_workers=1
     )

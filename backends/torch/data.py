@@ -3,6 +3,9 @@
 import numpy as np
 import torch
 
+#: The magic number of IDX files of grey pictures.
+GREY = 2051
+
 
 def to_tensor(array, device):
     """Hand an array to the framework, dtype and shape unchanged.
@@ -82,12 +85,10 @@ def loader(folder, dtype, device, batch_size, workers):
     See: https://docs.pytorch.org/docs/stable/data.html
     """
     from torch.utils.data import DataLoader
-    from torchvision import datasets, transforms
 
-    images = datasets.FashionMNIST(folder, transform=transforms.ToTensor())
     order_of_epoch = Batches(batch_size)
     batches_of_epoch = DataLoader(
-        images,
+        train_images(folder),
         batch_sampler=order_of_epoch,
         num_workers=workers,
         persistent_workers=workers > 0,
@@ -96,10 +97,38 @@ def loader(folder, dtype, device, batch_size, workers):
     def batches(order):
         order_of_epoch.order = order.tolist()
         for images, labels in batches_of_epoch:
-            images = images.flatten(1).to(device, getattr(torch, dtype))
+            images = images.permute(0, 2, 3, 1).flatten(1)
+            images = images.to(device, getattr(torch, dtype))
             yield images, labels.to(device)
 
     return batches
+
+
+def train_images(folder):
+    """The training pictures as a data set of (image (C, H, W), label)."""
+    from torchvision import datasets, transforms
+
+    raw = f"{folder}/FashionMNIST/raw"
+    header = np.fromfile(f"{raw}/train-images-idx3-ubyte", ">i4", count=5)
+    if header[0] == GREY:
+        return datasets.FashionMNIST(folder, transform=transforms.ToTensor())
+    return Colour(raw, header[1:].tolist(), transforms.ToTensor())
+
+
+class Colour(torch.utils.data.Dataset):
+    """Pictures in colour: torchvision's FashionMNIST reads grey ones only."""
+
+    def __init__(self, raw, shape, transform):
+        pixels = np.fromfile(f"{raw}/train-images-idx3-ubyte", np.uint8)
+        labels = np.fromfile(f"{raw}/train-labels-idx1-ubyte", np.uint8)
+        self.images, self.labels = pixels[20:].reshape(shape), labels[8:]
+        self.transform = transform
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        return self.transform(self.images[index]), int(self.labels[index])
 
 
 class Batches(torch.utils.data.Sampler):

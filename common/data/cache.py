@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from PIL import Image
 
 from common.contract.inputs import Inputs
 from common.data import idx
+from common.data.content import Content, Digests, Part
 from common.data.description import Dataset
-from common.data.files import RAW, Digests, digests_of, plain_files, scan_files
+from common.data.files import RAW, digests_of, plain_files, scan_files
 from common.data.sources import Say
+from common.data.stored import Shape
 from common.data.wrapping import open_unpacked
 from common.errors import Refused
 
@@ -59,27 +62,41 @@ def keep(files: Mapping[str, Path], digests: Digests, entry: Path) -> None:
             raise Refused("the files changed while they were being read; try again")
 
 
-def _resized(dataset: Dataset, side: int, say: Say) -> Dataset:
+def write(content: Content, entry: Path) -> None:
+    """Write what data files hold to the cache, as IDX files of bytes; their sums beside them."""
+    with _staging(entry) as new:
+        files = plain_files(new)
+        for names, part in ((idx.TRAIN, content.train), (idx.TEST, content.test)):
+            idx.write_images(files[names[0]], part.images(), part.count, *content.shape)
+            idx.write_labels(files[names[1]], np.concatenate(list(part.labels())))
+        _write_sums(new, digests_of(scan_files(files)))
+
+
+def made(entry: Path, say: Say) -> bool:
+    """Tell whether the cache has an entry as it was written; say so if it is damaged."""
+    return usable(entry, _read_sums(entry), say)
+
+
+def resized(dataset: Dataset, side: int, say: Say) -> Dataset:
     """Return the data set with its images resized, from the cache if they are there."""
     entry = dataset.folder.with_name(f"{dataset.folder.name}-{side}")
-    if not usable(entry, _read_sums(entry), say):
+    inputs = Inputs("image", (side, side, dataset.inputs.shape[2]))
+    if not made(entry, say):
         say(f"resizing the images to {side} x {side}")
-        with _staging(entry) as new:
-            files = plain_files(new)
-            for names, (images, labels) in (
-                (idx.TRAIN, dataset.train()),
-                (idx.TEST, dataset.test()),
-            ):
-                pixels = (_resize(image, dataset.inputs, side) for image in images)
-                idx.write_images(files[names[0]], pixels, len(images), side, side)
-                idx.write_labels(files[names[1]], labels)
-            _write_sums(new, digests_of(scan_files(files)))
-    return replace(dataset, folder=entry, inputs=Inputs("image", (side, side, 1)))
+
+        def part(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Part:
+            pixels = partial(map, partial(_resize, shape=dataset.inputs.shape, side=side), images)
+            return Part(len(images), pixels, partial(iter, [labels]))
+
+        train, test = part(*dataset.train()), part(*dataset.test())
+        shape = (side, side, dataset.inputs.shape[2])
+        write(Content(shape, train, test, dataset.classes, dataset.sha256), entry)
+    return replace(dataset, folder=entry, inputs=inputs)
 
 
-def _resize(image: NDArray[np.uint8], inputs: Inputs, side: int) -> NDArray[np.uint8]:
-    """Resize one grey image: flat uint8 to (side, side), by Pillow's bilinear filter."""
-    picture = Image.fromarray(image.reshape(inputs.shape[:2]))
+def _resize(image: NDArray[np.uint8], *, shape: Shape, side: int) -> NDArray[np.uint8]:
+    """Resize one image: flat uint8 to (side, side[, 3]), by Pillow's bilinear filter."""
+    picture = Image.fromarray(image.reshape(shape if shape[2] > 1 else shape[:2]))
     return np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR))
 
 

@@ -10,23 +10,8 @@ from numpy.typing import NDArray
 
 from common.contract.inputs import Inputs
 from common.data import idx
-from common.data.files import RAW, Digests
-
-FASHION_MNIST = "Fashion-MNIST"
-
-#: Fashion-MNIST's.
-CLASSES = (
-    "t-shirt",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
-)
+from common.data.content import Digests
+from common.data.files import RAW
 
 
 @dataclass(frozen=True)
@@ -34,14 +19,17 @@ class Dataset:
     """A data set that has been checked, in the cache.
 
     Attributes:
-        name: "Fashion-MNIST" or "custom".
+        name: "Fashion-MNIST" or another that is known, or "custom".
         source: what served the files, in words.
         folder: holds FashionMNIST/raw/ with the four plain IDX files, so it is torchvision's
             `root`; `raw` is what MindSpore's `FashionMnistDataset` takes (of 28 x 28 pixels).
-        sha256: file name -> digest of the original file's unpacked bytes, before any resize.
+        sha256: file name -> digest of the original file's unpacked bytes, before anything was
+            done to them; of pictures in folders, folder -> digest of the lines that `sha256sum`
+            prints of them in their order.
         inputs: what one image in `folder` is.
-        classes: their names; numbers for custom data, as many as its training labels need.
+        classes: their names; numbers if nobody gave any, as many as the training labels need.
         train_examples, test_examples: how many there are.
+        notes: what was done to the files' values, as a person is told.
     """
 
     name: str
@@ -52,6 +40,7 @@ class Dataset:
     classes: tuple[str, ...]
     train_examples: int
     test_examples: int
+    notes: tuple[str, ...] = ()
 
     @property
     def raw(self) -> Path:

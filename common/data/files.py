@@ -1,30 +1,16 @@
-"""The four IDX files of a data set: found in a folder, read, and checked."""
+"""The four IDX files of a data set: found in a folder whatever they are called, and read."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
-from common.data import idx
+from common.data import arrays, idx
+from common.data.content import Content
 from common.errors import Refused
-
-#: Digests of Fashion-MNIST's files, unpacked (gzip files of the same data differ among hosts).
-SHA256 = {
-    idx.TRAIN_IMAGES: "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    idx.TRAIN_LABELS: "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-    idx.TEST_IMAGES: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    idx.TEST_LABELS: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-}
-
-#: The same digests with the shapes and the number of classes that belong to them.
-FACTS = {
-    idx.TRAIN_IMAGES: idx.Facts((60000, 28, 28), SHA256[idx.TRAIN_IMAGES]),
-    idx.TRAIN_LABELS: idx.Facts((60000,), SHA256[idx.TRAIN_LABELS], classes=10),
-    idx.TEST_IMAGES: idx.Facts((10000, 28, 28), SHA256[idx.TEST_IMAGES]),
-    idx.TEST_LABELS: idx.Facts((10000,), SHA256[idx.TEST_LABELS], classes=10),
-}
 
 RAW = Path("FashionMNIST", "raw")
 
@@ -34,10 +20,6 @@ NAME = re.compile(
     r"(?P<set>|.*[-_.])(?P<part>train|t10k|test)[-_.](?P<kind>images|labels)"
     r"([-_.]idx\d)?([-_.](u?byte|short|int|float|double))?(\.gz)?"
 )
-
-Digests = Mapping[str, str]  # file name -> SHA-256 of the unpacked bytes
-
-# ---- is it right -------------------------------------------------------------------------
 
 
 def find_files(folder: Path) -> dict[str, Path]:
@@ -49,14 +31,7 @@ def find_files(folder: Path) -> dict[str, Path]:
     Raises:
         Refused: there is no such folder, files are missing, or they are of several sets.
     """
-    try:
-        if not folder.is_dir():
-            raise Refused("no such folder")
-        for place in (folder, folder / RAW):
-            if sets := _sets(place):
-                break
-    except OSError as error:
-        raise Refused(f"cannot be read ({error.strerror or error})") from error
+    sets = sets_in(folder)
     prefix = "" if "" in sets else min(sets, default="")
     if len(sets) > 1 and prefix:
         raise Refused(f"has files of {', '.join(sorted(sets))}; leave those of one set there")
@@ -66,8 +41,24 @@ def find_files(folder: Path) -> dict[str, Path]:
     return files
 
 
+def sets_in(folder: Path) -> dict[str, dict[str, Path]]:
+    """The sets that have files in a folder: prefix of their names -> file name -> path.
+
+    Raises:
+        Refused: there is no such folder, or it cannot be read.
+    """
+    try:
+        if not folder.is_dir():
+            raise Refused("no such folder")
+        for place in (folder, folder / RAW):
+            if found := _sets(place):
+                return found
+    except OSError as error:
+        raise Refused(f"cannot be read ({error.strerror or error})") from error
+    return {}
+
+
 def _sets(place: Path) -> dict[str, dict[str, Path]]:
-    """The sets that have files in a folder: prefix of their names -> file name -> path."""
     sets: dict[str, dict[str, Path]] = {}
     paths = [path for path in place.iterdir() if path.is_file()] if place.is_dir() else []
     found = [(match, path) for path in paths if (match := NAME.fullmatch(path.name))]
@@ -90,37 +81,29 @@ def plain_files(entry: Path) -> dict[str, Path]:
 
 
 def scan_files(files: Mapping[str, Path]) -> dict[str, idx.Facts]:
-    """Read all four files, check each one and that they fit together; file name -> facts."""
+    """Read all four files, and check each one by itself; file name -> facts."""
     with ThreadPoolExecutor(len(files)) as pool:  # hashing and unpacking release the GIL
         scans = {name: pool.submit(idx.scan, files[name], idx.FILES[name]) for name in files}
-        facts = {name: scan.result() for name, scan in scans.items()}
-    for images, labels in (idx.TRAIN, idx.TEST):
-        idx.check_pair(facts[images].shape, facts[labels].shape, (files[images], files[labels]))
-    train, test = (facts[name].shape[1:] for name in (idx.TRAIN_IMAGES, idx.TEST_IMAGES))
-    if train != test:
-        raise Refused(
-            f"{files[idx.TEST_IMAGES]}: images of {idx.words(test)} pixels, but those for training "
-            f"have {idx.words(train)} ({idx.TRAIN_IMAGES}); give files that belong together"
-        )
-    learnt, asked = (facts[name].classes for name in (idx.TRAIN_LABELS, idx.TEST_LABELS))
-    if asked > learnt:
-        raise Refused(
-            f"{files[idx.TEST_LABELS]}: label {asked - 1}, but those for training end at "
-            f"{learnt - 1}; give files that belong together"
-        )
-    return facts
+        return {name: scan.result() for name, scan in scans.items()}
 
 
-def difference(files: Mapping[str, Path], facts: Mapping[str, idx.Facts]) -> str:
-    """Say in words how the first file that is not Fashion-MNIST's differs."""
-    name = next(name for name in FACTS if facts[name] != FACTS[name])
-    found, wanted = facts[name], FACTS[name]
-    if found.shape != wanted.shape:
-        return f"{files[name]}: shape {found.shape}, Fashion-MNIST's is {wanted.shape}"
-    return (
-        f"{files[name]}: not Fashion-MNIST's, "
-        f"SHA-256 {found.sha256[:12]}... instead of {wanted.sha256[:12]}..."
-    )
+def content_of(
+    files: Mapping[str, Path],
+    facts: Mapping[str, idx.Facts],
+    names: tuple[str, ...],
+    *,
+    lying: bool = False,
+) -> Content:
+    """What four files hold that were scanned.
+
+    Raises:
+        Refused: they do not fit together, see `arrays.content`.
+    """
+    stored = {name: idx.stored(files[name], magic) for name, magic in idx.FILES.items()}
+    train, test = ((stored[images], stored[labels]) for images, labels in (idx.TRAIN, idx.TEST))
+    found = arrays.content(train, test, digests_of(facts), names, lying=lying)
+    as_they_are = not found.recipe and all(fact.dtype == "uint8" for fact in facts.values())
+    return replace(found, files=files) if as_they_are else found
 
 
 def digests_of(facts: Mapping[str, idx.Facts]) -> dict[str, str]:

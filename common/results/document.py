@@ -94,6 +94,7 @@ class Data(Struct, frozen=True, kw_only=True, omit_defaults=True):
     least_squares: Line | None = None
     inputs: Inputs | None = None
     classes: list[Words] = []
+    notes: list[Words] = []
 
 
 class Epoch(Struct, frozen=True, kw_only=True):

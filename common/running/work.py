@@ -96,7 +96,7 @@ def draw_work(plan: Plan, dataset: Dataset | None) -> Work:
 
     Args:
         plan: of the run.
-        dataset: Fashion-MNIST or custom; None for synthetic data.
+        dataset: what is trained on; None for synthetic data.
     """
     model = MODELS[plan.model]
     summary: dict[str, Any]
@@ -127,6 +127,7 @@ def draw_work(plan: Plan, dataset: Dataset | None) -> Work:
             "test_examples": dataset.test_examples,
             "sha256": dataset.sha256,
             "classes": list(dataset.classes),
+            "notes": list(dataset.notes),
         }
     summary["inputs"] = inputs
     start = draws.parameters(model, inputs.shape, plan.hidden, classes, plan.seed, plan.dtype)

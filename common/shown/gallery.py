@@ -96,7 +96,9 @@ def said_of(
 
 
 def picture(pixels: Array) -> str:
-    """A grey picture, (height, width, 1), as a data URI: dark on light, as ink on paper."""
+    """A picture, (height, width, channels), as a data URI; a grey one dark on light, as ink."""
+    if pixels.shape[2] > 1:
+        return data_uri(small(Image.fromarray(pixels)))
     return data_uri(small(Image.fromarray(255 - pixels[..., 0], mode="L")))
 
 
@@ -108,12 +110,13 @@ def data_uri(image: Image.Image) -> str:
 
 
 def weights(folder: Path, found: Document) -> Iterable[dict[str, Any]]:
-    """Pictures of what every entrant's first layer looks for; of an MLP the same units in
-    all, of a convolution each kernel of the first channel."""
+    """Pictures of what every entrant's first layer looks for, the mean over the channels.
+
+    Of an MLP the same units in all, of a convolution its kernels.
+    """
     inputs = found.data.inputs
     if inputs is None or inputs.kind != "image" or min(inputs.shape[:2]) < 2:
         return
-    shape = inputs.shape[:2]
     chosen: list[int] | None = None
     for entrant in found.entrants:
         path = folder / f"params-{entrant.slug}.safetensors"
@@ -124,7 +127,8 @@ def weights(folder: Path, found: Document) -> Iterable[dict[str, Any]]:
         if name is None:  # a backend that handed over something else has failed, and says so
             continue
         kind, first = FIRST[name], params[name]
-        first = first[:, :, 0] if kind == "kernel" else first.reshape(*shape, -1)
+        first = first if kind == "kernel" else first.reshape(*inputs.shape, -1)
+        first = first.mean(axis=2)
         units: Sequence[int] = range(first.shape[-1])
         if kind == "unit":
             if chosen is None:

@@ -49,7 +49,7 @@ def pictures(
     """Test images side by side, their true class, and what each entrant takes them for."""
     table = Table(box=None, pad_edge=False, show_header=False)
     images, labels = dataset.test()
-    names, shape = dataset.classes, dataset.inputs.shape[:2]
+    names, shape = dataset.classes, dataset.inputs.shape
 
     def named(number: int) -> str:
         return names[number] if number < len(names) else str(number)
@@ -64,7 +64,7 @@ def pictures(
             lines.append(f"margin of the logits {results.margins[image]:.1e}")
         notes.append(plain("\n".join(lines)))
     table.add_row(*titles)
-    table.add_row(*(picture(images[image].reshape(shape)) for image in which))
+    table.add_row(*(picture(images[image].reshape(shape).mean(axis=2)) for image in which))
     table.add_row(*notes)
     return table
 

@@ -235,7 +235,7 @@ def machine_lines(results: Results) -> list[str]:
 
 def remark_lines(results: Results) -> list[str]:
     """Reasons, first differences and notes, one line each."""
-    lines = []
+    lines = [f"data: note: {note}" for note in results.data.get("notes", ())]
     for record in results.records:
         label, verdict = record.entrant.label, results.verdicts[record.entrant.label]
         if record.reason:

@@ -32,6 +32,13 @@ def data_slips(expectations: Expectations, values: Arrays) -> Iterator[Slip]:
     if inputs is not None and inputs["kind"] == "image":
         turned = images.reshape(-1, *inputs["shape"]).swapaxes(1, 2).reshape(images.shape)
         yield Slip({"images": turned}, "rows and columns of the images are exchanged", "show one")
+        if inputs["shape"][2] > 1:
+            first = images.reshape(-1, *inputs["shape"]).transpose(0, 3, 1, 2)
+            yield Slip(
+                {"images": first.reshape(images.shape)},
+                "the channels come first: an image is flattened as (channels, height, width)",
+                "flatten (height, width, channels), the channels running fastest",
+            )
     yield from guarded(standardised(images, values["images"].astype("float64")))
     if expectations.model.classifies:
         yield from guarded(shifted_labels(expectations))
