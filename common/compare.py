@@ -33,6 +33,7 @@ def compare(
     hidden: int = 256,
     seed: int = 0,
     dtype: str = "float32",
+    dataset: str = "fashion-mnist",
     data_dir: str | Path | None = None,
     custom_data: bool = False,
     resize: int | None = None,
@@ -68,8 +69,8 @@ def compare(
         hidden: width of the MLP.
         seed: of the initial weights and the orders.
         dtype: "float32" or "float64".
-        data_dir: folder with the four IDX files; with `custom_data` any data of your own, see
-            docs/data.md.
+        dataset: "fashion-mnist", "mnist", "kmnist", "emnist-letters" or "cifar10".
+        data_dir: folder with its files; with `custom_data` any data of your own, see docs/data.md.
         resize, limit: side in pixels; the first examples only.
         drop_last: leave the short batch out.
         device, threads, workers: "cpu" or "cuda"; cores for each entrant, None for all; loader
@@ -95,10 +96,11 @@ def compare(
         backend_path=_path(backend_path), style=style, mix=several(mix), model=model, mode=mode,
         data=data, epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer,
         momentum=momentum, weight_decay=weight_decay, betas=betas, eps=eps, hidden=hidden,
-        seed=seed, dtype=dtype, data_dir=_path(data_dir), custom_data=custom_data, resize=resize,
-        limit=limit, drop_last=drop_last, device=device, threads=threads, workers=workers,
-        timeout=timeout, python=several(python), no_band=no_band, check_float64=check_float64,
-        rounds=rounds, out=_path(out), force=force, quiet=quiet, no_progress=no_progress,
+        seed=seed, dtype=dtype, dataset=dataset, data_dir=_path(data_dir),
+        custom_data=custom_data, resize=resize, limit=limit, drop_last=drop_last, device=device,
+        threads=threads, workers=workers, timeout=timeout, python=several(python),
+        no_band=no_band, check_float64=check_float64, rounds=rounds, out=_path(out), force=force,
+        quiet=quiet, no_progress=no_progress,
     )  # fmt: skip
     request = read_request(settings)
     watching: Watching = nullcontext(Silent()) if settings.silent else Curves(request.records)

@@ -31,7 +31,7 @@ from PIL import Image
 
 from common.contract.inputs import Inputs
 from common.data import cache as caching
-from common.data import datasets, description, idx, known, sources
+from common.data import datasets, description, idx, known
 from common.data.labels import span
 from common.errors import Refused
 
@@ -83,6 +83,11 @@ def refusal(*args: Any, **options: Any) -> str:
     return message
 
 
+def sourced(monkeypatch: pytest.MonkeyPatch, option: str = "fashion-mnist", **changes: Any) -> None:
+    """Change what is known of a data set."""
+    monkeypatch.setitem(known.KNOWN, option, replace(known.KNOWN[option], **changes))
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, no folder given, and no source but what a test adds."""
@@ -90,8 +95,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COMPARE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("COMPARE_DATA_DIR", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(sources, "PLACES", ())
-    monkeypatch.setattr(sources, "UPSTREAM", ())
+    for option in known.KNOWN:
+        sourced(monkeypatch, option, places=(), addresses=())
     return tmp_path / "cache"
 
 
@@ -105,8 +110,11 @@ def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a made-up set that `data` takes for Fashion-MNIST."""
     folder = make(tmp_path / "pretend", seed=1)
     facts = {name: idx.scan(folder / name, magic) for name, magic in idx.FILES.items()}
-    pretended = replace(known.FASHION_MNIST, facts=facts)
-    monkeypatch.setitem(known.KNOWN, "fashion-mnist", pretended)
+    genuine = {
+        name: known.Genuine(fact.shape, (known.Sum("sha256", fact.sha256),))
+        for name, fact in facts.items()
+    }
+    sourced(monkeypatch, files=genuine)
     return folder
 
 
@@ -310,7 +318,7 @@ def test_files_of_two_sets(tmp_path: Path) -> None:
     (folder / f"b-{idx.TEST_LABELS}").unlink()
     for name in idx.FILES:
         (folder / f"a-{name}").unlink()
-    assert f"lacks b-{idx.TEST_LABELS} (plain or .gz)" in refusal(folder, custom=True)
+    assert "lacks b-test-labels-idx1-ubyte (plain or .gz)" in refusal(folder, custom=True)
 
 
 def test_plain_files_win_over_packed_ones(tmp_path: Path) -> None:
@@ -497,14 +505,14 @@ def test_given_folder_is_final(
     tmp_path: Path, pretend: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     datasets.load(pretend, say=quiet)
-    monkeypatch.setattr(sources, "PLACES", (str(pretend),))
+    sourced(monkeypatch, places=(str(pretend),))
     assert "no such folder" in refusal(tmp_path / "absent")
     monkeypatch.setenv("COMPARE_DATA_DIR", str(tmp_path / "absent"))
     assert "no such folder" in refusal()
 
 
 def test_custom_needs_a_folder(pretend: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "PLACES", (str(pretend),))
+    sourced(monkeypatch, places=(str(pretend),))
     assert "--data-dir" in refusal(custom=True)
 
 
@@ -550,7 +558,7 @@ def test_places_in_order(
     tmp_path: Path, pretend: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    monkeypatch.setattr(sources, "PLACES", (str(tmp_path / "absent"), str(first), str(second)))
+    sourced(monkeypatch, places=(str(tmp_path / "absent"), str(first), str(second)))
     pack(shutil.copytree(pretend, second))
     assert datasets.load(say=quiet).source == f"folder {second}"
     assert datasets.load(say=quiet).source == f"cache {cache / 'fashion-mnist'}"
@@ -568,7 +576,7 @@ def test_place_in_the_home_folder(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     pack(shutil.copytree(pretend, tmp_path / ".keras/datasets/fashion-mnist"))
-    monkeypatch.setattr(sources, "PLACES", ("~/.keras/datasets/fashion-mnist",))
+    sourced(monkeypatch, places=("~/.keras/datasets/fashion-mnist",))
     assert datasets.load(say=quiet).source == "folder ~/.keras/datasets/fashion-mnist"
 
 
@@ -577,7 +585,7 @@ def test_download(
 ) -> None:
     original = contents(pretend)
     server = serve(pack(pretend))
-    monkeypatch.setattr(sources, "UPSTREAM", (server.url,))
+    sourced(monkeypatch, addresses=(server.url,))
     said: list[str] = []
     dataset = datasets.load(say=said.append)
     assert dataset.source == f"downloaded from {server.url}"
@@ -595,7 +603,7 @@ def test_download_is_quiet(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(sources, "UPSTREAM", (serve(pack(pretend), failures=1).url,))
+    sourced(monkeypatch, addresses=(serve(pack(pretend), failures=1).url,))
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     datasets.load(say=lambda words: None)
     assert capfd.readouterr() == ("", "")
@@ -605,7 +613,7 @@ def test_download_is_tried_again(
     pretend: Path, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(pack(pretend), failures=2)
-    monkeypatch.setattr(sources, "UPSTREAM", (server.url,))
+    sourced(monkeypatch, addresses=(server.url,))
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     assert datasets.load(say=lambda words: None).source == f"downloaded from {server.url}"
@@ -622,12 +630,12 @@ def test_wrong_bytes_send_on_to_the_next_address(
     no_apt: None,
 ) -> None:
     wrong, right = serve(pack(make(tmp_path / "wrong"))), serve(pack(pretend))
-    monkeypatch.setattr(sources, "UPSTREAM", (wrong.url,))
+    sourced(monkeypatch, addresses=(wrong.url,))
     message = refusal(say=lambda words: None)
     assert f"downloaded from {wrong.url}: " in message
     assert "not Fashion-MNIST's, SHA-256 " in message
     assert not cache.exists()
-    monkeypatch.setattr(sources, "UPSTREAM", (wrong.url, right.url))
+    sourced(monkeypatch, addresses=(wrong.url, right.url))
     assert datasets.load(say=lambda words: None).source == f"downloaded from {right.url}"
     assert len(wrong.asked) == 2 * len(idx.FILES)
 
@@ -643,10 +651,10 @@ def test_every_source_fails(
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     cut(idx.TRAIN_IMAGES, 99)(make(tmp_path / "bad"))
-    monkeypatch.setattr(sources, "PLACES", (str(tmp_path / "absent"), str(tmp_path / "bad")))
+    sourced(monkeypatch, places=(str(tmp_path / "absent"), str(tmp_path / "bad")))
     empty = serve(tmp_path / "bin").url
     nobody = f"http://127.0.0.1:{closed_port()}/"
-    monkeypatch.setattr(sources, "UPSTREAM", (nobody, empty))
+    sourced(monkeypatch, addresses=(nobody, empty))
     message = refusal(say=lambda words: None)
     for words in (
         f"cache {cache / 'fashion-mnist'}: nothing usable; ",
@@ -671,7 +679,7 @@ def test_no_network(
         raise socket.gaierror(-3, "Temporary failure in name resolution")
 
     monkeypatch.setattr(socket, "getaddrinfo", unresolved)
-    monkeypatch.setattr(sources, "UPSTREAM", ("https://one.invalid/", "http://two.invalid/"))
+    sourced(monkeypatch, addresses=("https://one.invalid/", "http://two.invalid/"))
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     message = refusal(say=lambda words: None)
@@ -782,7 +790,7 @@ def test_damaged_cache_is_replaced(
     damage: Callable[[Path], object],
     side: int | None,
 ) -> None:
-    monkeypatch.setattr(sources, "PLACES", (str(pretend),))
+    sourced(monkeypatch, places=(str(pretend),))
     dataset = datasets.load(resize=side, say=lambda words: None)
     sound = contents(dataset.raw)
     damage(dataset.raw)
@@ -939,7 +947,7 @@ def test_genuine_by_download(
     genuine_gz: Path, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(genuine_gz)
-    monkeypatch.setattr(sources, "UPSTREAM", (server.url,))
+    sourced(monkeypatch, addresses=(server.url,))
     dataset = datasets.load(say=lambda words: None)
     assert dataset.source == f"downloaded from {server.url}"
     assert dataset.sha256 == known.KNOWN["fashion-mnist"].digests
@@ -964,7 +972,6 @@ def test_genuine_is_read_from_the_cache(
 ) -> None:
     """Neither looked for again nor written again, and nothing is said of it."""
     monkeypatch.setenv("COMPARE_CACHE_DIR", str(genuine.folder.parent))
-    monkeypatch.setattr(sources, "PLACES", ())
-    monkeypatch.setattr(sources, "UPSTREAM", ())
+    sourced(monkeypatch, places=(), addresses=())
     monkeypatch.setattr(datasets, "keep", lambda *_: pytest.fail("written again"))
     assert datasets.load(say=pytest.fail).sha256 == known.KNOWN["fashion-mnist"].digests

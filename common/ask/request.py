@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from common.ask.settings import Settings
+from common.ask.settings import DEFAULTS, Settings
 from common.contract.entrant import Entrant, parse
 from common.contract.models import MODELS, Model
 from common.contract.optimizers import OPTIMIZERS
@@ -110,7 +110,11 @@ def read_request(settings: Settings, say: Say = silence) -> Request:
     dataset, examples = None, SYNTHETIC_EXAMPLES
     if not synthetic:
         dataset = load(
-            settings.data_dir, custom=settings.custom_data, resize=settings.resize, say=say
+            settings.data_dir,
+            dataset=settings.dataset,
+            custom=settings.custom_data,
+            resize=settings.resize,
+            say=say,
         )
         examples = min(plan.limit or dataset.train_examples, dataset.train_examples)
         refuse_small(MODELS[plan.model], dataset.inputs.shape)
@@ -154,12 +158,14 @@ def make_plan(settings: Settings) -> Plan:
         rounds=settings.rounds,
         betas=settings.betas or Plan.betas,
         eps=settings.eps or Plan.eps,
+        dataset=settings.dataset if model.classifies else None,
     )
 
 
 def refuse_for_linear(settings: Settings, data: Sequence[str]) -> None:
     """Refuse what has no meaning for synthetic data."""
     given = {
+        "--dataset": settings.dataset != DEFAULTS["dataset"],
         "--data-dir": settings.data_dir,
         "--custom-data": settings.custom_data,
         "--resize": settings.resize,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from common.contract.info import DATA_CHOICES, DEVICES, DTYPES, MODES, STYLES
+from common.contract.info import DATA_CHOICES, DATASETS, DEVICES, DTYPES, MODES, STYLES
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.errors import Refused
@@ -99,6 +99,7 @@ CHOICES: dict[str, Collection[str]] = {
     "mode": MODES,
     "data": DATA_CHOICES,
     "optimizer": OPTIMIZERS,
+    "dataset": DATASETS,
     "dtype": DTYPES,
     "device": DEVICES,
 }
@@ -115,7 +116,7 @@ class Settings:
         mix: one more entrant each, `COMPONENT=BACKEND,...`.
         model, optimizer, epochs, batch_size, lr, momentum, weight_decay, betas, eps, hidden, seed,
             dtype: what is trained.
-        data_dir, custom_data, resize, limit, drop_last: on which data.
+        dataset, data_dir, custom_data, resize, limit, drop_last: on which data.
         device, threads, workers, timeout: where, and for how long a call may take.
         python: another interpreter each, `BACKEND=PATH`.
         no_band: skip the nudged runs.
@@ -147,6 +148,7 @@ class Settings:
     hidden: int = 256
     seed: int = 0
     dtype: str = "float32"
+    dataset: str = DATASETS[0]
     data_dir: Path | None = None
     custom_data: bool = False
     resize: int | None = None

@@ -174,6 +174,7 @@ def trained() -> Parser:
     add(what, "seed", "initial weights and orders")
     add(what, "dtype", "float64 leaves no room for rounding")
     data = found.add_argument_group("on which data")
+    add(data, "dataset", "fashion-mnist unless said")
     add(data, "data_dir", "folder with the data; final")
     add(data, "custom_data", "other data there: IDX, .npz, CIFAR-10's files, pictures")
     add(data, "resize", "pictures of SIDE x SIDE", metavar="SIDE")

@@ -25,6 +25,9 @@ MODULE_MODES = ("eager", "jit")
 
 DATA_CHOICES = ("memory", "loader")
 
+#: What `--dataset` takes, the usual one first; `common.data.known` says what they are.
+DATASETS = ("fashion-mnist", "mnist", "kmnist", "emnist-letters", "cifar10")
+
 DTYPES = ("float32", "float64")
 
 DEVICES = ("cpu", "cuda")

@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Plan:
-    """What is the same for every entrant of a run."""
+    """What is the same for every entrant of a run.
+
+    `dataset` is what `--dataset` named; None for synthetic data, and in results of before it was.
+    """
 
     model: str
     optimizer: str
@@ -29,6 +32,7 @@ class Plan:
     rounds: int
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
+    dataset: str | None = None
 
     def asdict(self) -> dict[str, Any]:
         """Plain values, as they cross to a worker and into results.json."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -27,6 +28,9 @@ from common.data.wrapping import open_unpacked
 from common.errors import Refused
 
 SUMS = "SHA256SUMS"
+
+#: What an entry was written of, and what was done to it.
+MADE_OF = "made-of.json"
 
 
 def cache_folder() -> Path:
@@ -70,11 +74,25 @@ def write(content: Content, entry: Path) -> None:
             idx.write_images(files[names[0]], part.images(), part.count, *content.shape)
             idx.write_labels(files[names[1]], np.concatenate(list(part.labels())))
         _write_sums(new, digests_of(scan_files(files)))
+        origin = {"sha256": dict(content.digests), "notes": content.notes}
+        (new / MADE_OF).write_text(json.dumps(origin, indent=1), encoding="utf-8")
 
 
 def made(entry: Path, say: Say) -> bool:
     """Tell whether the cache has an entry as it was written; say so if it is damaged."""
     return usable(entry, _read_sums(entry), say)
+
+
+def made_of(entry: Path, say: Say) -> tuple[dict[str, str], tuple[str, ...]] | None:
+    """Digests of the files that an entry was written of, and notes; None if it is not usable."""
+    if not made(entry, say):
+        return None
+    try:
+        found = json.loads((entry / MADE_OF).read_text(encoding="utf-8"))
+        return dict(found["sha256"]), tuple(found["notes"])
+    except (OSError, ValueError, KeyError, TypeError):
+        say(f"cache {entry} is damaged and will be replaced ({MADE_OF} cannot be read)")
+        return None
 
 
 def resized(dataset: Dataset, side: int, say: Say) -> Dataset:

@@ -2,12 +2,12 @@
 
     given by the user      --data-dir or COMPARE_DATA_DIR; final: nothing else is tried
     cache                  COMPARE_CACHE_DIR, else the user's cache folder
-    other tools' folders   `PLACES`
-    download               `UPSTREAM`
-    Debian, Ubuntu         the package dataset-fashion-mnist, fetched without being installed
+    other tools' folders   `Known.places`
+    download               `Known.addresses`
+    Debian, Ubuntu         `Known.package`, fetched without being installed
 
-Wherever the files come from, they are believed only for the SHA-256 of their unpacked bytes, and
-used only from the cache, where they lie plain, as torchvision and MindSpore want (docs/data.md).
+Wherever the files come from, they are believed only for their digests, and used only from the
+cache, where they lie plain, as torchvision and MindSpore want (docs/data.md).
 A name in the cache settles the content. So folders appear whole or not at all, and processes
 that make the same one at the same time cannot harm each other.
 """
@@ -17,11 +17,15 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
+from common.contract.info import DATASETS
 from common.contract.inputs import Inputs
-from common.data import forms, idx
-from common.data.cache import cache_folder, keep, made, resized, usable, write
+from common.data import cifar, forms, idx
+from common.data.archives import unpacked
+from common.data.cache import cache_folder, keep, made, made_of, resized, usable, write
 from common.data.content import Content, Digests
 from common.data.description import Dataset
 from common.data.files import content_of, find_files, plain_files, scan_files
@@ -32,10 +36,13 @@ from common.errors import Refused
 
 MAX_SIDE = 256
 
+OTHERS = "; --custom-data accepts other files"
+
 
 def load(
     data_dir: Path | None = None,
     *,
+    dataset: str = DATASETS[0],
     custom: bool = False,
     resize: int | None = None,
     say: Say,
@@ -43,10 +50,12 @@ def load(
     """Find the data, check every byte of it, and return it from the cache.
 
     Args:
-        data_dir: folder with the four IDX files, plain or .gz, in it or in FashionMNIST/raw
-            below it; None: COMPARE_DATA_DIR if set, else the sources this file's head lists.
-        custom: accept files that are not Fashion-MNIST's, in any form of `forms.read`; shapes,
-            types and labels are still checked. Needs a folder that is given.
+        data_dir: folder with the set's files, plain or .gz, or with the archive that it comes in;
+            None: COMPARE_DATA_DIR if set, else the sources this file's head lists.
+        dataset: which, of `KNOWN`.
+        custom: accept files that are not the set's, in any form of `forms.read`; shapes, types
+            and labels are still checked. Needs a folder that is given. A set that is named
+            beside it lends its names of files and classes.
         resize: side in pixels, 1 to 256; Pillow's bilinear filter on the uint8 pixels, done
             once and kept. None, or the side the images have, leaves them alone.
         say: gets a few words when something takes long or was amiss.
@@ -57,76 +66,113 @@ def load(
     """
     if resize is not None and not 1 <= resize <= MAX_SIDE:
         raise Refused(f"resize {resize}: the side must lie between 1 and {MAX_SIDE} pixels")
-    known, cache = KNOWN["fashion-mnist"], cache_folder()
+    if dataset not in KNOWN:
+        raise Refused(f"dataset {dataset!r} is unknown; there are {', '.join(KNOWN)}")
+    known = KNOWN[dataset]
     folder, option = data_dir, "--data-dir"
     if folder is None and (variable := os.environ.get("COMPARE_DATA_DIR")):
         folder, option = Path(variable), "COMPARE_DATA_DIR"
-    if folder is not None:
-        where = f"{option} {folder.absolute()}"
-        dataset = _given(folder.absolute(), where, known, custom, resize, cache, say)
-    elif custom:
+    if folder is None and custom:
         raise Refused("--custom-data needs files of your own; name their folder with --data-dir")
+    if folder is None:
+        found = _anywhere(known, say)
     else:
-        dataset = _genuine(known, cache, say)
-    if resize is None or dataset.inputs.shape[:2] == (resize, resize):
-        return dataset
-    return resized(dataset, resize, say)
+        lent = known if dataset != DATASETS[0] else None
+        where = f"{option} {folder.absolute()}"
+        with ExitStack() as stack:
+            try:
+                if custom:
+                    content = forms.read(folder.absolute(), resize, lent)
+                else:
+                    content = _genuine(known, folder.absolute(), stack, OTHERS)
+            except Refused as error:
+                raise Refused(f"{where}: {error}") from error
+            found = (_own if custom else partial(_stored, known))(where, content, say)
+    if resize is None or found.inputs.shape[:2] == (resize, resize):
+        return found
+    return resized(found, resize, say)
 
 
 # ---- where from --------------------------------------------------------------------------
 
 
-def _given(
-    folder: Path, source: str, known: Known, custom: bool, side: int | None, cache: Path, say: Say
-) -> Dataset:
-    """Take the files from the one folder the user named, or refuse."""
-    try:
-        if custom:
-            content = forms.read(folder, side)
-        else:
-            content, different = _held(known, find_files(folder))
-            if different:
-                raise Refused(f"{different}; --custom-data accepts other files")
-    except Refused as error:
-        raise Refused(f"{source}: {error}") from error
-    same = next((one for one in KNOWN.values() if one.digests == content.digests), None)
-    entry = cache / (same.option if same else f"custom-{content.key}")
+def _own(source: str, content: Content, say: Say) -> Dataset:
+    """Put somebody's own data into the cache, unless they are there."""
+    for known in KNOWN.values():
+        if known.digests == content.digests:
+            return _stored(known, source, content, say)
+    entry = cache_folder() / f"custom-{content.key}"
     if content.files and not usable(entry, content.digests, say):
         keep(content.files, content.digests, entry)
     elif not content.files and not made(entry, say):
         write(content, entry)
-    classes = same.classes if same else content.classes
-    name = same.name if same else "custom"
-    return _dataset(name, source, entry, classes, content.digests, content.notes)
+    return _dataset("custom", source, entry, content.classes, content.digests, content.notes)
 
 
-def _genuine(known: Known, cache: Path, say: Say) -> Dataset:
+def _anywhere(known: Known, say: Say) -> Dataset:
     """Take a data set from the first source that has it: the cache, else `sources`."""
-    entry = cache / known.option
-    if usable(entry, known.digests, say):
-        return _dataset(known.name, f"cache {entry}", entry, known.classes, known.digests)
+    entry = cache_folder() / known.option
+    if kept := _kept(known, entry, say):
+        return _dataset(known.name, f"cache {entry}", entry, known.classes, *kept)
     reasons = [f"cache {entry}: nothing usable"]
     with tempfile.TemporaryDirectory(prefix="compare-frameworks-") as scratch:
-        for source, fetch in sources(Path(scratch), say):
-            try:
-                content, different = _held(known, find_files(fetch()))
-                if different:
-                    raise Refused(different)
-            except Refused as error:
-                reasons.append(f"{source}: {error}")
-                continue
-            keep(content.files, content.digests, entry)
-            return _dataset(known.name, source, entry, known.classes, known.digests)
+        for source, fetch in sources(known, Path(scratch), say):
+            with ExitStack() as stack:
+                try:
+                    content = _genuine(known, fetch(), stack)
+                except Refused as error:
+                    reasons.append(f"{source}: {error}")
+                    continue
+                return _stored(known, source, content, say)
     raise Refused(
         f"{known.name} was not found; tried {'; '.join(reasons)}; to supply it by hand, "
-        f"put {', '.join(idx.FILES)}, plain or .gz, in a folder and name it with --data-dir"
+        f"put {known.wanted} in a folder and name it with --data-dir"
     )
 
 
-def _held(known: Known, files: Mapping[str, Path]) -> tuple[Content, str | None]:
-    """What four files hold, and how they differ from those of a data set that is known."""
+def _genuine(known: Known, folder: Path, stack: ExitStack, others: str = "") -> Content:
+    """What a folder holds of a data set that is known, or refuse.
+
+    Args:
+        known: the set.
+        folder: with its archive, or its files.
+        stack: keeps what the archive is unpacked to.
+        others: what else can be done where they are other files.
+    """
+    archive = known.archive
+    if archive:
+        packed = [path for k in ("", known.raw) if (path := folder / k / archive.name).is_file()]
+        if packed:
+            folder = stack.enter_context(unpacked(packed[0], archive))
+            if not known.files:
+                return cifar.read(folder, known.classes)
+        elif not known.files:
+            there = "lacks" if folder.is_dir() else "no such folder with"
+            raise Refused(f"{there} {archive.name}{others}")
+    files = find_files(folder, known.prefix, known.raw)
     facts = scan_files(files)
-    return content_of(files, facts, ()), known.difference(files, facts)
+    content = content_of(files, facts, (), lying=known.lying)
+    if different := known.difference(files, facts):
+        raise Refused(f"{different}{others}")
+    return content
+
+
+def _kept(known: Known, entry: Path, say: Say) -> tuple[Mapping[str, str], tuple[str, ...]] | None:
+    """Digests and notes of what the cache has of a data set; None if that cannot be used."""
+    if known.digests is None:
+        return made_of(entry, say)
+    return (known.digests, ()) if usable(entry, known.digests, say) else None
+
+
+def _stored(known: Known, source: str, content: Content, say: Say) -> Dataset:
+    """Put a data set that is known into the cache, unless it is there."""
+    entry = cache_folder() / known.option
+    if not _kept(known, entry, say):
+        if known.digests is None:
+            write(content, entry)
+        else:
+            keep(content.files, content.digests, entry)
+    return _dataset(known.name, source, entry, known.classes, content.digests, content.notes)
 
 
 def _dataset(

@@ -22,8 +22,10 @@ NAME = re.compile(
 )
 
 
-def find_files(folder: Path) -> dict[str, Path]:
-    """Find the four files in `folder`, or in RAW below it: file name -> path.
+def find_files(folder: Path, wanted: str = "", raw: str | Path = RAW) -> dict[str, Path]:
+    """Find the four files in `folder`, or in `raw` below it: file name -> path.
+
+    `wanted` is what their names begin with: their set's, if there are several.
 
     They may be called otherwise (`NAME`), and be packed with gzip whatever their name says. Of
     two for the same, the one stays that is called as usual, and of those the plain one.
@@ -31,17 +33,23 @@ def find_files(folder: Path) -> dict[str, Path]:
     Raises:
         Refused: there is no such folder, files are missing, or they are of several sets.
     """
-    sets = sets_in(folder)
-    prefix = "" if "" in sets else min(sets, default="")
-    if len(sets) > 1 and prefix:
+    sets = sets_in(folder, raw)
+    plain = "" if "" in sets else min(sets, default=wanted)
+    prefix = wanted if wanted in sets else plain
+    if len(sets) > 1 and prefix not in ("", wanted):
         raise Refused(f"has files of {', '.join(sorted(sets))}; leave those of one set there")
     files = sets.get(prefix, {})
-    if missing := [f"{prefix}{name}" for name in idx.FILES if name not in files]:
+    if missing := [called(name, prefix) for name in idx.FILES if name not in files]:
         raise Refused(f"lacks {', '.join(missing)} (plain or .gz)")
     return files
 
 
-def sets_in(folder: Path) -> dict[str, dict[str, Path]]:
+def called(name: str, prefix: str) -> str:
+    """A file's name in a set that has a prefix, as EMNIST and QMNIST call it."""
+    return f"{prefix}{name.replace('t10k', 'test')}" if prefix else name
+
+
+def sets_in(folder: Path, raw: str | Path = RAW) -> dict[str, dict[str, Path]]:
     """The sets that have files in a folder: prefix of their names -> file name -> path.
 
     Raises:
@@ -50,7 +58,7 @@ def sets_in(folder: Path) -> dict[str, dict[str, Path]]:
     try:
         if not folder.is_dir():
             raise Refused("no such folder")
-        for place in (folder, folder / RAW):
+        for place in (folder, folder / raw):
             if found := _sets(place):
                 return found
     except OSError as error:

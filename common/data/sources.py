@@ -1,4 +1,4 @@
-"""Where Fashion-MNIST can be had: folders of other tools, its hosts, a Debian package."""
+"""Where a data set that is known can be had: folders of other tools, its hosts, a package."""
 
 from __future__ import annotations
 
@@ -11,39 +11,22 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from common.data import idx
+from common.data.known import Known
 from common.errors import Refused
-
-#: Folders where other tools leave the files: Debian's package, torchvision (with the usual
-#: roots, and the book's ../data), Keras.
-PLACES = (
-    "/usr/share/datasets/fashion-mnist",
-    "data/FashionMNIST/raw",
-    "../data/FashionMNIST/raw",
-    "~/data/FashionMNIST/raw",
-    "~/.keras/datasets/fashion-mnist",
-)
-
-#: Addresses that serve the files as <name>.gz: its authors' repository, Keras, and its
-#: authors' bucket, which has no https; the digests make up for that.
-UPSTREAM = (
-    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-)
-
-PACKAGE = "dataset-fashion-mnist"
 
 Say = Callable[[str], None]
 
 
-def sources(scratch: Path, say: Say) -> Iterator[tuple[str, Callable[[], Path]]]:
+def sources(known: Known, scratch: Path, say: Say) -> Iterator[tuple[str, Callable[[], Path]]]:
     """Where to look, in order: words for it, and a function that returns a folder."""
-    for place in PLACES:
+    for place in known.places:
         yield f"folder {place}", partial(_expand, place)
-    for number, base in enumerate(UPSTREAM):
-        yield f"downloaded from {base}", partial(_download, base, scratch / f"{number}", say)
-    yield f"Debian package {PACKAGE}", partial(_debian, scratch / "debian", say)
+    for number, address in enumerate(known.addresses):
+        get = partial(_download, known, address, scratch / f"{number}", say)
+        yield f"downloaded from {address}", get
+    if known.package:
+        get = partial(_debian, known.package, scratch / "debian", say)
+        yield f"Debian package {known.package}", get
 
 
 def _expand(place: str) -> Path:
@@ -53,13 +36,16 @@ def _expand(place: str) -> Path:
         raise Refused("there is no home folder") from error
 
 
-def _download(base: str, folder: Path, say: Say) -> Path:
-    """Fetch the four .gz files from one address into `folder`; pooch retries each twice."""
+def _download(known: Known, address: str, folder: Path, say: Say) -> Path:
+    """Fetch the archive, or four .gz files, from one address; pooch retries each twice."""
     import pooch  # loads an HTTP library: only when something is to be downloaded
 
     pooch.get_logger().setLevel("WARNING")
-    say(f"downloading Fashion-MNIST from {base}")
-    names = [f"{name}.gz" for name in idx.FILES]
+    size = f" ({known.archive.megabytes} MB)" if known.archive else ""
+    say(f"downloading {known.name} from {address}{size}")
+    base, names = address, [f"{name}.gz" for name in known.files]
+    if known.archive:
+        base, names = address.removesuffix(known.archive.name), [known.archive.name]
     fetcher = pooch.create(folder, base, registry=dict.fromkeys(names), retry_if_failed=2)
     get = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=(4, 30))
     try:
@@ -72,7 +58,7 @@ def _download(base: str, folder: Path, say: Say) -> Path:
     return folder
 
 
-def _debian(folder: Path, say: Say) -> Path:
+def _debian(package: str, folder: Path, say: Say) -> Path:
     """Download and unpack Debian's package in `folder`, as any user, with apt-get.
 
     If the system's package lists do not do (containers often have none), private ones are
@@ -80,24 +66,24 @@ def _debian(folder: Path, say: Say) -> Path:
     """
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise Refused("no apt-get and dpkg-deb here")
-    say(f"downloading Debian's package {PACKAGE}")
+    say(f"downloading Debian's package {package}")
     lists = folder / "lists"
     lists.mkdir(parents=True)
     apt = ["apt-get", "-o", "Acquire::Retries=1"]
     private = [*apt, "-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={folder / 'cache'}"]
     try:
-        _run([*apt, "download", PACKAGE], folder)
+        _run([*apt, "download", package], folder)
     except Refused as first:
         try:
             _run([*private, "update"], folder)
-            _run([*private, "download", PACKAGE], folder)
+            _run([*private, "download", package], folder)
         except Refused as second:
             raise Refused(f"{first}; with fresh package lists: {second}") from second
     packages = sorted(folder.glob("*.deb"))
     if not packages:
         raise Refused("apt-get: downloaded nothing")
     _run(["dpkg-deb", "-x", packages[-1].name, "x"], folder)
-    return folder / "x/usr/share/datasets/fashion-mnist"
+    return folder / "x/usr/share/datasets" / package.removeprefix("dataset-")
 
 
 def _run(command: list[str], folder: Path) -> None:

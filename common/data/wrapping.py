@@ -49,11 +49,15 @@ def recognised(start: bytes) -> str | None:
     return None
 
 
+def is_packed(path: Path) -> bool:
+    """Whether a file is packed with gzip, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(len(GZIP)) == GZIP
+
+
 def open_unpacked(path: Path) -> BinaryIO:
     """Open a plain or a gzip file, whatever its name, for reading its unpacked bytes."""
-    with path.open("rb") as file:
-        packed = file.read(len(GZIP)) == GZIP
-    return cast(BinaryIO, gzip.open(path)) if packed else path.open("rb")
+    return cast(BinaryIO, gzip.open(path)) if is_packed(path) else path.open("rb")
 
 
 @contextmanager

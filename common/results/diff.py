@@ -19,8 +19,8 @@ from common.results.record import AGREE
 MACHINE = ("cpu", "cores")
 #: What an entrant is, whatever its label says.
 CHOICES = ("backend", "style", "mode", "data")
-#: What of a plan does not change the work.
-FREE = ("rounds",)
+#: What of a plan does not change the work; data are held against each other by their digests.
+FREE = ("rounds", "dataset")
 #: What of the environment is no version.
 ASIDE = ("packages", "commit", "memory_bytes")
 

@@ -48,7 +48,7 @@ def trained(plan: Plan) -> list[str]:
         "threads", "workers", "rounds",
     )  # fmt: skip
     told = OPTIMIZERS[plan.optimizer].told if plan.optimizer in OPTIMIZERS else ()
-    given = [name for name in ("limit", "resize") if getattr(plan, name) is not None]
+    given = [name for name in ("limit", "resize", "dataset") if getattr(plan, name) is not None]
     words = []
     for name in [*always, *told, *given]:
         value = getattr(plan, name)
