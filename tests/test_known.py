@@ -227,6 +227,12 @@ def test_what_is_unpacked_needs_a_digest_of_its_own(
     assert "is unpacked, and only the digest of its .gz is known; give that; --custom" in message
 
 
+def test_another_set_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, tmp_path / "right", "mnist")
+    message = refusal(tmp_path / "right")
+    assert message.endswith("right: has MNIST's files; --dataset mnist takes them")
+
+
 def test_other_files_with_a_sets_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """--custom-data beside --dataset: how the files are called and lie, and the classes' names."""
     of = KNOWN["emnist-letters"]

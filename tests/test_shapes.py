@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from common.agreement.slips.data import data_slips
 from common.contract.inputs import Inputs
 from common.contract.models import MODELS
 from common.data import datasets, draws, idx
@@ -112,6 +115,22 @@ def test_colours_are_flattened_last(backend: str, choice: str, colours: Path, wo
     stored = idx.read_images(colours / "FashionMNIST" / "raw" / idx.TRAIN_IMAGES)[19::-1]
     np.testing.assert_array_equal(images, stored / np.float32(255))
     assert labels.tolist() == list(range(20))[::-1]
+
+
+def test_channels_that_come_first_are_a_likely_cause() -> None:
+    images = np.random.default_rng(1).random((4, ROWS, COLUMNS, 3))
+    first = images.transpose(0, 3, 1, 2).reshape(4, -1)
+    expectations: Any = SimpleNamespace(
+        images64=images.reshape(4, -1),
+        dtype="float64",
+        referee=SimpleNamespace(data={"inputs": {"kind": "image", "shape": (ROWS, COLUMNS, 3)}}),
+    )
+    slips = data_slips(expectations, {"images": first})
+    alike = [
+        s.words for s in itertools.islice(slips, 7) if np.array_equal(s.predicted["images"], first)
+    ]
+    assert len(alike) == 1
+    assert alike[0].startswith("the channels come first")
 
 
 @pytest.mark.parametrize(("kind", "channels"), [("letters", 1), ("colours", 3)])

@@ -153,6 +153,9 @@ def _genuine(known: Known, folder: Path, stack: ExitStack, others: str = "") -> 
     facts = scan_files(files)
     content = content_of(files, facts, (), lying=known.lying)
     if different := known.difference(files, facts):
+        for other in KNOWN.values():
+            if other.files and not other.difference(files, facts):
+                raise Refused(f"has {other.name}'s files; --dataset {other.option} takes them")
         raise Refused(f"{different}{others}")
     return content
 
