@@ -170,7 +170,7 @@ def _open(path: Path) -> Iterator[Image.Image]:
     """Open a picture; whatever Pillow raises about it is refused by its name."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # ours is stricter
+            warnings.simplefilter("ignore")  # of sizes, where ours is stricter, and of palettes
             with Image.open(path, formats=FORMATS) as image:
                 yield image
     except Refused:
