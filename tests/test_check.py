@@ -266,7 +266,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         pytest.param(
             ((PORT, Port(PORT.framework, unsigned, PORT.loss)), changed()),
             Refused,
-            "forward, called with (params, images), raised TypeError: ",
+            "the reference's forward raised TypeError: ",
             id="a-network-in-a-port",
         ),
         pytest.param(

@@ -91,6 +91,9 @@ CELLS = [
     # softmax regression has of float64 the network has, too.
     if (mode != "jit" if (model, dtype) == ("mlp", "float32") else mode == found.info.usual_mode)
     and (backend == "numpy" or (model, dtype) != ("softmax", "float64"))
+    # Of pictures each style in one dtype: the formulas where the mathematics shows, a framework's
+    # own layers where its long sums do.
+    and (backend == "numpy" or model != "lenet" or (style == "scratch") == (dtype == "float64"))
 ]
 
 
@@ -271,7 +274,9 @@ ODD = {
 
 
 @pytest.mark.parametrize("odd", ODD)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "model", [pytest.param(n, marks=[pytest.mark.slow] if n == "lenet" else []) for n in MODELS]
+)
 def test_no_tensor_ends_the_search_for_a_cause(
     model: str, odd: str, session_data: Callable[[Plan], dict[str, Any]]
 ) -> None:
@@ -397,6 +402,7 @@ ROWS = [
     for model in MODELS
     for dtype in ("float32", "float64")
     for optimizer in ("sgd", "momentum", "adam")
+    if model != "lenet" or (dtype, optimizer) == ("float32", "momentum")
 ]
 
 
@@ -451,7 +457,7 @@ def test_the_error_of_an_exp_is_no_drift(session_data: Callable[[Plan], dict[str
     right, info = bench.path.losses, BACKENDS["mindspore"].info
     verdict = Verdict(exp_error=loss_error(info, bench))
     assert verdict.exp_error == info.exp_error > 1e-6
-    band = Band(bench, orders, source["initial"])
+    band = Band(bench, source["initial"])
     band.width = 0.0
     assert band.settles(verdict, right + info.exp_error)
     assert not band.settles(verdict, right + 1.2 * info.exp_error)
@@ -591,7 +597,7 @@ def test_a_network_that_parts_is_called_rounding(real: description.Dataset) -> N
     epochs = np.split(losses, plan.epochs)
     verdict = judge(plain, entrant, info, epochs, fingerprint, bench)
     assert undecided(verdict)
-    Band(bench, orders, start).settle(verdict, losses)
+    Band(bench, start).settle(verdict, losses)
     assert verdict.verdict == "rounding"
 
 
@@ -602,7 +608,7 @@ def test_a_drift_beyond_the_noise_band_is_a_difference(
     plan = make_plan("softmax")
     source, orders = session_data(plan), orders_of(plan)
     bench = bench_of(plan, source, orders)
-    band = Band(bench, orders, source["initial"])
+    band = Band(bench, source["initial"])
     band.width = 1e-3
     losses = bench.path.losses.copy()
     losses[3] += wrong
@@ -645,7 +651,7 @@ def test_an_error_of_its_own_does_not_widen_the_band(
     bench = bench_of(plan, source, orders)
     right = bench.path.losses
     wrong = right + np.where(np.arange(len(right)) < 3, 0, 0.01)
-    band = Band(bench, orders, source["initial"])
+    band = Band(bench, source["initial"])
     plain = band.width
     assert not band.settles(Verdict(), wrong)
     assert not band.widen(Run(right, right), wrong)
@@ -666,7 +672,7 @@ def test_where_the_referee_itself_diverges_nothing_is_held_against_it(
     plan = make_plan("softmax")
     source, orders = session_data(plan), orders_of(plan)
     bench = bench_of(plan, source, orders)
-    band = Band(bench, orders, source["initial"])
+    band = Band(bench, source["initial"])
     bench.path.losses[4:], bench.path.diverges = np.nan, 5
     band.settle(verdict := Verdict(), bench.path.losses)
     assert (verdict.verdict, undecided(verdict)) == ("not checked", False)
@@ -686,7 +692,7 @@ def test_a_run_that_overflows_alone_is_no_narrow_band(
     source, orders = session_data(plan), orders_of(plan)
     bench = bench_of(plan, source, orders)
     right = bench.path.losses
-    band = Band(bench, orders, source["initial"])
+    band = Band(bench, source["initial"])
     gone = right.copy()
     gone[3:] = value
     assert not band.widen(Run(gone), right), "it does not repeat itself"
@@ -708,7 +714,7 @@ def test_a_plan_that_diverges_is_not_checked(
     with np.errstate(over="ignore", invalid="ignore"):
         verdict = judged(session, "numpy", plan, source)
         bench = bench_of(plan, source, orders)
-        band = Band(bench, orders, source["initial"])
+        band = Band(bench, source["initial"])
         band.settle(verdict, free_run(session, orders, source["initial"]))
     assert (verdict.verdict, verdict.first_difference) == ("not checked", None)
     assert re.search(r"overflows from step \d+ on", verdict.reason or "")

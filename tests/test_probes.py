@@ -38,7 +38,7 @@ def asked(what: str, seed: int, referee: Any) -> bool:
     session = referee(make_plan("mlp", dtype="float64"))
     images, labels = session.batch(INDEX)
     draw = np.random.default_rng(seed)
-    params = moved_params("mlp", 16, images.shape[1])
+    params = moved_params("mlp", 16)
     params = {
         n: a * draw.choice([1e-3, 1, 10]) + draw.normal(0, 0.1, a.shape) for n, a in params.items()
     }

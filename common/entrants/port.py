@@ -104,8 +104,8 @@ class PortSession(LocalSession):
             return self._make_forward(self._params)(self._params, images)
         except Exception as cause:
             raise Refused(
-                f"the {self.who}'s forward, called with (params, images), raised "
-                f"{one_line(cause)}; a network itself is given as it is, without a Port"
+                f"the {self.who}'s forward raised {one_line(cause)}; it is called with (params, "
+                "images), and a network itself is given without a Port"
             ) from cause
 
     def _first_loss(self, logits: Any, labels: Any) -> Any:
