@@ -22,7 +22,7 @@ def load(arrays, axes, device):
 
     Args:
         arrays: the values, under neutral names, their axes in neutral order.
-        axes: parameter -> its axes' names; one that has none stays as it is.
+        axes: parameter -> axis -> size; what has none stays as it is.
         device: "cpu" or "cuda".
 
     Returns:

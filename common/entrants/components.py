@@ -37,7 +37,7 @@ class Functions:
         classifies: whether labels are classes.
         classes: how many there are; 0 for targets.
         target: the shape of one.
-        axes: parameter -> its axes' names, for the backend's layout.
+        axes: parameter -> axis -> size, for the backend's layout.
         names: of the parameters; a compiled function may return another order.
         labels_dtype: of the labels that the losses take.
         device: where tensors are placed.
