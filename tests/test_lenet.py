@@ -46,11 +46,6 @@ def wrong(expected: Expectations, session_data: Data) -> Iterator[tuple[str, str
             yield outcome.check.stage, outcome.check.tensor
 
 
-def of_model(name: str, change: Callable[[Any], Callable[..., Any]]) -> tuple[str, Any]:
-    """A function of PyTorch's model, and what takes its place."""
-    return name, change
-
-
 def last_map_flipped(pooled: Any) -> Any:
     def function(images: Any) -> Any:
         maps = pooled(images)
@@ -84,13 +79,14 @@ def no_bias(convolved: Any) -> Any:
     return function
 
 
-SLIPS = {
-    "one feature map flipped": of_model("pooled", last_map_flipped),
-    "kernel transposed": of_model("convolved", transposed_kernel),
-    "pixels moved by one": of_model("convolved", padded_at_the_end),
-    "no bias": of_model("convolved", no_bias),
-    "another function": of_model("sigmoid", lambda _: lambda x: x.tanh()),
-    "a fifty-thousandth more": of_model("sigmoid", lambda own: lambda x: own(x) * (1 + 2e-5)),
+#: A function of PyTorch's model, and what makes another of it.
+SLIPS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "one feature map flipped": ("pooled", last_map_flipped),
+    "kernel transposed": ("convolved", transposed_kernel),
+    "pixels moved by one": ("convolved", padded_at_the_end),
+    "no bias": ("convolved", no_bias),
+    "another function": ("sigmoid", lambda _: lambda x: x.tanh()),
+    "a fifty-thousandth more": ("sigmoid", lambda own: lambda x: own(x) * (1 + 2e-5)),
 }
 
 
