@@ -99,7 +99,7 @@ def test_wrong(
     slip: str, expected: Expectations, session_data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, change = SLIPS[slip]
-    model = importlib.import_module("backends.torch.model")
+    model = importlib.import_module("backends.torch.convolutional")
     monkeypatch.setattr(model, name, change(getattr(model, name)))
     assert next(wrong(expected, session_data)) == ("forward", "logits")
 
@@ -108,7 +108,7 @@ def test_a_gradient_that_misses_a_place_of_the_window(
     expected: Expectations, session_data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Forwards it is right: long sums hide no share of a 25th."""
-    model = importlib.import_module("backends.torch.model")
+    model = importlib.import_module("backends.torch.convolutional")
     own = model.convolved
 
     def function(params: Any, layer: str, images: Any, padding: int) -> Any:

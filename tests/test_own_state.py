@@ -14,7 +14,7 @@ from common.agreement import effective
 from common.agreement.slips import causes, loss
 from common.agreement.slips.slip import Slip, guarded
 from common.check import check
-from common.entrants.local import classes_of
+from common.entrants.examples import classes_of
 from common.entrants.own_state import leaves, with_leaves
 from tests.fakes import SUMMED, copy_backend
 

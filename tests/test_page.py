@@ -19,7 +19,7 @@ import pytest
 
 from common.ask.request import make_plan as make_plan_of
 from common.cli import options
-from common.contract.info import COMPONENTS
+from common.contract.info import COMPONENTS, files_of
 from common.contract.plan import Plan
 from common.contract.registry import version
 from common.errors import Refused
@@ -545,9 +545,10 @@ def test_pointing_at_an_epoch_shows_every_entrant(opened: Opened) -> None:
 
 
 def test_the_code_is_shown_byte_for_byte(opened: Opened, ran: Path) -> None:
-    for component in COMPONENTS:
+    model = read_results(ran).plan.model
+    for name in (name for component in COMPONENTS for name in files_of(component, model)):
         for backend in BACKENDS:
-            file = f"{backend}/{component}.py"
+            file = f"{backend}/{name}"
             shown = opened.page.eval_on_selector(f'pre[data-file="{file}"]', "e => e.textContent")
             assert shown.encode() == (ran / "source" / file).read_bytes(), file
 

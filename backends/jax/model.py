@@ -6,6 +6,7 @@ from common.contract.axes import from_layout, to_layout
 import jax
 
 from .data import to_array, to_tensor
+from .layers import dense
 
 #: A tensor's axes in the neutral order, and the order it is held in here.
 LAYOUT = {
@@ -157,63 +158,6 @@ def mlp_concise(params):
     return forward
 
 
-def lenet_scratch(params, shape):
-    """LeNet from scratch, as the book has it: sigmoid, pooling by the mean.
-
-        conv1  6 of 5 x 5, padded by 2 -> sigmoid -> mean of 2 x 2
-        conv2  16 of 5 x 5             -> sigmoid -> mean of 2 x 2
-        dense1 120 -> sigmoid, dense2 84 -> sigmoid, output
-
-    Args:
-        params: conv1.weight (5, 5, channels, 6), conv2.weight (5, 5, 6, 16),
-            dense1.weight (120, rows * columns * 16), dense2.weight (84, 120),
-            output.weight (10, 84), and a bias (out,) of each.
-        shape: (height, width, channels) of one image.
-
-    Returns:
-        forward(params, images) -> logits (n, 10).
-
-    See: Dive into Deep Learning, 7.6; LeCun et al., Gradient-based learning
-    applied to document recognition, 1998, II.B.
-    """
-
-    def forward(params, images):
-        images = images.reshape(-1, *shape)
-        first = sigmoid(convolved(params, "conv1", images, padding=2))
-        second = convolved(params, "conv2", pooled(first), padding=0)
-        flat = pooled(sigmoid(second)).reshape(len(images), -1)
-        third = sigmoid(dense(params, "dense1", flat))
-        fourth = sigmoid(dense(params, "dense2", third))
-        return dense(params, "output", fourth)
-
-    return forward
-
-
-def lenet_concise(params, shape):
-    """LeNet with `lax` and `jax.nn`: convolution, window sums, sigmoid.
-
-    Returns:
-        forward(params, images) -> logits (n, 10).
-
-    Differs: pooling is a reduction of windows, the mean their sum by four.
-
-    See: https://docs.jax.dev/en/latest/_autosummary/jax.lax.conv_general_dilated.html
-    """
-
-    def forward(params, images):
-        images = images.reshape(-1, *shape)
-        first = jax.nn.sigmoid(
-            convolution(params, "conv1", images, padding=2)
-        )
-        second = convolution(params, "conv2", means(first), padding=0)
-        flat = means(jax.nn.sigmoid(second)).reshape(len(images), -1)
-        third = jax.nn.sigmoid(dense(params, "dense1", flat))
-        fourth = jax.nn.sigmoid(dense(params, "dense2", third))
-        return dense(params, "output", fourth)
-
-    return forward
-
-
 def backward(forward):
     """Pull a gradient back from the logits to every parameter.
 
@@ -231,72 +175,3 @@ def backward(forward):
         return vjp(dlogits)[0]
 
     return pull_back
-
-
-def dense(params, layer, inputs):
-    """One dense layer: inputs Wᵀ + b, with W held as (out, in)."""
-    weight, bias = params[f"{layer}.weight"], params[f"{layer}.bias"]
-    return jnp.inner(inputs, weight) + bias
-
-
-def convolved(params, layer, images, padding):
-    """Slide a kernel over images (n, height, width, in), edges padded by 0.
-
-    At each place of the window all images are seen at once, shifted; the sum
-    over places and channels is one product of matrices.
-    """
-    kernel, bias = params[f"{layer}.weight"], params[f"{layer}.bias"]
-    around = (padding, padding)
-    images = jnp.pad(images, ((0, 0), around, around, (0, 0)))
-    height, width, _, outputs = kernel.shape
-    rows = images.shape[1] - height + 1
-    columns = images.shape[2] - width + 1
-    seen = [
-        images[:, i : i + rows, j : j + columns]
-        for i in range(height)
-        for j in range(width)
-    ]
-    seen = jnp.stack(seen, axis=3)  # (n, rows, columns, places, in)
-    seen = seen.reshape(len(images), rows, columns, -1)
-    return seen @ kernel.reshape(-1, outputs) + bias
-
-
-def pooled(images):
-    """The mean of each 2 x 2; an odd last row or column is left out."""
-    n, height, width, channels = images.shape
-    rows, columns = height // 2, width // 2
-    images = images[:, : 2 * rows, : 2 * columns]
-    images = images.reshape(n, rows, 2, columns, 2, channels)
-    return images.mean(axis=(2, 4))
-
-
-def sigmoid(x):
-    """1 / (1 + exp(-x)), as a tanh, which no number makes overflow."""
-    return (1 + jnp.tanh(x / 2)) / 2
-
-
-def convolution(params, layer, images, padding):
-    """The same as `convolved`, by `lax`.
-
-    See: https://docs.jax.dev/en/latest/_autosummary/jax.lax.conv_general_dilated.html
-    """
-    sums = jax.lax.conv_general_dilated(
-        images,
-        params[f"{layer}.weight"],
-        window_strides=(1, 1),
-        padding=[(padding, padding)] * 2,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
-    return sums + params[f"{layer}.bias"]
-
-
-def means(images):
-    """The same as `pooled`, by `lax`.
-
-    See: https://docs.jax.dev/en/latest/_autosummary/jax.lax.reduce_window.html
-    """
-    window = (1, 2, 2, 1)
-    sums = jax.lax.reduce_window(
-        images, 0.0, jax.lax.add, window, window, "VALID"
-    )
-    return sums / 4

@@ -32,7 +32,8 @@ DTYPES = ("float32", "float64")
 
 DEVICES = ("cpu", "cuda")
 
-#: file -> function -> argument names: the same in every backend, in this order.
+#: file -> function -> argument names: the same in every backend, in this order; layers, of which
+#: models are made, are each backend's own.
 CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
     "data.py": {
         "to_tensor": ("array", "device"),
@@ -51,10 +52,13 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
         "softmax_concise": ("params",),
         "mlp_scratch": ("params",),
         "mlp_concise": ("params",),
-        "lenet_scratch": ("params", "shape"),
-        "lenet_concise": ("params", "shape"),
         "backward": ("forward",),
     },
+    "convolutional.py": {
+        "lenet_scratch": ("params", "shape"),
+        "lenet_concise": ("params", "shape"),
+    },
+    "layers.py": {},
     "loss.py": {
         "squared_error_scratch": ("logits", "labels"),
         "squared_error_concise": ("logits", "labels"),
@@ -90,7 +94,17 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
 #: The backend of an entrant that is put together from several.
 MIXED = "mix"
 
-COMPONENTS = tuple(name.removesuffix(".py") for name in CONTRACT)
+#: component -> its files: models stand in several, and what they are made of in one more.
+FILES = {
+    "data": ("data.py",),
+    "model": ("model.py", "convolutional.py", "layers.py"),
+    "loss": ("loss.py",),
+    "update": ("update.py",),
+    "accuracy": ("accuracy.py",),
+    "train": ("train.py",),
+}
+
+COMPONENTS = tuple(FILES)
 
 #: What can be taken from different frameworks; `train` only puts them together.
 MIXABLE = tuple(name for name in COMPONENTS if name != "train")
@@ -195,3 +209,16 @@ class Info:
 
 
 REFEREE = "numpy"
+
+
+def file_of(model: str) -> str:
+    """The file in which a model's functions stand."""
+    return next(file for file in FILES["model"] if f"{model}_scratch" in CONTRACT[file])
+
+
+def files_of(component: str, model: str) -> list[str]:
+    """A component's files, without those that hold other models alone."""
+    if component != "model":
+        return list(FILES[component])
+    used = {"model.py", file_of(model), "layers.py"}
+    return [file for file in FILES[component] if file in used]

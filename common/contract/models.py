@@ -1,7 +1,7 @@
 """The models: their parameters, whose axes have names and sizes, and their usual settings.
 
-A new model is one entry in `MODELS` and one function per style in each backend's
-`model.py`, called `<name>_scratch` and `<name>_concise`.
+A new model is one entry in `MODELS` and one function per style in one of the files of each
+backend's models (`common.contract.info.FILES`), called `<name>_scratch` and `<name>_concise`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Model:
     """One model.
 
     Attributes:
-        name: as on the command line, and the prefix of its functions in `model.py`.
+        name: as on the command line, and the prefix of its functions.
         parameters: parameter -> axis -> size, in the neutral order: a weight has "in" and "out",
             a convolution's "height", "width", "in" and "out", one that takes a flattened picture
             "rows", "columns", "in" and "out", a bias "out".
@@ -37,7 +37,7 @@ class Model:
         adam_lr: the same for the optimisers that divide by a gradient's size.
         initial: how weights are drawn, see `common.data.draws`.
         smallest: the least height and width that it can take; None: it takes rows of numbers, and
-            its functions in `model.py` are not told a shape.
+            its functions are not told a shape.
         uses: weight -> how often an example of a shape is multiplied with it, if not once: a
             kernel at every place of its output.
     """

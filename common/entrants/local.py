@@ -5,22 +5,23 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.metadata
+import importlib.util
 import platform
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.axes import Axes
+from common.contract.info import file_of
 from common.contract.labels import TARGET, check_labels
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
-from common.data import idx
 from common.entrants.components import WARM_UP_CALLS, Components, Functions
+from common.entrants.examples import EVALUATION_BATCH, classes_of, mean_over_examples, read
 from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
 from common.entrants.trail import Counted, Held, Trail
 from common.errors import Unavailable, one_line
@@ -28,9 +29,6 @@ from common.measure.machine import peak_memory_bytes
 
 #: Examples that are warmed up with, at most, where one step is a whole epoch.
 WARM_UP_EXAMPLES = 64 * 2048
-
-#: Examples per call when a whole data set is measured: bounds the memory of wide images.
-EVALUATION_BATCH = 2500
 
 
 class LocalSession:
@@ -128,6 +126,15 @@ class LocalSession:
     def _import(self, component: str) -> Any:
         return importlib.import_module(f"{self._package}.{component}")
 
+    def _function_of_model(self, name: str) -> Any:
+        """From the file that has it; backends of one's own may hold all models in one."""
+        file = file_of(name.rpartition("_")[0]).removesuffix(".py")
+        there = importlib.util.find_spec(f"{self._package}.{file}") is not None
+        for module in (self._model, *([self._import(file)] if there else [])):
+            if hasattr(module, name):
+                return getattr(module, name)
+        raise Unavailable(f"{self.backend} has no {name}; it belongs into its {file}.py")
+
     def _compose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
         """Put the components together for one plan."""
         self._plan, self._choices, self._classes = plan, choices, data["classes"]
@@ -173,7 +180,7 @@ class LocalSession:
             name: dict(zip(axes, data["initial"][name].shape, strict=True))
             for name, axes in model.parameters.items()
         }
-        self._make_forward = getattr(self._model, f"{model.name}_{style}")
+        self._make_forward = self._function_of_model(f"{model.name}_{style}")
         if model.smallest:
             self._make_forward = partial(self._make_forward, shape=tuple(data["inputs"]["shape"]))
         self._loss_of = getattr(self._loss, f"{model.loss}_{style}")
@@ -416,28 +423,3 @@ class LocalSession:
         """Let go of everything placed."""
         self._held = self._loader = self._test = self._params = self._state = None
         self._epoch = self._evaluate = self._components = None
-
-
-def read(data: dict[str, Any]) -> tuple[Any, Any]:
-    """Open what `Session.open` was told of the data: train and test pairs, test maybe None."""
-    if "folder" not in data:
-        return data["train"], data.get("test")
-    folder, limit = Path(data["folder"]) / "FashionMNIST" / "raw", data["limit"]
-    train = (
-        idx.read_images(folder / idx.TRAIN_IMAGES)[:limit],
-        idx.read_labels(folder / idx.TRAIN_LABELS)[:limit],
-    )
-    test = (idx.read_images(folder / idx.TEST_IMAGES), idx.read_labels(folder / idx.TEST_LABELS))
-    return train, test
-
-
-def classes_of(logits: Array) -> Array:
-    """The largest of each row, in the fewest bytes that hold every class."""
-    classes: Array = logits.argmax(axis=1).astype(np.min_scalar_type(logits.shape[1] - 1))
-    return classes
-
-
-def mean_over_examples(losses: Array, examples: int, batch_size: int) -> float:
-    """Mean loss of examples from the means of their batches, the last of which may be short."""
-    sizes = np.minimum(batch_size, examples - np.arange(0, examples, batch_size))
-    return float(losses.astype(np.float64) @ sizes / examples)

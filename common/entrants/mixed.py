@@ -20,12 +20,8 @@ from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant, mix_label, parse, slug_of
 from common.contract.info import MIXABLE, MIXED, REFEREE, STYLES, Info
 from common.contract.registry import Backend
-from common.entrants.local import (
-    EVALUATION_BATCH,
-    LocalSession,
-    classes_of,
-    mean_over_examples,
-)
+from common.entrants.examples import EVALUATION_BATCH, classes_of, mean_over_examples
+from common.entrants.local import LocalSession
 from common.entrants.session import Evaluated, Opened, Session, Trained, WarmedUp
 from common.errors import Refused
 

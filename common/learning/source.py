@@ -6,29 +6,39 @@ import ast
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from common.contract.info import COMPONENTS, CONTRACT, STYLES
+from common.contract.info import COMPONENTS, CONTRACT, FILES, STYLES
 from common.contract.models import MODELS
 from common.contract.registry import Backend
 from common.errors import Refused
 
 
-def excerpt(path: Path, wanted: Iterable[str] | None, *, docstrings: bool = True) -> str | None:
-    """Cut functions out of a file, with the helpers and constants they use.
+def excerpt(
+    paths: Sequence[Path], wanted: Iterable[str] | None, *, docstrings: bool = True
+) -> str | None:
+    """Cut functions out of files, with the helpers and constants they use.
 
     Args:
-        path: a component's file.
-        wanted: names of functions; None for the whole file.
+        paths: a component's files.
+        wanted: names of functions; None for whole files.
         docstrings: whether to keep them.
 
     Returns:
         source text, or None if none of the functions is there.
     """
-    text = path.read_text(encoding="utf-8")
-    lines, tree = text.splitlines(), ast.parse(text)
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    trees = [ast.parse(text) for text in texts]
+    used = None if wanted is None else _with_helpers(trees, wanted)
+    found = [_cut(*one, used, docstrings) for one in zip(texts, trees, strict=True)]
+    return "\n\n".join(filter(None, found)) or None
+
+
+def _cut(text: str, tree: ast.Module, used: set[str] | None, docstrings: bool) -> str:
+    """A file's definitions of these names, or the whole of it."""
+    lines = text.splitlines()
     kept = set(range(1, len(lines) + 1))
-    if wanted is not None:
+    if used is not None:
         kept = set()
-        for node in _with_helpers(tree, wanted):
+        for node in (node for node in tree.body if used.intersection(_names(node))):
             decorators = getattr(node, "decorator_list", [])
             first = min(part.lineno for part in (node, *decorators))
             # With the comment above it, and the blank lines that set it apart.
@@ -36,22 +46,22 @@ def excerpt(path: Path, wanted: Iterable[str] | None, *, docstrings: bool = True
                 first -= 1
             kept.update(range(first, (node.end_lineno or first) + 1))
         if not kept:
-            return None
+            return ""
     if not docstrings:
         kept -= _docstring_lines(tree)
     return "\n".join(lines[number - 1] for number in sorted(kept)).strip("\n") + "\n"
 
 
-def _with_helpers(tree: ast.Module, wanted: Iterable[str]) -> list[ast.stmt]:
-    """Top-level definitions by name, and every other that they mention, in file order."""
-    defined = {name: node for node in tree.body for name in _names(node)}
+def _with_helpers(trees: Sequence[ast.Module], wanted: Iterable[str]) -> set[str]:
+    """Names that are defined at top level, and every other that they mention."""
+    defined = {name: node for tree in trees for node in tree.body for name in _names(node)}
     queue, keep = [name for name in wanted if name in defined], set[str]()
     while queue:
         name = queue.pop()
         keep.add(name)
         used = {part.id for part in ast.walk(defined[name]) if isinstance(part, ast.Name)}
         queue += [other for other in used & defined.keys() if other not in keep]
-    return [node for node in tree.body if keep.intersection(_names(node))]
+    return keep
 
 
 def _names(node: ast.stmt) -> list[str]:
@@ -75,7 +85,7 @@ def _docstring_lines(tree: ast.Module) -> set[int]:
 
 def functions(component: str, model: str | None, style: str | None) -> list[str] | None:
     """Choose the functions of a component that a model and a style use; None: all of them."""
-    names = list(CONTRACT[f"{component}.py"])
+    names = _contract(component)
     if model is None and style is None:
         return None
     if model is not None:
@@ -85,6 +95,11 @@ def functions(component: str, model: str | None, style: str | None) -> list[str]
     if style is not None:
         names = [n for n in names if not _styled(n) or n.endswith(f"_{style}")]
     return names
+
+
+def _contract(component: str) -> list[str]:
+    """The functions of a component, of all its files."""
+    return [name for file in FILES[component] for name in CONTRACT[file]]
 
 
 def _styled(name: str) -> bool:
@@ -115,13 +130,15 @@ def columns(
     component, _, function = what.partition(".")
     if component not in COMPONENTS:
         raise Refused(f"unknown component {component!r}; there are {', '.join(COMPONENTS)}")
-    if function and function not in CONTRACT[f"{component}.py"]:
-        known = ", ".join(CONTRACT[f"{component}.py"])
+    if function and function not in _contract(component):
+        known = ", ".join(_contract(component))
         raise Refused(f"{component}.py has no {function!r}; there are {known}")
     found: list[tuple[str, str]] = []
     for backend, style in shown:
         wanted = [function] if function else functions(component, model, style)
-        code = excerpt(backend.folder / f"{component}.py", wanted, docstrings=docstrings)
+        paths = [backend.folder / file for file in FILES[component]]
+        paths = [path for path in paths if path.is_file()]
+        code = excerpt(paths, wanted, docstrings=docstrings)
         title = f"{backend.name}/{component}.py{f', {style}' if style else ''}"
         if code is None:
             word = function.rpartition("_")[2] or function

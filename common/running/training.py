@@ -11,7 +11,7 @@ import numpy as np
 
 from common.contract.arrays import Arrays
 from common.contract.models import MODELS
-from common.entrants.local import mean_over_examples
+from common.entrants.examples import mean_over_examples
 from common.entrants.session import Evaluated, Session, Trained
 from common.errors import Diverged, Failed
 from common.measure import machine, turns

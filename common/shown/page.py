@@ -17,7 +17,7 @@ from typing import Any
 from markupsafe import Markup
 
 from common.contract.arrays import Array
-from common.contract.info import COMPONENTS, MIXED
+from common.contract.info import COMPONENTS, MIXED, file_of, files_of
 from common.errors import Refused
 from common.results.document import Document, Line
 from common.results.folder import read_results, whole
@@ -95,7 +95,12 @@ def render(folder: Path) -> str:
         disturbed=disturbed_words(found),
         reached=reached(found),
         beside=files_beside_arrays,
-        components=[component(folder, found, name) for name in COMPONENTS],
+        components=[
+            component(folder, found, name, file)
+            for name in COMPONENTS
+            for file in files_of(name, found.plan.model)
+        ],
+        opened=file_of(found.plan.model),
         verified=verified(folder, found),
         command=command(found),
         styles=styles(),
@@ -148,30 +153,37 @@ def disturbed_words(found: Document) -> str:
 # ---- source --------------------------------------------------------------------------------
 
 
-def component(folder: Path, found: Document, name: str) -> dict[str, Any]:
-    """One component's files, a column for each backend, and what it took there."""
+def component(folder: Path, found: Document, name: str, file: str) -> dict[str, Any]:
+    """One file of a component, a column for each backend, and what the component took there."""
+    timed = file == f"{name}.py"
     columns = [
         {
             **column,
             "code": coloured(column["text"]),
-            "times": list(component_times(found, column["backend"], name)),
+            "times": list(component_times(found, column["backend"], name)) if timed else [],
         }
-        for column in columns_of(folder, found, name)
+        for column in columns_of_file(folder, found, file)
     ]
-    return {"name": name, "columns": columns}
+    return {"file": file, "columns": columns}
 
 
 def columns_of(folder: Path, found: Document, name: str) -> list[dict[str, str]]:
-    """A component's file as each backend of a result folder ran it.
+    """A component's files as each backend of a result folder ran them, file by file.
 
     Raises:
         Refused: there is no such component.
     """
     if name not in COMPONENTS:
         raise Refused(f"unknown component {name!r}; there are {', '.join(COMPONENTS)}")
+    files = files_of(name, found.plan.model)
+    return [column for file in files for column in columns_of_file(folder, found, file)]
+
+
+def columns_of_file(folder: Path, found: Document, name: str) -> list[dict[str, str]]:
+    """A file as each backend of a result folder ran it."""
     order = list(dict.fromkeys(entrant.backend for entrant in found.entrants))
     place = {backend: number for number, backend in enumerate(order)}
-    files = [file for file in (folder / "source").glob(f"*/{name}.py") if inside(file, folder)]
+    files = [file for file in (folder / "source").glob(f"*/{name}") if inside(file, folder)]
     columns = []
     for file in sorted(files, key=lambda file: (place.get(file.parent.name, len(place)), file)):
         raw = file.read_bytes()
@@ -179,7 +191,7 @@ def columns_of(folder: Path, found: Document, name: str) -> list[dict[str, str]]
         columns.append(
             {
                 "backend": backend,
-                "title": f"{backend}/{name}.py",
+                "title": f"{backend}/{name}",
                 "text": raw.decode(tokenize.detect_encoding(io.BytesIO(raw).readline)[0]),
             }
         )
