@@ -19,7 +19,8 @@ import pytest
 
 from common.ask.request import make_plan as make_plan_of
 from common.cli import options
-from common.contract.info import COMPONENTS, files_of
+from common.contract.info import COMPONENTS
+from common.contract.models import files_of
 from common.contract.plan import Plan
 from common.contract.registry import version
 from common.errors import Refused

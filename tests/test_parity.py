@@ -93,7 +93,11 @@ CELLS = [
     and (backend == "numpy" or (model, dtype) != ("softmax", "float64"))
     # Of pictures each style in one dtype: the formulas where the mathematics shows, a framework's
     # own layers where its long sums do.
-    and (backend == "numpy" or model != "lenet" or (style == "scratch") == (dtype == "float64"))
+    and (
+        backend == "numpy"
+        or not MODELS[model].long_sums
+        or (style == "scratch") == (dtype == "float64")
+    )
 ]
 
 
@@ -275,7 +279,11 @@ ODD = {
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize(
-    "model", [pytest.param(n, marks=[pytest.mark.slow] if n == "lenet" else []) for n in MODELS]
+    "model",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if model.long_sums else [])
+        for name, model in MODELS.items()
+    ],
 )
 def test_no_tensor_ends_the_search_for_a_cause(
     model: str, odd: str, session_data: Callable[[Plan], dict[str, Any]]
@@ -398,11 +406,17 @@ class Rows(LocalSession):
 
 
 ROWS = [
-    pytest.param(model, dtype, optimizer, id=f"{model}-{dtype}-{optimizer}")
+    pytest.param(
+        model,
+        dtype,
+        optimizer,
+        id=f"{model}-{dtype}-{optimizer}",
+        marks=[pytest.mark.slow] if MODELS[model].statistics else [],
+    )
     for model in MODELS
     for dtype in ("float32", "float64")
     for optimizer in ("sgd", "momentum", "adam")
-    if model != "lenet" or (dtype, optimizer) == ("float32", "momentum")
+    if not MODELS[model].long_sums or (dtype, optimizer) == ("float32", "momentum")
 ]
 
 

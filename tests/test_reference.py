@@ -19,10 +19,10 @@ H = 1e-5
 MOST = 200
 
 
-def numerical(function: Callable[[], float], array: np.ndarray) -> np.ndarray:
+def numerical(function: Callable[[], float], array: np.ndarray, most: int = MOST) -> np.ndarray:
     """Central differences in every element; of a large array in some, NaN elsewhere."""
     slopes = np.full(array.size, np.nan)
-    some = np.random.default_rng(8).permutation(array.size)[:MOST]
+    some = np.random.default_rng(8).permutation(array.size)[:most]
     for index in some:
         place = np.unravel_index(index, array.shape)
         kept = array[place]
@@ -45,6 +45,8 @@ def inputs(model: str) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     shape = shape_of(MODELS[model])
     sizes = MODELS[model].sizes(shape, hidden=4, classes=10)
     params = {name: draw.normal(0, 1, shape) for name, shape in sizes.items()}
+    for name in MODELS[model].statistics:
+        params[name] = np.abs(params[name])
     images = draw.random((7, math.prod(shape)))
     if MODELS[model].classifies:
         return params, images, draw.integers(0, 10, 7).astype(np.int32)
@@ -55,17 +57,21 @@ def inputs(model: str) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
 def test_gradient_against_central_differences(model: str, referee: Any) -> None:
     session: LocalSession = referee(make_plan(model, dtype="float64", hidden=4))
     params, images, labels = inputs(model)
-    logits = session.logits(params, images)
+    value, logits, grads = session.gradients(params, images, labels)
     _, dlogits = session.gradient(logits, labels)
     expected = numerical(lambda: session.gradient(logits, labels)[0], logits)
     close(dlogits, expected)
-    grads = session.backward(params, images, dlogits)
+    statistics = MODELS[model].statistics
 
     def loss() -> float:
+        """In training: batch normalisation by the batch."""
+        if statistics:
+            return float(session.gradients(params, images, labels)[0])
         return float(session.gradient(session.logits(params, images), labels)[0])
 
-    for name, param in params.items():
-        expected = numerical(loss, param)
+    assert loss() == value
+    for name, param in ((n, p) for n, p in params.items() if n not in statistics):
+        expected = numerical(loss, param, 12 if statistics else MOST)
         close(grads[name], expected, name)
         assert np.nanmax(np.abs(expected)) > 1e-3, "a gradient of nothing proves nothing"
 

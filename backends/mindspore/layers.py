@@ -1,6 +1,6 @@
 """Layers that models are made of, in MindSpore."""
 
-from mindspore import ops
+from mindspore import Tensor, ops
 
 
 def bind(net, params):
@@ -12,6 +12,39 @@ def bind(net, params):
     def forward(params, images):
         return net(images)
 
+    return forward
+
+
+#: How nn.BatchNorm2d calls what a norm has.
+OWN = {
+    "scale": "gamma",
+    "shift": "beta",
+    "mean": "moving_mean",
+    "variance": "moving_variance",
+}
+
+
+def bind_normalised(make, params, shape):
+    """Give a network with norms, and its twin in training, these Parameters.
+
+    Differs: a network in training changes its statistics in place, and they
+    are these Parameters.
+    """
+    evaluated, trained = make().set_train(False), make().set_train(True)
+    for net in (evaluated, trained):
+        for name, param in params.items():
+            layer, _, which = name.partition(".")
+            setattr(getattr(net, layer), OWN.get(which, which), param)
+    names = [name for name in params if name.endswith((".mean", ".variance"))]
+
+    def forward(params, images):
+        return evaluated(pictures(images, shape))
+
+    def training(params, images):
+        logits = trained(pictures(images, shape))
+        return logits, tuple([params[name] for name in names])
+
+    forward.training = training
     return forward
 
 
@@ -29,26 +62,33 @@ def dense(params, layer, inputs):
 
 
 def convolved(params, layer, images, padding):
-    """Slide a kernel over images (n, in, height, width), edges padded by 0.
+    """Slide a kernel over images (n, in, height, width); add a bias."""
+    sums = correlation(params[f"{layer}.weight"], images, padding, 1)
+    return sums + ops.reshape(params[f"{layer}.bias"], (-1, 1, 1))
+
+
+def correlation(kernel, images, padding, stride):
+    """Sum what a kernel sees at every place, edges padded by 0.
 
     At each place of the window all images are seen at once, shifted; the sum
     over places and channels is one product of matrices.
 
     Differs: a comprehension that is compiled has one `for` alone.
     """
-    kernel, bias = params[f"{layer}.weight"], params[f"{layer}.bias"]
     images = ops.pad(images, (padding, padding, padding, padding))
     outputs, _, height, width = kernel.shape
-    rows = images.shape[2] - height + 1
-    columns = images.shape[3] - width + 1
+    rows = (images.shape[2] - height) // stride + 1
+    columns = (images.shape[3] - width) // stride + 1
+    down, along = stride * (rows - 1) + 1, stride * (columns - 1) + 1
     seen = []
     for i in range(height):
         for j in range(width):
-            seen.append(images[:, :, i : i + rows, j : j + columns])
+            seen.append(
+                images[:, :, i : i + down : stride, j : j + along : stride]
+            )
     seen = ops.stack(seen, 2)  # (n, in, places, rows, columns)
     seen = ops.reshape(seen, (len(images), -1, rows * columns))
-    kernel = ops.reshape(kernel, (outputs, -1))
-    sums = ops.matmul(kernel, seen) + ops.reshape(bias, (-1, 1))
+    sums = ops.matmul(ops.reshape(kernel, (outputs, -1)), seen)
     return ops.reshape(sums, (len(images), outputs, rows, columns))
 
 
@@ -61,6 +101,61 @@ def pooled(images):
     return ops.mean(images, (3, 5))
 
 
+def relu(x):
+    """max(x, 0)."""
+    return ops.where(x > 0, x, ops.zeros_like(x))
+
+
 def sigmoid(x):
     """1 / (1 + exp(-x)), as a tanh, which no number makes overflow."""
     return (1 + ops.tanh(x / 2)) / 2
+
+
+#: Of batch normalisation: added to the variance; the share of a new batch.
+EPS, SHARE = 1e-5, 0.1
+
+
+def normalised(params, layer, inputs):
+    """Batch normalisation in training: γ (x - μ) / sqrt(σ² + ε) + β.
+
+    μ and σ² = Σ (x - μ)² / m are those of the batch's m numbers of a channel.
+
+    Returns:
+        outputs, and the statistics' next values: 0.9 of the old ones and 0.1
+        of μ and of Σ (x - μ)² / (m - 1).
+
+    Differs: constants are Tensors, because a Python float meets a float64
+    Tensor as float32.
+
+    See: Dive into Deep Learning, 8.5; https://arxiv.org/abs/1502.03167
+    """
+    axes = [axis for axis in range(inputs.ndim) if axis != 1]
+    m = inputs.size // inputs.shape[1]
+    mean = inputs.mean(axes)
+    squares = ops.square(inputs - by_channel(mean, inputs)).sum(axes)
+    keep, share = Tensor(1 - SHARE, inputs.dtype), Tensor(SHARE, inputs.dtype)
+    next_mean = keep * params[f"{layer}.mean"] + share * mean
+    held = params[f"{layer}.variance"]
+    next_variance = keep * held + share * (squares / (m - 1))
+    outputs = scaled(params, layer, inputs, mean, squares / m)
+    return outputs, (next_mean, next_variance)
+
+
+def standardised(params, layer, inputs):
+    """Batch normalisation in evaluation: by the running statistics, which stay."""
+    mean, variance = params[f"{layer}.mean"], params[f"{layer}.variance"]
+    return scaled(params, layer, inputs, mean, variance), (mean, variance)
+
+
+def scaled(params, layer, inputs, mean, variance):
+    """γ (x - μ) / sqrt(σ² + ε) + β."""
+    deviation = ops.sqrt(variance + Tensor(EPS, inputs.dtype))
+    standard = inputs - by_channel(mean, inputs)
+    standard = standard / by_channel(deviation, inputs)
+    scale = by_channel(params[f"{layer}.scale"], inputs)
+    return scale * standard + by_channel(params[f"{layer}.shift"], inputs)
+
+
+def by_channel(numbers, inputs):
+    """(channels,) as it meets inputs (n, channels, ...)."""
+    return ops.reshape(numbers, (-1,) + (1,) * (inputs.ndim - 2))

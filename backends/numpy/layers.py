@@ -20,31 +20,42 @@ def dense_back(params, layer, inputs, doutputs, grads):
 
 
 def convolved(params, layer, images, padding):
-    """Slide a kernel over images (n, height, width, in), edges padded by 0."""
-    kernel, bias = params[f"{layer}.weight"], params[f"{layer}.bias"]
-    seen = windows(images, kernel, padding)
-    return np.tensordot(seen, kernel, ([4, 5, 3], [0, 1, 2])) + bias
+    """Slide a kernel over images (n, height, width, in); add a bias."""
+    sums = correlation(params[f"{layer}.weight"], images, padding, stride=1)
+    return sums + params[f"{layer}.bias"]
 
 
-def kernel_back(params, layer, images, padding, doutputs, grads):
-    """Add the gradients of a kernel and its bias: what each saw times dO."""
-    seen = windows(images, params[f"{layer}.weight"], padding)
-    dkernel = np.tensordot(seen, doutputs, ([0, 1, 2], [0, 1, 2]))
-    grads[f"{layer}.weight"] = dkernel.transpose(1, 2, 0, 3)
+def convolved_back(params, layer, images, padding, doutputs, grads):
+    """Add dK and db = Σ dO to the gradients."""
+    kernel = params[f"{layer}.weight"]
+    of_kernel = kernel_gradient(kernel, images, padding, 1, doutputs)
+    grads[f"{layer}.weight"] = of_kernel
     grads[f"{layer}.bias"] = doutputs.sum(axis=(0, 1, 2))
 
 
-def convolved_back(params, layer, images, doutputs):
-    """The gradient of images that were not padded.
+def correlation(kernel, images, padding, stride):
+    """Sum what a kernel sees at every place, edges padded by 0."""
+    seen = windows(images, kernel, padding, stride)
+    return np.tensordot(seen, kernel, ([4, 5, 3], [0, 1, 2]))
 
-    What an output got from a place of its window goes back to that place.
-    """
-    kernel, dimages = params[f"{layer}.weight"], np.zeros_like(images)
+
+def kernel_gradient(kernel, images, padding, stride, doutputs):
+    """What each number of a kernel saw, times dO."""
+    seen = windows(images, kernel, padding, stride)
+    dkernel = np.tensordot(seen, doutputs, ([0, 1, 2], [0, 1, 2]))
+    return dkernel.transpose(1, 2, 0, 3)
+
+
+def images_gradient(kernel, images, padding, stride, doutputs):
+    """What an output got from a place of its window goes back to that place."""
+    dimages = np.zeros_like(padded(images, padding))
     _, rows, columns, _ = doutputs.shape
+    down, along = stride * (rows - 1) + 1, stride * (columns - 1) + 1
     for i, j in np.ndindex(kernel.shape[:2]):
-        place = dimages[:, i : i + rows, j : j + columns]
+        place = dimages[:, i : i + down : stride, j : j + along : stride]
         place += doutputs @ kernel[i, j].T
-    return dimages
+    _, height, width, _ = images.shape
+    return dimages[:, padding : padding + height, padding : padding + width]
 
 
 def padded(images, padding):
@@ -53,10 +64,11 @@ def padded(images, padding):
     return np.pad(images, ((0, 0), around, around, (0, 0)))
 
 
-def windows(images, kernel, padding):
+def windows(images, kernel, padding, stride):
     """What a kernel sees: (n, rows, columns, in, height, width), a view."""
     view = np.lib.stride_tricks.sliding_window_view
-    return view(padded(images, padding), kernel.shape[:2], axis=(1, 2))
+    seen = view(padded(images, padding), kernel.shape[:2], axis=(1, 2))
+    return seen[:, ::stride, ::stride]
 
 
 def pooled(images):
@@ -77,6 +89,72 @@ def pooled_back(images, dpooled):
     return np.pad(spread, ((0, 0), *odd, (0, 0)))
 
 
+def relu(x):
+    """max(x, 0)."""
+    return np.maximum(x, 0)
+
+
 def sigmoid(x):
     """1 / (1 + exp(-x)), as a tanh, which no number makes overflow."""
     return (1 + np.tanh(x / 2)) / 2
+
+
+#: Of batch normalisation: added to the variance; the share of a new batch.
+EPS, SHARE = 1e-5, 0.1
+
+
+def normalised(params, layer, inputs):
+    """Batch normalisation in training: γ (x - μ) / sqrt(σ² + ε) + β.
+
+    μ and σ² = Σ (x - μ)² / m are those of the batch's m numbers of a channel.
+
+    Returns:
+        outputs, and the statistics' next values: 0.9 of the old ones and 0.1
+        of μ and of Σ (x - μ)² / (m - 1).
+
+    See: Dive into Deep Learning, 8.5; https://arxiv.org/abs/1502.03167
+    """
+    mean, variance, m = moments(inputs)
+    next_mean = (1 - SHARE) * params[f"{layer}.mean"] + SHARE * mean
+    held = params[f"{layer}.variance"]
+    next_variance = (1 - SHARE) * held + SHARE * (variance * m / (m - 1))
+    outputs = scaled(params, layer, inputs, mean, variance)
+    return outputs, (next_mean, next_variance)
+
+
+def normalised_back(params, layer, inputs, doutputs, grads):
+    """Add dγ = Σ dO x̂ and dβ = Σ dO to the gradients, and next statistics.
+
+    x̂ is x less its mean, over its deviation, both of which all x share:
+    dX = γ / sqrt(σ² + ε) (dO - Σ dO / m - x̂ Σ dO x̂ / m).
+    """
+    mean, variance, m = moments(inputs)
+    deviation, axes = np.sqrt(variance + EPS), tuple(range(inputs.ndim - 1))
+    standard = (inputs - mean) / deviation
+    dscale = (doutputs * standard).sum(axis=axes)
+    dshift = doutputs.sum(axis=axes)
+    grads[f"{layer}.scale"], grads[f"{layer}.shift"] = dscale, dshift
+    _, statistics = normalised(params, layer, inputs)
+    grads[f"{layer}.mean"], grads[f"{layer}.variance"] = statistics
+    centred = doutputs - dshift / m - standard * (dscale / m)
+    return params[f"{layer}.scale"] / deviation * centred
+
+
+def standardised(params, layer, inputs):
+    """Batch normalisation in evaluation: by the running statistics, which stay."""
+    mean, variance = params[f"{layer}.mean"], params[f"{layer}.variance"]
+    return scaled(params, layer, inputs, mean, variance), (mean, variance)
+
+
+def scaled(params, layer, inputs, mean, variance):
+    """γ (x - μ) / sqrt(σ² + ε) + β."""
+    standard = (inputs - mean) / np.sqrt(variance + EPS)
+    return params[f"{layer}.scale"] * standard + params[f"{layer}.shift"]
+
+
+def moments(inputs):
+    """Mean and variance of each channel, the last axis; of how many numbers."""
+    axes = tuple(range(inputs.ndim - 1))
+    mean = inputs.mean(axis=axes)
+    variance = ((inputs - mean) ** 2).mean(axis=axes)
+    return mean, variance, inputs.size // inputs.shape[-1]

@@ -8,6 +8,7 @@ import numpy as np
 
 from common.agreement.divergence import distance
 from common.contract.arrays import Array, Arrays
+from common.contract.models import statistics_of
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 
@@ -50,7 +51,9 @@ def update_bound(
     least = float(np.finfo(plan.dtype).tiny)
     bound_of = {"sgd": sgd_bound, "adam": adam_bound}[OPTIMIZERS[plan.optimizer].rule]
     allowed: dict[str, Any] = {"step": 0.0}
-    for name in params:
+    statistics = statistics_of(plan.model)
+    allowed |= dict.fromkeys(statistics, 0.0)  # set to what they are given
+    for name in (name for name in params if name not in statistics):
         allowed |= bound_of(plan, name, params, grads, state, moved, memory, unit)
     return {name: bound + least for name, bound in allowed.items()}
 

@@ -46,7 +46,9 @@ def move(session: Session, track: Track, step: int, scale: float = 1.0) -> Move:
     zeros = {name: np.zeros_like(array) for name, array in at.params.items()}
     theirs, _ = session.update(zeros, grads, at.state)
     ours, _ = exact.update(cast(zeros, "float64"), cast(grads, "float64"), state)
-    return Move(cast(theirs, "float64"), ours, cast(grads, "float64"))
+    names = [name for name in params if name not in track.referee.described.statistics]
+    moved = ({n: arrays[n] for n in names} for arrays in (theirs, ours, grads))
+    return Move(*(cast(arrays, "float64") for arrays in moved))
 
 
 def factor_of(values: Arrays, by: Arrays) -> float | None:

@@ -48,6 +48,7 @@ def gradient_reach_at_random(inputs: Inputs, reach: Array) -> Arrays:
         signs = draw.choice([-1.0, 1.0], shape)
         grads = inputs.referee.exact.backward(inputs.params, inputs.images64, signs * reach)
         found = {name: max(found[name], float(np.abs(grads[name]).max())) for name in found}
+    found |= dict.fromkeys(inputs.model.statistics, 0.0)  # in the place of a gradient, not one
     return {name: np.full(array.shape, 2 * found[name]) for name, array in inputs.params.items()}
 
 

@@ -51,6 +51,11 @@ class Inputs:
         """What is trained."""
         return self.referee.described
 
+    @property
+    def trained(self) -> list[str]:
+        """The parameters that have a gradient: all but running statistics."""
+        return [name for name in self.params if name not in self.model.statistics]
+
 
 def rounded(inputs: Inputs, function: Callable[[Session], Arrays]) -> list[Arrays]:
     """What the referee makes of a question when its operations round at random; where sums are

@@ -71,18 +71,34 @@ def moved(params: Arrays, dtype: str) -> list[Arrays]:
 
 
 def on_edges(inputs: Inputs) -> list[list[Arrays]]:
-    """Hidden biases moved up, and down, by ever more of 16 ulp of the terms they are added to.
+    """What is added right before a ReLU moved up, and down, by ever more of 16 ulp of the terms.
 
     Whatever unit that switches on or off is on its edge.
     """
-    hidden = "hidden.weight", "hidden.bias"
-    if not set(hidden) <= set(inputs.model.parameters):
-        return []
-    terms = (np.abs(inputs.images64) @ np.abs(inputs.params[hidden[0]])).max(axis=0)
     unit = NUDGE_ULPS * float(np.finfo(inputs.dtype).eps) / 2
-    bias = inputs.params[hidden[1]]
-    reach = unit * (terms + np.abs(bias))
-    return [
-        [{**inputs.params, hidden[1]: bias + sign * share * reach} for share in EDGES]
-        for sign in (1, -1)
-    ]
+    reach = {name: unit * terms for name, terms in terms_at_edges(inputs).items()}
+
+    def shifted(share: float) -> Arrays:
+        moved = {name: inputs.params[name] + share * array for name, array in reach.items()}
+        return {**inputs.params, **moved}
+
+    return [[shifted(sign * share) for share in EDGES] for sign in (1, -1)] if reach else []
+
+
+def terms_at_edges(inputs: Inputs) -> Arrays:
+    """Of each parameter that is added right before a ReLU, how large the terms there are."""
+    params, hidden = inputs.params, "hidden.bias"
+    if hidden in inputs.model.parameters:
+        terms = (np.abs(inputs.images64) @ np.abs(params["hidden.weight"])).max(axis=0)
+        return {hidden: terms + np.abs(params[hidden])}
+    seen: list[Array] = []
+
+    def relu(x: Array) -> Array:
+        seen.append(np.abs(x).max(axis=tuple(range(x.ndim - 1))))
+        return np.maximum(x, 0)
+
+    if inputs.model.edges:
+        # The forward pass of training comes first; what goes back asks the same once more.
+        other = inputs.referee.exact.components.with_layers({"relu": relu})
+        other.gradients(params, inputs.images64, inputs.labels64)
+    return dict(zip(inputs.model.edges, seen, strict=False))

@@ -118,6 +118,7 @@ def read_request(settings: Settings, say: Say = silence) -> Request:
         )
         examples = min(plan.limit or dataset.train_examples, dataset.train_examples)
         refuse_small(MODELS[plan.model], dataset.inputs.shape)
+    refuse_batch_of_one(plan, examples)
     if plan.drop_last and examples < plan.batch_size:
         raise Refused(
             f"--drop-last leaves nothing of {examples} examples in batches of {plan.batch_size}"
@@ -187,6 +188,17 @@ def refuse_small(model: Model, shape: Sequence[int]) -> None:
             f"{model.name} needs pictures of {height} x {width} pixels or more; these have "
             f"{shape[0]} x {shape[1]}; try --resize {height} or another model"
         )
+
+
+def refuse_batch_of_one(plan: Plan, examples: int) -> None:
+    """Refuse to divide by the number of values less one, where there is one."""
+    last = examples % plan.batch_size or min(examples, plan.batch_size)
+    if not MODELS[plan.model].statistics or last > 1 or (plan.drop_last and plan.batch_size > 1):
+        return
+    raise Refused(
+        f"{plan.model} has no variance in a batch of one example, and {examples} examples in "
+        f"batches of {plan.batch_size} leave one; try another --batch-size, or --drop-last"
+    )
 
 
 def interpreters(pairs: Sequence[str], available: Mapping[str, Backend]) -> dict[str, str]:

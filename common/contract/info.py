@@ -57,8 +57,17 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
     "convolutional.py": {
         "lenet_scratch": ("params", "shape"),
         "lenet_concise": ("params", "shape"),
+        "lenet_bn_scratch": ("params", "shape"),
+        "lenet_bn_concise": ("params", "shape"),
+        "resnet_scratch": ("params", "shape"),
+        "resnet_concise": ("params", "shape"),
     },
     "layers.py": {},
+    "statistics.py": {
+        "backward": ("forward", "statistics"),
+        "gradients": ("forward", "loss", "mode", "statistics"),
+        "keeping": ("update", "statistics"),
+    },
     "loss.py": {
         "squared_error_scratch": ("logits", "labels"),
         "squared_error_concise": ("logits", "labels"),
@@ -97,7 +106,7 @@ MIXED = "mix"
 #: component -> its files: models stand in several, and what they are made of in one more.
 FILES = {
     "data": ("data.py",),
-    "model": ("model.py", "convolutional.py", "layers.py"),
+    "model": ("model.py", "convolutional.py", "layers.py", "statistics.py"),
     "loss": ("loss.py",),
     "update": ("update.py",),
     "accuracy": ("accuracy.py",),
@@ -209,16 +218,3 @@ class Info:
 
 
 REFEREE = "numpy"
-
-
-def file_of(model: str) -> str:
-    """The file in which a model's functions stand."""
-    return next(file for file in FILES["model"] if f"{model}_scratch" in CONTRACT[file])
-
-
-def files_of(component: str, model: str) -> list[str]:
-    """A component's files, without those that hold other models alone."""
-    if component != "model":
-        return list(FILES[component])
-    used = {"model.py", file_of(model), "layers.py"}
-    return [file for file in FILES[component] if file in used]

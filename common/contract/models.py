@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from common.contract.info import CONTRACT, FILES
+
 if TYPE_CHECKING:  # it brings NumPy, without which `list` and `show` answer
     from common.contract.axes import Sizes
 
@@ -38,6 +40,8 @@ class Model:
         initial: how weights are drawn, see `common.data.draws`.
         smallest: the least height and width that it can take; None: it takes rows of numbers, and
             its functions are not told a shape.
+        edges: parameters that are added right before a ReLU, in the order of the ReLUs.
+        statistics: those of the parameters that no gradient moves: running means and variances.
         uses: weight -> how often an example of a shape is multiplied with it, if not once: a
             kernel at every place of its output.
     """
@@ -52,6 +56,8 @@ class Model:
     adam_lr: float = 0.001
     initial: Literal["normal", "xavier"] = "normal"
     smallest: tuple[int, int] | None = None
+    edges: tuple[str, ...] = ()
+    statistics: tuple[str, ...] = ()
     uses: Mapping[str, Callable[[Shape], int]] = field(default_factory=dict)
 
     @property
@@ -95,6 +101,15 @@ def _convolution(name: str, side: int, inputs: Size, outputs: Size) -> dict[str,
     return {f"{name}.weight": kernel, f"{name}.bias": {"out": outputs}}
 
 
+def _norm(name: str, size: Size) -> dict[str, dict[str, Size]]:
+    """The parameters of a batch normalisation; mean and variance are statistics."""
+    return {f"{name}.{part}": {"out": size} for part in ("scale", "shift", "mean", "variance")}
+
+
+def _statistics(*norms: str) -> tuple[str, ...]:
+    return tuple(f"{name}.{part}" for name in norms for part in ("mean", "variance"))
+
+
 def _lenet_side(axis: int) -> Callable[[Shape], int]:
     """What LeNet leaves of a side: halved, four less, halved."""
     return lambda shape: (shape[axis] // 2 - 4) // 2
@@ -112,6 +127,53 @@ def _lenet() -> dict[str, dict[str, Size]]:
         **_dense("output", 84, "classes"),
     }
 
+
+def _lenet_bn() -> dict[str, dict[str, Size]]:
+    """LeNet's, a norm for the biases of all but the output."""
+    found: dict[str, dict[str, Size]] = {}
+    norms = {"conv1": 6, "conv2": 16, "dense1": 120, "dense2": 84}
+    for name, axes in _lenet().items():
+        layer, _, part = name.partition(".")
+        if layer in norms and part == "bias":
+            found |= _norm(f"norm{list(norms).index(layer) + 1}", norms[layer])
+        else:
+            found[name] = axes
+    return found
+
+
+def _kernel(name: str, side: int, inputs: Size, outputs: Size) -> dict[str, dict[str, Size]]:
+    """The parameters of a convolution with a norm in the place of a bias: conv1, norm1."""
+    kernel: dict[str, Size] = {"height": side, "width": side, "in": inputs, "out": outputs}
+    return {f"conv{name}.weight": kernel, **_norm(f"norm{name}", outputs)}
+
+
+def _resnet() -> dict[str, dict[str, Size]]:
+    return {
+        **_kernel("1", 3, "channels", 8),
+        **_kernel("2", 3, 8, 8),
+        **_kernel("3", 3, 8, 8),
+        **_kernel("4", 3, 8, 16),
+        **_kernel("5", 3, 16, 16),
+        **_kernel("6", 1, 8, 16),
+        **_dense("output", 16, "classes"),
+    }
+
+
+def _halved(often: int) -> Callable[[Shape], int]:
+    """Places of a picture whose sides are halved so often, an odd one with one more."""
+
+    def places(shape: Shape) -> int:
+        side = 1 << often
+        return -(-shape[0] // side) * -(-shape[1] // side)
+
+    return places
+
+
+#: Of LeNet's kernels.
+_LENET_USES: dict[str, Callable[[Shape], int]] = {
+    "conv1.weight": lambda shape: shape[0] * shape[1],
+    "conv2.weight": lambda shape: (shape[0] // 2 - 4) * (shape[1] // 2 - 4),
+}
 
 MODELS = {
     model.name: model
@@ -154,10 +216,56 @@ MODELS = {
             lr=0.9,
             initial="xavier",
             smallest=(12, 12),
+            uses=_LENET_USES,
+        ),
+        Model(
+            "lenet_bn",
+            _lenet_bn(),
+            "cross_entropy",
+            classifies=True,
+            epochs=10,
+            batch_size=256,
+            lr=0.9,
+            initial="xavier",
+            smallest=(12, 12),
+            statistics=_statistics("norm1", "norm2", "norm3", "norm4"),
+            uses=_LENET_USES,
+        ),
+        Model(
+            "resnet",
+            _resnet(),
+            "cross_entropy",
+            classifies=True,
+            epochs=10,
+            batch_size=256,
+            lr=0.1,
+            initial="xavier",
+            smallest=(4, 4),
+            edges=tuple(f"norm{number}.shift" for number in (1, 2, 3, 4, 5)),
+            statistics=_statistics(*(f"norm{number}" for number in range(1, 7))),
             uses={
-                "conv1.weight": lambda shape: shape[0] * shape[1],
-                "conv2.weight": lambda shape: (shape[0] // 2 - 4) * (shape[1] // 2 - 4),
+                f"conv{number}.weight": _halved(1 if number < 4 else 2) for number in range(1, 7)
             },
         ),
     )
 }
+
+
+def statistics_of(model: str) -> tuple[str, ...]:
+    """Running statistics of a registered model; none of somebody's own."""
+    return MODELS[model].statistics if model in MODELS else ()
+
+
+def file_of(model: str) -> str:
+    """The file in which a model's functions stand."""
+    return next(file for file in FILES["model"] if f"{model}_scratch" in CONTRACT[file])
+
+
+def files_of(component: str, model: str) -> list[str]:
+    """A component's files, without those that hold other models alone."""
+    if component != "model":
+        return list(FILES[component])
+    used = {"model.py", file_of(model), "layers.py"}
+    if MODELS[model].statistics:
+        used.add("statistics.py")
+    return [file for file in FILES[component] if file in used]

@@ -21,6 +21,9 @@ TRUE_WEIGHT = np.array([2.0, -3.4])
 
 TRUE_BIAS = 4.2
 
+#: Parameters of normalisations that start at one.
+ONES = ("scale", "variance")
+
 SYNTHETIC_EXAMPLES = 1000
 
 SYNTHETIC_NOISE = 0.01
@@ -29,7 +32,7 @@ SYNTHETIC_NOISE = 0.01
 def parameters(
     model: Model, shape: Shape, hidden: int, classes: int, seed: int, dtype: str
 ) -> Arrays:
-    """Draw the initial parameters: weights as the model says, in float64, biases zero.
+    """Draw the initial parameters: weights as the model says, in float64, the rest zero or one.
 
         normal    N(0, 0.01²), as for the book's linear networks and perceptrons
         xavier    U(-a, a), a² = 6 / (fan in + fan out): Glorot and Bengio, 2010; the book, 5.4.2.2
@@ -41,7 +44,8 @@ def parameters(
     arrays = {}
     for name, sizes in model.axes(shape, hidden, classes).items():
         size = tuple(sizes.values())
-        values = weigh(draw, sizes) if name.endswith(".weight") else np.zeros(size)
+        part = name.rpartition(".")[2]
+        values = weigh(draw, sizes) if part == "weight" else np.full(size, float(part in ONES))
         arrays[name] = values.astype(dtype)
     return arrays
 

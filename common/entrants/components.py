@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,8 @@ class Functions:
     Attributes:
         data, model, loss, update, train: the backend's modules, or what stands for them.
         make_forward: of parameters, the function (params, images) -> logits.
+        backward: of a forward function, its gradient.
+        gradients: of a forward function, a loss and a mode, the gradient of both.
         loss_of: (logits, labels) -> the batch's mean, after a call of the model.
         loss_alone: the same without one.
         new_update: of parameters, an optimiser's state and its update.
@@ -49,6 +53,8 @@ class Functions:
     update: Any
     train: Any
     make_forward: Callable[[Any], Any]
+    backward: Callable[[Any], Any]
+    gradients: Callable[[Any, Any, str], Any]
     loss_of: Callable[..., Any]
     loss_alone: Callable[..., Any]
     new_update: Callable[[Any], tuple[Any, Any]]
@@ -72,6 +78,11 @@ class Components:
     def __init__(self, use: Functions) -> None:
         self._use = use
         self._parts: dict[tuple[str, bool], tuple[Any, Any]] = {}
+
+    def with_layers(self, layers: dict[str, Callable[..., Any]]) -> Components:
+        """The same of a model with other layers than its file imports; of NumPy's alone."""
+        make = partial(remade, self._use.make_forward, layers)
+        return Components(replace(self._use, make_forward=make))
 
     def _tensor(self, array: Array) -> Any:
         return self._use.data.to_tensor(array, self._use.device)
@@ -264,7 +275,7 @@ class Components:
         if name == "logits":
             return forward, held
         if name == "backward":
-            pull_back = self._use.model.backward(forward)
+            pull_back = self._use.backward(forward)
 
             def of_model(held: Any, images: Any, dlogits: Any) -> Any:
                 grads = pull_back(held, images, dlogits)
@@ -272,13 +283,26 @@ class Components:
 
             return of_model, held
         mode = "jit" if compiled else "eager"
-        differentiate = self._use.train.gradients(forward, self._use.loss_of, mode)
+        differentiate = self._use.gradients(forward, self._use.loss_of, mode)
 
         def of_both(held: Any, images: Any, labels: Any) -> Any:
             value, logits, grads = differentiate(held, images, labels)
             return (value, logits, *[grads[n] for n in names])
 
         return of_both, held
+
+
+def remade(make: Callable[..., Any], layers: dict[str, Callable[..., Any]], params: Any) -> Any:
+    """A forward function with other layers: its file's functions over again, which see those."""
+    make, told = (make.func, make.keywords) if isinstance(make, partial) else (make, {})
+    others = dict(make.__globals__)
+    others |= {
+        name: FunctionType(one.__code__, others, name, one.__defaults__)
+        for name, one in others.items()
+        if isinstance(one, FunctionType) and one.__module__ == make.__module__
+    }
+    others |= layers
+    return others[make.__name__](params, **told)
 
 
 def first_leaf(result: Any) -> Any:

@@ -16,9 +16,8 @@ import numpy as np
 
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.axes import Axes
-from common.contract.info import file_of
 from common.contract.labels import TARGET, check_labels
-from common.contract.models import MODELS
+from common.contract.models import MODELS, file_of
 from common.contract.optimizers import OPTIMIZERS
 from common.entrants.components import WARM_UP_CALLS, Components, Functions
 from common.entrants.examples import EVALUATION_BATCH, classes_of, mean_over_examples, read
@@ -57,6 +56,7 @@ class LocalSession:
     _evaluate: Any
     _components: Components | None = None
     _axes: Axes
+    _statistics: tuple[str, ...]
     #: Of logits and labels, for a loss that sees more than those.
     _loss_alone: Callable[..., Any] | None = None
 
@@ -139,7 +139,13 @@ class LocalSession:
         """Put the components together for one plan."""
         self._plan, self._choices, self._classes = plan, choices, data["classes"]
         self._target = tuple(data.get("target", TARGET))
+        self._statistics = ()
         self._choose(plan, choices, data)
+        self._backward, self._gradients = self._model.backward, self._train.gradients
+        if self._statistics:
+            apart, told = self._import("statistics"), {"statistics": self._statistics}
+            self._backward = partial(apart.backward, **told)
+            self._gradients = partial(apart.gradients, **told)
         if "trail" in data:
             self._count_updates(data["trail"])
         mode = choices["mode"]
@@ -155,7 +161,7 @@ class LocalSession:
         self._params = self._model.load(data["initial"], self._axes, plan["device"])
         forward = self._make_forward(self._params)
         self._state, update = self._new_update(self._params)
-        gradients = self._train.gradients(forward, self._loss_of, mode)
+        gradients = self._gradients(forward, self._loss_of, mode)
         step = self._train.step(gradients, update, self._count)
         self._waited = 0.0
         source = self._held
@@ -183,6 +189,7 @@ class LocalSession:
         self._make_forward = self._function_of_model(f"{model.name}_{style}")
         if model.smallest:
             self._make_forward = partial(self._make_forward, shape=tuple(data["inputs"]["shape"]))
+        self._statistics = model.statistics
         self._loss_of = getattr(self._loss, f"{model.loss}_{style}")
         update_name = f"{OPTIMIZERS[plan['optimizer']].function}_{style}"
         self._make_update = self._rule or getattr(self._update, update_name)
@@ -210,6 +217,8 @@ class LocalSession:
             make_forward=self._make_forward,
             loss_of=self._loss_of,
             loss_alone=self._loss_alone or self._loss_of,
+            backward=self._backward,
+            gradients=self._gradients,
             new_update=self._new_update,
             count=self._count,
             classifies=self._classifies,
@@ -223,7 +232,10 @@ class LocalSession:
 
     def _new_update(self, params: Any) -> tuple[Any, Any]:
         settings = OPTIMIZERS[self._plan["optimizer"]].settings(self._plan)
-        state, update = self._make_update(params, *settings)
+        trained = {name: param for name, param in params.items() if name not in self._statistics}
+        state, update = self._make_update(trained if self._statistics else params, *settings)
+        if self._statistics:
+            update = self._import("statistics").keeping(update, self._statistics)
         return state, update
 
     def _clocked(self, order: Array) -> Iterator[Any]:

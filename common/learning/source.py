@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from common.contract.info import COMPONENTS, CONTRACT, FILES, STYLES
-from common.contract.models import MODELS
+from common.contract.models import MODELS, files_of
 from common.contract.registry import Backend
 from common.errors import Refused
 
@@ -89,9 +89,10 @@ def functions(component: str, model: str | None, style: str | None) -> list[str]
     if model is None and style is None:
         return None
     if model is not None:
+        names = [name for file in files_of(component, model) for name in CONTRACT[file]]
         prefixes = {"model": model, "loss": MODELS[model].loss}
-        prefix = prefixes.get(component)
-        names = [n for n in names if not prefix or not _styled(n) or n.startswith(f"{prefix}_")]
+        if prefix := prefixes.get(component):
+            names = [n for n in names if not _styled(n) or n.rpartition("_")[0] == prefix]
     if style is not None:
         names = [n for n in names if not _styled(n) or n.endswith(f"_{style}")]
     return names
@@ -136,7 +137,8 @@ def columns(
     found: list[tuple[str, str]] = []
     for backend, style in shown:
         wanted = [function] if function else functions(component, model, style)
-        paths = [backend.folder / file for file in FILES[component]]
+        files = files_of(component, model) if model else FILES[component]
+        paths = [backend.folder / file for file in files]
         paths = [path for path in paths if path.is_file()]
         code = excerpt(paths, wanted, docstrings=docstrings)
         title = f"{backend.name}/{component}.py{f', {style}' if style else ''}"

@@ -17,7 +17,8 @@ from typing import Any
 from markupsafe import Markup
 
 from common.contract.arrays import Array
-from common.contract.info import COMPONENTS, MIXED, file_of, files_of
+from common.contract.info import COMPONENTS, MIXED
+from common.contract.models import file_of, files_of
 from common.errors import Refused
 from common.results.document import Document, Line
 from common.results.folder import read_results, whole

@@ -23,6 +23,7 @@ from common.agreement.slips.gradient import gradient_slips
 from common.agreement.slips.loss import loss_slips
 from common.agreement.slips.model import forward_slips
 from common.agreement.slips.slip import Slip, as_float64, guarded
+from common.agreement.slips.statistics import statistic_slips
 from common.agreement.slips.step import step_slips
 from common.agreement.slips.update import update_slips
 from common.contract.arrays import Array, Arrays
@@ -150,7 +151,8 @@ def slips(expectations: Expectations, outcome: Outcome, right: Arrays) -> Iterat
     elif first.stage == "accuracy":
         yield from accuracy_slips(expectations, values)
     elif first.stage == "gradient":
-        grads = {name: right[name] for name in expectations.params}
+        yield from statistic_slips(expectations, right)
+        grads = {name: right[name] for name in expectations.trained}
         yield from gradient_slips(expectations, grads, values)
     elif first.stage == "update" and start is not None:
         yield from update_slips(expectations, start, right, values)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from common.agreement.expectations import Expectations
+from common.agreement.slips.layers import by_running_statistics
 from common.agreement.slips.slip import (
     Slip,
     fitted,
@@ -49,6 +50,8 @@ def wrong_gradients(expectations: Expectations, grads: Arrays) -> Iterator[Slip]
         yield from guarded(no_mask(expectations, grads))
     if expectations.model.classifies:
         yield from guarded(through_softmax(expectations))
+    if expectations.model.statistics:
+        yield from guarded(by_running_statistics(expectations))
 
 
 def of_one_tensor(expectations: Expectations, grads: Arrays) -> Iterator[Slip]:

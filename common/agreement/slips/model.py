@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.agreement.expectations import Expectations
+from common.agreement.slips.layers import wrong_layers, wrong_weights
 from common.agreement.slips.slip import Slip, guarded, has_hidden_layer, ratio_slips, softmax
 from common.contract.arrays import Array, Arrays
 
@@ -76,6 +77,9 @@ def forward_slips(expectations: Expectations, params: Arrays) -> Iterator[Slip]:
     yield from guarded(transposed(expectations, params))
     if has_hidden_layer(expectations):
         yield from guarded(other_activations(expectations, params))
+    if expectations.model.long_sums:
+        yield from guarded(wrong_weights(expectations, params))
+        yield from guarded(wrong_layers(expectations, params))
     yield from guarded(ratio_slips(right, "the logits are {:.6g} times the referee's"))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
+from common.contract.models import statistics_of
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 
@@ -115,4 +116,11 @@ RULES: dict[str, Rule] = {"sgd": sgd_rule, "adam": adam_rule}
 
 def rule_of(plan: Plan) -> Rule:
     """The rule above that a plan's update has."""
-    return RULES[OPTIMIZERS[plan.optimizer].rule]
+    rule, statistics = RULES[OPTIMIZERS[plan.optimizer].rule], statistics_of(plan.model)
+
+    def keeping(params: Arrays, grads: Arrays, state: Arrays, **told: Any) -> tuple[Arrays, Arrays]:
+        trained = {name: array for name, array in params.items() if name not in statistics}
+        moved, memory = rule(trained, grads, state, **told)
+        return {**moved, **{name: grads[name] for name in statistics}}, memory
+
+    return keeping if statistics else rule

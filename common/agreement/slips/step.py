@@ -64,7 +64,9 @@ def implied_gradients(expectations: Expectations, values: Arrays) -> Arrays:
     if optimizer.rule == "adam":
         b1 = plan.betas[0]
         share = 1 - b1
-    for name, param in expectations.params.items():
+    for name in expectations.model.statistics:
+        grads[name] = values[name]
+    for name, param in ((n, expectations.params[n]) for n in expectations.trained):
         step = (param - values[name]) / plan.lr
         if (memory := f"{name}/m") in expectations.state:
             step = (values[memory] - b1 * expectations.state[memory]) / share

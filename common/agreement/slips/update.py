@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ def update_slips(
     if follows_plan(expectations, params, grads, right):
         yield from guarded(wrong_updates(expectations, params, grads))
     else:
-        yield from guarded(unmoved(params))
+        yield from guarded(unmoved(params, expectations.trained))
     yield from guarded(another_length(expectations, params, right, values))
 
 
@@ -48,7 +48,7 @@ def wrong_updates(expectations: Expectations, start: Arrays, grads: Arrays) -> I
     """Parameters and state as known slips in the update would have them."""
     plan, state = expectations.plan, expectations.state
     rule, usual = rule_of(plan), settings(plan)
-    yield from guarded(unmoved(start))
+    yield from guarded(unmoved(start, expectations.trained))
     known = [*rates(plan, len(expectations.labels)), *rounded(usual)]
     known += DECAYS if plan.weight_decay else ()
     known += OF_RULE[OPTIMIZERS[plan.optimizer].rule]
@@ -59,17 +59,21 @@ def wrong_updates(expectations: Expectations, start: Arrays, grads: Arrays) -> I
     yield Slip(made(start, {}), "the update is made twice", "count its calls", elsewhere=made)
 
 
-def unmoved(start: Arrays) -> Iterator[Slip]:
+def unmoved(start: Arrays, names: Sequence[str]) -> Iterator[Slip]:
     """Parameters left where they were, all or one."""
+
+    def left(start: Arrays, right: Arrays) -> Arrays:
+        return {name: start[name] for name in names}
+
     yield Slip(
-        start,
+        left(start, {}),
         "the parameters do not move",
         "print the learning rate of this step: it may be 0; and are they those the optimiser was "
         "given?",
-        elsewhere=lambda start, right: start,
+        elsewhere=left,
         length=True,
     )
-    for name in start:
+    for name in names:
         yield Slip(
             {name: start[name]},
             f"{name} does not move",
@@ -222,10 +226,10 @@ def another_length(
     expectations: Expectations, start: Arrays, right: Arrays, values: Arrays
 ) -> Iterator[Slip]:
     """All parameters moved too far, or not far enough, by a factor without a name."""
-    theirs = {n: values[n].astype("float64") - start[n] for n in start}
-    ours = {n: right[n] - start[n] for n in start}
+    theirs = {n: values[n].astype("float64") - start[n] for n in expectations.trained}
+    ours = {n: right[n] - start[n] for n in theirs}
     if factor := fitted(theirs, ours):
-        made = partial(stretched, factor)
+        made = partial(stretched, factor, expectations.trained)
         words = f"every parameter moves {factor:.7g} times as far as it should"
         if expectations.model.parameters:  # an original's own update may not have the plan's rate
             words += f": a learning rate of {factor * expectations.plan.lr:.7g}"
@@ -238,6 +242,6 @@ def another_length(
         )
 
 
-def stretched(factor: float, start: Arrays, right: Arrays) -> Arrays:
+def stretched(factor: float, names: Sequence[str], start: Arrays, right: Arrays) -> Arrays:
     """Parameters that moved so many times as far as is right."""
-    return {n: p + factor * (right[n] - p) for n, p in start.items()}
+    return {n: start[n] + factor * (right[n] - start[n]) for n in names}
