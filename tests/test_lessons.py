@@ -81,7 +81,7 @@ def test_holds(name: str, framework: str, found: dict[str, dict[str, Outcome]]) 
 
 
 def test_there_are_enough_of_every_kind() -> None:
-    assert len(LESSONS) >= 25
+    assert len(LESSONS) >= 64
     assert {lesson.topic for lesson in LESSONS.values()} == set(lessons.TOPICS)
 
 
