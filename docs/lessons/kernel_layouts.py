@@ -1,8 +1,8 @@
-"""torch and MindSpore hold kernels as (out, in, rows, columns), JAX's libraries by rows first.
+"""torch and MindSpore hold kernels as (out, in, h, w), JAX's libraries as (h, w, in, out).
 
-(rows, columns, in, out) is the order of Flax, Haiku and Keras, and the one that JAX's initialisers
-expect; lax.conv takes the former, or any that is named. Here a kernel (3, 3, in 3, out 3) of 0 to
-80 meets one patch of 0 to 26: once transposed, once taken as it is.
+The latter is the order of Flax, Haiku and Keras, and the one that JAX's initialisers expect;
+lax.conv takes the former, or any that is named. Here a kernel (3, 3, in 3, out 3) of 0 to 80 meets
+one patch of 0 to 26: once transposed, once taken as it is.
 """
 
 TOPIC = "model"
