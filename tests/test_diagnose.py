@@ -23,6 +23,7 @@ from common.contract.entrant import Entrant
 from common.contract.plan import Plan
 from common.data import draws
 from common.entrants.local import LocalSession
+from common.shown.diagnosis import diagnosis_text
 from tests.conftest import BACKENDS, EXAMPLES, Command, Done, make_plan
 from tests.fakes import (
     BY_LARGEST,
@@ -566,3 +567,18 @@ def compiled(function, updates):
     assert read[entrants[0]]["difference"] is None
     first = read[entrants[1]]["difference"]
     assert (first["step"], first["stage"], first["unit"]) == (1, "loss", "alone, compiled")
+
+
+def test_a_walk_that_takes_too_long_is_cut_and_said(session_data: Any) -> None:
+    plan = make_plan(epochs=40)
+    data, session = session_data(plan), LocalSession("numpy")
+    orders = [draws.order(0, epoch, EXAMPLES, plan.batch_size, False) for epoch in range(40)]
+    track = Track(Referee(plan, data), Schedule(orders, plan.batch_size), seconds=0.0)
+    choices = {"style": "scratch", "mode": "eager", "data": "memory"}
+    session.open(plan.asdict(), choices, data)
+    entrant = Entrant("x", "x", "numpy", **choices)
+    found = diagnose(Patient(entrant, BACKENDS["numpy"].info, session, lambda: None), track)
+    assert found.difference is None
+    assert 1 <= found.steps < found.planned == 120
+    words = diagnosis_text("x", found)
+    assert "all that the referee's walk had time for" in " ".join(words.split())

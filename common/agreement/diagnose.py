@@ -43,6 +43,7 @@ class Diagnosis:
             further off together than nudges explain.
         state_apart: whether the two name the state otherwise, so that it was not compared.
         steps: how many were looked at.
+        planned: how many the run has.
         seconds: how long that took.
     """
 
@@ -53,6 +54,7 @@ class Diagnosis:
     unexplained: list[tuple[int, int]] = field(default_factory=list)
     state_apart: bool = False
     steps: int = 0
+    planned: int = 0
     seconds: float = 0.0
 
     def asdict(self) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def diagnose(patient: Patient, track: Track) -> Diagnosis:
         track: the referee's.
     """
     started = time.perf_counter()
-    found = Diagnosis()
+    found = Diagnosis(planned=track.schedule.total)
     first = found.difference = first_difference(patient, track, found)
     if first is None:
         found.unchecked = not_compared(found.checks, track.diverges)

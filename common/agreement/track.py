@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -60,14 +61,16 @@ class Track:
     Args:
         referee: of the run.
         schedule: which examples every step takes.
+        seconds: that the walk may take; its first segments are always walked.
 
     Attributes:
         parts: (first, stop) of the steps between two kept states.
-        total: how many steps there are, or how many before the referee itself overflows.
+        total: how many steps there are, or how many before the referee itself overflows, or is
+            late.
         diverges: the step at which it does; None if at none.
     """
 
-    def __init__(self, referee: Referee, schedule: Schedule) -> None:
+    def __init__(self, referee: Referee, schedule: Schedule, seconds: float = np.inf) -> None:
         self.referee, self.schedule = referee, schedule
         self.dtype = referee.plan.dtype
         referee.exact.load(cast(referee.data["initial"], "float64"))
@@ -84,7 +87,7 @@ class Track:
         self.states: dict[int, State] = {}
         self.parts: list[tuple[int, int]] = []
         self.diverges: int | None = None
-        losses = [np.zeros(0)]
+        losses, ends = [np.zeros(0)], time.monotonic() + seconds
         referee.exact.load(cast(referee.data["initial"], "float64"))
         for first, end in schedule.parts(wanted):
             self.states[first] = referee.state(schedule, first)
@@ -94,6 +97,8 @@ class Track:
                 self.parts.append((first, stop))
             if stop < end:
                 self.diverges = stop
+                break
+            if time.monotonic() > ends:
                 break
         self.losses: Array = np.concatenate(losses)
         self.total = max(1, len(self.losses))

@@ -17,6 +17,9 @@ from common.running.observer import Observer
 from common.running.roster import Connect, Roster, choices_of
 from common.running.work import Work
 
+#: That the referee may walk, of each rule; entrants follow it no further.
+PATH_SECONDS = 120.0
+
 
 @dataclass
 class Diagnoser:
@@ -65,7 +68,8 @@ class Diagnoser:
         if declared not in self._tracks:
             rule = record.backend.rule(declared) if declared else None
             schedule = Schedule(self.work.orders, plan.batch_size)
-            self._tracks[declared] = Track(Referee(plan, data, rule), schedule)
+            referee = Referee(plan, data, rule)
+            self._tracks[declared] = Track(referee, schedule, PATH_SECONDS)
         return self._tracks[declared]
 
     def _diagnose(self, record: Record, track: Track, found: dict[str, Diagnosis]) -> None:

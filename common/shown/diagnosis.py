@@ -41,6 +41,10 @@ def print_diagnosis(label: str, found: Diagnosis, console: Console) -> None:
         )
         console.print(plain(line, style="yellow"), soft_wrap=True)
     if first is None:
+        if found.steps < found.planned:
+            steps = (
+                f"the first {steps} of {found.planned}, all that the referee's walk had time for"
+            )
         line = f"{label}: only rounding differs, in {steps}; that took {seconds(found.seconds)}"
         if found.unchecked:
             line = f"{label}: not checked to the end: {found.unchecked}"
