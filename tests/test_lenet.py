@@ -14,6 +14,7 @@ from common.agreement.checks import checks
 from common.agreement.expectations import Expectations, expected_at
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
+from common.agreement.slips.causes import likely_cause
 from common.contract.arrays import cast
 from common.contract.plan import Plan
 from common.data import draws
@@ -36,14 +37,15 @@ def expected(referee_of_lenet: Referee) -> Expectations:
     return expected_at(referee_of_lenet, referee_of_lenet.state(schedule, 1))
 
 
-def wrong(expected: Expectations, session_data: Data) -> Iterator[tuple[str, str]]:
-    """Stage and tensor of every check that fails; PyTorch's, from scratch."""
+def wrong(expected: Expectations, session_data: Data) -> Iterator[tuple[str, str, str | None]]:
+    """Stage, tensor and cause of every check that fails; PyTorch's, from scratch."""
     session = LocalSession("torch")
     choices = {"style": "scratch", "mode": "eager", "data": "memory"}
     session.open(PLAN.asdict(), choices, session_data(PLAN))
     for outcome in checks(session, expected, BACKENDS["torch"].info, compiled=False):
         if not outcome.check.right:
-            yield outcome.check.stage, outcome.check.tensor
+            slip = likely_cause(expected, outcome)
+            yield outcome.check.stage, outcome.check.tensor, slip.words if slip else None
 
 
 def last_map_flipped(pooled: Any) -> Any:
@@ -71,7 +73,7 @@ def padded_at_the_end(convolved: Any) -> Any:
     return function
 
 
-def no_bias(convolved: Any) -> Any:
+def no_kernel_bias(convolved: Any) -> Any:
     def function(params: Any, layer: str, images: Any, padding: int) -> Any:
         bare = {**params, f"{layer}.bias": 0 * params[f"{layer}.bias"]}
         return convolved(bare, layer, images, padding)
@@ -79,14 +81,19 @@ def no_bias(convolved: Any) -> Any:
     return function
 
 
-#: A function of PyTorch's model, and what makes another of it.
-SLIPS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "one feature map flipped": ("pooled", last_map_flipped),
-    "kernel transposed": ("convolved", transposed_kernel),
-    "pixels moved by one": ("convolved", padded_at_the_end),
-    "no bias": ("convolved", no_bias),
-    "another function": ("sigmoid", lambda _: lambda x: x.tanh()),
-    "a fifty-thousandth more": ("sigmoid", lambda own: lambda x: own(x) * (1 + 2e-5)),
+def maximum(pooled: Any) -> Any:
+    return lambda images: importlib.import_module("torch").nn.functional.max_pool2d(images, 2)
+
+
+#: A function of PyTorch's model, what makes another of it, and the cause that is named.
+SLIPS: dict[str, tuple[str, Callable[[Any], Any], str | None]] = {
+    "one feature map flipped": ("pooled", last_map_flipped, None),
+    "kernels transposed": ("convolved", transposed_kernel, "conv1, conv2 has rows for columns"),
+    "pixels moved by one": ("convolved", padded_at_the_end, None),
+    "no bias": ("convolved", no_kernel_bias, "no bias in conv1, conv2"),
+    "maximum for mean": ("pooled", maximum, "takes the maximum"),
+    "another function": ("sigmoid", lambda _: lambda x: x.tanh(), "tanh instead of the sigmoid"),
+    "a fifty-thousandth more": ("sigmoid", lambda own: lambda x: own(x) * (1 + 2e-5), None),
 }
 
 
@@ -98,10 +105,12 @@ def test_right(expected: Expectations, session_data: Data) -> None:
 def test_wrong(
     slip: str, expected: Expectations, session_data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    name, change = SLIPS[slip]
+    name, change, words = SLIPS[slip]
     model = importlib.import_module("backends.torch.convolutional")
     monkeypatch.setattr(model, name, change(getattr(model, name)))
-    assert next(wrong(expected, session_data)) == ("forward", "logits")
+    *place, cause = next(wrong(expected, session_data))
+    assert place == ["forward", "logits"]
+    assert cause is None if words is None else words in (cause or ""), cause
 
 
 def test_a_gradient_that_misses_a_place_of_the_window(
@@ -118,7 +127,7 @@ def test_a_gradient_that_misses_a_place_of_the_window(
         return own({**params, f"{layer}.weight": held}, layer, images, padding)
 
     monkeypatch.setattr(model, "convolved", function)
-    stage, tensor = next(wrong(expected, session_data))
+    stage, tensor, _ = next(wrong(expected, session_data))
     assert (stage, tensor) == ("gradient", "conv1.weight")
 
 

@@ -115,7 +115,7 @@ SLIPS: dict[str, tuple[Callable[[Any], None], str, str, str | None]] = {
     "evaluation left on": (evaluation_left_on, "gradient", "conv1.weight", "as in evaluation"),
     "training left on": (training_left_on, "forward", "logits", "by the batch's own mean"),
     "eps": (eps, "forward", "logits", "eps of its normalisations is 0.001"),
-    "kernel transposed": (kernels_turned, "forward", "logits", "conv2 has rows for columns"),
+    "kernel transposed": (kernels_turned, "forward", "logits", "the kernel of conv2 has rows"),
     "maximum for mean": (maxima, "forward", "logits", "takes the maximum"),
     "another activation": (relu, "forward", "logits", "a ReLU instead of the sigmoid"),
 }

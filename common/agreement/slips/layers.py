@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,40 +22,62 @@ def logits_with(expectations: Expectations, layers: Layers, params: Arrays) -> A
 
 
 def wrong_weights(expectations: Expectations, params: Arrays) -> Iterator[Slip]:
-    """Weights read in another order, or a bias left out."""
-    for name, array in params.items():
-        layer, _, part = name.partition(".")
-        if part == "bias":
-            changed = {**params, name: np.zeros_like(array)}
-            look = "print its parameters: a bias may have to be asked for"
-            words = f"{layer} has no bias"
-            yield Slip(logits_with(expectations, {}, changed), words, look)
-        for words, other in read_otherwise(expectations, name, array):
-            look = f"compare {layer}'s output for a weight that is 1 in one place and 0 elsewhere"
-            changed = {**params, name: np.ascontiguousarray(other)}
-            yield Slip(logits_with(expectations, {}, changed), words, look)
-
-
-def read_otherwise(
-    expectations: Expectations, name: str, array: Array
-) -> Iterator[tuple[str, Array]]:
-    """A weight with its axes in other orders, in words."""
-    axes = tuple(expectations.model.parameters[name])
-    layer = name.partition(".")[0]
-    if axes == ("height", "width", "in", "out"):
-        yield (
-            f"the kernel of {layer} is flipped: a convolution, not a correlation",
-            (array[::-1, ::-1]),
+    """Weights read in another order, or biases left out, of all layers of a kind or of one."""
+    axes = expectations.model.parameters
+    kernels = [name for name in params if "height" in axes[name]]
+    for names in (kernels, *([name] for name in kernels if len(kernels) > 1)):
+        yield from turned_kernels(expectations, params, names)
+    biases = [name for name in params if name.endswith(".bias")]
+    of_kernels = [name for name in biases if name.replace(".bias", ".weight") in kernels]
+    for names in (of_kernels, *([name] for name in biases)):
+        changed = {name: np.zeros_like(params[name]) for name in names}
+        yield Slip(
+            logits_with(expectations, {}, {**params, **changed}),
+            f"no bias in {listed(names)}",
+            "print the layers' parameters: a bias may have to be asked for",
         )
-        if array.shape[0] == array.shape[1]:
-            yield f"the kernel of {layer} has rows for columns", array.transpose(1, 0, 2, 3)
-    if axes == ("rows", "columns", "in", "out"):
-        rows, columns, channels, outputs = array.shape
-        first = array.reshape(channels, rows, columns, outputs).transpose(1, 2, 0, 3)
-        last = array.transpose(2, 0, 1, 3).reshape(array.shape)
-        words = f"{layer} takes the pictures flattened with channels {{}}, its weight {{}}"
-        yield words.format("first", "last"), first
-        yield words.format("last", "first"), last
+    for name in (name for name in params if "rows" in axes[name]):
+        yield from flattened_otherwise(expectations, params, name)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The layers of some parameters."""
+    return ", ".join(name.partition(".")[0] for name in names)
+
+
+def turned_kernels(
+    expectations: Expectations, params: Arrays, names: Sequence[str]
+) -> Iterator[Slip]:
+    """Kernels with their rows and columns in other orders."""
+    look = "compare outputs for a kernel that is 1 in one corner and 0 elsewhere"
+    flipped = {name: np.ascontiguousarray(params[name][::-1, ::-1]) for name in names}
+    yield Slip(
+        logits_with(expectations, {}, {**params, **flipped}),
+        f"the kernel of {listed(names)} is flipped: a convolution, not a correlation",
+        look,
+    )
+    if all(params[name].shape[0] == params[name].shape[1] for name in names):
+        turned = {name: np.ascontiguousarray(params[name].swapaxes(0, 1)) for name in names}
+        yield Slip(
+            logits_with(expectations, {}, {**params, **turned}),
+            f"the kernel of {listed(names)} has rows for columns",
+            look,
+        )
+
+
+def flattened_otherwise(expectations: Expectations, params: Arrays, name: str) -> Iterator[Slip]:
+    """A dense layer whose weight knows its pictures flattened in another order."""
+    array, layer = params[name], name.partition(".")[0]
+    rows, columns, channels, outputs = array.shape
+    first = array.reshape(channels, rows, columns, outputs).transpose(1, 2, 0, 3)
+    last = array.transpose(2, 0, 1, 3).reshape(array.shape)
+    for words, other in ((("first", "last"), first), (("last", "first"), last)):
+        changed = {**params, name: np.ascontiguousarray(other)}
+        yield Slip(
+            logits_with(expectations, {}, changed),
+            "{} takes pictures flattened with channels {}, its weight {}".format(layer, *words),
+            f"print the shape before {layer} and before it is flattened",
+        )
 
 
 def maxima(images: Array) -> Array:
