@@ -344,6 +344,15 @@ def test_custom(tmp_path: Path, cache: Path) -> None:
 def test_custom_folder_that_is_genuine(pretend: Path, cache: Path) -> None:
     dataset = datasets.load(pretend, custom=True, say=quiet)
     assert (dataset.name, dataset.folder) == ("Fashion-MNIST", cache / "fashion-mnist")
+    assert dataset.classes[0] == "t-shirt"
+
+
+def test_names_beside_genuine_files_are_taken(pretend: Path, cache: Path) -> None:
+    names = [f"kind {number}" for number in range(10)]
+    (pretend / "classes.txt").write_text("\n".join(names), encoding="utf-8")
+    dataset = datasets.load(pretend, custom=True, say=quiet)
+    assert (dataset.name, dataset.classes) == ("Fashion-MNIST", tuple(names))
+    assert datasets.load(pretend, say=quiet).classes[0] == "t-shirt"
 
 
 def test_all_256_values_survive(tmp_path: Path) -> None:

@@ -238,6 +238,20 @@ def test_pictures_of_several_sizes_and_modes(tmp_path: Path) -> None:
     assert (dataset.train_examples, dataset.train()[0].shape) == (TRAIN + 1, (TRAIN + 1, 108))
 
 
+def test_pictures_are_turned_upright(tmp_path: Path) -> None:
+    """As a camera's Exif says: 6 is a quarter clockwise."""
+    folder = as_pictures(tmp_path / "mine", arrays())
+    first = sorted((folder / "train" / "class 0").iterdir())[0]
+    with Image.open(first) as image:
+        upright = np.asarray(image)
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        image.transpose(Image.Transpose.ROTATE_90).save(first, exif=exif)
+    dataset = load(folder)
+    assert "1 of 20 pictures were turned as their Exif data say" in dataset.notes
+    np.testing.assert_array_equal(dataset.train()[0][0], upright.reshape(-1))
+
+
 # ---- refusals ----------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -97,10 +98,16 @@ def load(
 
 
 def _own(source: str, content: Content, say: Say) -> Dataset:
-    """Put somebody's own data into the cache, unless they are there."""
+    """Put somebody's own data into the cache, unless they are there.
+
+    Where they are a set's that is known, only names of classes can be their own.
+    """
     for known in KNOWN.values():
         if known.digests == content.digests:
-            return _stored(known, source, content, say)
+            found = _stored(known, source, content, say)
+            numbers = tuple(str(number) for number in range(len(content.classes)))
+            named = content.classes not in (numbers, known.classes)
+            return replace(found, classes=content.classes) if named else found
     entry = cache_folder() / f"custom-{content.key}"
     if content.files and not usable(entry, content.digests, say):
         keep(content.files, content.digests, entry)

@@ -1,7 +1,8 @@
 """Pictures in folders, one for each class: train/<class>/<picture>, test/<class>/<picture>.
 
 The classes are the folders of train/, by their names, or as classes.txt orders them. Pictures are
-taken in the order of their names. All grey ones stay grey; with any in colour, all are.
+taken in the order of their names, turned upright as a camera says. All grey ones stay grey; with
+any in colour, all are.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 
 from common.data.arrays import size_words
 from common.data.content import Content, Part
@@ -35,14 +36,21 @@ FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 MODES = {"1": False, "L": False, "LA": False, "P": True, "RGB": True, "RGBA": True}
 
 
+#: Exif's orientations that turn a picture by a quarter.
+QUARTERS = (5, 6, 7, 8)
+
+
 @dataclass(frozen=True)
 class Picture:
-    """A picture: where it is, its class, its mode and (height, width)."""
+    """A picture: where it is, its class, its mode, (height, width) upright, and whether a camera
+    says that it is turned.
+    """
 
     path: Path
     label: int
     mode: str
     size: tuple[int, int]
+    turned: bool
 
 
 def are_there(folder: Path) -> bool:
@@ -79,6 +87,8 @@ def read(folder: Path, names: tuple[str, ...], side: int | None) -> Content:
     size = (side, side) if side else _one_size(pictures)
     mode = "RGB" if colour else "L"
     other = sorted({picture.mode for picture in pictures} - {mode})
+    turned = sum(picture.turned for picture in pictures)
+    upright = f"{turned} of {len(pictures)} pictures were turned as their Exif data say"
     converted = f"pictures of mode {', '.join(other)} were converted to {mode} by Pillow"
 
     def part_of(pictures: list[Picture]) -> Part:
@@ -93,8 +103,8 @@ def read(folder: Path, names: tuple[str, ...], side: int | None) -> Content:
         test=part_of(found["test"]),
         classes=classes,
         digests={f"{part}/": sha[part].hexdigest() for part in PARTS},
-        recipe=f"pictures {size} {mode};",
-        notes=(converted,) if other else (),
+        recipe=f"pictures {size} {mode}{' upright' if turned else ''};",
+        notes=(*((converted,) if other else ()), *((upright,) if turned else ())),
     )
 
 
@@ -140,7 +150,9 @@ def _looked_at(path: Path, label: int) -> Picture:
             )
         if width * height > LARGEST_ROW // 3:
             raise Refused(f"{path}: {width} x {height} pixels; make it smaller")
-        return Picture(path, label, image.mode, (height, width))
+        turn = image.getexif().get(ExifTags.Base.Orientation, 1)
+        size = (width, height) if turn in QUARTERS else (height, width)
+        return Picture(path, label, image.mode, size, turn != 1)
 
 
 def _one_size(pictures: Sequence[Picture]) -> tuple[int, int]:
@@ -159,7 +171,8 @@ def _decoded(
 ) -> Iterator[NDArray[np.uint8]]:
     for picture in pictures:
         with _open(picture.path) as image:
-            found = image.convert(mode)
+            upright = ImageOps.exif_transpose(image) if picture.turned else image
+            found = upright.convert(mode)
             if picture.size != size:
                 found = found.resize(size[::-1], Image.Resampling.BILINEAR)
             yield np.asarray(found).reshape(1, *size, -1)
