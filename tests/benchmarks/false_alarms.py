@@ -1,6 +1,8 @@
-"""Does the referee ever call rounding a difference? Many seeds, everything it can be asked.
+r"""Does the referee ever call rounding a difference? Many seeds, everything it can be asked.
 
     python -m tests.benchmarks.false_alarms --seeds 20 --out alarms.jsonl
+    python -m tests.benchmarks.false_alarms --models lenet_bn resnet --limit 512 --resize 12 \
+        --entrants torch torch:scratch jax jax:scratch mindspore --out alarms.jsonl
 
 trains every backend, style and mode for two epochs of Fashion-MNIST for each seed and model,
 has them judged as `compare.py` does, and prints a Markdown table of the verdicts. Lines go to
@@ -77,7 +79,7 @@ def entrants() -> list[str]:
     ]
 
 
-def make_plan(model: str, seed: int, epochs: int) -> Plan:
+def make_plan(model: str, seed: int, asked: argparse.Namespace) -> Plan:
     """The usual settings of a model."""
     usual = MODELS[model]
     return Plan(
@@ -86,7 +88,7 @@ def make_plan(model: str, seed: int, epochs: int) -> Plan:
         lr=usual.lr,
         momentum=0.0,
         weight_decay=0.0,
-        epochs=epochs,
+        epochs=asked.epochs,
         batch_size=usual.batch_size,
         seed=seed,
         dtype="float32",
@@ -95,18 +97,22 @@ def make_plan(model: str, seed: int, epochs: int) -> Plan:
         workers=0,
         hidden=256,
         drop_last=False,
-        limit=None,
-        resize=None,
+        limit=asked.limit,
+        resize=asked.resize,
         rounds=1,
     )
 
 
 def run(
-    model: str, seed: int, epochs: int, labels: Sequence[str], sessions: dict[str, Kept]
+    model: str,
+    seed: int,
+    asked: argparse.Namespace,
+    labels: Sequence[str],
+    sessions: dict[str, Kept],
 ) -> Iterable[dict[str, Any]]:
     """Train and judge everybody once; a line for each."""
-    plan, available = make_plan(model, seed, epochs), find()
-    dataset = datasets.load(say=print)
+    plan, available = make_plan(model, seed, asked), find()
+    dataset = datasets.load(resize=asked.resize, say=print)
 
     def connect(record: Record) -> Kept:
         label = record.entrant.label
@@ -171,6 +177,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--models", nargs="+", default=["softmax", "mlp"], choices=MODELS)
+    parser.add_argument("--entrants", nargs="+", default=entrants())
+    parser.add_argument("--limit", type=int, help="training examples")
+    parser.add_argument("--resize", type=int, help="side of the images")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     asked.out.touch()
@@ -182,13 +191,13 @@ def main() -> int:
         for seed, model in itertools.product(
             range(asked.first, asked.first + asked.seeds), asked.models
         ):
-            missing = [one for one in entrants() if (model, seed, one) not in done]
+            missing = [one for one in asked.entrants if (model, seed, one) not in done]
             if not missing:
                 continue
             if runs % FRESH == 0:
                 end(sessions)
             runs += 1
-            found = list(run(model, seed, asked.epochs, missing, sessions))
+            found = list(run(model, seed, asked, missing, sessions))
             lines += found
             with asked.out.open("a", encoding="utf-8") as out:
                 out.writelines(json.dumps(line) + "\n" for line in found)
