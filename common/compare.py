@@ -30,6 +30,12 @@ def compare(
     weight_decay: float = 0.0,
     betas: tuple[float, float] | None = None,
     eps: float | None = None,
+    alpha: float | None = None,
+    schedule: str = "constant",
+    warm_up: int = 0,
+    nesterov: bool = False,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
     hidden: int = 256,
     seed: int = 0,
     dtype: str = "float32",
@@ -64,8 +70,12 @@ def compare(
         mix: one more entrant each, of components of several frameworks: `["loss=torch"]`.
         model: "softmax", "mlp" or "linear".
         epochs, batch_size, lr: None for the model's usual ones.
-        optimizer, momentum, weight_decay, betas, eps: "sgd", "momentum", "adam" or "adamw"; None
-            for its usual settings.
+        optimizer, momentum, weight_decay, betas, eps, alpha: "sgd", "momentum", "adam", "adamw",
+            "rmsprop" or "adagrad"; None for its usual settings.
+        schedule, warm_up: of the learning rate over the whole run: "constant", "step", "linear" or
+            "cosine"; so many steps in which it rises.
+        nesterov: Nesterov's momentum.
+        clip_norm, clip_value: what is left of the gradients: of their norm, or of each number.
         hidden: width of the MLP.
         seed: of the initial weights and the orders.
         dtype: "float32" or "float64".
@@ -95,8 +105,10 @@ def compare(
         backends=None if backends is None else several(backends),
         backend_path=_path(backend_path), style=style, mix=several(mix), model=model, mode=mode,
         data=data, epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer,
-        momentum=momentum, weight_decay=weight_decay, betas=betas, eps=eps, hidden=hidden,
-        seed=seed, dtype=dtype, dataset=dataset, data_dir=_path(data_dir),
+        momentum=momentum, weight_decay=weight_decay, betas=betas, eps=eps, alpha=alpha,
+        schedule=schedule, warm_up=warm_up, nesterov=nesterov, clip_norm=clip_norm,
+        clip_value=clip_value, hidden=hidden, seed=seed, dtype=dtype, dataset=dataset,
+        data_dir=_path(data_dir),
         custom_data=custom_data, resize=resize, limit=limit, drop_last=drop_last, device=device,
         threads=threads, workers=workers, timeout=timeout, python=several(python),
         no_band=no_band, check_float64=check_float64, rounds=rounds, out=_path(out), force=force,

@@ -85,6 +85,7 @@ MLP = {"model": "mlp"}
 MOMENTUM = {"optimizer": "momentum", "momentum": 0.9}
 ADAM = {"optimizer": "adam", "lr": 0.01}
 DECAY = {"weight_decay": 0.1}
+SCHEDULE = {"schedule": "cosine", "warm_up": 3}
 BY_HAND = {"numpy": "its gradient is written by hand: the loss alone would be wrong"}
 
 
@@ -430,9 +431,9 @@ PLANTS: dict[str, Plant] = {
                 "for name, param in params.items():", "for name, param in list(params.items())[1:]:"
             ),
             "jax": (
-                "moved, buffers = {}, {}\n        for name, param in params.items():",
-                "moved, buffers = dict(params), {}\n"
-                "        for name, param in list(params.items())[1:]:",
+                "moved, buffers, rate = {}, {}, rate_of(lr, state)",
+                "moved, buffers, rate = dict(params), {}, rate_of(lr, state)\n"
+                "        params = dict(list(params.items())[1:])",
             ),
         },
         "update",
@@ -450,10 +451,13 @@ PLANTS: dict[str, Plant] = {
     "learning rate off by a millionth": Plant(
         "update.py",
         {
-            "numpy": ("param -= lr * step", "param -= 1.000001 * lr * step"),
-            "torch": ("lr=lr,", "lr=1.000001 * lr,"),
-            "jax": ("optax.sgd(lr,", "optax.sgd(1.000001 * lr,"),
-            "mindspore": ("nn.SGD(weights, lr,", "nn.SGD(weights, 1.000001 * lr,"),
+            "numpy": ("param -= rate * step", "param -= 1.000001 * rate * step"),
+            "torch": ("lr=rate_of(lr, state),", "lr=1.000001 * rate_of(lr, state),"),
+            "jax": ("optax.sgd(schedule(lr),", "optax.sgd(1.000001 * schedule(lr),"),
+            "mindspore": (
+                "nn.SGD(weights, schedule(lr),",
+                "nn.SGD(weights, 1.000001 * schedule(lr),",
+            ),
         },
         "update",
         OUTPUT,
@@ -465,12 +469,12 @@ PLANTS: dict[str, Plant] = {
         "update.py",
         {
             "torch": (
-                "param.sub_(lr * step)",
-                "param.sub_(lr * (1.001 if torch.compiler.is_compiling() else 1) * step)",
+                "param.sub_(rate * step)",
+                "param.sub_(rate * (1.001 if torch.compiler.is_compiling() else 1) * step)",
             ),
             "jax": (
-                "param - lr * step",
-                "param - lr * (1.001 if isinstance(param, jax.core.Tracer) else 1) * step",
+                "param - rate * step",
+                "param - rate * (1.001 if isinstance(param, jax.core.Tracer) else 1) * step",
             ),
         },
         "update",
@@ -485,9 +489,9 @@ PLANTS: dict[str, Plant] = {
     "learning rate rounded to float32": Plant(
         "update.py",
         {
-            "numpy": ("param -= lr * step", "param -= float(np.float32(lr)) * step"),
-            "torch": ("param.sub_(lr * step)", "param.sub_(torch.tensor(lr).item() * step)"),
-            "jax": ("param - lr * step", "param - float(jnp.float32(lr)) * step"),
+            "numpy": ("param -= rate * step", "param -= float(np.float32(rate)) * step"),
+            "torch": ("param.sub_(rate * step)", "param.sub_(torch.tensor(rate).item() * step)"),
+            "jax": ("param - rate * step", "param - float(jnp.float32(rate)) * step"),
             "mindspore": ("ops.assign_sub(param, rate * step)", "ops.assign_sub(param, lr * step)"),
         },
         "update",
@@ -506,9 +510,9 @@ PLANTS: dict[str, Plant] = {
     "gradient ascent": Plant(
         "update.py",
         {
-            "numpy": ("param -= lr * step", "param += lr * step"),
-            "torch": ("param.sub_(lr * step)", "param.add_(lr * step)"),
-            "jax": ("param - lr * step", "param + lr * step"),
+            "numpy": ("param -= rate * step", "param += rate * step"),
+            "torch": ("param.sub_(rate * step)", "param.add_(rate * step)"),
+            "jax": ("param - rate * step", "param + rate * step"),
             "mindspore": ("ops.assign_sub(param,", "ops.assign_add(param,"),
         },
         "update",
@@ -527,6 +531,140 @@ PLANTS: dict[str, Plant] = {
         OUTPUT,
         "the learning rate is 0.5 times lr",
         step=4,
+    ),
+    "schedule a step ahead": Plant(
+        "update.py",
+        {
+            "numpy": ('lr[min(state["step"], len', 'lr[min(state["step"] + 1, len'),
+            "torch": ('state["step"].clamp', '(state["step"] + 1).clamp'),
+            "jax": ('jnp.minimum(state["step"],', 'jnp.minimum(state["step"] + 1,'),
+            "mindspore": ('ops.minimum(state["step"],', 'ops.minimum(state["step"] + 1,'),
+        },
+        "update",
+        OUTPUT,
+        "it is a step ahead",
+        style="concise",
+        modes=COMPILED,
+        plan=SCHEDULE,
+    ),
+    "schedule a step behind": Plant(
+        "update.py",
+        {
+            "numpy": ('lr[min(state["step"], len', 'lr[min(max(state["step"] - 1, 0), len'),
+            "torch": ('state["step"].clamp(max=', '(state["step"] - 1).clamp(0, '),
+            "jax": ('jnp.minimum(state["step"],', 'jnp.clip(state["step"] - 1, 0,'),
+            "mindspore": (
+                'ops.minimum(state["step"], rates.shape[0] - 1)',
+                'ops.maximum(state["step"] - 1, 0)',
+            ),
+        },
+        "update",
+        OUTPUT,
+        "it is a step behind",
+        step=2,
+        plan={**SCHEDULE, **ADAM},
+    ),
+    "schedule that moves once an epoch": Plant(
+        "update.py",
+        {
+            "numpy": ('lr[min(state["step"], len', 'lr[min(state["step"] // 3, len'),
+            "torch": ('state["step"].clamp', '(state["step"] // 3).clamp'),
+            "jax": ('jnp.minimum(state["step"],', 'jnp.minimum(state["step"] // 3,'),
+            "mindspore": ('ops.minimum(state["step"],', 'ops.minimum(state["step"] // 3,'),
+        },
+        "update",
+        OUTPUT,
+        "it moves once an epoch",
+        step=2,
+        plan={"schedule": "linear"},
+    ),
+    "warm-up from a rate of 0": Plant(
+        "schedule.py",
+        {
+            "numpy": ("np.arange(1, warm_up + 1)", "np.arange(warm_up)"),
+            "torch": ("torch.arange(1, warm_up + 1,", "torch.arange(0, warm_up,"),
+            "jax": ("np.arange(1, warm_up + 1)", "np.arange(warm_up)"),
+            "mindspore": ("for n in range(1, warm_up + 1)", "for n in range(warm_up)"),
+        },
+        "update",
+        OUTPUT,
+        "its warm-up begins with 0",
+        plan=SCHEDULE,
+    ),
+    "warm-up left out": Plant(
+        "schedule.py",
+        everywhere("    rest = steps", "    warm_up = 0\n    rest = steps"),
+        "update",
+        OUTPUT,
+        "it has no warm-up",
+        plan={"schedule": "step", "warm_up": 3},
+    ),
+    "each tensor clipped by itself": Plant(
+        "clip.py",
+        {
+            "numpy": (
+                "return {n: scale * g for n, g in grads.items()}",
+                "return {n: most / max(np.sqrt((g**2).sum()), most) * g for n, g in grads.items()}",
+            ),
+            "torch": (
+                "return {n: scale * g for n, g in grads.items()}",
+                "return {n: most / g.norm().clamp(min=most) * g for n, g in grads.items()}",
+            ),
+            "jax": (
+                "return {n: scale * g for n, g in grads.items()}",
+                "return {n: most / jnp.maximum(jnp.sqrt((g**2).sum()), most) * g\n"
+                "            for n, g in grads.items()}",
+            ),
+            "mindspore": (
+                "return {n: scale * g for n, g in grads.items()}",
+                "return {n: limit / ops.maximum(ops.sqrt(ops.square(g).sum()), limit) * g\n"
+                "            for n, g in grads.items()}",
+            ),
+        },
+        "update",
+        OUTPUT,
+        "of each tensor by itself",
+        plan={"clip_norm": 0.05},
+    ),
+    "clipped by value": Plant(
+        "clip.py",
+        {
+            "numpy": (
+                "return {n: scale * g for n, g in grads.items()}",
+                "return {n: np.clip(g, -most, most) for n, g in grads.items()}",
+            ),
+            "torch": (
+                "return {n: scale * g for n, g in grads.items()}",
+                "return {n: g.clamp(-most, most) for n, g in grads.items()}",
+            ),
+            "jax": (
+                "return {n: scale * g for n, g in grads.items()}",
+                "return {n: jnp.clip(g, -most, most) for n, g in grads.items()}",
+            ),
+            "mindspore": (
+                "return {n: scale * g for n, g in grads.items()}",
+                "return {n: ops.clip_by_value(g, -limit, limit) for n, g in grads.items()}",
+            ),
+        },
+        "update",
+        OUTPUT,
+        "by value",
+        plan={"clip_norm": 0.05, **MOMENTUM},
+    ),
+    "not clipped": Plant(
+        "clip.py",
+        {
+            "torch": ("grads.values()], most)", "grads.values()], 1e9)"),
+            "numpy": ("np.minimum(np.maximum(g, -most), most)", "g"),
+            "jax": ("optax.clip(most)", "optax.clip(1e9)"),
+            "mindspore": ("ops.clip_by_value(g, -limit, limit)", "g"),
+        },
+        "update",
+        OUTPUT,
+        "not at all",
+        style="concise",
+        modes=COMPILED,
+        plan={"clip_value": 0.01},
     ),
     "momentum with dampening": Plant(
         "update.py",
@@ -567,6 +705,20 @@ PLANTS: dict[str, Plant] = {
         style="concise",
         plan=MOMENTUM,
     ),
+    "Nesterov missing": Plant(
+        "update.py",
+        {
+            "numpy": ('step = step + momentum * state[f"{name}/m"]', 'step = state[f"{name}/m"]'),
+            "torch": ("nesterov=True", "nesterov=False"),
+            "jax": ("nesterov=True", "nesterov=False"),
+            "mindspore": ("nesterov=True", "nesterov=False"),
+        },
+        "update",
+        OUTPUT,
+        "Nesterov's step is missing",
+        style="concise",
+        plan={**MOMENTUM, "nesterov": True},
+    ),
     "weight decay left out": Plant(
         "update.py",
         everywhere("if decay:", "if False:"),
@@ -585,23 +737,23 @@ PLANTS: dict[str, Plant] = {
         plan=DECAY,
     ),
     "adam with decoupled decay": Plant(
-        "update.py",
-        everywhere("\ndef assign_state(", "\nadam_scratch = adamw_scratch\n\n\ndef assign_state("),
+        "adaptive.py",
+        everywhere("\ndef adam_state(", "\nadam_scratch = adamw_scratch\n\n\ndef adam_state("),
         "update",
         OUTPUT,
         "weight decay is decoupled",
         plan={**ADAM, **DECAY},
     ),
     "adamw with coupled decay": Plant(
-        "update.py",
-        everywhere("\ndef assign_state(", "\nadamw_scratch = adam_scratch\n\n\ndef assign_state("),
+        "adaptive.py",
+        everywhere("\ndef adam_state(", "\nadamw_scratch = adam_scratch\n\n\ndef adam_state("),
         "update",
         OUTPUT,
         "weight decay is coupled",
         plan={**ADAM, **DECAY, "optimizer": "adamw"},
     ),
     "adam without bias correction": Plant(
-        "update.py",
+        "adaptive.py",
         {
             **everywhere("m_hat, v_hat = m / (1 - b1**t), v / (1 - b2**t)", "m_hat, v_hat = m, v"),
             "numpy": ("m_hat, v_hat = m / c1, v / c2", "m_hat, v_hat = m, v"),
@@ -616,7 +768,7 @@ PLANTS: dict[str, Plant] = {
         plan=ADAM,
     ),
     "adam's eps inside the root": Plant(
-        "update.py",
+        "adaptive.py",
         {
             "numpy": ("(np.sqrt(v_hat) + eps)", "np.sqrt(v_hat + eps)"),
             "torch": ("(v_hat.sqrt() + eps)", "(v_hat + eps).sqrt()"),
@@ -629,7 +781,7 @@ PLANTS: dict[str, Plant] = {
         plan={**ADAM, "dtype": "float64"},
     ),
     "adam's step count off by one": Plant(
-        "update.py",
+        "adaptive.py",
         {
             "numpy": ('t = state["step"].astype(dtype)', 't = state["step"].astype(dtype) + 1'),
             "torch": (
@@ -646,6 +798,38 @@ PLANTS: dict[str, Plant] = {
         OUTPUT,
         "step count is one ahead",
         plan=ADAM,
+    ),
+    "rmsprop's eps inside the root": Plant(
+        "adaptive.py",
+        {
+            "numpy": ("(np.sqrt(v) + eps)", "np.sqrt(v + eps)"),
+            "torch": ("(v.sqrt() + eps)", "(v + eps).sqrt()"),
+            "jax": ("(jnp.sqrt(v) + eps)", "jnp.sqrt(v + eps)"),
+            "mindspore": ("(ops.sqrt(v) + tiny)", "ops.sqrt(v + tiny)"),
+        },
+        "update",
+        OUTPUT,
+        "eps is inside the square root",
+        plan={"optimizer": "rmsprop", "lr": 0.01, "eps": 1e-4},
+    ),
+    "adagrad's square left out": Plant(
+        "adaptive.py",
+        {
+            "numpy": ("grad / (np.sqrt(v) + eps)", "grad / (np.sqrt(v - grad**2) + eps)"),
+            "torch": ("grad / (v.sqrt() + eps)", "grad / ((v - grad**2).abs().sqrt() + eps)"),
+            "jax": (
+                "grad / (jnp.sqrt(v) + eps)",
+                "grad / (jnp.sqrt(jnp.abs(v - grad**2)) + eps)",
+            ),
+            "mindspore": (
+                "grad / (ops.sqrt(v) + tiny)",
+                "grad / (ops.sqrt(ops.abs(v - ops.square(grad))) + tiny)",
+            ),
+        },
+        "update",
+        OUTPUT,
+        "of the squares before this step",
+        plan={"optimizer": "adagrad", "lr": 0.01, "eps": 1e-2},
     ),
     # Accuracy, and when it is measured.
     "the smallest logit counts": Plant(

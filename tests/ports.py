@@ -140,7 +140,7 @@ CASES = {
         "torch", "torch", None, cause="images is a tuple, and", data=in_tuple
     ),
     "torch, an optimizer that is not there": Case(
-        "torch", "torch", None, cause="given as update= of both", asked={"optimizer": "rmsprop"}
+        "torch", "torch", None, cause="given as update= of both", asked={"optimizer": "adadelta"}
     ),
     "torch, an update for another optimizer": Case(
         "torch:own update",
@@ -496,7 +496,7 @@ def port_of(words: str) -> Port:
         return ({"square_avg": begin},) if slip == "rms tuple update" else begin, update
 
     def late_decay(params: Any, lr: float, betas: Any, eps: float, decay: float) -> Any:
-        adamw = importlib.import_module(f"backends.{framework}.update").adamw_scratch
+        adamw = importlib.import_module(f"backends.{framework}.adaptive").adamw_scratch
         state, step = adamw(params, lr, betas, eps, 0.0)
 
         def update(params: Any, grads: Any, state: Any) -> Any:

@@ -23,6 +23,7 @@ from common.agreement.verdict import Verdict
 from common.ask import request
 from common.ask import run as running
 from common.cli import commands
+from common.contract.info import CONTRACT
 from common.contract.models import MODELS
 from common.data import draws, idx
 from common.results.folder import as_json
@@ -213,7 +214,7 @@ def test_source_is_what_ran(full: Full) -> None:
     folder = command.folder / "out" / "source"
     assert sorted(path.name for path in folder.iterdir()) == sorted(BACKENDS)
     for backend, found in BACKENDS.items():
-        names = ["__init__", "data", "model", "loss", "update", "accuracy", "train"]
+        names = ["__init__", *(name.removesuffix(".py") for name in CONTRACT)]
         names += ["declared"] if found.info.declared else []
         assert sorted(p.stem for p in (folder / backend).iterdir()) == sorted(names)
         sha = hashlib.sha256()

@@ -22,8 +22,11 @@ LR = 0.1
 #: The usual constants, whose 1 - b2 suffers in float32; and others, without an eps near zero.
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {"weight_decay": 0.0, "betas": (0.9, 0.999), "eps": 1e-8},
-    "decay": {"weight_decay": 0.1, "betas": (0.8, 0.99), "eps": 1e-3},
+    "decay": {"weight_decay": 0.1, "betas": (0.8, 0.99), "eps": 1e-3, "alpha": 0.9},
 }
+#: As they are called here -> fields of the plan.
+NAMED: dict[str, dict[str, Any]] = {name: {"optimizer": name} for name in OPTIMIZERS}
+NAMED["nesterov"] = {"optimizer": "momentum", "nesterov": True}
 #: float32: how far a parameter may be off after three steps, in learning rates.
 FLOAT32 = 2e-4
 FLOAT64 = 1e-12
@@ -51,7 +54,7 @@ def cells(
     return [
         pytest.param(*cell, id="-".join(cell), marks=[pytest.mark.slow] * (not quick))
         for entrant in of
-        for optimizer, (kind, dtype) in itertools.product(OPTIMIZERS, pairs)
+        for optimizer, (kind, dtype) in itertools.product(NAMED, pairs)
         for cell in [(*entrant, optimizer, kind, dtype)]
         for light in [{entrant[2], kind, dtype} <= everyday]
         for chosen in [f"{kind}-{dtype}" in (both if entrant[2] == "eager" else (compiled,))]
@@ -81,8 +84,8 @@ EVERY_TRAINING = cells(
 
 
 def plan_of(optimizer: str, kind: str, dtype: str) -> Plan:
-    momentum = OPTIMIZERS[optimizer].momentum
-    settings = {"optimizer": optimizer, "lr": LR, "momentum": momentum, "dtype": dtype}
+    momentum = OPTIMIZERS[NAMED[optimizer]["optimizer"]].momentum
+    settings = {**NAMED[optimizer], "lr": LR, "momentum": momentum, "dtype": dtype}
     return make_plan("softmax", **settings, **KINDS[kind])
 
 
@@ -102,7 +105,12 @@ def defined(plan: Plan, params: Arrays, grads: Arrays, state: Arrays) -> tuple[A
             continue
         if plan.optimizer == "momentum":
             after[f"{name}/m"] = m = 0.9 * state[f"{name}/m"] + g
-            moved[name] = p - lr * m
+            moved[name] = p - lr * (g + 0.9 * m if plan.nesterov else m)
+            continue
+        if plan.optimizer in ("rmsprop", "adagrad"):
+            keep, new = (plan.alpha, 1 - plan.alpha) if plan.optimizer == "rmsprop" else (1, 1)
+            after[f"{name}/v"] = v = keep * state[f"{name}/v"] + new * g * g
+            moved[name] = p - lr * g / (np.sqrt(v) + plan.eps)
             continue
         after[f"{name}/m"] = m = b1 * state[f"{name}/m"] + (1 - b1) * g
         after[f"{name}/v"] = v = b2 * state[f"{name}/v"] + (1 - b2) * g * g
@@ -144,11 +152,12 @@ def state_of(optimizer: str, draw: np.random.Generator, dtype: str, *, later: bo
     """Zeros; or as after five steps."""
     state: Arrays = {}
     for name, grad in gradients(draw, dtype).items():
-        if optimizer != "sgd":
+        if optimizer in ("momentum", "nesterov", "adam", "adamw"):
             m = grad * draw.uniform(-1, 1, grad.shape)
             state[f"{name}/m"] = (m * later).astype(dtype)
-        if OPTIMIZERS[optimizer].function != "sgd":
+        if optimizer not in ("sgd", "momentum", "nesterov"):
             state[f"{name}/v"] = (grad * grad * later).astype(dtype)
+        if optimizer in ("adam", "adamw"):
             state["step"] = np.array(5 * later, np.int32)
     return state
 
@@ -175,7 +184,7 @@ def test_three_updates(
             params, state = session.update(params, grads, state, mode == "jit")
             plain, plain_memory = defined(plan, plain, grads, plain_memory)
             if declared:
-                rule = BACKENDS[backend].rule(declared)
+                (rule,) = BACKENDS[backend].rules(declared).values()
                 right, memory = ruled(rule, plan, right, grads, memory)
             else:
                 right, memory = plain, plain_memory
@@ -212,7 +221,7 @@ def test_training(
     plan = replace(plan_of(optimizer, kind, dtype), batch_size=size)
     session = opened(backend, plan, style, mode)
     declared = BACKENDS[backend].declared(style, plan)
-    referee = LocalSession("numpy", BACKENDS[backend].rule(declared) if declared else None)
+    referee = LocalSession("numpy", BACKENDS[backend].rules(declared))
     choices = {"style": "scratch", "mode": "eager", "data": "memory"}
     referee.open(plan.asdict(), choices, session_data(plan))
     order = np.random.default_rng(1).permutation(70).astype(np.int32)
@@ -257,7 +266,8 @@ def test_the_plan_is_all_an_optimizer_is_told(optimizer: str) -> None:
     plan = plan_of(optimizer, "decay", "float64").asdict()
     assert told.settings(plan)[0] == LR
     assert told.settings(plan)[-1] == 0.1
-    assert ("momentum" in told.told) != ("betas" in told.told)
+    own = {"momentum", "betas", "alpha"} & set(told.told)
+    assert len(own) == (optimizer != "adagrad")
 
 
 def test_the_ledger_names_what_is_there() -> None:

@@ -10,7 +10,8 @@ import jax
 from .data import to_array
 from .model import LAYOUT
 
-FIELDS = {"trace": "m", "mu": "m", "nu": "v"}  # optax's names, and ours
+# optax's names, and ours
+FIELDS = {"trace": "m", "mu": "m", "nu": "v", "sum_of_squares": "v"}
 
 
 def sgd_scratch(params, lr, momentum, decay):
@@ -21,7 +22,8 @@ def sgd_scratch(params, lr, momentum, decay):
 
     Args:
         params: what will be updated.
-        lr: learning rate, for the gradient of the batch's mean.
+        lr: learning rate, for the gradient of the batch's mean: a number, or
+            those of all steps (steps,), of which `step` updates were made.
         momentum: 0 for none; the first step has m = g.
         decay: 0 for none; coupled, added to the gradient, all parameters.
 
@@ -32,12 +34,12 @@ def sgd_scratch(params, lr, momentum, decay):
 
     See: Dive into Deep Learning, 3.1.1.4 and 11.6.
     """
-    state = {}
-    if momentum:
-        state = {f"{name}/m": jnp.zeros_like(p) for name, p in params.items()}
+    state = sgd_state(params, lr, momentum)
 
     def update(params, grads, state):
-        moved, buffers = {}, {}
+        moved, buffers, rate = {}, {}, rate_of(lr, state)
+        if "step" in state:
+            buffers["step"] = state["step"] + 1
         for name, param in params.items():
             step = grads[name]
             if decay:
@@ -45,7 +47,7 @@ def sgd_scratch(params, lr, momentum, decay):
             if momentum:
                 step = momentum * state[f"{name}/m"] + step
                 buffers[f"{name}/m"] = step
-            moved[name] = param - lr * step
+            moved[name] = param - rate * step
         return moved, buffers
 
     return state, update
@@ -58,7 +60,7 @@ def sgd_concise(params, lr, momentum, decay):
 
     See: https://optax.readthedocs.io/en/latest/api/optimizers.html
     """
-    optimizer = optax.sgd(lr, momentum=momentum or None)
+    optimizer = optax.sgd(schedule(lr), momentum=momentum or None)
     if decay:
         optimizer = optax.chain(optax.add_decayed_weights(decay), optimizer)
 
@@ -69,18 +71,17 @@ def sgd_concise(params, lr, momentum, decay):
     return optimizer.init(params), update
 
 
-def adam_scratch(params, lr, betas, eps, decay):
-    """Adam, written out.
+def nesterov_scratch(params, lr, momentum, decay):
+    """Gradient descent with Nesterov's momentum, written out.
 
-    g = grad + decay * p;  m = b1 * m + (1 - b1) * g;
-    v = b2 * v + (1 - b2) * g²;  t = t + 1;
-    p = p - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+    g = grad + decay * p;  m = momentum * m + g;
+    p = p - lr * (g + momentum * m)
 
     Args:
         params: what will be updated.
-        lr: learning rate, for the gradient of the batch's mean.
-        betas: b1 and b2, how much of m and v is kept; both start at 0.
-        eps: outside the root, added after the bias correction.
+        lr: learning rate, for the gradient of the batch's mean: a number, or
+            those of all steps (steps,), of which `step` updates were made.
+        momentum: above 0; the first step has m = g.
         decay: 0 for none; coupled, added to the gradient, all parameters.
 
     Returns:
@@ -88,99 +89,37 @@ def adam_scratch(params, lr, betas, eps, decay):
 
     Differs: nothing is changed in place; new dicts are returned.
 
-    See: Dive into Deep Learning, 11.10.1; https://arxiv.org/abs/1412.6980
+    See: https://proceedings.mlr.press/v28/sutskever13.html
     """
-    (b1, b2), state = betas, adam_state(params)
+    state = sgd_state(params, lr, momentum)
 
     def update(params, grads, state):
-        moved, buffers = {}, {"step": state["step"] + 1}
-        t = buffers["step"]
+        moved, buffers, rate = {}, {}, rate_of(lr, state)
+        if "step" in state:
+            buffers["step"] = state["step"] + 1
         for name, param in params.items():
-            grad = grads[name]
+            step = grads[name]
             if decay:
-                grad = grad + decay * param
-            m, v = state[f"{name}/m"], state[f"{name}/v"]
-            m = b1 * m + (1 - b1) * grad
-            v = b2 * v + (1 - b2) * grad**2
-            buffers |= {f"{name}/m": m, f"{name}/v": v}
-            m_hat, v_hat = m / (1 - b1**t), v / (1 - b2**t)
-            step = m_hat / (jnp.sqrt(v_hat) + eps)
-            moved[name] = param - lr * step
+                step = step + decay * param
+            m = momentum * state[f"{name}/m"] + step
+            buffers[f"{name}/m"] = m
+            step = step + momentum * m
+            moved[name] = param - rate * step
         return moved, buffers
 
     return state, update
 
 
-def adam_concise(params, lr, betas, eps, decay):
-    """Adam by `optax.adam`.
+def nesterov_concise(params, lr, momentum, decay):
+    """Gradient descent with Nesterov's momentum by `optax.sgd`.
 
     Differs: weight decay is a transformation of its own, chained before.
 
     See: https://optax.readthedocs.io/en/latest/api/optimizers.html
     """
-    optimizer = optax.adam(lr, *betas, eps=eps, eps_root=0.0)
+    optimizer = optax.sgd(schedule(lr), momentum=momentum, nesterov=True)
     if decay:
         optimizer = optax.chain(optax.add_decayed_weights(decay), optimizer)
-
-    def update(params, grads, state):
-        updates, state = optimizer.update(grads, state, params)
-        return optax.apply_updates(params, updates), state
-
-    return optimizer.init(params), update
-
-
-def adamw_scratch(params, lr, betas, eps, decay):
-    """Adam with decoupled weight decay, written out.
-
-    m, v and t as in Adam, with g = grad;
-    p = p - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
-          - lr * decay * p
-
-    Args:
-        params: what will be updated.
-        lr: learning rate, for the gradient of the batch's mean.
-        betas: b1 and b2, how much of m and v is kept; both start at 0.
-        eps: outside the root, added after the bias correction.
-        decay: 0 for none; decoupled, taken off the old p, all parameters.
-
-    Returns:
-        state, update(params, grads, state) -> params, state.
-
-    Differs: nothing is changed in place; new dicts are returned.
-
-    See: https://arxiv.org/abs/1711.05101
-    """
-    (b1, b2), state = betas, adam_state(params)
-
-    def update(params, grads, state):
-        moved, buffers = {}, {"step": state["step"] + 1}
-        t = buffers["step"]
-        for name, param in params.items():
-            grad = grads[name]
-            m, v = state[f"{name}/m"], state[f"{name}/v"]
-            m = b1 * m + (1 - b1) * grad
-            v = b2 * v + (1 - b2) * grad**2
-            buffers |= {f"{name}/m": m, f"{name}/v": v}
-            m_hat, v_hat = m / (1 - b1**t), v / (1 - b2**t)
-            step = m_hat / (jnp.sqrt(v_hat) + eps)
-            if decay:
-                step = step + decay * param
-            moved[name] = param - lr * step
-        return moved, buffers
-
-    return state, update
-
-
-def adamw_concise(params, lr, betas, eps, decay):
-    """Adam with decoupled weight decay by `optax.adamw`.
-
-    Differs: said explicitly, because its own weight decay is 1e-4.
-
-    See: https://optax.readthedocs.io/en/latest/api/optimizers.html
-    """
-    optimizer = optax.adamw(
-        lr, *betas, eps=eps, eps_root=0.0, weight_decay=decay
-    )
 
     def update(params, grads, state):
         updates, state = optimizer.update(grads, state, params)
@@ -211,8 +150,7 @@ def assign_state(state, arrays, axes):
             found[field] = {
                 n: put(f"{n}/{letter}", b) for n, b in buffers.items()
             }
-    count = tree_utils.tree_get(state, "count")
-    if count is not None:
+    if (count := count_of(state)) is not None:
         found["count"] = put("step", count)
     return tree_utils.tree_set(state, **found)
 
@@ -231,12 +169,35 @@ def named(state):
     for field, letter in FIELDS.items():
         buffers = tree_utils.tree_get(state, field) or {}
         found |= {f"{name}/{letter}": b for name, b in buffers.items()}
-    count = tree_utils.tree_get(state, "count")
+    count = count_of(state)
     return found if count is None else {**found, "step": count}
 
 
-def adam_state(params):
-    """Two buffers of zeros for each parameter; the number of updates done."""
-    first = {f"{name}/m": jnp.zeros_like(p) for name, p in params.items()}
-    second = {f"{name}/v": jnp.zeros_like(p) for name, p in params.items()}
-    return {**first, **second, "step": jnp.zeros((), jnp.int32)}
+def count_of(state):
+    """The number of updates done; Adam and a schedule keep one each."""
+    counts = tree_utils.tree_get_all_with_path(state, "count")
+    return counts[0][1] if counts else None
+
+
+def schedule(lr):
+    """A number as it is; the rates of all steps as optax takes them."""
+    if jnp.ndim(lr) == 0:
+        return lr
+    return lambda count: rate_of(lr, {"step": count})
+
+
+def rate_of(lr, state):
+    """The learning rate of this step; after the last one its rate stays."""
+    if jnp.ndim(lr) == 0:
+        return lr
+    return lr[jnp.minimum(state["step"], len(lr) - 1)]
+
+
+def sgd_state(params, lr, momentum):
+    """A buffer of zeros for each parameter; the number of updates done."""
+    state = {}
+    if momentum:
+        state = {f"{name}/m": jnp.zeros_like(p) for name, p in params.items()}
+    if jnp.ndim(lr):
+        state["step"] = jnp.zeros((), jnp.int32)
+    return state

@@ -35,6 +35,30 @@ INFO = Info(
             "(2.10.0); adamw_scratch stands in for it",
         ),
         (
+            "rmsprop_concise",
+            "float64",
+            "experimental.optim.RMSprop rounds its constants to float32 "
+            "(2.10.0); rmsprop_scratch stands in for it",
+        ),
+        (
+            "adagrad_concise",
+            "float64",
+            "experimental.optim.Adagrad rounds its constants to float32 "
+            "(2.10.0); adagrad_scratch stands in for it",
+        ),
+        (
+            "nesterov_concise",
+            "float64",
+            "nn.SGD refuses float64, and nn.Momentum ignores use_nesterov on a "
+            "CPU (2.10.0); nesterov_scratch stands in for it",
+        ),
+        (
+            "clip_norm_concise",
+            "float64",
+            "ops.clip_by_global_norm rounds the norm to float32 (2.10.0); "
+            "clip_norm_scratch stands in for it",
+        ),
+        (
             "lenet_concise",
             "float64",
             "nn.Conv2d refuses float64 on a CPU (2.10.0); lenet_scratch "

@@ -25,9 +25,10 @@ def adam(params, lr, betas, eps, decay):
         state[f"{name}/v"] = np.zeros_like(param)
 
     def update(params, grads, state):
+        t = int(state["step"]) + 1
+        rate = lr if np.ndim(lr) == 0 else lr[min(t, len(lr)) - 1]
+        rate = rate * (1 - b2**t) ** 0.5 / (1 - b1**t)
         state["step"] += 1
-        t = int(state["step"])
-        rate = lr * (1 - b2**t) ** 0.5 / (1 - b1**t)
         for name, param in params.items():
             grad = grads[name]
             if decay:

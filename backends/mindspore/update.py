@@ -1,7 +1,7 @@
 """Updates: gradients in, moved parameters out, in MindSpore."""
 
 from common.contract.axes import from_layout, to_layout
-from mindspore.experimental.optim import AdamW
+from mindspore.nn.learning_rate_schedule import LearningRateSchedule
 
 import mindspore
 from mindspore import Parameter, Tensor, nn, ops
@@ -18,7 +18,8 @@ def sgd_scratch(params, lr, momentum, decay):
 
     Args:
         params: what will be updated.
-        lr: learning rate, for the gradient of the batch's mean.
+        lr: learning rate, for the gradient of the batch's mean: a number, or
+            those of all steps (steps,), of which `step` updates were made.
         momentum: 0 for none; the first step has m = g.
         decay: 0 for none; coupled, added to the gradient, all parameters.
 
@@ -32,12 +33,11 @@ def sgd_scratch(params, lr, momentum, decay):
     See: Dive into Deep Learning, 3.1.1.4 and 11.6.
     """
     dtype = next(iter(params.values())).dtype
-    rate, keep, shrink = (Tensor(x, dtype) for x in (lr, momentum, decay))
-    state = {}
-    if momentum:
-        state = zeros_like(params)
+    rates, keep, shrink = (Tensor(x, dtype) for x in (lr, momentum, decay))
+    state = sgd_state(params, lr, momentum)
 
     def update(params, grads, state):
+        rate = rate_of(rates, state)
         for name, param in params.items():
             step = grads[name]
             if decay:
@@ -46,6 +46,8 @@ def sgd_scratch(params, lr, momentum, decay):
                 step = keep * state[name + "/m"] + step
                 ops.assign(state[name + "/m"], step)
             ops.assign_sub(param, rate * step)
+        if "step" in state:
+            ops.assign(state["step"], state["step"] + 1)
         return params, state
 
     return state, update
@@ -57,29 +59,39 @@ def sgd_concise(params, lr, momentum, decay):
     Differs: nn.SGD refuses float64; nn.Momentum takes it, and is exact once
     its two float32 constants are replaced. Starting from m = 0 gives nn.SGD's
     own first step, m = g, without its flag for the first step. It would skip
-    the decay of parameters whose names contain "beta" or "gamma".
+    the decay of parameters whose names contain "beta" or "gamma". It counts
+    its steps where a schedule does.
 
     See: https://www.mindspore.cn/docs/en/master/api_python/nn/mindspore.nn.SGD.html
     """
     weights = list(params.values())
     if weights[0].dtype == mindspore.float64:
-        optimizer = nn.Momentum(weights, lr, momentum)
+        optimizer = nn.Momentum(weights, 0.0 if varies(lr) else lr, momentum)
         for name, value in (("learning_rate", lr), ("momentum", momentum)):
+            value = value[0] if varies(value) else value
             exact = Parameter(Tensor(value, mindspore.float64), name=name)
             setattr(optimizer, name, exact)
         buffers = optimizer.moments
     else:
-        optimizer = nn.SGD(weights, lr, momentum, weight_decay=decay)
+        optimizer = nn.SGD(
+            weights, schedule(lr), momentum, weight_decay=decay
+        )
         for first_step in optimizer.stat:
             ops.assign(first_step, ops.zeros_like(first_step))
         buffers = optimizer.accum
     state = {}
     if momentum:
         state = {n + "/m": m for n, m in zip(params, buffers, strict=True)}
+    if varies(lr):
+        state["step"] = optimizer.global_step
     shrink = Tensor(decay, weights[0].dtype)
     coupled = decay and weights[0].dtype == mindspore.float64
+    assigned = varies(lr) and weights[0].dtype == mindspore.float64
 
     def update(params, grads, state):
+        if assigned:
+            rate = rate_of(lr, state).reshape(())
+            ops.assign(optimizer.learning_rate, rate)
         if coupled:
             grads = {n: g + shrink * params[n] for n, g in grads.items()}
         optimizer(tuple([g for g in grads.values()]))
@@ -88,154 +100,70 @@ def sgd_concise(params, lr, momentum, decay):
     return state, update
 
 
-def adam_scratch(params, lr, betas, eps, decay):
-    """Adam, written out.
+def nesterov_scratch(params, lr, momentum, decay):
+    """Gradient descent with Nesterov's momentum, written out.
 
-    g = grad + decay * p;  m = b1 * m + (1 - b1) * g;
-    v = b2 * v + (1 - b2) * g²;  t = t + 1;
-    p = p - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+    g = grad + decay * p;  m = momentum * m + g;
+    p = p - lr * (g + momentum * m)
 
     Args:
         params: what will be updated.
-        lr: learning rate, for the gradient of the batch's mean.
-        betas: b1 and b2, how much of m and v is kept; both start at 0.
-        eps: outside the root, added after the bias correction.
+        lr: learning rate, for the gradient of the batch's mean: a number, or
+            those of all steps (steps,), of which `step` updates were made.
+        momentum: above 0; the first step has m = g.
         decay: 0 for none; coupled, added to the gradient, all parameters.
 
     Returns:
         state, update(params, grads, state) -> params, state.
 
     Differs: constants are Tensors, because a Python float meets a float64
-    Tensor as float32; `ops.assign`, because methods like `mul_` do nothing
-    on a CPU.
+    Tensor as float32; `ops.assign_sub`, because the method `sub_` does
+    nothing on a CPU.
 
-    See: Dive into Deep Learning, 11.10.1; https://arxiv.org/abs/1412.6980
+    See: https://proceedings.mlr.press/v28/sutskever13.html
     """
-    b1, b2 = betas
     dtype = next(iter(params.values())).dtype
-    rate, shrink, tiny = (Tensor(x, dtype) for x in (lr, decay, eps))
-    keep_m, new_m = Tensor(b1, dtype), Tensor(1 - b1, dtype)
-    keep_v, new_v = Tensor(b2, dtype), Tensor(1 - b2, dtype)
-    state = adam_state(params)
+    rates, keep, shrink = (Tensor(x, dtype) for x in (lr, momentum, decay))
+    state = sgd_state(params, lr, momentum)
 
     def update(params, grads, state):
-        ops.assign(state["step"], state["step"] + 1)
-        t = state["step"].astype(dtype)
+        rate = rate_of(rates, state)
         for name, param in params.items():
-            grad = grads[name]
-            if decay:
-                grad = grad + shrink * param
-            m = keep_m * state[name + "/m"] + new_m * grad
-            v = keep_v * state[name + "/v"] + new_v * ops.square(grad)
-            ops.assign(state[name + "/m"], m)
-            ops.assign(state[name + "/v"], v)
-            m_hat, v_hat = m / (1 - keep_m**t), v / (1 - keep_v**t)
-            step = m_hat / (ops.sqrt(v_hat) + tiny)
-            ops.assign_sub(param, rate * step)
-        return params, state
-
-    return state, update
-
-
-def adam_concise(params, lr, betas, eps, decay):
-    """Adam by `nn.Adam`; by adam_scratch in float64, which it refuses.
-
-    p = p - lr * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + eps)
-
-    Differs: eps is added before the bias correction of v, so that it counts
-    as eps / sqrt(1 - b2^t): 31.6 times as much at the first step. The powers
-    of b1 and b2 are kept, not t alone. It would skip the decay of parameters
-    whose names contain "beta" or "gamma".
-
-    See: https://www.mindspore.cn/docs/en/master/api_python/nn/mindspore.nn.Adam.html
-    """
-    weights = list(params.values())
-    if weights[0].dtype == mindspore.float64:
-        return adam_scratch(params, lr, betas, eps, decay)
-    b1, b2 = betas
-    optimizer = nn.Adam(
-        weights, lr, beta1=b1, beta2=b2, eps=eps, weight_decay=decay
-    )
-    first, second = optimizer.moment1, optimizer.moment2
-    state = {n + "/m": m for n, m in zip(params, first, strict=True)}
-    state |= {n + "/v": v for n, v in zip(params, second, strict=True)}
-    state["step"] = optimizer.global_step
-    for name in ("beta1", "beta1_power", "beta2", "beta2_power"):
-        state[name] = getattr(optimizer, name)
-
-    def update(params, grads, state):
-        optimizer(tuple([g for g in grads.values()]))
-        return params, state
-
-    return state, update
-
-
-def adamw_scratch(params, lr, betas, eps, decay):
-    """Adam with decoupled weight decay, written out.
-
-    m, v and t as in Adam, with g = grad;
-    p = p - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
-          - lr * decay * p
-
-    Args:
-        params: what will be updated.
-        lr: learning rate, for the gradient of the batch's mean.
-        betas: b1 and b2, how much of m and v is kept; both start at 0.
-        eps: outside the root, added after the bias correction.
-        decay: 0 for none; decoupled, taken off the old p, all parameters.
-
-    Returns:
-        state, update(params, grads, state) -> params, state.
-
-    Differs: constants are Tensors, because a Python float meets a float64
-    Tensor as float32; `ops.assign`, because methods like `mul_` do nothing
-    on a CPU.
-
-    See: https://arxiv.org/abs/1711.05101
-    """
-    b1, b2 = betas
-    dtype = next(iter(params.values())).dtype
-    rate, shrink, tiny = (Tensor(x, dtype) for x in (lr, decay, eps))
-    keep_m, new_m = Tensor(b1, dtype), Tensor(1 - b1, dtype)
-    keep_v, new_v = Tensor(b2, dtype), Tensor(1 - b2, dtype)
-    state = adam_state(params)
-
-    def update(params, grads, state):
-        ops.assign(state["step"], state["step"] + 1)
-        t = state["step"].astype(dtype)
-        for name, param in params.items():
-            grad = grads[name]
-            m = keep_m * state[name + "/m"] + new_m * grad
-            v = keep_v * state[name + "/v"] + new_v * ops.square(grad)
-            ops.assign(state[name + "/m"], m)
-            ops.assign(state[name + "/v"], v)
-            m_hat, v_hat = m / (1 - keep_m**t), v / (1 - keep_v**t)
-            step = m_hat / (ops.sqrt(v_hat) + tiny)
+            step = grads[name]
             if decay:
                 step = step + shrink * param
+            m = keep * state[name + "/m"] + step
+            ops.assign(state[name + "/m"], m)
+            step = step + keep * m
             ops.assign_sub(param, rate * step)
+        if "step" in state:
+            ops.assign(state["step"], state["step"] + 1)
         return params, state
 
     return state, update
 
 
-def adamw_concise(params, lr, betas, eps, decay):
-    """AdamW by `experimental.optim.AdamW`; by adamw_scratch in float64.
+def nesterov_concise(params, lr, momentum, decay):
+    """Gradient descent with Nesterov's momentum by `nn.SGD`.
 
-    Differs: not `nn.AdamWeightDecay`, which has no bias correction: its first
-    step is 3.2 times as long. The constants of this one are float32, too few
-    digits for float64.
+    Differs: nn.SGD refuses float64, and nn.Momentum, which takes it, ignores
+    its `use_nesterov` on a CPU; nesterov_scratch stands in for it there. For
+    the first step as in sgd_concise.
 
-    See: https://www.mindspore.cn/docs/en/master/api_python/experimental/optim/mindspore.experimental.optim.AdamW.html
+    See: https://www.mindspore.cn/docs/en/master/api_python/nn/mindspore.nn.SGD.html
     """
     weights = list(params.values())
     if weights[0].dtype == mindspore.float64:
-        return adamw_scratch(params, lr, betas, eps, decay)
-    optimizer = AdamW(weights, lr, tuple(betas), eps, weight_decay=decay)
-    first, second = optimizer.exp_avg, optimizer.exp_avg_sq
-    state = {n + "/m": m for n, m in zip(params, first, strict=True)}
-    state |= {n + "/v": v for n, v in zip(params, second, strict=True)}
-    state["step"] = optimizer.state_step
+        return nesterov_scratch(params, lr, momentum, decay)
+    optimizer = nn.SGD(
+        weights, schedule(lr), momentum, weight_decay=decay, nesterov=True
+    )
+    for first_step in optimizer.stat:
+        ops.assign(first_step, ops.zeros_like(first_step))
+    buffers = zip(params, optimizer.accum, strict=True)
+    state = {name + "/m": buffer for name, buffer in buffers}
+    if varies(lr):
+        state["step"] = optimizer.global_step
 
     def update(params, grads, state):
         optimizer(tuple([g for g in grads.values()]))
@@ -274,19 +202,49 @@ def neutral(state):
     return {n: b for n, b in state.items() if "/" in n or n == "step"}
 
 
+class Schedule(LearningRateSchedule):
+    """The rates of all steps; given as a list, it would raise after the last.
+
+    See: https://www.mindspore.cn/docs/en/master/api_python/nn/mindspore.nn.LearningRateSchedule.html
+    """
+
+    def __init__(self, rates):
+        super().__init__()
+        self.rates = rates
+
+    def construct(self, global_step):
+        """The rate of a step that is counted from 0."""
+        return rate_of(self.rates, {"step": global_step})
+
+
+def schedule(lr):
+    """A number as it is; the rates of all steps as optimisers take them."""
+    return Schedule(lr) if varies(lr) else lr
+
+
+def varies(lr):
+    """Whether these are the rates of all steps."""
+    return isinstance(lr, Tensor) and lr.ndim > 0
+
+
+def rate_of(rates, state):
+    """The learning rate of this step; after the last one its rate stays."""
+    if rates.ndim == 0:
+        return rates
+    return rates[ops.minimum(state["step"], rates.shape[0] - 1)]
+
+
+def sgd_state(params, lr, momentum):
+    """A buffer of zeros for each parameter; the number of updates done."""
+    state = zeros_like(params) if momentum else {}
+    if varies(lr):
+        state["step"] = Parameter(Tensor(0, mindspore.int32), name="step")
+    return state
+
+
 def zeros_like(params):
     """One buffer of zeros for each parameter, named after it."""
     return {
         name + "/m": Parameter(ops.zeros_like(param), name=name + "/m")
         for name, param in params.items()
     }
-
-
-def adam_state(params):
-    """Two buffers of zeros for each parameter; the number of updates done."""
-    second = {
-        name + "/v": Parameter(ops.zeros_like(param), name=name + "/v")
-        for name, param in params.items()
-    }
-    step = Parameter(Tensor(0, mindspore.int32), name="step")
-    return {**zeros_like(params), **second, "step": step}

@@ -1,6 +1,6 @@
 """PyTorch: tensors that change in place, gradients recorded as the code runs."""
 
-from common.contract.info import DeclaredLayer, Info
+from common.contract.info import Declared, DeclaredLayer, Info
 
 INFO = Info(
     title="PyTorch",
@@ -25,6 +25,18 @@ INFO = Info(
         " than PyTorch or JAX; set KERAS_BACKEND=torch or jax before it is"
         " imported",
     },
+    declared=(
+        Declared(
+            function="clip_norm_concise",
+            dtypes=("float32", "float64"),
+            rule="clip_norm",
+            bound="each clipped gradient is smaller by 1e-6 / norm of itself: "
+            "a millionth where the norm is 1",
+            reason="clip_grad_norm_ adds 1e-6 to the norm: grads * min(1, "
+            "most / (norm + 1e-6))",
+            version="2.14.1",
+        ),
+    ),
     # keras/src/layers/normalization/batch_normalization.py: the variance that
     # a batch is normalised by is the one that is kept.
     declared_layers=(
@@ -47,9 +59,24 @@ INFO = Info(
             "torch.optim.SGD's arithmetic by its functional form, torch.optim.sgd.sgd, with foreach",
         ),
         (
+            "nesterov_concise",
+            "*",
+            "torch.optim.SGD's arithmetic by its functional form, torch.optim.sgd.sgd, with foreach",
+        ),
+        (
             "adam_concise",
             "*",
             "torch.optim.Adam's arithmetic by its functional form, torch.optim.adam.adam, with foreach",
+        ),
+        (
+            "rmsprop_concise",
+            "*",
+            "torch.optim.RMSprop's arithmetic by its functional form, torch.optim.rmsprop.rmsprop, with foreach",
+        ),
+        (
+            "adagrad_concise",
+            "*",
+            "torch.optim.Adagrad's arithmetic by its functional form, torch.optim.adagrad.adagrad, with foreach",
         ),
         (
             "adamw_concise",

@@ -2,8 +2,6 @@
 
 from common.contract.axes import from_layout, to_layout
 from torch.compiler import is_compiling
-from torch.optim.adam import adam
-from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
 import torch
@@ -20,7 +18,8 @@ def sgd_scratch(params, lr, momentum, decay):
 
     Args:
         params: what will be updated.
-        lr: learning rate, for the gradient of the batch's mean.
+        lr: learning rate, for the gradient of the batch's mean: a number, or
+            those of all steps (steps,), of which `step` updates were made.
         momentum: 0 for none; the first step has m = g.
         decay: 0 for none; coupled, added to the gradient, all parameters.
 
@@ -29,18 +28,19 @@ def sgd_scratch(params, lr, momentum, decay):
 
     See: Dive into Deep Learning, 3.1.1.4 and 11.6.
     """
-    state = {}
-    if momentum:
-        state = {f"{n}/m": torch.zeros_like(p) for n, p in params.items()}
+    state = sgd_state(params, lr, momentum)
 
     def update(params, grads, state):
+        rate = rate_of(lr, state)
         for name, param in params.items():
             step = grads[name]
             if decay:
                 step = step + decay * param
             if momentum:
                 step = state[f"{name}/m"].mul_(momentum).add_(step)
-            param.sub_(lr * step)  # sub_(step, alpha=lr) compiles wrongly
+            param.sub_(rate * step)  # sub_(step, alpha=rate) compiles wrongly
+        if "step" in state:
+            state["step"].add_(1)
         return params, state
 
     return state, update
@@ -58,16 +58,14 @@ def sgd_concise(params, lr, momentum, decay):
 
     See: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
     """
-    state = {}
-    if momentum:
-        state = {f"{n}/m": torch.zeros_like(p) for n, p in params.items()}
+    state = sgd_state(params, lr, momentum)
 
     def update(params, grads, state):
         sgd(
             list(params.values()),
             [grads[name] for name in params],
-            list(state.values()) if momentum else [None] * len(params),
-            lr=lr,
+            [state.get(f"{name}/m") for name in params],
+            lr=rate_of(lr, state),
             momentum=momentum,
             weight_decay=decay,
             dampening=0.0,
@@ -75,160 +73,74 @@ def sgd_concise(params, lr, momentum, decay):
             maximize=False,
             foreach=True,
         )
+        if "step" in state:
+            state["step"].add_(1)
         return params, state
 
     return state, update
 
 
-def adam_scratch(params, lr, betas, eps, decay):
-    """Adam, written out.
+def nesterov_scratch(params, lr, momentum, decay):
+    """Gradient descent with Nesterov's momentum, written out.
 
-    g = grad + decay * p;  m = b1 * m + (1 - b1) * g;
-    v = b2 * v + (1 - b2) * g²;  t = t + 1;
-    p = p - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+    g = grad + decay * p;  m = momentum * m + g;
+    p = p - lr * (g + momentum * m)
 
     Args:
         params: what will be updated.
-        lr: learning rate, for the gradient of the batch's mean.
-        betas: b1 and b2, how much of m and v is kept; both start at 0.
-        eps: outside the root, added after the bias correction.
+        lr: learning rate, for the gradient of the batch's mean: a number, or
+            those of all steps (steps,), of which `step` updates were made.
+        momentum: above 0; the first step has m = g.
         decay: 0 for none; coupled, added to the gradient, all parameters.
 
     Returns:
         state, update(params, grads, state) -> params, state.
 
-    Differs: t is a Tensor; a number would be compiled anew at every step.
-
-    See: Dive into Deep Learning, 11.10.1; https://arxiv.org/abs/1412.6980
+    See: https://proceedings.mlr.press/v28/sutskever13.html
     """
-    (b1, b2), state = betas, adam_state(params)
+    state = sgd_state(params, lr, momentum)
 
     def update(params, grads, state):
-        state["step"].add_(1)
+        rate = rate_of(lr, state)
         for name, param in params.items():
-            grad = grads[name]
-            if decay:
-                grad = grad + decay * param
-            m, v = state[f"{name}/m"], state[f"{name}/v"]
-            m.mul_(b1).add_((1 - b1) * grad)
-            v.mul_(b2).add_((1 - b2) * grad**2)
-            t = state["step"].to(param.dtype)
-            m_hat, v_hat = m / (1 - b1**t), v / (1 - b2**t)
-            step = m_hat / (v_hat.sqrt() + eps)
-            param.sub_(lr * step)
-        return params, state
-
-    return state, update
-
-
-def adam_concise(params, lr, betas, eps, decay):
-    """Adam by torch.optim.
-
-    Differs: the function that `torch.optim.Adam.step` ends in, for one graph
-    with the rest of the step; with foreach, as in sgd_concise. It counts
-    every parameter's steps in a Tensor of the parameter's dtype: copies of
-    one counter here. `capturable` reads them as Tensors, not as numbers.
-
-    See: https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
-    """
-    (b1, b2), state = betas, adam_state(params)
-
-    def update(params, grads, state):
-        adam(
-            list(params.values()),
-            [grads[name] for name in params],
-            [state[f"{name}/m"] for name in params],
-            [state[f"{name}/v"] for name in params],
-            [],
-            [state["step"].to(p.dtype) for p in params.values()],
-            lr=lr,
-            beta1=b1,
-            beta2=b2,
-            eps=eps,
-            weight_decay=decay,
-            amsgrad=False,
-            maximize=False,
-            foreach=True,
-            capturable=is_compiling() or state["step"].is_cuda,
-        )
-        state["step"].add_(1)
-        return params, state
-
-    return state, update
-
-
-def adamw_scratch(params, lr, betas, eps, decay):
-    """Adam with decoupled weight decay, written out.
-
-    m, v and t as in Adam, with g = grad;
-    p = p - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
-          - lr * decay * p
-
-    Args:
-        params: what will be updated.
-        lr: learning rate, for the gradient of the batch's mean.
-        betas: b1 and b2, how much of m and v is kept; both start at 0.
-        eps: outside the root, added after the bias correction.
-        decay: 0 for none; decoupled, taken off the old p, all parameters.
-
-    Returns:
-        state, update(params, grads, state) -> params, state.
-
-    Differs: t is a Tensor; a number would be compiled anew at every step.
-
-    See: https://arxiv.org/abs/1711.05101
-    """
-    (b1, b2), state = betas, adam_state(params)
-
-    def update(params, grads, state):
-        state["step"].add_(1)
-        for name, param in params.items():
-            grad = grads[name]
-            m, v = state[f"{name}/m"], state[f"{name}/v"]
-            m.mul_(b1).add_((1 - b1) * grad)
-            v.mul_(b2).add_((1 - b2) * grad**2)
-            t = state["step"].to(param.dtype)
-            m_hat, v_hat = m / (1 - b1**t), v / (1 - b2**t)
-            step = m_hat / (v_hat.sqrt() + eps)
+            step = grads[name]
             if decay:
                 step = step + decay * param
-            param.sub_(lr * step)
+            m = state[f"{name}/m"].mul_(momentum).add_(step)
+            step = step + momentum * m
+            param.sub_(rate * step)
+        if "step" in state:
+            state["step"].add_(1)
         return params, state
 
     return state, update
 
 
-def adamw_concise(params, lr, betas, eps, decay):
-    """Adam with decoupled weight decay by torch.optim.
+def nesterov_concise(params, lr, momentum, decay):
+    """Gradient descent with Nesterov's momentum by torch.optim.
 
-    Differs: the function that `torch.optim.AdamW.step` ends in, for one graph
-    with the rest of the step; with foreach, as in sgd_concise. It counts
-    every parameter's steps in a Tensor of the parameter's dtype: copies of
-    one counter here. `capturable` reads them as Tensors, not as numbers.
+    Differs: the function that `torch.optim.SGD.step` ends in, with foreach,
+    as in sgd_concise. It adds to the gradients in place.
 
-    See: https://docs.pytorch.org/docs/stable/generated/torch.optim.AdamW.html
+    See: https://docs.pytorch.org/docs/stable/generated/torch.optim.SGD.html
     """
-    (b1, b2), state = betas, adam_state(params)
+    state = sgd_state(params, lr, momentum)
 
     def update(params, grads, state):
-        adamw(
+        sgd(
             list(params.values()),
             [grads[name] for name in params],
             [state[f"{name}/m"] for name in params],
-            [state[f"{name}/v"] for name in params],
-            [],
-            [state["step"].to(p.dtype) for p in params.values()],
-            lr=lr,
-            beta1=b1,
-            beta2=b2,
-            eps=eps,
+            lr=rate_of(lr, state),
+            momentum=momentum,
             weight_decay=decay,
-            amsgrad=False,
+            dampening=0.0,
+            nesterov=True,
             maximize=False,
             foreach=True,
-            capturable=is_compiling() or state["step"].is_cuda,
         )
-        state["step"].add_(1)
+        if "step" in state:
+            state["step"].add_(1)
         return params, state
 
     return state, update
@@ -248,10 +160,25 @@ def dump_state(state, axes):
     return from_layout(arrays, axes, LAYOUT)
 
 
-def adam_state(params):
-    """Two buffers of zeros for each parameter; the number of updates done."""
-    first = {f"{name}/m": torch.zeros_like(p) for name, p in params.items()}
-    second = {f"{name}/v": torch.zeros_like(p) for name, p in params.items()}
-    device = next(iter(params.values())).device
-    step = torch.zeros((), dtype=torch.int32, device=device)
-    return {**first, **second, "step": step}
+def rate_of(lr, state):
+    """The learning rate of this step; after the last one its rate stays.
+
+    Differs: from a schedule a number op by op, as torch.optim's own schedulers
+    set it, and a Tensor where a number would be compiled anew at every step.
+    """
+    if not isinstance(lr, torch.Tensor):
+        return lr
+    step = state["step"].clamp(max=len(lr) - 1)
+    # Not `take`: compiled, Adam's foreach refuses what that returns (2.14.1).
+    rate = lr.index_select(0, step.view(1)).view(())
+    return rate if is_compiling() or rate.is_cuda else rate.item()
+
+
+def sgd_state(params, lr, momentum):
+    """A buffer of zeros for each parameter; the number of updates done."""
+    state = {}
+    if momentum:
+        state = {f"{n}/m": torch.zeros_like(p) for n, p in params.items()}
+    if isinstance(lr, torch.Tensor):
+        state["step"] = torch.zeros((), dtype=torch.int32, device=lr.device)
+    return state

@@ -38,10 +38,10 @@ class Clip:
         if self.kind == "value":
             return {n: np.clip(g, -self.most, self.most) for n, g in grads.items()}
         if self.kind == "norm":
-            share = min(1.0, self.most / norm(*grads.values()))
+            share = self.most / max(norm(*grads.values()), self.most)
             return {n: share * g for n, g in grads.items()}
         if self.kind == "tensor":
-            return {n: min(1.0, self.most / norm(g)) * g for n, g in grads.items()}
+            return {n: self.most / max(norm(g), self.most) * g for n, g in grads.items()}
         return grads
 
     def __str__(self) -> str:

@@ -38,8 +38,8 @@ class Inputs:
 
     @property
     def plan(self) -> Plan:
-        """Of the run."""
-        return self.referee.plan
+        """Of the run; its learning rate is that of this step."""
+        return self.referee.plan_at(self.state)
 
     @property
     def dtype(self) -> str:

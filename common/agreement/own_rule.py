@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from common.agreement.bounds import UPDATE_ROUNDINGS, update_bound
+from common.agreement.bounds import UPDATE_ROUNDINGS, clip_roundings, rate_bound, update_bound
 from common.agreement.referee import Referee
 from common.contract.arrays import Arrays
 from common.contract.optimizers import OPTIMIZERS
@@ -32,7 +32,18 @@ def bound_of_update(
 ) -> dict[str, Any]:
     """How far rounding may lead an update, element by element; arguments as of `update_bound`."""
     if not referee.own_rule:
-        return update_bound(referee.plan, params, grads, state, moved, memory)
+        plan = referee.plan_at(state)
+        roundings = float(UPDATE_ROUNDINGS)
+        trained = [name for name in params if name not in referee.described.statistics]
+        if (clip := referee.exact.clip(params)) is not None:
+            slopes = {name: grads[name] for name in trained}
+            roundings, grads = roundings + clip_roundings(plan, slopes), clip(slopes)
+        found = update_bound(plan, params, grads, state, moved, memory, roundings)
+        if referee.exact.rates is not None:
+            share = rate_bound(referee.plan, plan.lr, int(state["step"])) / plan.lr
+            for name in trained:
+                found[name] = found[name] + share * np.abs(moved[name] - params[name])
+        return found
     plan, draw = referee.plan, np.random.default_rng(6)
     unit = float(np.finfo(plan.dtype).eps) / (1 if plan.dtype == "float64" else 2)
     right = {**moved, **memory}

@@ -19,17 +19,15 @@ See: D. S. Parker, Monte Carlo Arithmetic, UCLA CSD-970002, 1997; N. J. Higham a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from common.agreement.bounds import LAMBDA
 from common.contract.arrays import Array
+from common.contract.registry import Rules
 from common.entrants.local import LocalSession
-
-#: Of a sum in sequence, on average, if all terms have one sign.
-LAMBDA = 0.25
 
 #: Roundings of a function that is no single operation of IEEE 754.
 FEW = 4
@@ -125,13 +123,11 @@ class RoundingSession(LocalSession):
 
     Args:
         dtype: that.
-        rule: an update rule instead of the plan's.
+        rules: instead of the plan's.
     """
 
-    def __init__(
-        self, backend: str, dtype: str, seed: int, rule: Callable[..., Any] | None = None
-    ) -> None:
-        super().__init__(backend, rule)
+    def __init__(self, backend: str, dtype: str, seed: int, rules: Rules | None = None) -> None:
+        super().__init__(backend, rules)
         self._unit = float(np.finfo(dtype).eps) / 2
         self._draw = np.random.default_rng(seed)
 

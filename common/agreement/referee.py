@@ -21,6 +21,7 @@ from common.contract.arrays import Array, Arrays, cast, cast_one
 from common.contract.info import REFEREE
 from common.contract.models import MODELS, Model
 from common.contract.plan import Plan
+from common.contract.registry import Rules
 from common.entrants.local import LocalSession
 from common.entrants.session import Session
 
@@ -76,7 +77,7 @@ class Referee:
     Args:
         plan: of the run.
         data: as for `Session.open`.
-        rule: an update rule instead of the plan's: a difference that a framework declares.
+        rules: instead of the plan's: differences that a framework declares.
         model: what is trained, if it is none of the registered models.
         make: makes its sessions, if they are not NumPy's: of what is being ported.
         own_rule: whether its update is its own, and not the plan's.
@@ -84,7 +85,7 @@ class Referee:
 
     plan: Plan
     data: dict[str, Any]
-    rule: Callable[..., Any] | None = None
+    rules: Rules | None = None
     model: Model | None = None
     make: Callable[[], LocalSession] | None = None
     own_rule: bool = False
@@ -102,7 +103,7 @@ class Referee:
         return self.model or MODELS[self.plan.model]
 
     def _open(self, dtype: str) -> LocalSession:
-        session = self.make() if self.make else LocalSession(REFEREE, rule=self.rule)
+        session = self.make() if self.make else LocalSession(REFEREE, rules=self.rules)
         self._set_up(session, dtype)
         return session
 
@@ -118,9 +119,16 @@ class Referee:
     @cached_property
     def rounding(self) -> RoundingSession:
         """The exact one, each operation rounding at random as in the run's dtype."""
-        session = RoundingSession(REFEREE, self.plan.dtype, seed=5, rule=self.rule)
+        session = RoundingSession(REFEREE, self.plan.dtype, seed=5, rules=self.rules)
         self._set_up(session, "float64")
         return session
+
+    def plan_at(self, state: Arrays) -> Plan:
+        """The plan with the learning rate of the step after a state."""
+        rates = self.exact.rates
+        if rates is None:
+            return self.plan
+        return replace(self.plan, lr=float(rates[min(int(state["step"]), len(rates) - 1)]))
 
     def claim(self) -> None:
         """Have float64 again, after somebody in this process has asked for another dtype."""

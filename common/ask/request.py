@@ -12,9 +12,10 @@ from pathlib import Path
 from common.ask.settings import DEFAULTS, Settings
 from common.contract.entrant import Entrant, parse
 from common.contract.models import MODELS, Model
-from common.contract.optimizers import OPTIMIZERS
+from common.contract.optimizers import OPTIMIZERS, Optimizer
 from common.contract.plan import Plan
 from common.contract.registry import Backend, find
+from common.contract.schedules import steps_of
 from common.data.datasets import load
 from common.data.description import Dataset
 from common.data.draws import SYNTHETIC_EXAMPLES
@@ -97,8 +98,8 @@ def read_request(settings: Settings, say: Say = silence) -> Request:
     plan, pythons = make_plan(settings), interpreters(settings.python, available)
     for entrant in [*entrants, *(mix.entrant for mix in mixes)]:
         backend = available.get(entrant.backend)
-        if backend and (declared := backend.declared(entrant.style, plan)):
-            backend.rule(declared)  # or it is refused
+        if backend:
+            backend.rules(backend.declared(entrant.style, plan))  # or it is refused
     synthetic = settings.model == "linear"
     if synthetic:
         refuse_for_linear(settings, [settings.data, *(entrant.data for entrant in entrants)])
@@ -123,6 +124,10 @@ def read_request(settings: Settings, say: Say = silence) -> Request:
         raise Refused(
             f"--drop-last leaves nothing of {examples} examples in batches of {plan.batch_size}"
         )
+    if plan.warm_up and plan.warm_up >= (steps := steps_of(plan.asdict(), examples)):
+        raise Refused(
+            f"--warm-up {plan.warm_up}: the whole run has {steps} steps; warm up for fewer of them"
+        )
     return Request(settings, plan, available, entrants, mixes, pythons, dataset)
 
 
@@ -134,16 +139,24 @@ def make_plan(settings: Settings) -> Plan:
     """
     model, cores = MODELS[settings.model], available_cores()
     optimizer = OPTIMIZERS[settings.optimizer]
-    for setting in ("momentum", "betas", "eps"):
+    for setting in ("momentum", "betas", "eps", "alpha"):
         if getattr(settings, setting) is not None and setting not in optimizer.told:
             raise Refused(f"{optimizer.name} has no {setting}; --{setting} does not go with it")
+    momentum = optimizer.momentum if settings.momentum is None else settings.momentum
+    if settings.nesterov and not momentum:
+        raise Refused(
+            f"--nesterov needs a momentum, and {optimizer.name} has none here; "
+            "try --optimizer momentum"
+        )
+    if settings.clip_norm and settings.clip_value:
+        raise Refused("--clip-norm and --clip-value are two ways to clip; choose one")
     if settings.threads and settings.threads > cores:
         raise Refused(f"--threads {settings.threads}: this process may use {cores}")
     return Plan(
         model=model.name,
         optimizer=settings.optimizer,
-        lr=settings.lr or (model.adam_lr if optimizer.rule == "adam" else model.lr),
-        momentum=optimizer.momentum if settings.momentum is None else settings.momentum,
+        lr=settings.lr or usual_lr(model, optimizer),
+        momentum=momentum,
         weight_decay=settings.weight_decay,
         epochs=settings.epochs or model.epochs,
         batch_size=settings.batch_size or model.batch_size,
@@ -158,9 +171,20 @@ def make_plan(settings: Settings) -> Plan:
         resize=settings.resize,
         rounds=settings.rounds,
         betas=settings.betas or Plan.betas,
-        eps=settings.eps or Plan.eps,
+        eps=settings.eps or optimizer.eps,
+        alpha=Plan.alpha if settings.alpha is None else settings.alpha,
+        schedule=settings.schedule,
+        warm_up=settings.warm_up,
+        nesterov=settings.nesterov,
+        clip_norm=settings.clip_norm,
+        clip_value=settings.clip_value,
         dataset=settings.dataset if model.classifies else None,
     )
+
+
+def usual_lr(model: Model, optimizer: Optimizer) -> float:
+    """A model's, for an optimiser of its kind."""
+    return model.lr if optimizer.rule == "sgd" else optimizer.times * model.adam_lr
 
 
 def refuse_for_linear(settings: Settings, data: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from common.contract.info import DATA_CHOICES, DATASETS, DEVICES, DTYPES, MODES, STYLES
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
+from common.contract.schedules import SCHEDULES
 from common.errors import Refused
 
 #: No count is larger; what is would only fail later.
@@ -78,6 +79,10 @@ NUMBERS = {
     "weight_decay": NOT_NEGATIVE,
     "betas": BELOW_1,
     "eps": POSITIVE,
+    "alpha": BELOW_1,
+    "warm_up": NATURAL,
+    "clip_norm": POSITIVE,
+    "clip_value": POSITIVE,
     "hidden": COUNT,
     "seed": NATURAL,
     "resize": COUNT,
@@ -99,6 +104,7 @@ CHOICES: dict[str, Collection[str]] = {
     "mode": MODES,
     "data": DATA_CHOICES,
     "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
     "dataset": DATASETS,
     "dtype": DTYPES,
     "device": DEVICES,
@@ -114,8 +120,9 @@ class Settings:
         backend_path: folder with further backends.
         style, mode, data: for entrants that do not say; no mode: each backend's usual one.
         mix: one more entrant each, `COMPONENT=BACKEND,...`.
-        model, optimizer, epochs, batch_size, lr, momentum, weight_decay, betas, eps, hidden, seed,
-            dtype: what is trained.
+        model, optimizer, epochs, batch_size, lr, momentum, weight_decay, betas, eps, alpha,
+            schedule, warm_up, nesterov, clip_norm, clip_value, hidden, seed, dtype: what is
+            trained.
         dataset, data_dir, custom_data, resize, limit, drop_last: on which data.
         device, threads, workers, timeout: where, and for how long a call may take.
         python: another interpreter each, `BACKEND=PATH`.
@@ -145,6 +152,12 @@ class Settings:
     weight_decay: float = 0.0
     betas: tuple[float, float] | None = None
     eps: float | None = None
+    alpha: float | None = None
+    schedule: str = SCHEDULES[0]
+    warm_up: int = 0
+    nesterov: bool = False
+    clip_norm: float | None = None
+    clip_value: float | None = None
     hidden: int = 256
     seed: int = 0
     dtype: str = "float32"

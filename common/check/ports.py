@@ -16,7 +16,7 @@ parameters under your names, in your layout; docs/checking-functions.md has a co
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ from common.contract.labels import TARGET, check_classes, check_targets
 from common.contract.models import MODELS, Model
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
+from common.contract.registry import Rules
 from common.entrants.port import (
     CLASSIFICATION,
     REGRESSION,
@@ -62,9 +63,6 @@ from common.running.work import Orders, Work
 
 #: So many examples are traced, operation by operation.
 TRACED = 8
-
-#: An update rule in NumPy, that a backend declares.
-Rule = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -264,15 +262,15 @@ def examine(
     declared = backend.declared(entrant.style, plan)
     referees: dict[bool, Referee] = {}
 
-    def referee(rule: Rule | None) -> Referee:
+    def referee(rules: Rules) -> Referee:
         # The diagnosis and the verdict share it: opening a framework twice costs seconds.
-        follows = rule is not None
+        follows = bool(rules)
         if follows not in referees:
-            referees[follows] = referee_of(plan, work.data, reference, rule)
+            referees[follows] = referee_of(plan, work.data, reference, rules)
         return referees[follows]
 
     judging = Judging(work, referee)
-    ours = referee(backend.rule(declared) if declared else None)
+    ours = referee(backend.rules(declared))
 
     def reopen() -> None:
         session.open(plan.asdict(), choices_of(entrant), work.data)
@@ -294,7 +292,7 @@ def examine(
         # Neither can be put on the other's state: both make their own along the referee's trail.
         work.data["trail"] = trail = Trail(work.initial, schedule.batch, plan.dtype)
         referees.clear()
-        ours = referee(None)
+        ours = referee({})
         trail.leader = ours.exact
         reopen()
     track = Track(ours, schedule)
@@ -375,12 +373,10 @@ def probed(difference: Difference, session: Session, track: Track, *, penalty: b
     return difference
 
 
-def referee_of(
-    plan: Plan, data: dict[str, Any], reference: Port | None, rule: Rule | None
-) -> Referee:
+def referee_of(plan: Plan, data: dict[str, Any], reference: Port | None, rules: Rules) -> Referee:
     """NumPy, or what is ported, in float64."""
     if reference is None:
-        return Referee(plan, data, rule)
+        return Referee(plan, data, rules)
     described = Model(plan.model, {}, "", plan.model == CLASSIFICATION, 0, 0, 0.0)
     own_rule = reference.update is not None
     make = partial(PortSession, reference, "reference")

@@ -78,12 +78,30 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
     "update.py": {
         "sgd_scratch": ("params", "lr", "momentum", "decay"),
         "sgd_concise": ("params", "lr", "momentum", "decay"),
+        "nesterov_scratch": ("params", "lr", "momentum", "decay"),
+        "nesterov_concise": ("params", "lr", "momentum", "decay"),
+        "assign_state": ("state", "arrays", "axes"),
+        "dump_state": ("state", "axes"),
+    },
+    "adaptive.py": {
         "adam_scratch": ("params", "lr", "betas", "eps", "decay"),
         "adam_concise": ("params", "lr", "betas", "eps", "decay"),
         "adamw_scratch": ("params", "lr", "betas", "eps", "decay"),
         "adamw_concise": ("params", "lr", "betas", "eps", "decay"),
-        "assign_state": ("state", "arrays", "axes"),
-        "dump_state": ("state", "axes"),
+        "rmsprop_scratch": ("params", "lr", "alpha", "eps", "decay"),
+        "rmsprop_concise": ("params", "lr", "alpha", "eps", "decay"),
+        "adagrad_scratch": ("params", "lr", "eps", "decay"),
+        "adagrad_concise": ("params", "lr", "eps", "decay"),
+    },
+    "clip.py": {
+        "clip_value_scratch": ("params", "most"),
+        "clip_value_concise": ("params", "most"),
+        "clip_norm_scratch": ("params", "most"),
+        "clip_norm_concise": ("params", "most"),
+    },
+    "schedule.py": {
+        "schedule_scratch": ("lr", "schedule", "warm_up", "steps"),
+        "schedule_concise": ("lr", "schedule", "warm_up", "steps"),
     },
     "accuracy.py": {
         "correct": ("logits", "labels"),
@@ -108,7 +126,7 @@ FILES = {
     "data": ("data.py",),
     "model": ("model.py", "convolutional.py", "layers.py", "statistics.py"),
     "loss": ("loss.py",),
-    "update": ("update.py",),
+    "update": ("update.py", "adaptive.py", "clip.py", "schedule.py"),
     "accuracy": ("accuracy.py",),
     "train": ("train.py",),
 }
@@ -218,3 +236,8 @@ class Info:
 
 
 REFEREE = "numpy"
+
+
+def home_of(prefix: str) -> str:
+    """The file in which the functions of both styles stand."""
+    return next(file for file, names in CONTRACT.items() if f"{prefix}_scratch" in names)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from common.contract.info import CONTRACT, FILES
+from common.contract.info import FILES, home_of
 
 if TYPE_CHECKING:  # it brings NumPy, without which `list` and `show` answer
     from common.contract.axes import Sizes
@@ -258,7 +258,7 @@ def statistics_of(model: str) -> tuple[str, ...]:
 
 def file_of(model: str) -> str:
     """The file in which a model's functions stand."""
-    return next(file for file in FILES["model"] if f"{model}_scratch" in CONTRACT[file])
+    return home_of(model)
 
 
 def files_of(component: str, model: str) -> list[str]:

@@ -32,7 +32,13 @@ class Plan:
     rounds: int
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
+    alpha: float = 0.99
     dataset: str | None = None
+    schedule: str = "constant"
+    warm_up: int = 0
+    nesterov: bool = False
+    clip_norm: float | None = None
+    clip_value: float | None = None
 
     def asdict(self) -> dict[str, Any]:
         """Plain values, as they cross to a worker and into results.json."""

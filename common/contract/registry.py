@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,12 +12,16 @@ from typing import Any
 
 import backends
 from common.contract.info import Declared, Info
-from common.contract.optimizers import OPTIMIZERS
+from common.contract.optimizers import functions_of
 from common.contract.plan import Plan
 from common.errors import Refused
 
 #: Where the project's own backends lie, whatever folders `extend_path` adds.
 OWN = Path(backends.__file__).parent
+
+
+#: Functions that stand for a backend's own, by the prefix of their names.
+Rules = Mapping[str, Callable[..., Any]]
 
 
 @dataclass(frozen=True)
@@ -43,16 +47,23 @@ class Backend:
                 return f"{package} is not installed" + self._remedy()
         return None
 
-    def declared(self, style: str, plan: Plan) -> Declared | None:
-        """The difference by design that an entrant of a style has in a plan, if any."""
-        function = f"{OPTIMIZERS[plan.optimizer].function}_{style}"
-        for one in self.info.declared:
-            if one.function == function and plan.dtype in one.dtypes:
-                return one
-        return None
+    def declared(self, style: str, plan: Plan) -> tuple[Declared, ...]:
+        """The differences by design that an entrant of a style has in a plan."""
+        used = {f"{function}_{style}" for function in functions_of(plan.asdict())}
+        return tuple(
+            one for one in self.info.declared if one.function in used and plan.dtype in one.dtypes
+        )
+
+    def rules(self, declared: Iterable[Declared]) -> Rules:
+        """The rules of differences by design, by what they stand for: "adam", "clip_norm".
+
+        Raises:
+            Refused: the backend declares one, but cannot say what it is.
+        """
+        return {one.function.rpartition("_")[0]: self.rule(one) for one in declared}
 
     def rule(self, declared: Declared) -> Callable[..., Any]:
-        """The update rule of a difference by design, in NumPy.
+        """The rule of a difference by design, in NumPy.
 
         Raises:
             Refused: the backend declares it, but cannot say what it is.

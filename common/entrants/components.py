@@ -305,6 +305,17 @@ def remade(make: Callable[..., Any], layers: dict[str, Callable[..., Any]], para
     return others[make.__name__](params, **told)
 
 
+def calls_of(order: Array, size: int, unit: int) -> list[Array]:
+    """Examples of each kind of call that an epoch is made of, the first of `unit` full batches."""
+    full, short = divmod(len(order), size)
+    parts = [order[: unit * size if full else short]]
+    if full % unit:
+        parts.append(order[:size])
+    if full and short:
+        parts.append(order[-short:])
+    return parts
+
+
 def first_leaf(result: Any) -> Any:
     """The first tensor of what a component returned."""
     while isinstance(result, (tuple, list, dict)):

@@ -16,13 +16,17 @@ import numpy as np
 
 from common.contract.arrays import Array, Arrays, cast
 from common.contract.axes import Axes
+from common.contract.info import home_of
 from common.contract.labels import TARGET, check_labels
-from common.contract.models import MODELS, file_of
-from common.contract.optimizers import OPTIMIZERS
-from common.entrants.components import WARM_UP_CALLS, Components, Functions
+from common.contract.models import MODELS
+from common.contract.optimizers import OPTIMIZERS, function_of
+from common.contract.registry import Rules
+from common.contract.schedules import varies
+from common.entrants.components import WARM_UP_CALLS, Components, Functions, calls_of
 from common.entrants.examples import EVALUATION_BATCH, classes_of, mean_over_examples, read
 from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
 from common.entrants.trail import Counted, Held, Trail
+from common.entrants.updates import Clip, clip_for, clipping, rates, with_rates
 from common.errors import Unavailable, one_line
 from common.measure.machine import peak_memory_bytes
 
@@ -35,7 +39,7 @@ class LocalSession:
 
     Args:
         backend: a folder under `backends/`, or under one that its path was extended by.
-        rule: an update rule instead of the backend's own: a difference that another declares.
+        rules: instead of the backend's own: differences that another declares.
         package: where it is imported from, if not from `backends`.
     """
 
@@ -57,13 +61,15 @@ class LocalSession:
     _components: Components | None = None
     _axes: Axes
     _statistics: tuple[str, ...]
+    #: The learning rate of every step, where it is not the same for all.
+    rates: Array | None
     #: Of logits and labels, for a loss that sees more than those.
     _loss_alone: Callable[..., Any] | None = None
 
     def __init__(
-        self, backend: str, rule: Callable[..., Any] | None = None, package: str | None = None
+        self, backend: str, rules: Rules | None = None, package: str | None = None
     ) -> None:
-        self.backend, self._rule = backend, rule
+        self.backend, self._rules = backend, rules or {}
         self._package = package or f"backends.{backend}"
 
     def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Opened:
@@ -126,11 +132,11 @@ class LocalSession:
     def _import(self, component: str) -> Any:
         return importlib.import_module(f"{self._package}.{component}")
 
-    def _function_of_model(self, name: str) -> Any:
-        """From the file that has it; backends of one's own may hold all models in one."""
-        file = file_of(name.rpartition("_")[0]).removesuffix(".py")
+    def _function(self, name: str, first: Any) -> Any:
+        """From the file that has it; backends of one's own may hold all of a component in one."""
+        file = home_of(name.rpartition("_")[0]).removesuffix(".py")
         there = importlib.util.find_spec(f"{self._package}.{file}") is not None
-        for module in (self._model, *([self._import(file)] if there else [])):
+        for module in (first, *([self._import(file)] if there else [])):
             if hasattr(module, name):
                 return getattr(module, name)
         raise Unavailable(f"{self.backend} has no {name}; it belongs into its {file}.py")
@@ -152,6 +158,8 @@ class LocalSession:
         train, self._test = read(data)
         for images, labels in filter(None, (train, self._test)):
             check_labels(images, labels, self._classes, self._target)
+        self._examples = len(train[1])
+        self.rates = self.rates_of(plan) if varies(plan) else None
         place = self._data.place
         if choices["data"] == "loader":  # the loader reads the files; one example tells the types
             train = (train[0][:1], train[1][:1])
@@ -186,13 +194,13 @@ class LocalSession:
             name: dict(zip(axes, data["initial"][name].shape, strict=True))
             for name, axes in model.parameters.items()
         }
-        self._make_forward = self._function_of_model(f"{model.name}_{style}")
+        self._make_forward = self._function(f"{model.name}_{style}", self._model)
         if model.smallest:
             self._make_forward = partial(self._make_forward, shape=tuple(data["inputs"]["shape"]))
         self._statistics = model.statistics
         self._loss_of = getattr(self._loss, f"{model.loss}_{style}")
-        update_name = f"{OPTIMIZERS[plan['optimizer']].function}_{style}"
-        self._make_update = self._rule or getattr(self._update, update_name)
+        rule = function_of(plan)
+        self._make_update = self._rules.get(rule, self._function(f"{rule}_{style}", self._update))
         self._count = self._accuracy.correct if model.classifies else self._accuracy.uncounted
 
     def _count_updates(self, trail: Trail) -> None:
@@ -231,12 +239,23 @@ class LocalSession:
         )
 
     def _new_update(self, params: Any) -> tuple[Any, Any]:
-        settings = OPTIMIZERS[self._plan["optimizer"]].settings(self._plan)
+        plan = with_rates(self._plan, self.rates, self._tensor)
+        settings = OPTIMIZERS[plan["optimizer"]].settings(plan)
         trained = {name: param for name, param in params.items() if name not in self._statistics}
         state, update = self._make_update(trained if self._statistics else params, *settings)
+        update = clipping(update, self.clip(trained))
         if self._statistics:
             update = self._import("statistics").keeping(update, self._statistics)
         return state, update
+
+    def rates_of(self, plan: dict[str, Any]) -> Array:
+        """The learning rates that a plan means, one for each step: (steps,), float64."""
+        return rates(self._import("schedule"), self._choices["style"], plan, self._examples)
+
+    def clip(self, params: Any) -> Clip | None:
+        """What makes the gradients of some parameters smaller, if the plan has it so."""
+        own = partial(self._import, "clip")
+        return clip_for(self._plan, self._choices["style"], self._rules, own, params)
 
     def _clocked(self, order: Array) -> Iterator[Any]:
         """Yield the loader's batches, adding up the time spent waiting for them."""
@@ -255,15 +274,8 @@ class LocalSession:
         `WARM_UP_CALLS` times each; twice where a loader has to be started each time. A call that is
         a whole epoch is made once; one step that is, as often as it stays a matter of seconds.
         """
-        size = self._plan["batch_size"]
-        full, short = divmod(len(order), size)
-        unit = self._steps_per_call(order)
-        whole = unit * size if full else short  # examples of the first call
-        parts = [order[:whole]]
-        if full % unit:
-            parts.append(order[:size])
-        if full and short:
-            parts.append(order[-short:])
+        size, unit = self._plan["batch_size"], self._steps_per_call(order)
+        full, parts = len(order) // size, calls_of(order, size, unit)
         compiled = self._compiled()
         started = time.perf_counter()
         self._run(parts[0])

@@ -39,7 +39,8 @@ class Port:
         loss: (logits, labels) -> the batch's mean, a scalar; or (params, logits, labels), of a
             loss with a penalty, told by how many arguments have no default. Held against a
             module: (outputs..., labels), or (params, outputs..., labels).
-        update: (params, lr, momentum, decay), of Adam (params, lr, betas, eps, decay), -> state,
+        update: (params, lr, momentum, decay), of Adam (params, lr, betas, eps, decay), of RMSprop
+            (params, lr, alpha, eps, decay), of AdaGrad (params, lr, eps, decay), -> state,
             update(params, grads, state) -> params, state; parameters and gradients are dicts by
             name ("a.b" of a tree), the state is whatever they like; None: the backend's own.
         correct: (logits, labels) -> how many are right; None: the backend's own.
@@ -130,7 +131,7 @@ class PortSession(LocalSession):
             refuse_arguments(words, port.update, ("params", *told))
         update = backend("update")
         # From the formulas: a framework's own may follow a rule of its own.
-        own = getattr(update, f"{OPTIMIZERS[plan['optimizer']].function}_scratch")
+        own = self._function(f"{OPTIMIZERS[plan['optimizer']].function}_scratch", update)
         registered = MODELS.get(plan["model"])
         self._classifies = registered.classifies if registered else plan["model"] != REGRESSION
         self._axes = {}  # nobody knows: its arrays stay as they are

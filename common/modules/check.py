@@ -14,7 +14,7 @@ import numpy as np
 
 from common.contract.arrays import Array, Arrays
 from common.contract.given import as_array, as_labels, as_pixels, rebuilt
-from common.contract.info import DTYPES
+from common.contract.info import DTYPES, home_of
 from common.contract.net import Leaf, Net, Tensors
 from common.contract.optimizers import OPTIMIZERS
 from common.entrants.port import Port
@@ -47,7 +47,7 @@ class Options:
     Attributes:
         train: whether in training mode: statistics of the batch, buffers compared afterwards.
         steps: states of a training at which the whole is judged; 0: the layers only.
-        optimizer, lr, momentum, weight_decay, betas, eps: of that training.
+        optimizer, lr, momentum, weight_decay, betas, eps, alpha: of that training.
         dtype: "float32" or "float64".
         seed: of everything that is drawn.
         mapping: a file that says how the port's weights are made of the reference's.
@@ -63,6 +63,7 @@ class Options:
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
+    alpha: float = 0.99
     dtype: str = "float32"
     seed: int = 0
     mapping: Path | None = None
@@ -180,7 +181,8 @@ def trained(leaves: Iterable[Leaf]) -> list[str]:
 def update_of(options: Options, names: Sequence[str]) -> Step:
     """The referee's update of some leaves, step after step."""
     optimizer = OPTIMIZERS[options.optimizer]
-    rules = importlib.import_module("backends.numpy.update")
+    file = home_of(optimizer.function).removesuffix(".py")
+    rules = importlib.import_module(f"backends.numpy.{file}")
     make = getattr(rules, f"{optimizer.function}_scratch")
     held: dict[str, Any] = {}
 
@@ -284,6 +286,7 @@ def refuse_options(options: Options, mode: str) -> None:
         ("betas", beta1, 0.0, 1.0),
         ("betas", beta2, 0.0, 1.0),
         ("eps", options.eps, 0.0, np.inf),
+        ("alpha", options.alpha, 0.0, 1.0),
     )
     for name, number, least, most in numbers:
         if not least <= number < most:

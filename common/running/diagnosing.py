@@ -33,7 +33,7 @@ class Diagnoser:
     records: list[Record]
     connect: Connect
     observer: Observer
-    _tracks: dict[Declared | None, Track] = field(default_factory=dict)
+    _tracks: dict[tuple[Declared, ...], Track] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.roster = Roster(self.records, self.connect, self.observer)
@@ -62,13 +62,13 @@ class Diagnoser:
         return session.open(plan.asdict(), choices_of(record.entrant), self.work.data)
 
     def _track(self, record: Record) -> Track:
-        """The path of the common definitions, or of the rule that somebody declares."""
+        """The path of the common definitions, or of the rules that somebody declares."""
         plan, data = self.work.plan, self.work.data
         declared = record.backend.declared(record.entrant.style, plan)
         if declared not in self._tracks:
-            rule = record.backend.rule(declared) if declared else None
+            rules = record.backend.rules(declared)
             schedule = Schedule(self.work.orders, plan.batch_size)
-            referee = Referee(plan, data, rule)
+            referee = Referee(plan, data, rules)
             self._tracks[declared] = Track(referee, schedule, PATH_SECONDS)
         return self._tracks[declared]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -21,12 +20,12 @@ from common.agreement.verdict import Difference, Verdict, undecided
 from common.contract.arrays import Array
 from common.contract.entrant import Entrant
 from common.contract.info import Declared
-from common.contract.registry import Backend
+from common.contract.registry import Backend, Rules
 from common.entrants.session import Session
 from common.running.work import Work
 
-#: Makes a referee by an update rule: a declared one, or None for the common definitions.
-MakeReferee = Callable[[Callable[..., Any] | None], Referee]
+#: Makes a referee by declared rules; without any by the common definitions.
+MakeReferee = Callable[[Rules], Referee]
 #: Does something with one candidate, whose failure is its own; whether it went well.
 Attempt = Callable[["Candidate", Callable[[], object]], bool]
 
@@ -101,25 +100,25 @@ class Judging:
     referee: MakeReferee | None = None
     band: bool = True
     seconds: float = np.inf
-    _benches: dict[Declared | None, Bench] = field(default_factory=dict)
+    _benches: dict[tuple[Declared, ...], Bench] = field(default_factory=dict)
 
     def prepare(self, candidates: Iterable[Candidate]) -> None:
         """Make the referee's run by the common definitions, and by each rule somebody declares."""
-        self._bench_of(None, None)
+        self._bench_of((), {})
         for candidate in candidates:
             self._bench(candidate)
 
-    def _declared(self, candidate: Candidate) -> Declared | None:
+    def _declared(self, candidate: Candidate) -> tuple[Declared, ...]:
         return candidate.backend.declared(candidate.entrant.style, self.work.plan)
 
     def _bench(self, candidate: Candidate) -> Bench:
-        return self._bench_of(self._declared(candidate), candidate.backend)
+        declared = self._declared(candidate)
+        return self._bench_of(declared, candidate.backend.rules(declared))
 
-    def _bench_of(self, declared: Declared | None, backend: Backend | None) -> Bench:
+    def _bench_of(self, declared: tuple[Declared, ...], rules: Rules) -> Bench:
         if declared not in self._benches:
-            rule = backend.rule(declared) if declared and backend else None
             plan, data = self.work.plan, self.work.data
-            referee = self.referee(rule) if self.referee else Referee(plan, data, rule)
+            referee = self.referee(rules) if self.referee else Referee(plan, data, rules)
             schedule = Schedule(self.work.orders, plan.batch_size)
             self._benches[declared] = Bench(referee, schedule, self.seconds)
         return self._benches[declared]
@@ -127,7 +126,7 @@ class Judging:
     @property
     def common(self) -> Bench | None:
         """The referee's run by the common definitions; None before `prepare`."""
-        return self._benches.get(None)
+        return self._benches.get(())
 
     def components(self, candidate: Candidate) -> Verdict:
         """Judge one candidate as far as that goes without nudged runs."""
@@ -228,14 +227,15 @@ class Judging:
     def declare(self, candidate: Candidate, verdict: Verdict) -> None:
         """Say of who follows a rule of its own by what it is known, and how far that leads."""
         declared, common = self._declared(candidate), self.common
-        if declared is None or common is None:
+        if not declared or common is None:
             return
         if verdict.max_abs_loss_difference is not None:
             right = common.path.losses
             drifts = np.abs(candidate.run.step_losses[: len(right)] - right)
             verdict.max_abs_loss_difference = float(drifts.max())
         if verdict.verdict == "rounding":
-            verdict.verdict, verdict.reason = "declared", declared.reason
+            verdict.verdict = "declared"
+            verdict.reason = "; ".join(one.reason for one in declared)
 
     def verdict(self, candidate: Candidate) -> Verdict:
         """Judge a single candidate to the end."""

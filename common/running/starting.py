@@ -9,7 +9,7 @@ from typing import Any
 
 from common.contract.entrant import Entrant
 from common.contract.models import MODELS
-from common.contract.optimizers import OPTIMIZERS
+from common.contract.optimizers import functions_of
 from common.contract.plan import Plan
 from common.contract.registry import Backend
 from common.entrants.mixed import Mix, MixedSession
@@ -86,8 +86,8 @@ def new_records(
         digest = source_sha256(backend.folder)
         record = Record(entrant, backend, notes=list(entrant.notes), source_sha256=digest)
         model = MODELS[plan.model]
-        optimizer = OPTIMIZERS[plan.optimizer].function
-        used = {f"{part}_{entrant.style}" for part in (model.name, model.loss, optimizer)}
+        parts = (model.name, model.loss, *functions_of(plan.asdict()))
+        used = {f"{part}_{entrant.style}" for part in parts}
         for what, dtype, words in info.remarks:
             if what in {*used, entrant.mode, plan.device} and dtype in (plan.dtype, "*"):
                 record.notes.append(words)

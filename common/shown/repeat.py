@@ -45,15 +45,17 @@ def trained(plan: Plan) -> list[str]:
     """The options that make the plan."""
     always = (
         "model", "epochs", "batch_size", "optimizer", "hidden", "seed", "dtype", "device",
-        "threads", "workers", "rounds",
+        "threads", "workers", "rounds", "schedule", "warm_up",
     )  # fmt: skip
     told = OPTIMIZERS[plan.optimizer].told if plan.optimizer in OPTIMIZERS else ()
-    given = [name for name in ("limit", "resize", "dataset") if getattr(plan, name) is not None]
+    maybe = ("limit", "resize", "dataset", "clip_norm", "clip_value")
+    given = [name for name in maybe if getattr(plan, name) is not None]
     words = []
     for name in [*always, *told, *given]:
         value = getattr(plan, name)
         values = value if isinstance(value, tuple) else (value,)
         words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    words += ["--nesterov"] if plan.nesterov else []
     return [*words, *(["--drop-last"] if plan.drop_last else [])]
 
 

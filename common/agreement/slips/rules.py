@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from common.agreement.clipping import Clip
 from common.contract.arrays import Array, Arrays
 from common.contract.models import statistics_of
-from common.contract.optimizers import OPTIMIZERS
+from common.contract.optimizers import OPTIMIZERS, clip_of
 from common.contract.plan import Plan
 
 Rule = Callable[..., tuple[Arrays, Arrays]]
@@ -19,7 +20,19 @@ def settings(plan: Plan) -> dict[str, Any]:
     """What the rules below are told of a plan."""
     optimizer = OPTIMIZERS[plan.optimizer]
     told = {name: getattr(plan, name) for name in optimizer.told}
-    return {**told, "decay_kind": optimizer.decay}
+    if optimizer.rule == "sgd":
+        told["nesterov"] = plan.nesterov
+    return {**told, "decay_kind": optimizer.decay, "clip": clip_in(plan)}
+
+
+#: How a plan clips -> what kind that is.
+CLIPS = {"clip_value": "value", "clip_norm": "norm"}
+
+
+def clip_in(plan: Plan) -> Clip:
+    """The clipping of a plan."""
+    asked = clip_of(plan.asdict())
+    return Clip(CLIPS[asked[0]], asked[1]) if asked else Clip("none", np.inf)
 
 
 def decayed(
@@ -68,6 +81,8 @@ def sgd_rule(
         moved[name] = param - rate * step - taken
         if decay_kind == "after":
             moved[name] = moved[name] * (1 - lr * weight_decay)
+    if "step" in state:
+        memory["step"] = np.asarray(state["step"] + 1)
     return moved, memory
 
 
@@ -111,7 +126,58 @@ def adam_rule(
     return moved, memory
 
 
-RULES: dict[str, Rule] = {"sgd": sgd_rule, "adam": adam_rule}
+def root_rule(
+    params: Arrays,
+    grads: Arrays,
+    state: Arrays,
+    *,
+    lr: float,
+    eps: float,
+    weight_decay: float,
+    decay_kind: str,
+    alpha: float | None = None,
+    eps_kind: str = "outside",
+    summed: bool = False,
+    before: bool = False,
+) -> tuple[Arrays, Arrays]:
+    """RMSprop, and AdaGrad, which has no alpha, with every slip they may have."""
+    keep, new = (1.0, 1.0) if alpha is None else (alpha, 1.0 if summed else 1 - alpha)
+    moved, memory = {}, {}
+    for name, param in params.items():
+        grad, taken = decayed(name, param, grads[name], lr, weight_decay, decay_kind)
+        v = keep * state[f"{name}/v"] + new * grad**2
+        of = state[f"{name}/v"] if before else v
+        root = {
+            "outside": np.sqrt(of) + eps,
+            "inside": np.sqrt(of + eps),
+            "none": np.sqrt(of),
+        }[eps_kind]
+        moved[name] = param - lr * grad / root - taken
+        if decay_kind == "after":
+            moved[name] = moved[name] * (1 - lr * weight_decay)
+        memory[f"{name}/v"] = v
+    if "step" in state:
+        memory["step"] = np.asarray(state["step"] + 1)
+    return moved, memory
+
+
+def clipping(rule: Rule) -> Rule:
+    """A rule that is told how the gradients are clipped before."""
+
+    def clipped(
+        params: Arrays, grads: Arrays, state: Arrays, *, clip: Clip, **told: Any
+    ) -> tuple[Arrays, Arrays]:
+        return rule(params, clip.of(grads), state, **told)
+
+    return clipped
+
+
+RULES: dict[str, Rule] = {
+    "sgd": clipping(sgd_rule),
+    "adam": clipping(adam_rule),
+    "rmsprop": clipping(root_rule),
+    "adagrad": clipping(root_rule),
+}
 
 
 def rule_of(plan: Plan) -> Rule:
@@ -120,7 +186,8 @@ def rule_of(plan: Plan) -> Rule:
 
     def keeping(params: Arrays, grads: Arrays, state: Arrays, **told: Any) -> tuple[Arrays, Arrays]:
         trained = {name: array for name, array in params.items() if name not in statistics}
-        moved, memory = rule(trained, grads, state, **told)
+        slopes = {name: grads[name] for name in trained}
+        moved, memory = rule(trained, slopes, state, **told)
         return {**moved, **{name: grads[name] for name in statistics}}, memory
 
     return keeping if statistics else rule

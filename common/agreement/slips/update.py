@@ -9,12 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from common.agreement.clipping import KINDS, Clip
 from common.agreement.expectations import Expectations
-from common.agreement.slips.rules import Rule, rule_of, settings
+from common.agreement.slips.rules import Rule, clip_in, rule_of, settings
 from common.agreement.slips.slip import Slip, as_float64, fitted, guarded
 from common.contract.arrays import Arrays
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
+from common.contract.schedules import SCHEDULES
+
+#: Two learning rates that are one.
+NEAR = 1e-9
 
 
 def update_slips(
@@ -48,13 +53,18 @@ def wrong_updates(expectations: Expectations, start: Arrays, grads: Arrays) -> I
     """Parameters and state as known slips in the update would have them."""
     plan, state = expectations.plan, expectations.state
     rule, usual = rule_of(plan), settings(plan)
+
+    def told(one: Change) -> Slip:
+        made = partial(after, rule, grads, state, {**usual, **one.changes}, 1)
+        return Slip(made(start, {}), one.words, one.confirm, elsewhere=made, length=one.length)
+
+    yield from guarded(map(told, of_other_schedules(expectations)))
+    yield from guarded(map(told, of_other_clips(plan)))
     yield from guarded(unmoved(start, expectations.trained))
     known = [*rates(plan, len(expectations.labels)), *rounded(usual)]
     known += DECAYS if plan.weight_decay else ()
     known += OF_RULE[OPTIMIZERS[plan.optimizer].rule]
-    for one in known:
-        made = partial(after, rule, grads, state, {**usual, **one.changes}, 1)
-        yield Slip(made(start, {}), one.words, one.confirm, elsewhere=made, length=one.length)
+    yield from map(told, known)
     made = partial(after, rule, grads, state, usual, 2)
     yield Slip(made(start, {}), "the update is made twice", "count its calls", elsewhere=made)
 
@@ -119,6 +129,57 @@ class Change:
     length: bool = False
 
 
+def of_other_schedules(expectations: Expectations) -> Iterator[Change]:
+    """Learning rates that this step would have by another schedule, each with all that leads to it.
+
+    Plain factors are among them: the rate of a step may be twice as large for more than one reason.
+    """
+    plan, exact = expectations.plan, expectations.referee.exact
+    if exact.rates is None:
+        return
+    whole, made = expectations.referee.plan, int(expectations.state["step"])
+    last = len(exact.rates) - 1
+    found = [
+        (whole.lr, "there is no schedule"),
+        (exact.rates[min(made + 1, last)], "it is a step ahead"),
+        (exact.rates[made // (len(exact.rates) // whole.epochs)], "it moves once an epoch"),
+    ]
+    if made:
+        found.append((exact.rates[min(made, last) - 1], "it is a step behind"))
+    if made < whole.warm_up:
+        found.append((whole.lr * made / whole.warm_up, "its warm-up begins with 0"))
+    others: list[tuple[str, dict[str, Any]]]
+    others = [(f"it is {one}", {"schedule": one}) for one in SCHEDULES if one != whole.schedule]
+    for why, change in [("it has no warm-up", {"warm_up": 0}), *others]:
+        found.append((exact.rates_of({**whole.asdict(), **change})[min(made, last)], why))
+    found += [(factor * plan.lr, f"it is multiplied by {factor:g}") for factor in (0.1, 0.5, 2, 10)]
+    reasons: dict[float, list[str]] = {}
+    for rate, why in found:
+        reasons.setdefault(float(f"{rate:.9g}"), []).append(why)
+    for rate, several in reasons.items():
+        if not np.isclose(rate, plan.lr, rtol=NEAR, atol=0):
+            yield Change(
+                f"another schedule: the learning rate of this step is {rate:.6g}, not "
+                f"{plan.lr:.6g}: {', or '.join(several)}",
+                "print the learning rate of every step",
+                {"lr": rate},
+                length=True,
+            )
+
+
+def of_other_clips(plan: Plan) -> Iterator[Change]:
+    """Gradients that are clipped by another rule, or not at all."""
+    ours = clip_in(plan)
+    for kind in KINDS if ours.kind != "none" else ():
+        if kind != ours.kind:
+            clip = Clip(kind, ours.most)
+            yield Change(
+                f"the gradients are clipped otherwise: {clip}; the plan says {ours}",
+                "print their norm, and the largest of them, before and after",
+                {"clip": clip},
+            )
+
+
 def rates(plan: Plan, examples: int) -> Iterator[Change]:
     """Learning rates that are some factor too large or too small."""
     yield Change(
@@ -144,6 +205,7 @@ CONSTANTS = {
     "momentum": "the momentum",
     "weight_decay": "the weight decay",
     "betas": "beta 1 and 2",
+    "alpha": "alpha",
 }
 
 
@@ -188,6 +250,12 @@ _SMALL_STEP = "make one step with a gradient of 1e-6 and compare with lr · g / 
 
 _COUNT = "print it at the first step"
 
+OF_ROOTS = (
+    Change("eps is inside the square root", _SMALL_STEP, {"eps_kind": "inside"}),
+    Change("there is no eps", _SMALL_STEP, {"eps_kind": "none"}),
+    Change("the root is of the squares before this step", _SMALL_STEP, {"before": True}),
+)
+
 #: rule -> what may be wrong with it alone
 OF_RULE = {
     "sgd": (
@@ -197,6 +265,7 @@ OF_RULE = {
             {"dampening": True},
         ),
         Change("Nesterov momentum", _THREE_STEPS, {"nesterov": True}),
+        Change("Nesterov's step is missing: plain momentum", _THREE_STEPS, {"nesterov": False}),
         Change("there is no momentum", _THREE_STEPS, {"momentum": 0.0}),
         Change("the learning rate is inside the momentum buffer", _THREE_STEPS, {"inside": True}),
     ),
@@ -219,6 +288,11 @@ OF_RULE = {
         Change("the step count is one behind", _COUNT, {"late": -1}),
         Change("the step count is one ahead", _COUNT, {"late": 1}),
     ),
+    "rmsprop": (
+        *OF_ROOTS,
+        Change("the new square is not multiplied by 1 - alpha", _SMALL_STEP, {"summed": True}),
+    ),
+    "adagrad": OF_ROOTS,
 }
 
 

@@ -1,0 +1,78 @@
+"""Clipping: gradients in, smaller gradients out, in JAX."""
+
+import jax.numpy as jnp
+import optax
+
+
+def clip_value_scratch(params, most):
+    """Clip the gradients by value, written out.
+
+    Every number of them to [-most, most].
+
+    Args:
+        params: whose gradients they will be.
+        most: the largest that is left.
+
+    Returns:
+        clip(grads) -> grads.
+
+    See: Dive into Deep Learning, 9.5.3.
+    """
+
+    def clip(grads):
+        return {n: jnp.clip(g, -most, most) for n, g in grads.items()}
+
+    return clip
+
+
+def clip_value_concise(params, most):
+    """Clip the gradients by value, by `optax.clip`.
+
+    Differs: a transformation as an optimiser is one, without a state.
+
+    See: https://optax.readthedocs.io/en/latest/api/transformations.html
+    """
+    transform = optax.clip(most)
+
+    def clip(grads):
+        return transform.update(grads, optax.EmptyState())[0]
+
+    return clip
+
+
+def clip_norm_scratch(params, most):
+    """Clip the gradients by their global norm, written out.
+
+    grads * min(1, most / norm), norm = sqrt(sum of all squares, all tensors)
+
+    Args:
+        params: whose gradients they will be.
+        most: the largest norm that is left.
+
+    Returns:
+        clip(grads) -> grads.
+
+    See: https://arxiv.org/abs/1211.5063, algorithm 1.
+    """
+
+    def clip(grads):
+        norm = jnp.sqrt(sum(jnp.square(g).sum() for g in grads.values()))
+        scale = most / jnp.maximum(norm, most)
+        return {n: scale * g for n, g in grads.items()}
+
+    return clip
+
+
+def clip_norm_concise(params, most):
+    """Clip the gradients by their norm, by `optax.clip_by_global_norm`.
+
+    Differs: a transformation as an optimiser is one, without a state.
+
+    See: https://optax.readthedocs.io/en/latest/api/transformations.html
+    """
+    transform = optax.clip_by_global_norm(most)
+
+    def clip(grads):
+        return transform.update(grads, optax.EmptyState())[0]
+
+    return clip
