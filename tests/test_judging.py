@@ -294,7 +294,7 @@ def test_who_widens_the_band(enough: bool, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("common.running.judging.Band", Band)
     judging = Judging(draw_work(make_plan("linear"), None))
     bench: Any = object()
-    judging._benches[()] = bench
+    judging._benches[(), ()] = bench
     run_ = FreeRun([np.ones(2, "float32")], "", 1)
     verdicts = []
     for name in ("not checked", "rounding", "differs"):

@@ -17,7 +17,7 @@ UNIT = 2.0**-24
 
 def rounded(array: np.ndarray) -> Any:
     made = array.view(Rounded)
-    made.unit, made.draw = UNIT, np.random.default_rng(0)
+    made.unit, made.draw, made.errors = UNIT, np.random.default_rng(0), {"sin": 1e-5}
     return made
 
 
@@ -38,6 +38,7 @@ ONES = np.ones((400, 100))
         pytest.param(lambda x: x - 1, 2, id="cancellation"),
         pytest.param(lambda x: np.exp(x), 4 * np.e, id="exp"),
         pytest.param(lambda x: x / 2, 4 / 2, id="quotient"),
+        pytest.param(lambda x: np.sin(x), 2**0.5 * np.sin(1) * 1e-5 / UNIT, id="known to err"),
         pytest.param(lambda x: x.sum(axis=1), 0.25 * 10 * 100, id="sum of a hundred"),
         pytest.param(lambda x: x @ x.T, 0.25 * 10 * 100, id="products of matrices"),
         pytest.param(

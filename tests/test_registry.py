@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,21 @@ def test_choices(
 )
 def test_labels(texts: list[str], labels: list[str]) -> None:
     assert [entrant.label for entrant in parse(texts, AVAILABLE)] == labels
+
+
+def test_what_a_backend_lacks_of_one_model() -> None:
+    lacking = {"gru": {"jit": "it is long", "fused": "it is longer"}}
+    info = replace(AVAILABLE["all"].info, lacking=lacking)
+    available = {"all": replace(AVAILABLE["all"], info=info)}
+    with pytest.raises(Refused, match=r"all has no jit: not with gru, because it is long$"):
+        parse(["all:jit"], available, model="gru")
+    (entrant,) = parse(["all"], available, mode="fused", model="gru")
+    assert (entrant.mode, entrant.notes) == (
+        "eager",
+        ("eager, not fused: not with gru, because it is longer",),
+    )
+    (entrant,) = parse(["all:jit"], available, model="mlp")
+    assert (entrant.mode, entrant.notes) == ("jit", ())
 
 
 def test_slugs_are_made_of_letters_digits_dots_and_dashes() -> None:

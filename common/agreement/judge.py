@@ -48,11 +48,18 @@ class Bench:
         referee: of the run.
         schedule: which examples every step takes.
         seconds: that the referee's run may take; what it does not reach is not held against it.
+        path: that run, if it was made already.
     """
 
-    def __init__(self, referee: Referee, schedule: Schedule, seconds: float = np.inf) -> None:
+    def __init__(
+        self,
+        referee: Referee,
+        schedule: Schedule,
+        seconds: float = np.inf,
+        path: Path | None = None,
+    ) -> None:
         self.referee, self.schedule = referee, schedule
-        self.path: Path = referee.path(schedule, seconds)
+        self.path: Path = path or referee.path(schedule, seconds)
         self.expected = [expected_at(referee, state) for state in self.path.states]
         self.dtype = referee.plan.dtype
         self.asking = threading.Lock()

@@ -9,6 +9,9 @@ as the roundings of the run's dtype on its way, u = eps / 2:
     a sum of n terms    LAMBDA sqrt(n) u sum |terms|
     what only moves or chooses numbers    not at all
 
+A function that an entrant's framework is known to compute less exactly is besides off by as much,
+everywhere to one side: such errors do not cancel.
+
 A sum of a hundred thousand terms errs by 0.6 units in the last place in one library and by a
 hundred in another, and both are right; the referee's own error in a few orders does not tell.
 
@@ -19,7 +22,8 @@ See: D. S. Parker, Monte Carlo Arithmetic, UCLA CSD-970002, 1997; N. J. Higham a
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
+from collections.abc import Mapping
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,6 +35,9 @@ from common.entrants.local import LocalSession
 
 #: Roundings of a function that is no single operation of IEEE 754.
 FEW = 4
+
+#: No function errs by more than that.
+NONE: Mapping[str, float] = MappingProxyType({})
 
 SUMS = (np.add, np.subtract)
 
@@ -47,10 +54,11 @@ class Rounded(np.ndarray[Any, np.dtype[Any]]):
 
     unit: float
     draw: np.random.Generator
+    errors: Mapping[str, float]
 
     def __array_finalize__(self, source: Any) -> None:
         if isinstance(source, Rounded):
-            self.unit, self.draw = source.unit, source.draw
+            self.unit, self.draw, self.errors = source.unit, source.draw, source.errors
 
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **told: Any
@@ -58,6 +66,10 @@ class Rounded(np.ndarray[Any, np.dtype[Any]]):
         plain = tuple(plain_of(one) for one in inputs)
         found = getattr(ufunc, method)(*plain, **told)
         reach = reach_of(ufunc, method, plain, found, told)
+        if ufunc.__name__ in self.errors:
+            error = self.errors[ufunc.__name__]
+            reach = np.abs(found) * error / self.unit
+            found = found * (1 + error)
         return self._written(self._moved(found, reach), out)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -76,7 +88,7 @@ class Rounded(np.ndarray[Any, np.dtype[Any]]):
 
     def _like(self, found: Array) -> Rounded:
         made = found.view(Rounded)
-        made.unit, made.draw = self.unit, self.draw
+        made.unit, made.draw, made.errors = self.unit, self.draw, self.errors
         return made
 
     @staticmethod
@@ -124,10 +136,19 @@ class RoundingSession(LocalSession):
     Args:
         dtype: that.
         rules: instead of the plan's.
+        errors: function -> how far it errs, relative to its result, if not by a few roundings.
     """
 
-    def __init__(self, backend: str, dtype: str, seed: int, rules: Rules | None = None) -> None:
+    def __init__(
+        self,
+        backend: str,
+        dtype: str,
+        seed: int,
+        rules: Rules | None = None,
+        errors: Mapping[str, float] = NONE,
+    ) -> None:
         super().__init__(backend, rules)
+        self._errors = errors
         self._unit = float(np.finfo(dtype).eps) / 2
         self._draw = np.random.default_rng(seed)
 
@@ -143,5 +164,5 @@ class RoundingSession(LocalSession):
 
     def _rounded(self, array: Array) -> Rounded:
         made = array.view(Rounded)
-        made.unit, made.draw = self._unit, self._draw
+        made.unit, made.draw, made.errors = self._unit, self._draw, self._errors
         return made

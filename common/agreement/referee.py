@@ -81,6 +81,7 @@ class Referee:
         model: what is trained, if it is none of the registered models.
         make: makes its sessions, if they are not NumPy's: of what is being ported.
         own_rule: whether its update is its own, and not the plan's.
+        errors: function -> how far an entrant's own errs, where that is more than a few roundings.
     """
 
     plan: Plan
@@ -89,6 +90,7 @@ class Referee:
     model: Model | None = None
     make: Callable[[], LocalSession] | None = None
     own_rule: bool = False
+    errors: dict[str, float] = field(default_factory=dict)
     exact: LocalSession = field(init=False)
     plain: LocalSession = field(init=False)
 
@@ -119,7 +121,7 @@ class Referee:
     @cached_property
     def rounding(self) -> RoundingSession:
         """The exact one, each operation rounding at random as in the run's dtype."""
-        session = RoundingSession(REFEREE, self.plan.dtype, seed=5, rules=self.rules)
+        session = RoundingSession(REFEREE, self.plan.dtype, 5, self.rules, self.errors)
         self._set_up(session, "float64")
         return session
 

@@ -90,6 +90,7 @@ def read_request(settings: Settings, say: Say = silence) -> Request:
         style=settings.style,
         mode=settings.mode,
         data=settings.data,
+        model=settings.model,
     )
     mixes = [parse_mix(text, available, settings.style) for text in settings.mix]
     # Whatever the order in which they name it.

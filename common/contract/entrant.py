@@ -41,6 +41,7 @@ def parse(
     style: str = "concise",
     mode: str | None = None,
     data: str = "memory",
+    model: str | None = None,
 ) -> list[Entrant]:
     """Read entrants as written: `BACKEND[:WORD[,WORD...]]`.
 
@@ -48,6 +49,7 @@ def parse(
         texts: as on the command line; repeated ones are labelled `#1`, `#2`.
         available: from `find`.
         style, mode, data: for entrants that do not say; no mode: each backend's usual one.
+        model: that is trained; None: any.
 
     Raises:
         Refused: an unknown backend or word, two words of a kind, or one its backend lacks.
@@ -63,12 +65,12 @@ def parse(
         if name not in available:
             raise Refused(f"unknown backend {name!r}; there are {', '.join(available)}")
         backend = available[name]
-        chosen, stock = _words(text, words.split(",") if words else [], backend)
+        chosen, stock = _words(text, words.split(",") if words else [], backend, model)
         asked = {"style": style, "mode": mode or backend.info.usual_mode, "data": data}
         notes = []
         for kind, default in asked.items():
             if kind not in chosen:
-                chosen[kind], note = _nearest(default, backend)
+                chosen[kind], note = _nearest(default, backend, model)
                 notes += note
         if chosen["data"] == "loader" and chosen["mode"] == "fused":
             raise Refused(f"{text}: loader hands out batches one by one, which fused cannot take")
@@ -102,7 +104,9 @@ def slug_of(label: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]", "-", label)
 
 
-def _words(text: str, words: Iterable[str], backend: Backend) -> tuple[dict[str, str], bool]:
+def _words(
+    text: str, words: Iterable[str], backend: Backend, model: str | None
+) -> tuple[dict[str, str], bool]:
     chosen: dict[str, str] = {}
     stock = False
     for word in words:
@@ -115,24 +119,27 @@ def _words(text: str, words: Iterable[str], backend: Backend) -> tuple[dict[str,
             raise Refused(f"unknown word {word!r} in {text!r}; there are {known}")
         if kind in chosen:
             raise Refused(f"{text!r} names two: {chosen[kind]} and {word}")
-        if word not in backend.info.choices():
-            raise Refused(f"{backend.name} has no {word}: {why_absent(backend, word)}")
+        if word not in backend.info.choices(model):
+            raise Refused(f"{backend.name} has no {word}: {why_absent(backend, word, model)}")
         chosen[kind] = word
     return chosen, stock
 
 
-def why_absent(backend: Backend, word: str) -> str:
-    """Why a backend lacks a choice, in its own words."""
+def why_absent(backend: Backend, word: str, model: str | None = None) -> str:
+    """Why a backend lacks a choice, for all models or for one, in its own words."""
+    lacking = backend.info.lacking.get(model or "", {})
+    if word in lacking:
+        return f"not with {model}, because {lacking[word]}"
     return backend.info.absent.get(word, f"its INFO does not list {word}")
 
 
-def _nearest(word: str, backend: Backend) -> tuple[str, list[str]]:
+def _nearest(word: str, backend: Backend, model: str | None) -> tuple[str, list[str]]:
     """Take the nearest choice a backend has, and a note if that is another one."""
     have = word
-    while have not in backend.info.choices():
+    while have not in backend.info.choices(model):
         if have not in _NEAREST:
             raise Refused(f"{backend.name} has neither {word} nor {have}: see its INFO")
         have = _NEAREST[have]
     if have == word:
         return have, []
-    return have, [f"{have}, not {word}: {why_absent(backend, word)}"]
+    return have, [f"{have}, not {word}: {why_absent(backend, word, model)}"]

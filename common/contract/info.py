@@ -124,7 +124,12 @@ MIXED = "mix"
 #: component -> its files: models stand in several, and what they are made of in one more.
 FILES = {
     "data": ("data.py",),
-    "model": ("model.py", "convolutional.py", "layers.py", "statistics.py"),
+    "model": (
+        "model.py",
+        "convolutional.py",
+        "layers.py",
+        "statistics.py",
+    ),
     "loss": ("loss.py",),
     "update": ("update.py", "adaptive.py", "clip.py", "schedule.py"),
     "accuracy": ("accuracy.py",),
@@ -190,11 +195,14 @@ class Info:
         usual_mode: the mode most of its users run.
         modes, styles, data, devices: what it can do.
         absent: choice -> why it cannot be had, in words.
+        lacking: model -> choice -> why it cannot be had with this model.
         environment: variables set before the framework is imported; `{threads}` is filled in.
         tuned: more of them, left out for a `stock` entrant.
         loader_packages: distributions that only the `loader` data choice needs.
         remarks: (function, mode or device, dtype or "*", words): notes on who uses it.
         exp_error: largest relative error of the framework's float32 `exp`, measured.
+        function_errors: function -> the same of those that models apply, by NumPy's names, where
+            it is more than a few roundings.
         declared: differences that it has by design.
         declared_layers: the same of layers.
         modules: base classes of the networks that its `module.py` takes, by their full names.
@@ -211,20 +219,24 @@ class Info:
     data: tuple[DataChoice, ...] = ("memory",)
     devices: tuple[str, ...] = ("cpu",)
     absent: dict[str, str] = field(default_factory=dict)
+    lacking: dict[str, dict[str, str]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     tuned: dict[str, str] = field(default_factory=dict)
     loader_packages: tuple[str, ...] = ()
     remarks: tuple[tuple[str, str, str], ...] = ()
     exp_error: float = 2.4e-7
+    function_errors: dict[str, float] = field(default_factory=dict)
     declared: tuple[Declared, ...] = ()
     declared_layers: tuple[DeclaredLayer, ...] = ()
     modules: tuple[str, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)
     doubles: bool = True
 
-    def choices(self) -> tuple[str, ...]:
-        """Every style, mode and data choice this backend has."""
-        return (*self.styles, *self.modes, *self.data)
+    def choices(self, model: str | None = None) -> tuple[str, ...]:
+        """Every style, mode and data choice this backend has, or has with a model."""
+        lacking = self.lacking.get(model or "", {})
+        words = (*self.styles, *self.modes, *self.data)
+        return tuple(word for word in words if word not in lacking)
 
     def variables(self, threads: int, device: str, *, stock: bool = False) -> dict[str, str]:
         """The environment variables of a worker; of a `stock` one without what is tuned."""

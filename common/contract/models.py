@@ -42,6 +42,8 @@ class Model:
             its functions are not told a shape.
         edges: parameters that are added right before a ReLU, in the order of the ReLUs.
         statistics: those of the parameters that no gradient moves: running means and variances.
+        functions: those, by NumPy's names, that it applies to what they gave: a library's error in
+            one of them is no longer a matter of a few roundings.
         uses: weight -> how often an example of a shape is multiplied with it, if not once: a
             kernel at every place of its output.
     """
@@ -58,6 +60,7 @@ class Model:
     smallest: tuple[int, int] | None = None
     edges: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
     uses: Mapping[str, Callable[[Shape], int]] = field(default_factory=dict)
 
     @property

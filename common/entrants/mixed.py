@@ -274,7 +274,7 @@ def parse_mix(text: str, available: Mapping[str, Backend], style: str) -> Mix:
     own = [f"{name}: {note}" for name, one in chosen.items() for note in one.notes]
     label = mix_label(text)
     infos = [available[entrant.backend].info for entrant in chosen.values()]
-    loss, update = chosen.get("loss"), chosen.get("update")
+    model, loss, update = (chosen.get(name) for name in ("model", "loss", "update"))
     referee = available[REFEREE]
     info = Info(
         title="mixed",
@@ -283,6 +283,7 @@ def parse_mix(text: str, available: Mapping[str, Backend], style: str) -> Mix:
         usual_mode="eager",
         modes=("eager",),
         exp_error=(available[loss.backend] if loss else referee).info.exp_error,
+        function_errors=(available[model.backend] if model else referee).info.function_errors,
         declared=(available[update.backend] if update else referee).info.declared,
     )
     folder = available[update.backend].folder if update else referee.folder

@@ -13,6 +13,7 @@ from common.agreement.track import Track
 from common.contract.info import Declared
 from common.measure.machine import available_cores
 from common.results.record import Record
+from common.running.judging import Errors, errors_of
 from common.running.observer import Observer
 from common.running.roster import Connect, Roster, choices_of
 from common.running.work import Work
@@ -33,7 +34,7 @@ class Diagnoser:
     records: list[Record]
     connect: Connect
     observer: Observer
-    _tracks: dict[tuple[Declared, ...], Track] = field(default_factory=dict)
+    _tracks: dict[tuple[tuple[Declared, ...], Errors], Track] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.roster = Roster(self.records, self.connect, self.observer)
@@ -65,12 +66,13 @@ class Diagnoser:
         """The path of the common definitions, or of the rules that somebody declares."""
         plan, data = self.work.plan, self.work.data
         declared = record.backend.declared(record.entrant.style, plan)
-        if declared not in self._tracks:
+        errors = errors_of(record.backend, plan)
+        if (declared, errors) not in self._tracks:
             rules = record.backend.rules(declared)
             schedule = Schedule(self.work.orders, plan.batch_size)
-            referee = Referee(plan, data, rules)
-            self._tracks[declared] = Track(referee, schedule, PATH_SECONDS)
-        return self._tracks[declared]
+            referee = Referee(plan, data, rules, errors=dict(errors))
+            self._tracks[declared, errors] = Track(referee, schedule, PATH_SECONDS)
+        return self._tracks[declared, errors]
 
     def _diagnose(self, record: Record, track: Track, found: dict[str, Diagnosis]) -> None:
         def reopen() -> None:

@@ -20,12 +20,16 @@ from common.agreement.verdict import Difference, Verdict, undecided
 from common.contract.arrays import Array
 from common.contract.entrant import Entrant
 from common.contract.info import Declared
+from common.contract.models import MODELS
+from common.contract.plan import Plan
 from common.contract.registry import Backend, Rules
 from common.entrants.session import Session
 from common.running.work import Work
 
 #: Makes a referee by declared rules; without any by the common definitions.
 MakeReferee = Callable[[Rules], Referee]
+#: Functions, and how far a framework's own err where that is more than a few roundings.
+Errors = tuple[tuple[str, float], ...]
 #: Does something with one candidate, whose failure is its own; whether it went well.
 Attempt = Callable[["Candidate", Callable[[], object]], bool]
 
@@ -54,6 +58,15 @@ class FreeRun:
 
 #: Of a candidate that has not trained yet.
 NOT_RUN = FreeRun((), "", 1)
+
+
+def errors_of(backend: Backend, plan: Plan) -> Errors:
+    """Of the functions that a plan's model applies again and again, what a framework's err by."""
+    model = MODELS.get(plan.model)
+    if model is None or plan.dtype != "float32":
+        return ()
+    errors = backend.info.function_errors
+    return tuple((name, errors[name]) for name in model.functions if name in errors)
 
 
 def free_run_of(session: Session, orders: Sequence[Array]) -> FreeRun:
@@ -100,7 +113,7 @@ class Judging:
     referee: MakeReferee | None = None
     band: bool = True
     seconds: float = np.inf
-    _benches: dict[tuple[Declared, ...], Bench] = field(default_factory=dict)
+    _benches: dict[tuple[tuple[Declared, ...], Errors], Bench] = field(default_factory=dict)
 
     def prepare(self, candidates: Iterable[Candidate]) -> None:
         """Make the referee's run by the common definitions, and by each rule somebody declares."""
@@ -113,20 +126,26 @@ class Judging:
 
     def _bench(self, candidate: Candidate) -> Bench:
         declared = self._declared(candidate)
-        return self._bench_of(declared, candidate.backend.rules(declared))
+        errors = errors_of(candidate.backend, self.work.plan)
+        return self._bench_of(declared, candidate.backend.rules(declared), errors)
 
-    def _bench_of(self, declared: tuple[Declared, ...], rules: Rules) -> Bench:
-        if declared not in self._benches:
+    def _bench_of(
+        self, declared: tuple[Declared, ...], rules: Rules, errors: Errors = ()
+    ) -> Bench:
+        if (declared, errors) not in self._benches:
             plan, data = self.work.plan, self.work.data
             referee = self.referee(rules) if self.referee else Referee(plan, data, rules)
+            referee.errors = dict(errors)
             schedule = Schedule(self.work.orders, plan.batch_size)
-            self._benches[declared] = Bench(referee, schedule, self.seconds)
-        return self._benches[declared]
+            alike = self._benches.get((declared, ()))
+            path = alike.path if alike else None
+            self._benches[declared, errors] = Bench(referee, schedule, self.seconds, path)
+        return self._benches[declared, errors]
 
     @property
     def common(self) -> Bench | None:
         """The referee's run by the common definitions; None before `prepare`."""
-        return self._benches.get(())
+        return self._benches.get(((), ()))
 
     def components(self, candidate: Candidate) -> Verdict:
         """Judge one candidate as far as that goes without nudged runs."""
