@@ -30,6 +30,8 @@ RATES = {"flops_per_second": 1e9, "bytes_per_second": 1e8}
             2 * (2 * 784 * 25 * 6 + 3 * (100 * 150 * 16 + 400 * 120 + 120 * 84 + 840)),
             784 * 4,
         ),
+        # 28 rows, each with both weights of three gates; the last state with the output's.
+        ("gru", "float32", 2 * (2 * 28 * 28 * 192 + 3 * (28 * 64 * 192 + 640)), 784 * 4),
     ],
     ids=lambda value: str(value),
 )

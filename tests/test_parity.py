@@ -98,6 +98,7 @@ CELLS = [
         or not MODELS[model].long_sums
         or (style == "scratch") == (dtype == "float64")
     )
+    and mode in found.info.choices(model)
 ]
 
 
@@ -416,7 +417,8 @@ ROWS = [
     for model in MODELS
     for dtype in ("float32", "float64")
     for optimizer in ("sgd", "momentum", "adam")
-    if not MODELS[model].long_sums or (dtype, optimizer) == ("float32", "momentum")
+    if not MODELS[model].long_sums
+    or ((dtype, optimizer) == ("float32", "momentum") and not MODELS[model].functions)
 ]
 
 

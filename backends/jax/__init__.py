@@ -55,5 +55,13 @@ INFO = Info(
             version="keras 3.15.1",
         ),
     ),
-    remarks=(("cuda", "*", "not tried on a GPU yet"),),
+    remarks=(
+        ("cuda", "*", "not tried on a GPU yet"),
+        (
+            "attention_concise",
+            "float64",
+            "jax.nn.dot_product_attention has a softmax of float32 (0.7.1); "
+            "attention from scratch stands in for it",
+        ),
+    ),
 )

@@ -65,6 +65,18 @@ INFO = Info(
             "stands in for it",
         ),
         (
+            "lstm_concise",
+            "float64",
+            "nn.LSTM computes float64 in float32, its gradients are NaN "
+            "(2.10.0); lstm_scratch stands in for it",
+        ),
+        (
+            "attention_concise",
+            "float64",
+            "nn.LayerNorm computes partly in float32 (2.10.0); "
+            "attention_scratch stands in for it",
+        ),
+        (
             "cross_entropy_concise",
             "float64",
             "ops.log_softmax computes in float32 (2.10.0); ops.cross_entropy "
@@ -99,6 +111,9 @@ INFO = Info(
     ),
     # Measured on [-20, 0] in 2.10.0: 8.2e-6, where NumPy's is 1.9e-7.
     exp_error=8.5e-6,
+    # Measured on [-8, 8] in 2.10.0: tanh is off by 2e-7 up to 2, by 1.5e-5 at
+    # 4, by 1e-4 at 5, from where on it is 1.
+    function_errors={"tanh": 1.01e-4, "exp": 8.5e-6},
     modules=("mindspore.nn.cell.Cell",),
     doubles=False,
 )

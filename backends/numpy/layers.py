@@ -14,9 +14,12 @@ def dense(params, layer, inputs):
 
 def dense_back(params, layer, inputs, doutputs, grads):
     """Add dW = Xᵀ dO and db = Σ dO to the gradients; dX = dO Wᵀ."""
-    grads[f"{layer}.weight"] = inputs.T @ doutputs
-    grads[f"{layer}.bias"] = doutputs.sum(axis=0)
-    return doutputs @ params[f"{layer}.weight"].T
+    weight, bias = f"{layer}.weight", f"{layer}.bias"
+    flat = inputs.reshape(-1, inputs.shape[-1])
+    dflat = doutputs.reshape(-1, doutputs.shape[-1])
+    grads[weight] = grads.get(weight, 0) + flat.T @ dflat
+    grads[bias] = grads.get(bias, 0) + dflat.sum(axis=0)
+    return doutputs @ params[weight].T
 
 
 def convolved(params, layer, images, padding):

@@ -2,6 +2,13 @@
 
 from common.contract.info import Declared, DeclaredLayer, Info
 
+#: Of what reads rows: a step of 28 took two minutes of two busy cores to
+#: compile, one of 12 rows half a minute, and each shape is compiled anew.
+UNROLLED = (
+    "torch.compile takes no nn.GRU and no nn.LSTM, and lays a loop of rows "
+    "out in a row, which takes minutes to compile (2.14.1)"
+)
+
 INFO = Info(
     title="PyTorch",
     packages=("torch",),
@@ -14,6 +21,10 @@ INFO = Info(
         "OMP_NUM_THREADS": "{threads}",
         "MKL_NUM_THREADS": "{threads}",
         "KERAS_BACKEND": "torch",
+    },
+    lacking={
+        model: {"jit": UNROLLED, "fused": UNROLLED}
+        for model in ("gru", "lstm")
     },
     loader_packages=("torchvision",),
     modules=(

@@ -62,6 +62,16 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
         "resnet_scratch": ("params", "shape"),
         "resnet_concise": ("params", "shape"),
     },
+    "recurrent.py": {
+        "gru_scratch": ("params", "shape"),
+        "gru_concise": ("params", "shape"),
+        "lstm_scratch": ("params", "shape"),
+        "lstm_concise": ("params", "shape"),
+    },
+    "attention.py": {
+        "attention_scratch": ("params", "shape"),
+        "attention_concise": ("params", "shape"),
+    },
     "layers.py": {},
     "statistics.py": {
         "backward": ("forward", "statistics"),
@@ -127,6 +137,8 @@ FILES = {
     "model": (
         "model.py",
         "convolutional.py",
+        "recurrent.py",
+        "attention.py",
         "layers.py",
         "statistics.py",
     ),

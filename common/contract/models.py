@@ -178,6 +178,51 @@ _LENET_USES: dict[str, Callable[[Shape], int]] = {
     "conv2.weight": lambda shape: (shape[0] // 2 - 4) * (shape[1] // 2 - 4),
 }
 
+#: Numbers in the state of what reads a picture row by row.
+STATE = 64
+
+
+def _recurrent(gates: int) -> dict[str, dict[str, Size]]:
+    """Of a layer that reads rows, each with its gates as blocks of "out", and of a dense one."""
+    return {
+        **_dense("input", lambda shape: shape[1] * shape[2], gates * STATE),
+        **_dense("recurrent", STATE, gates * STATE),
+        **_dense("output", STATE, "classes"),
+    }
+
+
+#: A row is multiplied with these.
+_ROWS = dict.fromkeys(("input.weight", "recurrent.weight"), lambda shape: shape[0])
+
+
+#: Side of a patch, numbers of one, and numbers in the middle of its perceptron.
+PATCH, WIDTH, WIDER = 7, 32, 64
+
+
+def _patches(shape: Shape) -> int:
+    return (shape[0] // PATCH) * (shape[1] // PATCH)
+
+
+def _layer_norm(name: str) -> dict[str, dict[str, Size]]:
+    """The parameters of a layer normalisation."""
+    return {f"{name}.{part}": {"out": WIDTH} for part in ("scale", "shift")}
+
+
+def _attention() -> dict[str, dict[str, Size]]:
+    """Of one block; "attention" makes queries, keys and values, blocks of its "out"."""
+    return {
+        **_dense("patch", lambda shape: PATCH * PATCH * shape[2], WIDTH),
+        "position.weight": {"patch": _patches, "out": WIDTH},
+        **_layer_norm("norm1"),
+        **_dense("attention", WIDTH, 3 * WIDTH),
+        **_dense("projection", WIDTH, WIDTH),
+        **_layer_norm("norm2"),
+        **_dense("dense1", WIDTH, WIDER),
+        **_dense("dense2", WIDER, WIDTH),
+        **_dense("output", WIDTH, "classes"),
+    }
+
+
 MODELS = {
     model.name: model
     for model in (
@@ -249,6 +294,50 @@ MODELS = {
             uses={
                 f"conv{number}.weight": _halved(1 if number < 4 else 2) for number in range(1, 7)
             },
+        ),
+        Model(
+            "gru",
+            _recurrent(gates=3),
+            "cross_entropy",
+            classifies=True,
+            epochs=10,
+            batch_size=256,
+            lr=0.5,
+            initial="xavier",
+            smallest=(1, 1),
+            functions=("tanh",),
+            uses=_ROWS,
+        ),
+        Model(
+            "lstm",
+            _recurrent(gates=4),
+            "cross_entropy",
+            classifies=True,
+            epochs=10,
+            batch_size=256,
+            lr=0.5,
+            initial="xavier",
+            smallest=(1, 1),
+            functions=("tanh",),
+            uses=_ROWS,
+        ),
+        Model(
+            "attention",
+            _attention(),
+            "cross_entropy",
+            classifies=True,
+            epochs=10,
+            batch_size=256,
+            lr=0.1,
+            initial="xavier",
+            smallest=(PATCH, PATCH),
+            functions=("exp",),
+            uses={
+                name: _patches
+                for name in _attention()
+                if name.endswith(".weight") and name not in ("position.weight", "output.weight")
+            }
+            | {"position.weight": lambda shape: 0},  # it is added
         ),
     )
 }
