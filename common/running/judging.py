@@ -129,9 +129,7 @@ class Judging:
         errors = errors_of(candidate.backend, self.work.plan)
         return self._bench_of(declared, candidate.backend.rules(declared), errors)
 
-    def _bench_of(
-        self, declared: tuple[Declared, ...], rules: Rules, errors: Errors = ()
-    ) -> Bench:
+    def _bench_of(self, declared: tuple[Declared, ...], rules: Rules, errors: Errors = ()) -> Bench:
         if (declared, errors) not in self._benches:
             plan, data = self.work.plan, self.work.data
             referee = self.referee(rules) if self.referee else Referee(plan, data, rules)
