@@ -206,9 +206,7 @@ def changed(**changes: Any) -> dict[str, Any]:
         pytest.param(
             ((PORT, PORT), changed(model="mlp")), Refused, "either a registered model", id="both"
         ),
-        pytest.param(
-            ((PORT,), changed(model="resnet")), Refused, "unknown model 'resnet'", id="model"
-        ),
+        pytest.param(((PORT,), changed(model="vgg")), Refused, "unknown model 'vgg'", id="model"),
         pytest.param(
             (("nowhere",), changed(model="mlp")), Refused, "unknown backend 'nowhere'", id="backend"
         ),

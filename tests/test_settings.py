@@ -39,7 +39,7 @@ def test_words_and_keywords_ask_the_same() -> None:
         ("batch_size", 10**9 + 1), ("lr", float("nan")), ("lr", -1), ("lr", [1]),
         ("momentum", float("inf")), ("betas", (0.5, 1.0)), ("betas", 0.5), ("betas", (0.5,)),
         ("rounds", 10**9), ("timeout", 1e10), ("workers", 10**9), ("seed", -1), ("hidden", None),
-        ("model", "resnet"), ("style", "neat"), ("device", None), ("force", "yes"),
+        ("model", "vgg"), ("style", "neat"), ("device", None), ("force", "yes"),
     ],
     ids=str,
 )  # fmt: skip
