@@ -42,7 +42,7 @@ def test_settings_are_those_of_the_command_line(
     ("settings", "words"),
     [
         ({"epochs": 0}, "at least 1"),
-        ({"model": "resnet"}, "model: 'resnet' is unknown; there are"),
+        ({"model": "vgg"}, "model: 'vgg' is unknown; there are"),
         ({"drop_last": 1}, "neither True nor False"),
         ({"backends": ["tensorflow"]}, "tensorflow"),
     ],

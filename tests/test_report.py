@@ -105,7 +105,7 @@ def judged_as_it_says(session: FakeSession, *_: Any, **__: Any) -> Verdict:
 @pytest.fixture(autouse=True)
 def made_up_referee(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if "real_referee" not in request.fixturenames:
-        monkeypatch.setattr("common.running.judging.Referee", lambda *_: None)
+        monkeypatch.setattr("common.running.judging.Referee", lambda *_, **__: None)
         monkeypatch.setattr("common.running.judging.Bench", FakeBench)
         monkeypatch.setattr("common.running.judging.judge", judged_as_it_says)
 

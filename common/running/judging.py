@@ -132,8 +132,11 @@ class Judging:
     def _bench_of(self, declared: tuple[Declared, ...], rules: Rules, errors: Errors = ()) -> Bench:
         if (declared, errors) not in self._benches:
             plan, data = self.work.plan, self.work.data
-            referee = self.referee(rules) if self.referee else Referee(plan, data, rules)
-            referee.errors = dict(errors)
+            referee = (
+                self.referee(rules)
+                if self.referee
+                else Referee(plan, data, rules, errors=dict(errors))
+            )
             schedule = Schedule(self.work.orders, plan.batch_size)
             alike = self._benches.get((declared, ()))
             path = alike.path if alike else None
