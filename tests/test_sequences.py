@@ -14,6 +14,7 @@ from common.agreement.checks import checks
 from common.agreement.expectations import Expectations, expected_at
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
+from common.agreement.slips.causes import likely_cause
 from common.contract.arrays import cast
 from common.contract.plan import Plan
 from common.data import draws
@@ -39,14 +40,17 @@ def expected(session_data: Data) -> Callable[[str], Expectations]:
     return cache(lambda model: expected_of(model, session_data))
 
 
-def wrong(model: str, expected: Expectations, session_data: Data) -> Iterator[tuple[str, str]]:
-    """Stage and tensor of every check that fails; PyTorch's, from scratch."""
+def wrong(
+    model: str, expected: Expectations, session_data: Data
+) -> Iterator[tuple[str, str, str | None]]:
+    """Stage, tensor and cause of every check that fails; PyTorch's, from scratch."""
     session, plan = LocalSession("torch"), make_plan(model)
     choices = {"style": "scratch", "mode": "eager", "data": "memory"}
     session.open(plan.asdict(), choices, session_data(plan))
     for outcome in checks(session, expected, BACKENDS["torch"].info, compiled=False):
         if not outcome.check.right:
-            yield outcome.check.stage, outcome.check.tensor
+            slip = likely_cause(expected, outcome)
+            yield outcome.check.stage, outcome.check.tensor, slip.words if slip else None
 
 
 def gates(*order: int) -> Callable[[Any], Any]:
@@ -110,28 +114,41 @@ def by_tanh(_: Any) -> Any:
     return lambda x: torch().nn.functional.gelu(x, approximate="tanh")
 
 
-def unmasked(own: Any) -> Any:
-    """Scores of what comes later are 0."""
-    return lambda x: own(torch().where(x < -1e29, 0 * x, x))
+def unmasked(_: Any) -> Any:
+    def attended(asked: Any) -> Any:
+        n, count, width = asked.shape
+        queries, keys, values = asked.reshape(n, count, 3, 4, -1).permute(2, 0, 3, 1, 4)
+        scores = queries @ keys.transpose(2, 3) / (width / 12) ** 0.5
+        return (scores.softmax(3) @ values).transpose(1, 2).reshape(n, count, -1)
+
+    return attended
 
 
 def undivided(own: Any) -> Any:
     return lambda x: own(x * 8**0.5)
 
 
-#: model, function of PyTorch's file, and what makes another of it.
-SLIPS: dict[str, tuple[str, str, Callable[[Any], Any]]] = {
-    "reset and update exchanged": ("gru", "gru_step", gates(1, 0, 2)),
-    "reset before the product": ("gru", "gru_step", reset_before),
-    "no second bias": ("gru", "dense", without("recurrent")),
-    "new and output exchanged": ("lstm", "lstm_step", gates(0, 1, 3, 2)),
-    "input and forget exchanged": ("lstm", "lstm_step", gates(1, 0, 2, 3)),
-    "no second bias of an LSTM": ("lstm", "dense", without("recurrent")),
-    "no mask": ("attention", "softmax", unmasked),
-    "no root of the width": ("attention", "softmax", undivided),
-    "eps of 1e-6": ("attention", "normed", with_eps(1e-6)),
-    "gelu by tanh": ("attention", "gelu", by_tanh),
-}
+#: model, function of PyTorch's file, what makes another of it, and the cause in words.
+SLIPS: dict[str, tuple[str, str, Callable[[Any], Any], str]] = {
+    "reset and update exchanged": (
+        "gru", "gru_step", gates(1, 0, 2), "reset and update are exchanged in what comes"
+    ),
+    "reset before the product": (
+        "gru", "gru_step", reset_before, "applied to the state before its product"
+    ),
+    "no second bias": ("gru", "dense", without("recurrent"), "no bias in recurrent"),
+    "new and output exchanged": (
+        "lstm", "lstm_step", gates(0, 1, 3, 2), "new and output are exchanged in what comes"
+    ),
+    "input and forget exchanged": (
+        "lstm", "lstm_step", gates(1, 0, 2, 3), "input and forget are exchanged in what comes"
+    ),
+    "no second bias of an LSTM": ("lstm", "dense", without("recurrent"), "no bias in recurrent"),
+    "no mask": ("attention", "attended", unmasked, "no mask"),
+    "no root of the width": ("attention", "softmax", undivided, "not divided by the root"),
+    "eps of 1e-6": ("attention", "normed", with_eps(1e-6), "eps of its norms is 1e-06"),
+    "gelu by tanh": ("attention", "gelu", by_tanh, "GELU by tanh"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("model", SEQUENCES)
@@ -146,11 +163,13 @@ def test_wrong(
     session_data: Data,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    model, name, change = SLIPS[slip]
+    model, name, change, words = SLIPS[slip]
     file = "attention" if model == "attention" else "recurrent"
     column = importlib.import_module(f"backends.torch.{file}")
     monkeypatch.setattr(column, name, change(getattr(column, name)))
-    assert next(wrong(model, expected(model), session_data)) == ("forward", "logits")
+    *place, cause = next(wrong(model, expected(model), session_data))
+    assert place == ["forward", "logits"]
+    assert words in (cause or ""), cause
 
 
 def test_a_function_that_is_known_to_err(
@@ -162,10 +181,10 @@ def test_a_function_that_is_known_to_err(
     with monkeypatch.context() as patch:
         own = torch().tanh
         patch.setattr(torch(), "tanh", lambda x: own(x) * (1 + 5e-5))
-        assert next(wrong("gru", expected("gru"), session_data)) == ("forward", "logits")
+        assert next(wrong("gru", expected("gru"), session_data))[:2] == ("forward", "logits")
         assert list(wrong("gru", lenient, session_data)) == []
     monkeypatch.setattr(column, "dense", without("recurrent")(column.dense))
-    assert next(wrong("gru", lenient, session_data)) == ("forward", "logits")
+    assert next(wrong("gru", lenient, session_data))[:2] == ("forward", "logits")
 
 
 def test_erf_is_that_of_the_standard_library() -> None:

@@ -16,17 +16,19 @@ from common.contract.models import Model
 
 
 def expected_forwards(inputs: Inputs) -> list[tuple[Arrays, dict[str, Expected]]]:
-    """Logits from the parameters as they are; where biases are still zero, from others, too."""
+    """Logits from the parameters as they are; where biases are still zero, from others, too.
+
+    No two of those are equal: of an LSTM's two biases it shows which one is missing.
+    """
     params = inputs.at.params
     found = [(params, expected_logits(inputs, params))]
-    zero = {name for name, array in params.items() if array.ndim == 1 and not array.any()}
+    zero = [name for name, array in params.items() if array.ndim == 1 and not array.any()]
     if zero:
         other = {
-            name: np.linspace(0.25, 0.75, len(array)).astype(inputs.dtype)
-            if name in zero
-            else array
-            for name, array in params.items()
+            name: np.roll(np.linspace(0.25, 0.75, len(params[name])), turn).astype(inputs.dtype)
+            for turn, name in enumerate(zero)
         }
+        other = {**params, **other}
         found.append((other, expected_logits(inputs, other)))
     return found
 

@@ -40,6 +40,7 @@ class Model:
         initial: how weights are drawn, see `common.data.draws`.
         smallest: the least height and width that it can take; None: it takes rows of numbers, and
             its functions are not told a shape.
+        gates: what the blocks of its weights' "out" make, in order.
         edges: parameters that are added right before a ReLU, in the order of the ReLUs.
         statistics: those of the parameters that no gradient moves: running means and variances.
         functions: those, by NumPy's names, that it applies to what they gave: a library's error in
@@ -58,6 +59,7 @@ class Model:
     adam_lr: float = 0.001
     initial: Literal["normal", "xavier"] = "normal"
     smallest: tuple[int, int] | None = None
+    gates: tuple[str, ...] = ()
     edges: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
@@ -305,6 +307,7 @@ MODELS = {
             lr=0.5,
             initial="xavier",
             smallest=(1, 1),
+            gates=("reset", "update", "new"),
             functions=("tanh",),
             uses=_ROWS,
         ),
@@ -318,6 +321,7 @@ MODELS = {
             lr=0.5,
             initial="xavier",
             smallest=(1, 1),
+            gates=("input", "forget", "new", "output"),
             functions=("tanh",),
             uses=_ROWS,
         ),

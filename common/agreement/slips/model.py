@@ -8,36 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.agreement.expectations import Expectations
+from common.agreement.slips.activations import gelu_tanh, leaky, relu, same, sigmoid
 from common.agreement.slips.layers import wrong_layers, wrong_weights
+from common.agreement.slips.sequences import wrong_sequences
 from common.agreement.slips.slip import Slip, guarded, has_hidden_layer, ratio_slips, softmax
 from common.contract.arrays import Array, Arrays
-
-
-def relu(x: Array) -> Array:
-    """max(x, 0)."""
-    return np.maximum(x, 0)
-
-
-def same(x: Array) -> Array:
-    """x."""
-    return x
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x))."""
-    result: Array = 1 / (1 + np.exp(-x))
-    return result
-
-
-def gelu_tanh(x: Array) -> Array:
-    """GELU by its tanh approximation (Hendrycks and Gimpel, 2016)."""
-    result: Array = x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
-    return result
-
-
-def leaky(slope: float) -> Callable[[Array], Array]:
-    """x where positive, slope times x elsewhere."""
-    return lambda x: np.where(x > 0, x, slope * x)
 
 
 @dataclass(frozen=True)
@@ -80,6 +55,7 @@ def forward_slips(expectations: Expectations, params: Arrays) -> Iterator[Slip]:
     if expectations.model.long_sums:
         yield from guarded(wrong_weights(expectations, params))
         yield from guarded(wrong_layers(expectations, params))
+        yield from guarded(wrong_sequences(expectations, params))
     yield from guarded(ratio_slips(right, "the logits are {:.6g} times the referee's"))
 
 
