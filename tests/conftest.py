@@ -222,7 +222,8 @@ def workers(
 
     def worker(backend: str, threads: int | None = None) -> WorkerSession:
         threads = threads or available_cores()
-        if (backend, threads) not in started:
+        # One that died or took too long has failed its own test, and not those that follow.
+        if (backend, threads) not in started or started[backend, threads].closed:
             started[backend, threads] = WorkerSession(
                 backend,
                 log=folder / f"{backend}-{threads}.log",

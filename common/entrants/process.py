@@ -89,6 +89,11 @@ class Worker:
         """The worker's process id."""
         return self._process.pid
 
+    @property
+    def closed(self) -> bool:
+        """Whether it answers no more: it was closed, or died, or took too long."""
+        return self._closed
+
     def call(self, name: str, *arguments: Any) -> Any:
         """Make a call; its answer, as it came.
 
