@@ -455,8 +455,8 @@ PLANTS: dict[str, Plant] = {
             "torch": ("lr=rate_of(lr, state),", "lr=1.000001 * rate_of(lr, state),"),
             "jax": ("optax.sgd(schedule(lr),", "optax.sgd(1.000001 * schedule(lr),"),
             "mindspore": (
-                "nn.SGD(weights, schedule(lr),",
-                "nn.SGD(weights, 1.000001 * schedule(lr),",
+                "weights, schedule(lr), momentum, weight_decay=decay\n",
+                "weights, 1.000001 * schedule(lr), momentum, weight_decay=decay\n",
             ),
         },
         "update",
@@ -695,8 +695,8 @@ PLANTS: dict[str, Plant] = {
             "torch": ("nesterov=False", "nesterov=True"),
             "jax": ("momentum=momentum or None", "momentum=momentum or None, nesterov=True"),
             "mindspore": (
-                "momentum, weight_decay=decay)",
-                "momentum, weight_decay=decay, nesterov=True)",
+                "momentum, weight_decay=decay\n",
+                "momentum, weight_decay=decay, nesterov=True\n",
             ),
         },
         "update",
@@ -788,7 +788,10 @@ PLANTS: dict[str, Plant] = {
                 't = state["step"].to(param.dtype)',
                 't = state["step"].to(param.dtype) + 1',
             ),
-            "jax": ('t = buffers["step"]', 't = buffers["step"] + 1'),
+            "jax": (
+                't, rate = buffers["step"], rate_of',
+                't, rate = buffers["step"] + 1, rate_of',
+            ),
             "mindspore": (
                 't = state["step"].astype(dtype)',
                 't = state["step"].astype(dtype) + 1',
