@@ -1,6 +1,7 @@
 """Is a right port of a real network ever blamed, and what does it cost to check?
 
-    python -m tests.benchmarks.zoo [--small] [--seeds 20] [--jit] [--only 'torch:lenet-*'] [--out F]
+    python -m tests.benchmarks.zoo [--small] [--seeds 20] [--jit] [--dtype float64]
+                                  [--only 'torch:lenet-*'] [--out F]
 
 holds the right ports of `tests/zoo` against their references, with weights, inputs and labels
 drawn anew for each seed, every pair in a process of its own, and prints the table of
@@ -23,6 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from common.contract.info import DTYPES
 from tests.zoo import LARGE, LONG, SELF, SMALL, held, side
 
 PAIRS = {str(pair): pair for pair in SMALL + LARGE + LONG + SELF}
@@ -35,17 +37,18 @@ def cpu_seconds() -> float:
     return used.user + used.system + used.children_user + used.children_system
 
 
-def measured(name: str, seed: int, mode: str) -> dict[str, Any]:
+def measured(name: str, seed: int, mode: str, dtype: str) -> dict[str, Any]:
     """Check one pair once, in this process; what is imported before is not counted."""
     pair = PAIRS[name]
     for one in (pair.reference, pair.port):
         side(one)
     wall, cpu = time.perf_counter(), cpu_seconds()
-    report = held(pair, seed, mode)
+    report = held(pair, seed, mode, dtype)
     return {
         "pair": name,
         "seed": seed,
         "mode": mode,
+        "dtype": dtype,
         "verdict": report.verdict,
         "text": "" if report.verdict == pair.verdict else str(report),
         "layers": len(report.matched.pairs),
@@ -55,15 +58,15 @@ def measured(name: str, seed: int, mode: str) -> dict[str, Any]:
     }
 
 
-def run(name: str, seeds: Sequence[int], mode: str) -> Iterable[dict[str, Any]]:
+def run(name: str, seeds: Sequence[int], mode: str, dtype: str) -> Iterable[dict[str, Any]]:
     """Check one pair with each seed, in another process; a line for each."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         for seed in seeds:
             try:
-                yield pool.submit(measured, name, seed, mode).result()
+                yield pool.submit(measured, name, seed, mode, dtype).result()
             except Exception as error:
-                words = f"{type(error).__name__}: {error}"
-                yield {"pair": name, "seed": seed, "mode": mode, "verdict": "raised", "text": words}
+                asked = {"pair": name, "seed": seed, "mode": mode, "dtype": dtype}
+                yield {**asked, "verdict": "raised", "text": f"{type(error).__name__}: {error}"}
 
 
 def table(lines: Sequence[dict[str, Any]]) -> str:
@@ -91,6 +94,7 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="the small networks alone")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--jit", action="store_true", help="the port compiled, PyTorch's too")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the port")
     parser.add_argument("--only", default="*", help="a pattern of REFERENCE-PORT")
     parser.add_argument("--out", type=Path, default=Path(os.devnull))
     asked = parser.parse_args()
@@ -104,11 +108,12 @@ def main() -> int:
     names = [str(one) for one in pairs + SELF * asked.jit if fnmatchcase(str(one), asked.only)]
     known = asked.out.read_text(encoding="utf-8") if asked.out.exists() else ""
     lines = [json.loads(line) for line in known.splitlines()]
-    lines = [one for one in lines if one["mode"] == mode and one["pair"] in names]
+    same = {"mode": mode, "dtype": asked.dtype}
+    lines = [one for one in lines if same.items() <= one.items() and one["pair"] in names]
     done = {(one["pair"], one["seed"]) for one in lines}
     for name in names:
         seeds = [seed for seed in range(asked.seeds) if (name, seed) not in done]
-        for line in run(name, seeds, mode):
+        for line in run(name, seeds, **same):
             lines.append(line)
             with asked.out.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(line) + "\n")

@@ -107,20 +107,22 @@ def side(name: str) -> tuple[Any, Any]:
     return module, getattr(module, net)
 
 
-def held(pair: Pair, seed: int = 0, mode: str = "eager") -> CheckReport:
+def held(pair: Pair, seed: int = 0, mode: str = "eager", dtype: str = "float32") -> CheckReport:
     """Hold a port against its reference.
 
     Args:
         pair: both.
         seed: of the reference's weights, which the port takes over, of inputs, labels and check.
         mode: of the port.
+        dtype: in which the port computes.
     """
     (mine, reference), (theirs, port) = side(pair.reference), side(pair.port)
     mine.torch.manual_seed(seed)
     inputs, labels = pair.data(seed)
     loss = (mine.token_loss, theirs.token_loss) if pair.losses else None
     original = reference()
-    report = check(port(), original, inputs, labels, loss=loss, seed=seed, mode=mode, **pair.asked)
+    asked = {"seed": seed, "mode": mode, "dtype": dtype, **pair.asked}
+    report = check(port(), original, inputs, labels, loss=loss, **asked)
     assert isinstance(report, CheckReport)
     return report
 
