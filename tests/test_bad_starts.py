@@ -111,6 +111,11 @@ def mindspore_cell(_: Path) -> Given:
     return {"reference": mindspore.nn.Dense(6, 5)}
 
 
+def mindspore_in_float64(_: Path) -> Given:
+    mindspore = pytest.importorskip("mindspore")
+    return {"port": mindspore.nn.Dense(6, 5), "dtype": "float64"}
+
+
 def linen_alone(_: Path) -> Given:
     linen = pytest.importorskip("flax.linen")
     return {"port": linen.Dense(5)}
@@ -164,6 +169,11 @@ STARTS: dict[str, tuple[Given | Callable[[Path], Given], str]] = {
         mindspore_cell,
         "MindSpore computes some operations in float32 whatever it is given; give JAX or PyTorch "
         "as the reference, and this as the port",
+    ),
+    "a MindSpore port in float64": (
+        mindspore_in_float64,
+        "MindSpore computes some layers in float32 whatever it is given, and refuses others in "
+        "float64; ask for float32",
     ),
     "linen without variables": (linen_alone, "Dense of linen came alone: give the pair"),
     "Equinox without its state": (equinox_alone, "Sequential has state and came alone"),

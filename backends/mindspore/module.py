@@ -49,8 +49,9 @@ class Net:
     """
 
     framework = "mindspore"
-    # On a CPU nn.Conv2d refuses float64, and log_softmax, mse_loss and
-    # products with a Python float are float32 whatever they get (2.10.0).
+    # On a CPU nn.Conv2d and nn.BatchNorm2d refuse float64, and AvgPool2d,
+    # LSTM, log_softmax, mse_loss and products with a Python float are
+    # float32 whatever they get (2.10.0).
     doubles = False
 
     def __init__(self, module, names=None, mode="eager"):

@@ -94,6 +94,7 @@ def examine(
     """
     started = time.perf_counter()
     door.refuse_float32_only(reference)
+    door.refuse_float64(port, options.dtype)
     reference = Refusing(reference)
     try:
         matched = match(

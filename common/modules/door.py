@@ -40,6 +40,17 @@ def refuse_float32_only(net: Net) -> None:
         )
 
 
+def refuse_float64(net: Net, dtype: str) -> None:
+    """Refuse a run in float64 of a port whose framework has no float64 throughout."""
+    if dtype == "float64" and not net.doubles:
+        title = find()[net.framework].info.title
+        raise Refused(
+            f"{title} computes some layers in float32 whatever it is given, and refuses others in "
+            "float64; ask for float32, in which its rounding is held against the reference's "
+            "float64"
+        )
+
+
 def refuse_inputs(names: Iterable[str], inputs: Tensors) -> None:
     """Refuse inputs without numbers, or with some that are none."""
     for name, one in zip(names, inputs, strict=True):

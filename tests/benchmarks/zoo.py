@@ -105,6 +105,8 @@ def main() -> int:
     pairs = SMALL if asked.small else SMALL + LARGE + LONG
     if asked.jit:  # of Keras, only what computes in JAX is compiled
         pairs = [one for one in pairs if not one.port.startswith("keras:")]
+    if asked.dtype == "float64":
+        pairs = [one for one in pairs if one.in_float64]
     names = [str(one) for one in pairs + SELF * asked.jit if fnmatchcase(str(one), asked.only)]
     known = asked.out.read_text(encoding="utf-8") if asked.out.exists() else ""
     lines = [json.loads(line) for line in known.splitlines()]

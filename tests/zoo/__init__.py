@@ -74,6 +74,7 @@ class Pair:
         losses: whether both have a `token_loss`.
         needs: packages, beside the frameworks.
         slow: whether it takes more than some seconds.
+        doubles: whether the port computes in float64 if it is asked to.
     """
 
     reference: str
@@ -89,9 +90,15 @@ class Pair:
     losses: bool = False
     needs: tuple[str, ...] = ()
     slow: bool = True
+    doubles: bool = True
 
     def __str__(self) -> str:
         return f"{self.reference}-{self.port}"
+
+    @property
+    def in_float64(self) -> bool:
+        """Whether it can be held in float64: MindSpore's layers cannot, and are refused."""
+        return self.doubles and not self.port.startswith("mindspore:")
 
     @property
     def words(self) -> tuple[str, str, str]:
@@ -179,7 +186,7 @@ SMALL = [
     GRU(port="nnx:gru", made_of="Flax NNX `GRUCell`, its bias added"),
     GRU(port="linen:gru", made_of="Flax linen `GRUCell`"),
     GRU(port="equinox:gru", made_of="Equinox `GRUCell`"),
-    Causal(port="nnx:transformer", made_of="Flax NNX, its attention float32 inside"),
+    Causal(port="nnx:transformer", made_of="Flax NNX, its attention float32 inside", doubles=False),
     Causal(port="linen:transformer"),
 ]
 
