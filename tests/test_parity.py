@@ -287,19 +287,25 @@ ODD = {
     [
         pytest.param(name, odd, marks=[pytest.mark.slow] if model.long_sums else [])
         for name, model in MODELS.items()
-        for odd in (("one-nan", "missing") if model.long_sums else ODD)
+        for odd in (("one-nan", "huge") if model.long_sums else ODD)
     ],
 )
 def test_no_tensor_ends_the_search_for_a_cause(
     model: str, odd: str, session_data: Callable[[Plan], dict[str, Any]]
 ) -> None:
-    """Every tensor of every unit in turn, made odd: it differs, or is compared, and no more."""
+    """Every tensor of every unit in turn, made odd: it differs, or is compared, and no more.
+
+    Of a model of pictures one tensor of each unit: looking for its cause takes seconds.
+    """
     plan = make_plan(model, optimizer="adam", lr=0.01, weight_decay=0.1, batch_size=10)
     source = session_data(plan)
     bench = bench_of(plan, source, orders_of(plan, 1000 if model == "linear" else 70))
     info, expectations = BACKENDS["numpy"].info, bench.expected[0]
     seen = 0
-    for outcome in list(checks(bench.referee.plain, expectations, info, compiled=False)):
+    outcomes = list(checks(bench.referee.plain, expectations, info, compiled=False))
+    if MODELS[model].long_sums:
+        outcomes = list({(one.check.stage, one.check.unit): one for one in outcomes}.values())
+    for outcome in outcomes:
         name, values = outcome.check.tensor, dict(outcome.values)
         array, make = np.asarray(values.pop(name)), ODD[odd]
         if make is not None and array.dtype.kind == "f":
@@ -310,7 +316,7 @@ def test_no_tensor_ends_the_search_for_a_cause(
             if not wrong.check.right:
                 difference(expectations, wrong)
                 seen += 1
-    assert seen > 10
+    assert seen > (3 if MODELS[model].long_sums else 10)
 
 
 def with_one_more(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

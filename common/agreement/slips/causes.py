@@ -51,6 +51,8 @@ def likely_cause(expectations: Expectations, outcome: Outcome) -> Slip | None:
     # The formulas take for granted that all tensors are there, in the shapes they should have.
     if first.fault or first.unit == ROW or shapes != {n: a.shape for n, a in right.items()}:
         return None
+    if not np.isfinite(values[first.tensor]).all():
+        return None  # an infinite or missing value is not explained by anything
     best, least = None, np.inf
     with np.errstate(all="ignore"):  # a formula may overflow: then it explains nothing
         for slip in guarded(slips(expectations, outcome, right)):
@@ -123,7 +125,6 @@ def left_of(prediction: Any, value: Array, wanted: Expected) -> Left | None:
         return None
     unit = float(np.spacing(np.max(np.abs(value), initial=0.0).astype(kind_of(value))))
     left = np.abs(value - prediction)
-    # An infinite or missing value is not explained by anything.
     rounding = np.maximum(wanted.allowed + EXP_ERROR * np.asarray(wanted.exp_reach), 4 * unit)
     if not (left <= np.maximum(UNEXPLAINED * off_by(value, wanted), rounding)).all():
         return None
