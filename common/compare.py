@@ -36,6 +36,8 @@ def compare(
     nesterov: bool = False,
     clip_norm: float | None = None,
     clip_value: float | None = None,
+    label_smoothing: float = 0.0,
+    class_weights: str | Sequence[float] | None = None,
     hidden: int = 256,
     seed: int = 0,
     dtype: str = "float32",
@@ -68,7 +70,8 @@ def compare(
         style, mode, data: for entrants that do not say: "concise" or "scratch"; "eager", "jit" or
             "fused", None for each framework's usual one; "memory" or "loader".
         mix: one more entrant each, of components of several frameworks: `["loss=torch"]`.
-        model: "softmax", "mlp" or "linear".
+        model: "linear", "softmax", "mlp", "lenet", "lenet_bn", "resnet", "gru", "lstm" or
+            "attention".
         epochs, batch_size, lr: None for the model's usual ones.
         optimizer, momentum, weight_decay, betas, eps, alpha: "sgd", "momentum", "adam", "adamw",
             "rmsprop" or "adagrad"; None for its usual settings.
@@ -76,6 +79,8 @@ def compare(
             "cosine"; so many steps in which it rises.
         nesterov: Nesterov's momentum.
         clip_norm, clip_value: what is left of the gradients: of their norm, or of each number.
+        label_smoothing: the share of a label's chance that all classes get.
+        class_weights: one for each class, or "balanced": what makes every class count alike.
         hidden: width of the MLP.
         seed: of the initial weights and the orders.
         dtype: "float32" or "float64".
@@ -107,7 +112,9 @@ def compare(
         data=data, epochs=epochs, batch_size=batch_size, lr=lr, optimizer=optimizer,
         momentum=momentum, weight_decay=weight_decay, betas=betas, eps=eps, alpha=alpha,
         schedule=schedule, warm_up=warm_up, nesterov=nesterov, clip_norm=clip_norm,
-        clip_value=clip_value, hidden=hidden, seed=seed, dtype=dtype, dataset=dataset,
+        clip_value=clip_value, label_smoothing=label_smoothing,
+        class_weights=class_weights if class_weights is None else several(class_weights),
+        hidden=hidden, seed=seed, dtype=dtype, dataset=dataset,
         data_dir=_path(data_dir),
         custom_data=custom_data, resize=resize, limit=limit, drop_last=drop_last, device=device,
         threads=threads, workers=workers, timeout=timeout, python=several(python),

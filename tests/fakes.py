@@ -301,7 +301,7 @@ def _summed_slope(logits, labels):
     return _slope(logits, labels) * len(labels)
 
 
-DERIVATIVES[cross_entropy_scratch] = _summed_slope
+cross_entropy_scratch.derivative = _summed_slope
 """
 
 #: One more right than there are.
@@ -331,7 +331,7 @@ def _shared_slope(logits, labels):
     return _slope(logits, labels) * _share(labels)
 
 
-DERIVATIVES[cross_entropy_scratch] = _shared_slope
+cross_entropy_scratch.derivative = _shared_slope
 """
 
 #: The gradient doubled from step 5 on.

@@ -86,6 +86,7 @@ MOMENTUM = {"optimizer": "momentum", "momentum": 0.9}
 ADAM = {"optimizer": "adam", "lr": 0.01}
 DECAY = {"weight_decay": 0.1}
 SCHEDULE = {"schedule": "cosine", "warm_up": 3}
+WEIGHTS = tuple(0.5 + 0.25 * one for one in range(CLASSES))
 BY_HAND = {"numpy": "its gradient is written by hand: the loss alone would be wrong"}
 
 
@@ -309,6 +310,65 @@ PLANTS: dict[str, Plant] = {
         ("loss",),
         "label smoothing of 0.1",
         style="concise",
+        absent=BY_HAND,
+    ),
+    "labels that are not smoothed": Plant(
+        "loss.py",
+        {
+            **dict.fromkeys(
+                ("torch", "jax", "mindspore"),
+                ("+ smoothing * of_all", "+ smoothing * picked"),
+            ),
+            "mindspore": ("+ share * of_all", "+ share * picked"),
+        },
+        "loss",
+        ("loss",),
+        "no label smoothing, where 0.1 was asked for",
+        modes=COMPILED,
+        plan={"label_smoothing": 0.1},
+        absent=BY_HAND,
+    ),
+    "smoothed by another share": Plant(
+        "loss.py",
+        {
+            "torch": ("label_smoothing=smoothing", "label_smoothing=2 * smoothing"),
+            "jax": ("smooth_labels(one_hot, smoothing)", "smooth_labels(one_hot, 2 * smoothing)"),
+            "mindspore": ("label_smoothing=smoothing", "label_smoothing=2 * smoothing"),
+        },
+        "loss",
+        ("loss",),
+        "label smoothing of 0.2, where 0.1 was asked for",
+        style="concise",
+        plan={"label_smoothing": 0.1},
+        absent=BY_HAND,
+    ),
+    "weighted examples divided by their number": Plant(
+        "loss.py",
+        {
+            **everywhere(
+                "(counted * (log_sum - picked)).sum() / counted.sum()",
+                "(counted * (log_sum - picked)).mean()",
+            ),
+        },
+        "loss",
+        ("loss",),
+        "divided by the number of examples",
+        modes=COMPILED,
+        plan={"class_weights": WEIGHTS},
+        absent=BY_HAND,
+    ),
+    "class weights left out": Plant(
+        "loss.py",
+        {
+            "torch": ("labels, weight=weights", "labels"),
+            "jax": ("(losses, weights=weights[labels])", "(losses)"),
+            "mindspore": ("labels, weight=weights", "labels"),
+        },
+        "loss",
+        ("loss",),
+        "no class weights",
+        style="concise",
+        plan={"class_weights": WEIGHTS},
         absent=BY_HAND,
     ),
     "squared error without the 1/2": Plant(

@@ -280,8 +280,17 @@ def test_neighbours_are_16_roundings_away_at_most(dtype: str) -> None:
 
 def test_an_exp_reaches_twice_the_softmax() -> None:
     softmax = np.array([[0.25, 0.75], [0.5, 0.5]])
-    dlogits = (softmax - np.eye(2)[[1, 0]]) / 2
-    assert dlogits_reach(np.array([1, 0]), dlogits).tolist() == (2 * softmax / 2).tolist()
+    labels = np.array([1, 0])
+    dlogits = (softmax - np.eye(2)[labels]) / 2
+    plan = make_plan("softmax").asdict()
+    assert dlogits_reach(plan, labels, dlogits).tolist() == softmax.tolist()
+    weighted = {**plan, "class_weights": (1.0, 3.0)}
+    counted = np.array([[0.75], [0.25]])
+    reach = dlogits_reach(weighted, labels, counted * (softmax - np.eye(2)[labels]))
+    np.testing.assert_allclose(reach, 2 * counted * softmax, rtol=1e-15)
+    smoothed = {**plan, "label_smoothing": 0.2}
+    reach = dlogits_reach(smoothed, labels, (softmax - (0.8 * np.eye(2)[labels] + 0.1)) / 2)
+    np.testing.assert_allclose(reach, softmax, rtol=1e-15)
 
 
 # ---- along the path -------------------------------------------------------------------------

@@ -62,6 +62,88 @@ def cross_entropy_concise(logits, labels):
     return losses.mean()
 
 
+def smoothed_cross_entropy_scratch(smoothing):
+    """Cross-entropy with smoothed labels, averaged.
+
+    1/n Σ [(1 - e) (-log softmax(o)_y) + e/K Σ_k -log softmax(o)_k]
+
+    Args:
+        smoothing: e, the share of a label's chance that all K classes get.
+
+    Returns:
+        loss(logits, labels) -> the mean, a scalar.
+
+    See: https://arxiv.org/abs/1512.00567, section 7.
+    """
+
+    def loss(logits, labels):
+        shifted = logits - logits.max(axis=1, keepdims=True)  # (n, classes)
+        log_sum = jnp.log(jnp.exp(shifted).sum(axis=1))  # (n,)
+        picked = shifted[jnp.arange(len(labels)), labels]  # (n,)
+        of_all = shifted.mean(axis=1)  # (n,)
+        kept = (1 - smoothing) * picked + smoothing * of_all
+        return (log_sum - kept).mean()
+
+    return loss
+
+
+def smoothed_cross_entropy_concise(smoothing):
+    """Cross-entropy with smoothed labels, averaged, by optax.
+
+    Differs: optax smooths labels that are one-hot already.
+
+    See: https://optax.readthedocs.io/en/latest/api/losses.html
+    """
+
+    def loss(logits, labels):
+        one_hot = jax.nn.one_hot(labels, logits.shape[1], dtype=logits.dtype)
+        smoothed = optax.smooth_labels(one_hot, smoothing)
+        return optax.softmax_cross_entropy(logits, smoothed).mean()
+
+    return loss
+
+
+def weighted_cross_entropy_scratch(weights):
+    """Cross-entropy of examples that count as their class does: a mean.
+
+    Σ w_y (-log softmax(o)_y) / Σ w_y
+
+    Args:
+        weights: (classes,), w.
+
+    Returns:
+        loss(logits, labels) -> the mean, a scalar.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+    """
+
+    def loss(logits, labels):
+        shifted = logits - logits.max(axis=1, keepdims=True)  # (n, classes)
+        log_sum = jnp.log(jnp.exp(shifted).sum(axis=1))  # (n,)
+        picked = shifted[jnp.arange(len(labels)), labels]  # (n,)
+        counted = weights[labels]  # (n,)
+        return (counted * (log_sum - picked)).sum() / counted.sum()
+
+    return loss
+
+
+def weighted_cross_entropy_concise(weights):
+    """Cross-entropy of examples that count as their class, by optax.
+
+    Differs: optax weighs no classes; `jnp.average` divides by the weights.
+
+    See: https://docs.jax.dev/en/latest/_autosummary/jax.numpy.average.html
+    """
+
+    def loss(logits, labels):
+        losses = optax.softmax_cross_entropy_with_integer_labels(
+            logits, labels
+        )
+        return jnp.average(losses, weights=weights[labels])
+
+    return loss
+
+
 def gradient(loss):
     """Return the loss together with its gradient in the logits.
 

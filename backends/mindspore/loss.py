@@ -1,7 +1,7 @@
 """Losses and their gradients with respect to the logits, in MindSpore."""
 
 import mindspore
-from mindspore import ops
+from mindspore import Tensor, ops
 
 
 def squared_error_scratch(logits, labels):
@@ -68,6 +68,91 @@ def cross_entropy_concise(logits, labels):
     log_chances = ops.log_softmax(logits, 1)  # (n, classes)
     picked = ops.gather_elements(log_chances, 1, labels.reshape(-1, 1))
     return -picked.mean()
+
+
+def smoothed_cross_entropy_scratch(smoothing):
+    """Cross-entropy with smoothed labels, averaged.
+
+    1/n Σ [(1 - e) (-log softmax(o)_y) + e/K Σ_k -log softmax(o)_k]
+
+    Differs: e as a Tensor, because a Python float meets a float64 Tensor as
+    float32.
+
+    Args:
+        smoothing: e, the share of a label's chance that all K classes get.
+
+    Returns:
+        loss(logits, labels) -> the mean, a scalar.
+
+    See: https://arxiv.org/abs/1512.00567, section 7.
+    """
+
+    def loss(logits, labels):
+        shifted = logits - logits.max(axis=1, keepdims=True)  # (n, classes)
+        log_sum = ops.log(ops.exp(shifted).sum(axis=1))  # (n,)
+        picked = ops.gather_elements(shifted, 1, labels.reshape(-1, 1))[:, 0]
+        of_all = shifted.mean(axis=1)  # (n,)
+        share = Tensor(smoothing, logits.dtype)
+        kept = (1 - share) * picked + share * of_all
+        return (log_sum - kept).mean()
+
+    return loss
+
+
+def smoothed_cross_entropy_concise(smoothing):
+    """Cross-entropy with smoothed labels, averaged, by `cross_entropy`.
+
+    Differs: it multiplies by e as a Python float, in float32, so float64 is
+    left to what is written out (2.10.0).
+
+    See: https://www.mindspore.cn/docs/en/master/api_python/ops/mindspore.ops.cross_entropy.html
+    """
+    written_out = smoothed_cross_entropy_scratch(smoothing)
+
+    def loss(logits, labels):
+        if logits.dtype == mindspore.float64:
+            return written_out(logits, labels)
+        return ops.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+    return loss
+
+
+def weighted_cross_entropy_scratch(weights):
+    """Cross-entropy of examples that count as their class does: a mean.
+
+    Σ w_y (-log softmax(o)_y) / Σ w_y
+
+    Args:
+        weights: (classes,), w.
+
+    Returns:
+        loss(logits, labels) -> the mean, a scalar.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+    """
+
+    def loss(logits, labels):
+        shifted = logits - logits.max(axis=1, keepdims=True)  # (n, classes)
+        log_sum = ops.log(ops.exp(shifted).sum(axis=1))  # (n,)
+        picked = ops.gather_elements(shifted, 1, labels.reshape(-1, 1))[:, 0]
+        counted = weights[labels]  # (n,)
+        return (counted * (log_sum - picked)).sum() / counted.sum()
+
+    return loss
+
+
+def weighted_cross_entropy_concise(weights):
+    """Cross-entropy of examples that count as their class, by `cross_entropy`.
+
+    Differs: its mean is divided by the weights that are in it, as here.
+
+    See: https://www.mindspore.cn/docs/en/master/api_python/ops/mindspore.ops.cross_entropy.html
+    """
+
+    def loss(logits, labels):
+        return ops.cross_entropy(logits, labels, weight=weights)
+
+    return loss
 
 
 def gradient(loss):

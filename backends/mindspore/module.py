@@ -49,9 +49,8 @@ class Net:
     """
 
     framework = "mindspore"
-    # On a CPU nn.Conv2d and nn.BatchNorm2d refuse float64, and AvgPool2d,
-    # LSTM, log_softmax, mse_loss and products with a Python float are
-    # float32 whatever they get (2.10.0).
+    # On a CPU Conv2d and BatchNorm2d refuse float64; AvgPool2d, LSTM,
+    # log_softmax and mse_loss are float32 whatever they get (2.10.0).
     doubles = False
 
     def __init__(self, module, names=None, mode="eager"):

@@ -60,6 +60,83 @@ def cross_entropy_concise(logits, labels):
     return functional.cross_entropy(logits, labels, reduction="mean")
 
 
+def smoothed_cross_entropy_scratch(smoothing):
+    """Cross-entropy with smoothed labels, averaged.
+
+    1/n Σ [(1 - e) (-log softmax(o)_y) + e/K Σ_k -log softmax(o)_k]
+
+    Args:
+        smoothing: e, the share of a label's chance that all K classes get.
+
+    Returns:
+        loss(logits, labels) -> the mean, a scalar.
+
+    See: https://arxiv.org/abs/1512.00567, section 7.
+    """
+
+    def loss(logits, labels):
+        shifted = logits - logits.amax(dim=1, keepdim=True)  # (n, classes)
+        log_sum = torch.log(torch.exp(shifted).sum(dim=1))  # (n,)
+        picked = shifted.gather(1, labels[:, None])[:, 0]  # (n,)
+        of_all = shifted.mean(dim=1)  # (n,)
+        kept = (1 - smoothing) * picked + smoothing * of_all
+        return (log_sum - kept).mean()
+
+    return loss
+
+
+def smoothed_cross_entropy_concise(smoothing):
+    """Cross-entropy with smoothed labels, averaged, by `cross_entropy`.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+    """
+
+    def loss(logits, labels):
+        return functional.cross_entropy(
+            logits, labels, label_smoothing=smoothing
+        )
+
+    return loss
+
+
+def weighted_cross_entropy_scratch(weights):
+    """Cross-entropy of examples that count as their class does: a mean.
+
+    Σ w_y (-log softmax(o)_y) / Σ w_y
+
+    Args:
+        weights: (classes,), w.
+
+    Returns:
+        loss(logits, labels) -> the mean, a scalar.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+    """
+
+    def loss(logits, labels):
+        shifted = logits - logits.amax(dim=1, keepdim=True)  # (n, classes)
+        log_sum = torch.log(torch.exp(shifted).sum(dim=1))  # (n,)
+        picked = shifted.gather(1, labels[:, None])[:, 0]  # (n,)
+        counted = weights[labels]  # (n,)
+        return (counted * (log_sum - picked)).sum() / counted.sum()
+
+    return loss
+
+
+def weighted_cross_entropy_concise(weights):
+    """Cross-entropy of examples that count as their class, by `cross_entropy`.
+
+    Differs: its mean is divided by the weights that are in it, as here.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+    """
+
+    def loss(logits, labels):
+        return functional.cross_entropy(logits, labels, weight=weights)
+
+    return loss
+
+
 def gradient(loss):
     """Return the loss together with its gradient in the logits.
 

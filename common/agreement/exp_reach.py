@@ -7,10 +7,14 @@ into the gradients and on through the update.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from common.agreement.inputs import Inputs
 from common.contract.arrays import Array, Arrays
+from common.contract.losses import shares
 
 #: A difference as long as an exp that is off by a ten-thousandth makes it.
 LENGTH = 1e-4
@@ -19,16 +23,15 @@ LENGTH = 1e-4
 DIRECTIONS = 3
 
 
-def dlogits_reach(labels: Array, dlogits: Array) -> Array:
-    """Into the gradient in the logits: twice the softmax, which dlogits is without the -1."""
-    one_hot = np.eye(dlogits.shape[1])[labels]
-    reach: Array = 2 * (dlogits + one_hot / len(labels))
+def dlogits_reach(plan: Mapping[str, Any], labels: Array, dlogits: Array) -> Array:
+    """Into the gradient in the logits: twice the softmax, which dlogits is without the labels."""
+    reach: Array = 2 * (dlogits + shares(plan, labels, dlogits.shape[1]))
     return reach
 
 
 def gradient_reach(inputs: Inputs, dlogits: Array) -> Arrays:
     """From there into the gradients."""
-    reach_in = dlogits_reach(inputs.labels, dlogits)
+    reach_in = dlogits_reach(inputs.plan.asdict(), inputs.labels, dlogits)
     if inputs.model.long_sums:
         return gradient_reach_at_random(inputs, reach_in)
     # With magnitudes for numbers, backward adds up how far an error can reach.

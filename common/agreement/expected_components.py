@@ -79,7 +79,10 @@ def expected_loss(inputs: Inputs, logits: Array) -> dict[str, Expected]:
     right = loss_of(inputs.referee.exact, logits.astype("float64"), inputs.labels64)
     expected = expect(inputs.dtype, right, loss_of(plain, logits, labels), rearranged)
     if inputs.model.classifies:
-        reach = {"loss": 1.0, "dlogits": dlogits_reach(labels, right["dlogits"])}
+        reach = {
+            "loss": 1.0,
+            "dlogits": dlogits_reach(inputs.plan.asdict(), labels, right["dlogits"]),
+        }
         expected = with_exp_reach(expected, reach)
     return expected
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from common.ask.settings import DEFAULTS, Settings
 from common.contract.entrant import Entrant, parse
+from common.contract.losses import balanced
 from common.contract.models import MODELS, Model
 from common.contract.optimizers import OPTIMIZERS, Optimizer
 from common.contract.plan import Plan
@@ -120,6 +122,7 @@ def read_request(settings: Settings, say: Say = silence) -> Request:
         )
         examples = min(plan.limit or dataset.train_examples, dataset.train_examples)
         refuse_small(MODELS[plan.model], dataset.inputs.shape)
+        plan = replace(plan, class_weights=class_weights(settings, dataset, examples))
     refuse_batch_of_one(plan, examples)
     if plan.drop_last and examples < plan.batch_size:
         raise Refused(
@@ -151,6 +154,15 @@ def make_plan(settings: Settings) -> Plan:
         )
     if settings.clip_norm and settings.clip_value:
         raise Refused("--clip-norm and --clip-value are two ways to clip; choose one")
+    if settings.label_smoothing and settings.class_weights is not None:
+        raise Refused(
+            "--label-smoothing and --class-weights together mean another thing in each framework; "
+            "choose one"
+        )
+    for option in ("label_smoothing", "class_weights"):
+        if getattr(settings, option) and not model.classifies:
+            words = option.replace("_", "-")
+            raise Refused(f"{model.name} has no classes; --{words} does not go with it")
     if settings.threads and settings.threads > cores:
         raise Refused(f"--threads {settings.threads}: this process may use {cores}")
     return Plan(
@@ -179,6 +191,7 @@ def make_plan(settings: Settings) -> Plan:
         nesterov=settings.nesterov,
         clip_norm=settings.clip_norm,
         clip_value=settings.clip_value,
+        label_smoothing=settings.label_smoothing,
         dataset=settings.dataset if model.classifies else None,
     )
 
@@ -186,6 +199,30 @@ def make_plan(settings: Settings) -> Plan:
 def usual_lr(model: Model, optimizer: Optimizer) -> float:
     """A model's, for an optimiser of its kind."""
     return model.lr if optimizer.rule == "sgd" else optimizer.times * model.adam_lr
+
+
+def class_weights(settings: Settings, dataset: Dataset, examples: int) -> tuple[float, ...] | None:
+    """The weights asked for, or those of the labels that are trained on.
+
+    Raises:
+        Refused: more or fewer weights than classes, or a class without an example.
+    """
+    asked, names = settings.class_weights, dataset.classes
+    if isinstance(asked, str):
+        weights = balanced(dataset.train()[1][:examples], len(names))
+        for name, weight in zip(names, weights, strict=True):
+            if math.isinf(weight):
+                raise Refused(
+                    f"--class-weights {asked}: none of {examples} training examples is of the "
+                    f"class {name}; give a weight for each class, or train on more"
+                )
+        return weights
+    if asked is not None and len(asked) != len(names):
+        raise Refused(
+            f"--class-weights: {len(asked)} of them, and {dataset.name} has {len(names)} classes; "
+            "give one for each, in their order"
+        )
+    return asked
 
 
 def refuse_for_linear(settings: Settings, data: Sequence[str]) -> None:

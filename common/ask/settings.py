@@ -68,6 +68,9 @@ POSITIVE = Range(float, math.ulp(0.0), sys.float_info.max, "a finite number abov
 
 BELOW_1 = Range(float, 0.0, math.nextafter(1.0, 0.0), "a number of at least 0 and below 1")
 
+#: Instead of class weights.
+BALANCED = "balanced"
+
 #: Longer than that no call is waited for: a timer that counts further overflows.
 YEAR = 365 * 24 * 3600
 
@@ -83,6 +86,7 @@ NUMBERS = {
     "warm_up": NATURAL,
     "clip_norm": POSITIVE,
     "clip_value": POSITIVE,
+    "label_smoothing": BELOW_1,
     "hidden": COUNT,
     "seed": NATURAL,
     "resize": COUNT,
@@ -121,8 +125,9 @@ class Settings:
         style, mode, data: for entrants that do not say; no mode: each backend's usual one.
         mix: one more entrant each, `COMPONENT=BACKEND,...`.
         model, optimizer, epochs, batch_size, lr, momentum, weight_decay, betas, eps, alpha,
-            schedule, warm_up, nesterov, clip_norm, clip_value, hidden, seed, dtype: what is
-            trained.
+            schedule, warm_up, nesterov, clip_norm, clip_value, label_smoothing, hidden, seed,
+            dtype: what is trained.
+        class_weights: one for each class, or `BALANCED`: those by which every class counts alike.
         dataset, data_dir, custom_data, resize, limit, drop_last: on which data.
         device, threads, workers, timeout: where, and for how long a call may take.
         python: another interpreter each, `BACKEND=PATH`.
@@ -158,6 +163,8 @@ class Settings:
     nesterov: bool = False
     clip_norm: float | None = None
     clip_value: float | None = None
+    label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] | str | None = None
     hidden: int = 256
     seed: int = 0
     dtype: str = "float32"
@@ -210,6 +217,10 @@ def read_value(name: str, value: Any) -> Any:
         if not isinstance(value, Iterable) or len(pair := tuple(value)) != 2:
             raise Refused(f"{value!r} is not two numbers")
         return tuple(map(NUMBERS[name].read, pair))
+    if name == "class_weights":
+        if (words := several(value)) == (BALANCED,):
+            return BALANCED
+        return tuple(map(POSITIVE.read, words))
     if name in NUMBERS:
         return NUMBERS[name].read(value)
     if name in CHOICES:
@@ -221,6 +232,6 @@ def read_value(name: str, value: Any) -> Any:
     return value
 
 
-def several(value: str | Iterable[str]) -> tuple[str, ...]:
+def several(value: Any) -> tuple[Any, ...]:
     """One text, or several, as several."""
-    return (value,) if isinstance(value, str) else tuple(value)
+    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)

@@ -10,11 +10,13 @@ from typing import Any, NoReturn
 
 from common.ask.check_settings import STEPS, CheckSettings
 from common.ask.settings import (
+    BALANCED,
     CHOICES,
     COUNT,
     DEFAULTS,
     NOT_NEGATIVE,
     NUMBERS,
+    POSITIVE,
     VARIED,
     Range,
     Settings,
@@ -119,6 +121,11 @@ def number(numbers: Range) -> Callable[[str], Any]:
     return read
 
 
+def weight(text: str) -> Any:
+    """Read one weight, or the word that stands for all of them."""
+    return text if text == BALANCED else number(POSITIVE)(text)
+
+
 def check_settings(asked: argparse.Namespace) -> CheckSettings:
     """What a check is asked, of all that was read."""
     names = (one.name for one in fields(CheckSettings))
@@ -176,6 +183,9 @@ def trained() -> Parser:
     add(what, "warm_up", "steps in which the rate rises to lr", metavar="N")
     add(what, "clip_norm", "to this norm of all gradients together; default: not", metavar="X")
     add(what, "clip_value", "each number of them to [-X, X]; default: not", metavar="X")
+    add(what, "label_smoothing", "share of a label that all classes get; default: 0", metavar="E")
+    weights = "of examples by class; balanced: n / (classes * n of the class); default: all 1"
+    add(what, "class_weights", weights, nargs="+", type=weight, metavar="W")
     add(what, "hidden", "width of the MLP")
     add(what, "seed", "initial weights and orders")
     add(what, "dtype", "float64 leaves no room for rounding")

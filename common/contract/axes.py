@@ -13,7 +13,7 @@ Imports only NumPy: worker processes in other interpreters use it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -59,6 +59,16 @@ def from_layout(arrays: Mapping[str, Array], axes: Axes, layout: Layout) -> Arra
         array = array.reshape([sizes[axis] for axis in order])
         found[name] = np.array(array.transpose([order.index(axis) for axis in sizes]), order="C")
     return found
+
+
+def sized(names: Mapping[str, Iterable[str]], arrays: Mapping[str, Array]) -> Axes:
+    """Axes with the sizes that arrays have: parameter -> axis -> size.
+
+    Args:
+        names: parameter -> its axes, in the neutral order.
+        arrays: the parameters, in that order.
+    """
+    return {name: dict(zip(axes, arrays[name].shape, strict=True)) for name, axes in names.items()}
 
 
 def _with_axes(arrays: Mapping[str, Array], axes: Axes) -> Iterator[tuple[str, Array, Sizes]]:

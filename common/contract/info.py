@@ -83,6 +83,10 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
         "squared_error_concise": ("logits", "labels"),
         "cross_entropy_scratch": ("logits", "labels"),
         "cross_entropy_concise": ("logits", "labels"),
+        "smoothed_cross_entropy_scratch": ("smoothing",),
+        "smoothed_cross_entropy_concise": ("smoothing",),
+        "weighted_cross_entropy_scratch": ("weights",),
+        "weighted_cross_entropy_concise": ("weights",),
         "gradient": ("loss",),
     },
     "update.py": {

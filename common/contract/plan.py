@@ -39,6 +39,8 @@ class Plan:
     nesterov: bool = False
     clip_norm: float | None = None
     clip_value: float | None = None
+    label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] | None = None
 
     def asdict(self) -> dict[str, Any]:
         """Plain values, as they cross to a worker and into results.json."""

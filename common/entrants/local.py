@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Array, Arrays, cast
-from common.contract.axes import Axes
+from common.contract.axes import Axes, sized
 from common.contract.info import home_of
 from common.contract.labels import TARGET, check_labels
 from common.contract.models import MODELS
@@ -24,6 +24,7 @@ from common.contract.registry import Rules
 from common.contract.schedules import varies
 from common.entrants.components import WARM_UP_CALLS, Components, Functions, calls_of
 from common.entrants.examples import EVALUATION_BATCH, classes_of, mean_over_examples, read
+from common.entrants.losses import loss_for
 from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
 from common.entrants.trail import Counted, Held, Trail
 from common.entrants.updates import Clip, clip_for, clipping, rates, with_rates
@@ -132,7 +133,7 @@ class LocalSession:
     def _import(self, component: str) -> Any:
         return importlib.import_module(f"{self._package}.{component}")
 
-    def _function(self, name: str, first: Any) -> Any:
+    def _function(self, first: Any, name: str) -> Any:
         """From the file that has it; backends of one's own may hold all of a component in one."""
         file = home_of(name.rpartition("_")[0]).removesuffix(".py")
         there = importlib.util.find_spec(f"{self._package}.{file}") is not None
@@ -190,17 +191,15 @@ class LocalSession:
         """Choose the backend's functions for a plan."""
         model, style = MODELS[plan["model"]], choices["style"]
         self._classifies = model.classifies
-        self._axes = {
-            name: dict(zip(axes, data["initial"][name].shape, strict=True))
-            for name, axes in model.parameters.items()
-        }
-        self._make_forward = self._function(f"{model.name}_{style}", self._model)
+        self._axes = sized(model.parameters, data["initial"])
+        self._make_forward = self._function(self._model, f"{model.name}_{style}")
         if model.smallest:
             self._make_forward = partial(self._make_forward, shape=tuple(data["inputs"]["shape"]))
         self._statistics = model.statistics
-        self._loss_of = getattr(self._loss, f"{model.loss}_{style}")
+        named = partial(self._function, self._loss)
+        self._loss_of = loss_for(plan, style, named, self._tensor)
         rule = function_of(plan)
-        self._make_update = self._rules.get(rule, self._function(f"{rule}_{style}", self._update))
+        self._make_update = self._rules.get(rule, self._function(self._update, f"{rule}_{style}"))
         self._count = self._accuracy.correct if model.classifies else self._accuracy.uncounted
 
     def _count_updates(self, trail: Trail) -> None:

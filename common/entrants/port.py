@@ -131,7 +131,7 @@ class PortSession(LocalSession):
             refuse_arguments(words, port.update, ("params", *told))
         update = backend("update")
         # From the formulas: a framework's own may follow a rule of its own.
-        own = self._function(f"{OPTIMIZERS[plan['optimizer']].function}_scratch", update)
+        own = self._function(update, f"{OPTIMIZERS[plan['optimizer']].function}_scratch")
         registered = MODELS.get(plan["model"])
         self._classifies = registered.classifies if registered else plan["model"] != REGRESSION
         self._axes = {}  # nobody knows: its arrays stay as they are

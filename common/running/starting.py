@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from common.contract.entrant import Entrant
-from common.contract.models import MODELS
+from common.contract.losses import loss_function
 from common.contract.optimizers import functions_of
 from common.contract.plan import Plan
 from common.contract.registry import Backend
@@ -85,8 +85,8 @@ def new_records(
         info = backend.info
         digest = source_sha256(backend.folder)
         record = Record(entrant, backend, notes=list(entrant.notes), source_sha256=digest)
-        model = MODELS[plan.model]
-        parts = (model.name, model.loss, *functions_of(plan.asdict()))
+        settings = plan.asdict()
+        parts = (plan.model, loss_function(settings)[0], *functions_of(settings))
         used = {f"{part}_{entrant.style}" for part in parts}
         for what, dtype, words in info.remarks:
             if what in {*used, entrant.mode, plan.device} and dtype in (plan.dtype, "*"):

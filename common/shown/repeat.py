@@ -46,9 +46,10 @@ def trained(plan: Plan) -> list[str]:
     always = (
         "model", "epochs", "batch_size", "optimizer", "hidden", "seed", "dtype", "device",
         "threads", "workers", "rounds", "schedule", "warm_up",
+        "label_smoothing",
     )  # fmt: skip
     told = OPTIMIZERS[plan.optimizer].told if plan.optimizer in OPTIMIZERS else ()
-    maybe = ("limit", "resize", "dataset", "clip_norm", "clip_value")
+    maybe = ("limit", "resize", "dataset", "clip_norm", "clip_value", "class_weights")
     given = [name for name in maybe if getattr(plan, name) is not None]
     words = []
     for name in [*always, *told, *given]:

@@ -9,6 +9,7 @@ import numpy as np
 from common.agreement.expectations import Expectations
 from common.agreement.slips.slip import Slip, fitted, guarded, ratio_slips, softmax
 from common.contract.arrays import Array, Arrays
+from common.contract.losses import shares
 
 
 def loss_slips(
@@ -20,7 +21,9 @@ def loss_slips(
     outputs = expectations.logits.shape[1:]
     if expectations.model.classifies:
         yield from guarded(of_classes(expectations, names))
-        if not together:
+        if expectations.plan.class_weights is not None:
+            yield from guarded(weighted(expectations, names))
+        elif not together:
             yield from guarded(smoothed(expectations, right["dlogits"], values["dlogits"]))
     elif outputs in ((), (1,)) and len(expectations.labels) > 1:
         yield from guarded(of_pairs(expectations, names))
@@ -53,9 +56,9 @@ def of_classes(expectations: Expectations, names: Names) -> Iterator[Slip]:
             f"the labels are shifted by {shift:+d}",
             "compare the loss of one example with -log of its label's probability",
         )
-    n = len(labels)
+    counted = shares(expectations.plan.asdict(), labels, classes).sum(axis=1, keepdims=True)
     yield Slip(
-        {"dlogits": chances / n},
+        {"dlogits": counted * chances},
         "the gradient lacks the -1 at the label: it is that of log Σ exp alone",
         "its rows should sum to 0",
     )
@@ -84,14 +87,43 @@ def loss_at(expectations: Expectations, logits: Array, labels: Array, names: Nam
 
 
 def smoothed(expectations: Expectations, right: Array, theirs: Array) -> Iterator[Slip]:
-    """Labels that give a share of their chance to all classes."""
-    chances, labels = softmax(expectations.logits.astype("float64")), expectations.labels64
-    n, classes = chances.shape
+    """Labels that give another share of their chance to all classes."""
+    labels, (n, classes) = expectations.labels64, expectations.logits.shape
+    meant = expectations.plan.label_smoothing
     one_hot = np.eye(classes)[labels]
-    share = fitted({"dlogits": theirs - right}, {"dlogits": (one_hot - 1 / classes) / n})
-    targets = (1 - share) * one_hot + share / classes
-    predicted = {
-        "loss": np.asarray(-(targets * np.log(chances)).sum() / n),
-        "dlogits": (chances - targets) / n,
+    more = fitted({"dlogits": theirs - right}, {"dlogits": (one_hot - 1 / classes) / n})
+    share = meant + more
+    targets = ((1 - share) * one_hot + share / classes) / n
+    none = meant and abs(share) < 1e-3 * meant
+    words = "no label smoothing" if none else f"label smoothing of {share:.3g}"
+    if meant:
+        words += f", where {meant:.3g} was asked for"
+    yield Slip(by_shares(expectations, targets), words, "look for that argument of the loss")
+
+
+def weighted(expectations: Expectations, names: Names) -> Iterator[Slip]:
+    """Examples that count otherwise than their classes' weights say."""
+    labels, (n, classes) = expectations.labels64, expectations.logits.shape
+    one_hot, weights = np.eye(classes)[labels], np.asarray(expectations.plan.class_weights)
+    confirm = "a batch of one example shows its own loss, whatever its weight"
+    for words, shares_of in {
+        "every example counts the same: no class weights": one_hot / n,
+        f"the weighted sum is divided by the number of examples, {n}, not by the sum of their "
+        "weights": one_hot * weights / n,
+        "the weighted sum is divided by the sum of all classes' weights, not by those of the "
+        "examples": one_hot * weights / weights.sum(),
+        "examples count by one over their class's weight": one_hot
+        / weights
+        / (one_hot / weights).sum(),
+    }.items():
+        predicted = by_shares(expectations, shares_of)
+        yield Slip({name: predicted[name] for name in names}, words, confirm)
+
+
+def by_shares(expectations: Expectations, shares: Array) -> Arrays:
+    """The loss and its gradient, where each class of each example counts so much: (n, classes)."""
+    chances = softmax(expectations.logits.astype("float64"))
+    return {
+        "loss": np.asarray(-(shares * np.log(chances)).sum()),
+        "dlogits": shares.sum(axis=1, keepdims=True) * chances - shares,
     }
-    yield Slip(predicted, f"label smoothing of {share:.3g}", "look for that argument of the loss")
