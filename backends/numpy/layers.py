@@ -160,4 +160,5 @@ def moments(inputs):
     axes = tuple(range(inputs.ndim - 1))
     mean = inputs.mean(axis=axes)
     variance = ((inputs - mean) ** 2).mean(axis=axes)
-    return mean, variance, inputs.size // inputs.shape[-1]
+    # A float: NumPy 1 makes float64 of float32 and an int above 65535.
+    return mean, variance, inputs.size / inputs.shape[-1]
