@@ -84,6 +84,21 @@ class Components:
         make = partial(remade, self._use.make_forward, layers)
         return Components(replace(self._use, make_forward=make))
 
+    def heard(self, layers: Sequence[str], hear: Callable[[str, Any], None]) -> Components:
+        """The same, which tells of every answer of some layers: `hear(layer, answer)`."""
+        make = self._use.make_forward
+        own = (make.func if isinstance(make, partial) else make).__globals__
+
+        def telling(name: str) -> Callable[..., Any]:
+            def answered(*given: Any) -> Any:
+                answer = own[name](*given)
+                hear(name, answer)
+                return answer
+
+            return answered
+
+        return self.with_layers({name: telling(name) for name in layers if name in own})
+
     def _tensor(self, array: Array) -> Any:
         return self._use.data.to_tensor(array, self._use.device)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,20 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from common.contract.arrays import Array
+from common.contract.models import PATCH
 from common.results.document import Document
+from common.shown.inside import Inside
 
 #: Units of an MLP that are shown, those with the largest weights to the output.
 UNITS = 10
 
 #: A first layer's weight, in the order they are looked for, and what one of its outputs is.
-FIRST = {"hidden.weight": "unit", "conv1.weight": "kernel", "output.weight": "class"}
+FIRST = {
+    "hidden.weight": "unit",
+    "conv1.weight": "kernel",
+    "patch.weight": "feature",
+    "output.weight": "class",
+}
 
 #: Longer side of a picture, in pixels.
 LARGEST = 84
@@ -112,7 +120,7 @@ def data_uri(image: Image.Image) -> str:
 def weights(folder: Path, found: Document) -> Iterable[dict[str, Any]]:
     """Pictures of what every entrant's first layer looks for, the mean over the channels.
 
-    Of an MLP the same units in all, of a convolution its kernels.
+    Of an MLP the same units in all, of a convolution its kernels; nothing of what takes rows.
     """
     inputs = found.data.inputs
     if inputs is None or inputs.kind != "image" or min(inputs.shape[:2]) < 2:
@@ -127,7 +135,12 @@ def weights(folder: Path, found: Document) -> Iterable[dict[str, Any]]:
         if name is None:  # a backend that handed over something else has failed, and says so
             continue
         kind, first = FIRST[name], params[name]
-        first = first if kind == "kernel" else first.reshape(*inputs.shape, -1)
+        channels = inputs.shape[2]
+        seen = (PATCH, PATCH, channels) if kind == "feature" else tuple(inputs.shape)
+        if kind != "kernel":
+            if len(first) != math.prod(seen):
+                continue
+            first = first.reshape(*seen, -1)
         first = first.mean(axis=2)
         units: Sequence[int] = range(first.shape[-1])
         if kind == "unit":
@@ -140,6 +153,28 @@ def weights(folder: Path, found: Document) -> Iterable[dict[str, Any]]:
             "kind": kind,
             "images": [(unit, diverging(first[..., unit])) for unit in units],
         }
+
+
+def on_the_way(one: Inside) -> dict[str, Any]:
+    """What stands between a picture and its logits, as pictures: dark is much, white is least."""
+    return {
+        "picture": picture(one.picture),
+        "maps": [
+            {
+                "size": f"{maps.shape[2]} of {maps.shape[0]} × {maps.shape[1]}",
+                "images": [ink(maps[..., channel], maps) for channel in range(maps.shape[2])],
+            }
+            for maps in one.maps
+        ],
+        "heads": [[ink(head, heads) for head in heads] for heads in one.heads],
+    }
+
+
+def ink(values: Array, among: Array) -> str:
+    """Values as a picture, dark on light, from the least to the largest of some."""
+    least, most = float(among.min()), float(among.max())
+    share = (values - least) / ((most - least) or 1.0)
+    return data_uri(small(Image.fromarray((255 * (1 - share)).round().astype(np.uint8), mode="L")))
 
 
 def diverging(values: Array) -> str:

@@ -26,8 +26,9 @@ from common.results.source import source_files
 from common.shown import charts
 from common.shown.drawing import specification
 from common.shown.entrants import OUTCOME, TIMES, Shown
-from common.shown.gallery import arrays, choices, grids, weights
+from common.shown.gallery import arrays, choices, grids, on_the_way, weights
 from common.shown.html import coloured, script_safe, styles, template
+from common.shown.inside import looks, statistics
 from common.shown.repeat import command
 from common.shown.vega import vega
 from common.shown.words import disturbed_line, files_beside_arrays, reach_words, said
@@ -78,8 +79,13 @@ def render(folder: Path) -> str:
     specifications = {
         name: specification(chart) for name, chart in drawn.items() if chart is not None
     }
+    seen, apart = looks(folder, found, pictures)
     text: str = template("report.html").render(
         found=found,
+        inside=[(label, on_the_way(one)) for label, one in seen.items()][:1],
+        seen=len(seen),
+        apart=apart,
+        statistics=list(statistics(folder, found)),
         entrants=[Shown(entrant, found) for entrant in found.entrants],
         outcome=OUTCOME,
         times=TIMES,

@@ -1,0 +1,131 @@
+"""What a trained model makes of one picture on the way, and the statistics that it keeps.
+
+Computed from the parameters of a result folder by the referee's formulas, in float64: what every
+entrant would see there, whatever framework trained it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from common.contract.arrays import Array, Arrays, cast
+from common.contract.info import REFEREE
+from common.contract.models import MODELS
+from common.entrants.local import LocalSession
+from common.results.document import Document
+
+#: Layers whose answer on a picture is drawn, where it has one number for each place and map.
+MAPPED = ("sigmoid", "relu")
+
+#: The layer that answers with how much each patch attends to each.
+ATTENTION = "attention"
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What stands between one picture and its logits.
+
+    Attributes:
+        picture: (height, width, channels), uint8.
+        maps: of each layer, in order: (height, width, maps).
+        heads: of each layer that attends: (heads, patches, patches); rows attend to columns.
+    """
+
+    picture: Array
+    maps: list[Array]
+    heads: list[Array]
+
+
+def looks(
+    folder: Path, found: Document, pictures: Mapping[str, Array]
+) -> tuple[dict[str, Inside], float]:
+    """What each entrant's parameters make of the first test image.
+
+    Returns:
+        label -> that; and how far entrants are apart at most, in the largest number of a layer.
+    """
+    model, first = MODELS[found.plan.model], pictures.get("first/images")
+    if model.smallest is None or first is None or not len(first) or found.data.inputs is None:
+        return {}, 0.0
+    seen = {label: look(found, params, first[0]) for label, params in parameters(folder, found)}
+    layers = [[*one.maps, *one.heads] for one in seen.values()]
+    return (seen if any(layers) else {}), apart(layers)
+
+
+def parameters(folder: Path, found: Document) -> Iterator[tuple[str, Arrays]]:
+    """Of each entrant that agrees on their shapes: its label and its final ones."""
+    initial = load_file(folder / "initial.safetensors")
+    for entrant in found.entrants:
+        path = folder / f"params-{entrant.slug}.safetensors"
+        params = load_file(path) if path.is_file() else {}
+        if {n: a.shape for n, a in params.items()} == {n: a.shape for n, a in initial.items()}:
+            yield entrant.label, params
+
+
+def look(found: Document, params: Arrays, picture: Array) -> Inside:
+    """Through the referee's layers, which tell what they answer."""
+    seen = Inside(picture, [], [])
+
+    def hear(layer: str, answer: Array) -> None:
+        if layer == ATTENTION:
+            seen.heads.append(answer[0])
+        elif answer.ndim == 4:
+            seen.maps.append(answer[0])
+
+    session, row = LocalSession(REFEREE), picture.reshape(1, -1)
+    session.open(
+        {**found.plan.asdict(), "dtype": "float64", "device": "cpu"},
+        {"style": "scratch", "mode": "eager", "data": "memory"},
+        {
+            "train": (row, np.zeros(1, np.uint8)),
+            "initial": cast(params, "float64"),
+            "classes": len(found.data.classes) or 1,
+            "inputs": {"shape": picture.shape},
+        },
+    )
+    heard = session.components.heard((*MAPPED, ATTENTION), hear)
+    heard.logits(cast(params, "float64"), row / 255)
+    session.close()
+    return seen
+
+
+def apart(layers: Sequence[Sequence[Array]]) -> float:
+    """How far layers are apart at most, each in its largest number."""
+    distances = [
+        float(np.max([np.abs(one - same[0]).max() for one in same]) / (np.abs(same[0]).max() or 1))
+        for same in zip(*layers, strict=True)
+    ]
+    return max(distances, default=0.0)
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A running mean or variance.
+
+    Attributes:
+        name: of the parameter.
+        least, middle, most: of its channels, as the first entrant has them; middle: the median.
+        apart: how far entrants are apart at most, in the largest of its numbers.
+    """
+
+    name: str
+    least: float
+    middle: float
+    most: float
+    apart: float
+
+
+def statistics(folder: Path, found: Document) -> Iterator[Statistic]:
+    """The running statistics at the end."""
+    held = [params for _, params in parameters(folder, found)]
+    for name in MODELS[found.plan.model].statistics if held else ():
+        values = [params[name].astype("float64") for params in held]
+        least, middle, most = np.quantile(values[0], (0, 0.5, 1))
+        yield Statistic(
+            name, float(least), float(middle), float(most), apart([[v] for v in values])
+        )
