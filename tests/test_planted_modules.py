@@ -33,6 +33,7 @@ SLOWER = [
     ("no 1/sqrt(d) in a layer", "torch"),
     ("mask inverted", "mindspore"),
     ("padding not counted", "mindspore"),
+    ("LayerNorm divided by n - 1", "mindspore"),
     ("momentum's complement", "nnx"),
     ("momentum's complement", "equinox"),
     ("NCHW flatten", "linen"),

@@ -106,17 +106,23 @@ class Guess:
     Attributes:
         kind, words, confirm: of the cause that it would be.
         predicted: its answer on a batch.
+        parts: what it says is otherwise, a noun and what the port has; empty: it is one thing.
     """
 
     kind: str
     words: str
     confirm: str
     predicted: Predicted
+    parts: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def cause(self) -> Cause:
         """What is said if it is believed."""
         return Cause(self.kind, self.words, self.confirm)
+
+    def more_than(self, other: Guess) -> bool:
+        """Whether it says all that another says, and more."""
+        return bool(other.parts) and other.parts < self.parts
 
 
 def in_parts(parts: Iterable[tuple[str, str, str]]) -> tuple[str, str, str]:

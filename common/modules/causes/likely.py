@@ -88,8 +88,9 @@ def likely_cause(judge: Judge, first: Held) -> tuple[Cause | None, tuple[str, ..
         first: the first tensor that is wrong.
 
     Returns:
-        None if nothing, or more than one thing, explains what the port answers on both batches; and
-        the families of hypotheses that there was no time for, the first of them begun.
+        None if nothing, or more than one thing, explains what the port answers on both batches
+        (what says more than another that explains it says too much); and the families of hypotheses
+        that there was no time for, the first of them begun.
     """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -112,16 +113,18 @@ def explanation(case: Case) -> tuple[Cause | None, tuple[str, ...]]:
     until = time.perf_counter() + SECONDS
     families = FAMILIES.get((case.first.place.unit, case.first.place.stage), ())
     for number, family in enumerate(families):
-        causes: set[Cause] = set()
+        believed: list[Guess] = []
         for guess in guesses(family, case):
             if time.perf_counter() > until:
                 return None, tuple(map(called, families[number:]))
+            if any(guess.more_than(one) for one in believed):
+                continue
             if guarded(case.believed, guess):
-                causes.add(guess.cause)
-            if len(causes) > 1:
+                believed = [one for one in believed if not one.more_than(guess)] + [guess]
+            if len({one.cause for one in believed}) > 1:
                 return None, ()
-        if causes:
-            return causes.pop(), ()
+        if believed:
+            return believed[0].cause, ()
     return None, ()
 
 

@@ -145,12 +145,14 @@ def normal_guesses(case: Case) -> Iterator[Guess]:
             None,
         )
         if eps is not None:
-            kind, has, had = in_parts(zip(PARTS, other.words(eps), mine.words(was), strict=True))
+            parts = list(zip(PARTS, other.words(eps), mine.words(was), strict=True))
+            kind, has, had = in_parts(parts)
             yield Guess(
                 kind,
                 f"{has} where the original has {had}",
                 "compare the two layers' settings",
                 predicting(case, name, other, eps),
+                frozenset((noun, now) for noun, now, before in parts if now != before),
             )
 
 
