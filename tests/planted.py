@@ -173,6 +173,21 @@ PLANTS: dict[str, Plant] = {
         ("labels",),
         "labels are those of the batch in another order",
     ),
+    "never shuffled": Plant(
+        "data.py",
+        {
+            name: (held, held + f"    index = {module}.arange(len(index))\n")
+            for name, module, held in (
+                ("numpy", "np", "    images, labels, dtype = data\n"),
+                ("torch", "torch", "    images, labels = data\n"),
+                ("jax", "jnp", "    images, labels = data\n"),
+                ("mindspore", "ops", "    images, labels = data\n"),
+            )
+        },
+        "data",
+        ("images",),
+        "the data are not shuffled",
+    ),
     "short last batch dropped": Plant(
         "train.py",
         {

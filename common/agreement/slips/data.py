@@ -78,6 +78,10 @@ def other_order(expectations: Expectations, values: Arrays) -> Iterator[Slip]:
         if np.array_equal(mine, other):
             words = f"the {name} are those of the batch in another order"
             yield Slip({name: theirs.astype("float64")}, words, look)
+    first = expectations.referee.exact.batch(np.arange(len(expectations.labels)))
+    words = "the data are not shuffled: this is the batch that comes first in the files"
+    for name, array in (("images", first[0]), ("labels", first[1])):
+        yield Slip({name: array.astype("float64")}, words, "look for the argument that shuffles")
     before = expectations.referee.exact.batch(expectations.at.other)
     words = "this is another step's batch"
     for name, array in (("images", before[0]), ("labels", before[1])):
