@@ -57,14 +57,17 @@ def share(k: Any, *grads: Any, most: float = 0.1) -> Any:
     return k.where(norm > most, most / norm, 1 + 0 * norm)
 
 
-def plain(k: Any, clip: str = "none", shift: int | None = None) -> Callable[..., Any]:
-    """W - rate · clipped gradient; with a schedule, lr / (2 + steps before)."""
+def plain(
+    k: Any, clip: str = "none", shift: int | None = None, decayed: str = ""
+) -> Callable[..., Any]:
+    """W - rate · (clipped gradient + a tenth of what is decayed); with a schedule, lr / (2 + t)."""
 
     def make(params: Any, lr: float, momentum: float, decay: float) -> Any:
         def update(params: Any, grads: Any, state: Any) -> Any:
             t = state["step"]
             rate = lr if shift is None else lr / (2 + t + shift)
             grads = CLIPS[clip](k, grads)
+            grads = {n: g + 0.1 * params[n] if n in decayed else g for n, g in grads.items()}
             return {n: p - rate * grads[n] for n, p in params.items()}, {"step": t + 1}
 
         return {"step": k.like(0, next(iter(params.values())))}, update
@@ -101,6 +104,7 @@ def port(
     clip: str = "none",
     shift: int | None = None,
     decay: str = "",
+    decayed: str = "",
     pixels: tuple[float, float] = (1.0, 0.0),
 ) -> Port:
     """Softmax regression and its update."""
@@ -113,7 +117,9 @@ def port(
     def loss(logits: Any, labels: Any) -> Any:
         return -(k.like(k.one_hot(labels, 5), logits) * k.log_softmax(logits)).sum() / len(labels)
 
-    return Port(framework, forward, loss, adam(k, decay) if decay else plain(k, clip, shift))
+    return Port(
+        framework, forward, loss, adam(k, decay) if decay else plain(k, clip, shift, decayed)
+    )
 
 
 ADAM = {"optimizer": "adam", "lr": 0.01, "weight_decay": 0.1}
@@ -143,6 +149,15 @@ PLANTED_UPDATES = {
     ),
     "decay not times the rate": PlantedUpdate(
         {"decay": "unscaled"}, "update", "not multiplied by the learning rate", DECOUPLED, ADAMW
+    ),
+    "a bias that decays, where the original spares it": PlantedUpdate(
+        {"decayed": "wb"},
+        "update",
+        "another weight decay of b: in a step 0.01 of it more",
+        {"decayed": "w"},
+    ),
+    "nothing decays, where the original decays": PlantedUpdate(
+        {}, "update", "another weight decay of w, b: in a step 0.01 of it less", {"decayed": "wb"}
     ),
     "pixels divided by 256": PlantedUpdate(
         {"pixels": (255 / 256, 0.0)}, "forward", "divided by 256"

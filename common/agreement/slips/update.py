@@ -31,6 +31,7 @@ def update_slips(
         yield from guarded(wrong_updates(expectations, params, grads))
     else:
         yield from guarded(unmoved(params, expectations.trained))
+        yield from guarded(decayed(params, right, values, expectations.trained))
     yield from guarded(another_length(expectations, params, right, values))
 
 
@@ -90,6 +91,27 @@ def unmoved(start: Arrays, names: Sequence[str]) -> Iterator[Slip]:
             "was the optimiser given it?",
             elsewhere=partial(alone, name),
         )
+
+
+def decayed(start: Arrays, right: Arrays, values: Arrays, names: Sequence[str]) -> Iterator[Slip]:
+    """Parameters of which another share is taken off in a step: all, or all of a kind, or one."""
+    biases = tuple(name for name in names if start[name].ndim == 1)
+    weights = tuple(name for name in names if name not in biases)
+    for some in dict.fromkeys((tuple(names), biases, weights, *((name,) for name in names))):
+        gone = {name: right[name] - values[name] for name in some}
+        share = fitted(gone, {name: start[name] for name in some})
+        yield Slip(
+            shrunk(some, share, start, right),
+            f"another weight decay of {', '.join(some)}: in a step {abs(share):.3g} of it "
+            f"{'more' if share > 0 else 'less'} is taken off than the original takes",
+            "make one step with a gradient of zero and look what remains",
+            elsewhere=partial(shrunk, some, share),
+        )
+
+
+def shrunk(names: Sequence[str], share: float, start: Arrays, right: Arrays) -> Arrays:
+    """What is right, less a share of some parameters."""
+    return {name: right[name] - share * start[name] for name in names}
 
 
 def alone(name: str, start: Arrays, right: Arrays) -> Arrays:
