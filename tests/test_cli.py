@@ -1093,6 +1093,7 @@ def test_list(compare: Command, tmp_path: Path) -> None:
     words = " ".join(re.sub(r"[│┃]", " ", done.stdout).split())
     assert "no-such-distribution-9f3c is not installed" in words
     assert "it has no compiler" in words
+    assert "jit, fused with gru, lstm: torch.compile takes no nn.GRU" in words
     assert list(compare.folder.iterdir()) == []
 
 

@@ -20,7 +20,7 @@ from rich.table import Table
 from common.cli.options import check_settings, parser, settings
 from common.cli.streams import lasting
 from common.contract.entrant import parse, words_of
-from common.contract.info import STYLES
+from common.contract.info import STYLES, Info
 from common.contract.registry import Backend, find, version
 from common.errors import Refused
 
@@ -82,12 +82,27 @@ def list_backends(asked: argparse.Namespace) -> int:
         packages = [f"{name} {version(name) or '–'}" for name in info.packages]
         missing = [backend.missing()] if backend.missing() else []
         missing += [f"{word}: {why}" for word, why in info.absent.items()]
+        missing += lacking(info)
         cells = ["\n".join(packages), *map(" ".join, (info.styles, info.modes, info.data))]
         table.add_row(
             backend.name, *cells, " ".join(info.devices), escape("\n".join(map(str, missing)))
         )
     _console().print(table)
     return 0
+
+
+def lacking(info: Info) -> list[str]:
+    """What a backend cannot do with some models; a line for each reason."""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for model, choices in info.lacking.items():
+        for choice, why in choices.items():
+            words, models = found.setdefault(why, ([], []))
+            words += [choice] * (choice not in words)
+            models += [model] * (model not in models)
+    return [
+        f"{', '.join(words)} with {', '.join(models)}: {why}"
+        for why, (words, models) in found.items()
+    ]
 
 
 def show_source(asked: argparse.Namespace) -> int:

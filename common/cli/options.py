@@ -171,7 +171,8 @@ def trained() -> Parser:
     add(what, "data", "arrays in memory, or each framework's own loader")
     add(what, "epochs", "default: 10")
     add(what, "batch_size", "default: 256; linear: 10")
-    add(what, "lr", "default: 0.1; adam, adamw, rmsprop: 0.001; adagrad: 0.01; linear: 0.03, 0.3")
+    rates = "default: the model's, 0.03 to 0.9; adam, adamw, rmsprop: 0.001; adagrad: 0.01"
+    add(what, "lr", rates + "; linear: 0.03, adagrad 0.3")
     add(what, "optimizer", "sgd unless said")
     add(what, "momentum", "m = momentum * m + g; default: sgd 0, momentum 0.9")
     add(what, "nesterov", "p - lr * (g + momentum * m)")
