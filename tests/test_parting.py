@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.agreement.parting import Parting, Run, parting
+from common.agreement.parting import Parting, Run, added, parting
 from common.contract.arrays import Array
 from common.contract.operations import INPUTS, Operation, Site, Trace
 from common.entrants.port import Port
@@ -187,3 +187,15 @@ def test_functions_part_at_an_expression(
     assert found.reference.code == "hidden.relu_()"
     assert Path(found.reference.file) == Path(__file__)
     assert words in str(found)
+
+
+def test_what_is_infinite_has_no_variance() -> None:
+    """A mask's infinities warn nobody."""
+    run = run_of(
+        {
+            "masked": (("x",), lambda x: np.where(x > 0, x, -np.inf)),
+            "largest": (("masked",), lambda x: x.max(axis=1)),
+        }
+    )
+    masked = next(at for at, one in enumerate(run.operations) if np.isinf(one.value).any())
+    assert list(added(run, masked)) == []

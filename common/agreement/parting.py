@@ -228,6 +228,8 @@ def added(run: Run, at: int) -> Iterator[float]:
     axes. It has to be the same eps for every row of both batches.
     """
     given = run.values(at)
+    if not all(np.isfinite(one).all() for one in given):
+        return
     for axes in axes_of(given[0].ndim):
         spread = [one.var(axis=axes).ravel() for one in given]
         if not all(one.size > 1 and np.ptp(one) for one in spread):
