@@ -116,6 +116,31 @@ def mindspore_in_float64(_: Path) -> Given:
     return {"port": mindspore.nn.Dense(6, 5), "dtype": "float64"}
 
 
+def mindspore_graph(_: Path) -> Given:
+    """A graph knows no `str.rsplit`."""
+    pytest.importorskip("mindspore")
+
+    def of_names(params: Any, x: Any) -> Any:
+        (name,) = [name for name in params if name.rsplit(".", 1)[1] == "weight"]
+        return x @ params[name]
+
+    def forward(params: Any, x: Any) -> Any:
+        return x @ params["head.weight"]
+
+    ports = {
+        "port": Port("mindspore", of_names, mindspore_mean),
+        "reference": Port("torch", forward, mean),
+    }
+    params = {"head.weight": np.eye(6, 5, dtype="float32")}
+    return {**ports, "params": params, "mode": "jit", "inputs": VECTORS}
+
+
+def mindspore_mean(outputs: Any, labels: Any) -> Any:
+    from mindspore import ops
+
+    return ops.cross_entropy(outputs, labels)
+
+
 def linen_alone(_: Path) -> Given:
     linen = pytest.importorskip("flax.linen")
     return {"port": linen.Dense(5)}
@@ -185,6 +210,10 @@ STARTS: dict[str, tuple[Given | Callable[[Path], Given], str]] = {
     "a Port without params": (
         {"port": Port("torch", mean, mean)},
         "the port is a Port, which needs params: initial values by name",
+    ),
+    "a MindSpore Port that no graph holds": (
+        mindspore_graph,
+        "the port, compiled, raised AttributeError: In JIT strict mode, cannot get attributes",
     ),
     # ---- inputs
     "no inputs": ({"inputs": None}, "check needs inputs, as the reference takes them"),

@@ -184,18 +184,23 @@ class PortSession(LocalSession):
 
 
 def raised_in(error: Exception) -> str | None:
-    """Whose function raised an error, in words; None of an error of this project's own."""
+    """Whose function raised an error, in words; None of an error of this project's own.
+
+    A graph is made of a function without running it: there is no frame of it then.
+    """
     session: PortSession | None = None
+    graph = False
     for frame, _ in traceback.walk_tb(error.__traceback__):
         held = frame.f_locals.get("self")
         if isinstance(held, PortSession):
             session = held
         if session is None:
             continue
+        graph = graph or frame.f_code.co_qualname.startswith("compiled.<locals>.")
         for name in ("forward", "loss", "update", "correct"):
             if getattr(getattr(session.port, name), "__code__", None) is frame.f_code:
                 return f"the {session.who}'s {name}"
-    return None
+    return f"the {session.who}, compiled," if session is not None and graph else None
 
 
 def sees_parameters(loss: Callable[..., Any], outputs: int = 1) -> bool:
