@@ -82,5 +82,11 @@ def test_statistics_and_who_is_apart(folder: Path) -> None:
     assert first.middle == np.median(params["norm1.mean"].astype("float64"))
     assert (first.least, first.most) == (params["norm1.mean"].min(), params["norm1.mean"].max())
     assert first.apart == 0
-    save_file({**params, "conv1.weight": params["conv1.weight"][:1]}, path)
-    assert seen_in(folder) == ({}, 0.0), "other shapes cannot be looked into"
+    one, nothing = params["conv1.weight"], ({}, 0.0)
+    for other in (one[:1].copy(), np.full_like(one, np.nan)):
+        save_file({**params, "conv1.weight": other}, path)
+        assert seen_in(folder) == nothing, "other shapes and no numbers cannot be looked into"
+        write(folder)
+    save_file(params, path)
+    (folder / "initial.safetensors").unlink()
+    assert seen_in(folder) == nothing

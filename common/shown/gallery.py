@@ -178,7 +178,8 @@ def ink(values: Array, among: Array) -> str:
 
 
 def diverging(values: Array) -> str:
-    """Values as a picture: blue below zero, white at it, red above."""
+    """Values as a picture: blue below zero, white at it and where there is no number, red above."""
+    values = np.where(np.isfinite(values), values, 0)
     top = float(np.abs(values).max()) or 1.0
     share = np.clip(values.astype("float64") / top, -1, 1)[..., None]
     red, blue, white = np.array([178, 24, 43]), np.array([33, 102, 172]), np.full(3, 247)

@@ -50,7 +50,10 @@ def looks(
         label -> that; and how far entrants are apart at most, in the largest number of a layer.
     """
     model, first = MODELS[found.plan.model], pictures.get("first/images")
-    if model.smallest is None or first is None or not len(first) or found.data.inputs is None:
+    inputs = found.data.inputs
+    if model.smallest is None or inputs is None or first is None or not len(first):
+        return {}, 0.0
+    if first.shape[1:] != tuple(inputs.shape):  # somebody's own file
         return {}, 0.0
     seen = {label: look(found, params, first[0]) for label, params in parameters(folder, found)}
     layers = [[*one.maps, *one.heads] for one in seen.values()]
@@ -58,13 +61,23 @@ def looks(
 
 
 def parameters(folder: Path, found: Document) -> Iterator[tuple[str, Arrays]]:
-    """Of each entrant that agrees on their shapes: its label and its final ones."""
-    initial = load_file(folder / "initial.safetensors")
+    """Of each entrant that ended with numbers, in the initial shapes: its label and those."""
+    initial = shapes(read(folder / "initial.safetensors"))
     for entrant in found.entrants:
-        path = folder / f"params-{entrant.slug}.safetensors"
-        params = load_file(path) if path.is_file() else {}
-        if {n: a.shape for n, a in params.items()} == {n: a.shape for n, a in initial.items()}:
+        params = read(folder / f"params-{entrant.slug}.safetensors")
+        numbers = all(np.isfinite(array).all() for array in params.values())
+        if params and shapes(params) == initial and numbers:
             yield entrant.label, params
+
+
+def read(path: Path) -> Arrays:
+    """The arrays of a file; none if it is not there."""
+    return load_file(path) if path.is_file() else {}
+
+
+def shapes(arrays: Arrays) -> dict[str, tuple[int, ...]]:
+    """Name -> shape."""
+    return {name: array.shape for name, array in arrays.items()}
 
 
 def look(found: Document, params: Arrays, picture: Array) -> Inside:

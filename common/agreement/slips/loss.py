@@ -106,7 +106,7 @@ def weighted(expectations: Expectations, names: Names) -> Iterator[Slip]:
     labels, (n, classes) = expectations.labels64, expectations.logits.shape
     one_hot, weights = np.eye(classes)[labels], np.asarray(expectations.plan.class_weights)
     confirm = "a batch of one example shows its own loss, whatever its weight"
-    for words, shares_of in {
+    for words, counted in {
         "every example counts the same: no class weights": one_hot / n,
         f"the weighted sum is divided by the number of examples, {n}, not by the sum of their "
         "weights": one_hot * weights / n,
@@ -116,14 +116,14 @@ def weighted(expectations: Expectations, names: Names) -> Iterator[Slip]:
         / weights
         / (one_hot / weights).sum(),
     }.items():
-        predicted = by_shares(expectations, shares_of)
+        predicted = by_shares(expectations, counted)
         yield Slip({name: predicted[name] for name in names}, words, confirm)
 
 
-def by_shares(expectations: Expectations, shares: Array) -> Arrays:
+def by_shares(expectations: Expectations, counted: Array) -> Arrays:
     """The loss and its gradient, where each class of each example counts so much: (n, classes)."""
     chances = softmax(expectations.logits.astype("float64"))
     return {
-        "loss": np.asarray(-(shares * np.log(chances)).sum()),
-        "dlogits": shares.sum(axis=1, keepdims=True) * chances - shares,
+        "loss": np.asarray(-(counted * np.log(chances)).sum()),
+        "dlogits": counted.sum(axis=1, keepdims=True) * chances - counted,
     }
