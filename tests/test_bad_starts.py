@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from common.check import Port, check
+from common.entrants.components import Components
+from common.entrants.port import PortSession, raised_in
 from common.errors import Refused
 
 torch = pytest.importorskip("torch")
@@ -213,7 +215,7 @@ STARTS: dict[str, tuple[Given | Callable[[Path], Given], str]] = {
     ),
     "a MindSpore Port that no graph holds": (
         mindspore_graph,
-        "the port, compiled, raised AttributeError: In JIT strict mode, cannot get attributes",
+        "the port's forward, compiled, raised AttributeError: In JIT strict mode",
     ),
     # ---- inputs
     "no inputs": ({"inputs": None}, "check needs inputs, as the reference takes them"),
@@ -394,3 +396,55 @@ def test_bad_start(start: str, tmp_path: Path) -> None:
 
 def test_there_are_fifty() -> None:
     assert len(STARTS) >= 50
+
+
+def compiled() -> Callable[[], None]:
+    """What a backend's `compiled` returns: no frame of the function that a graph is made of."""
+
+    def run() -> None:
+        raise RuntimeError("no graph")
+
+    return run
+
+
+class Asked(Components):
+    """Each component a graph that cannot be made."""
+
+    def __init__(self) -> None:
+        """Without functions."""
+
+    def logits(self, *given: Any) -> Any:
+        compiled()()
+
+    def gradient(self, *given: Any) -> Any:
+        compiled()()
+
+    def update(self, *given: Any) -> Any:
+        compiled()()
+
+    def correct(self, *given: Any) -> Any:
+        compiled()()
+
+
+class Asking(PortSession):
+    """The port's session, which asks."""
+
+    def __init__(self, component: str) -> None:
+        self.who, self.port = "port", Port("mindspore", mean, mean)
+        getattr(Asked(), component)()
+
+
+@pytest.mark.parametrize(
+    ("component", "whose"),
+    [
+        ("logits", "the port's forward, compiled,"),
+        ("gradient", "the port's loss, compiled,"),
+        ("update", None),
+        ("correct", None),
+    ],
+)
+def test_whose_graph_cannot_be_made(component: str, whose: str | None) -> None:
+    """An update and a count may be this project's own: nobody else is blamed for them."""
+    with pytest.raises(RuntimeError) as caught:
+        Asking(component)
+    assert raised_in(caught.value) == whose

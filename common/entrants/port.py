@@ -21,6 +21,7 @@ from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.registry import Backend, find
 from common.entrants.checked import CheckedHere
+from common.entrants.components import Components
 from common.entrants.local import LocalSession
 from common.entrants.own_state import OwnState
 from common.entrants.session import Session
@@ -183,24 +184,32 @@ class PortSession(LocalSession):
         super().load(params, self._fresh if state is None else state)
 
 
+#: What is asked of `Components` -> the port's function that a graph of it is made of.
+GRAPHS = {"logits": "forward", "backward": "forward", "gradient": "loss"}
+
+
 def raised_in(error: Exception) -> str | None:
     """Whose function raised an error, in words; None of an error of this project's own.
 
-    A graph is made of a function without running it: there is no frame of it then.
+    A graph is made of a function without running it: there is no frame of it then, and whose it is
+    follows from the component that was asked, if that is made of the port's functions alone.
     """
     session: PortSession | None = None
-    graph = False
+    asked = ""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         held = frame.f_locals.get("self")
         if isinstance(held, PortSession):
             session = held
         if session is None:
             continue
-        graph = graph or frame.f_code.co_qualname.startswith("compiled.<locals>.")
+        if isinstance(held, Components):
+            asked = asked or frame.f_code.co_name
+        if frame.f_code.co_qualname.startswith("compiled.<locals>.") and asked in GRAPHS:
+            return f"the {session.who}'s {GRAPHS[asked]}, compiled,"
         for name in ("forward", "loss", "update", "correct"):
             if getattr(getattr(session.port, name), "__code__", None) is frame.f_code:
                 return f"the {session.who}'s {name}"
-    return f"the {session.who}, compiled," if session is not None and graph else None
+    return None
 
 
 def sees_parameters(loss: Callable[..., Any], outputs: int = 1) -> bool:
