@@ -38,6 +38,7 @@ FUNCTIONS: dict[str, Function] = {
         lax.rev(x[3:9:2], (0,)),
         lax.concatenate([x, y], 0),
         lax.transpose(x.reshape(12, 12)[:, None], (2, 0, 1)),
+        lax.reshape(x.reshape(12, 12), (9, 16), (1, 0)),
         lax.squeeze(y[None], (0,)),
         lax.broadcast_in_dim(x, (2, len(x), 3), (1,)),
     ],

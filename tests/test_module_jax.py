@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.check import check
 from common.contract.kinds import takes
 from common.contract.net import Asked, Call
 from common.contract.root import ROOT
@@ -346,6 +347,16 @@ def test_tokens(make: Any) -> None:
         np.testing.assert_allclose(slope, whole.slopes[name], atol=1e-14)
     once, twice = (net.run(Asked(values, (TOKENS,), train=True)).outputs[0] for _ in "12")
     assert not np.array_equal(once, twice)
+
+
+def test_groups_of_channels_against_pytorch() -> None:
+    """JAX turns two axes and joins them, in one reshape, for the slopes of what goes in."""
+    torch = pytest.importorskip("torch")
+    reference = torch.nn.Conv2d(4, 6, 3, groups=2)
+    port = nnx.Conv(4, 6, (3, 3), padding="VALID", feature_group_count=2, rngs=nnx.Rngs(0))
+    x = DRAW.normal(size=(5, 4, 7, 6)).astype("float32")
+    report = check(port, reference, x, None)
+    assert report.verdict == "rounding", str(report)
 
 
 def test_loss(given: Any) -> None:

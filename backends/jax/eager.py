@@ -168,6 +168,12 @@ def padded(params, x, filling):
     return result
 
 
+def reshaped(params, x):
+    """In another shape, and before that in the order of axes that is told."""
+    first = params["dimensions"] or range(x.ndim)
+    return x.transpose(first).reshape(params["new_sizes"])
+
+
 def chosen(params, which, *cases):
     """The second of two where it is said so, the first elsewhere."""
     return np.where(which, *cases[::-1]) if which.dtype == bool else None
@@ -200,7 +206,7 @@ EXACT = {
     "not": lambda params, x: ~x,
     "or": lambda params, x, y: x | y,
     "pad": padded,
-    "reshape": lambda params, x: x.reshape(params["new_sizes"]),
+    "reshape": reshaped,
     "rev": lambda params, x: np.flip(x, params["dimensions"]),
     "select_n": chosen,
     "slice": cut,
