@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from backends.jax.eager import EXACT, MET, RULES, computed, op_by_op
+from backends.jax.numpy_convolution import convolved
 
 #: Both zeros, what is no number, and what has more places when squared than fit.
 ODD = (0.0, -0.0, 1 + 2.0**-12, -3.0, np.inf, -np.inf, np.nan, 1e-30, 3e38, 0.1)
@@ -81,6 +82,88 @@ def test_the_same_bits(name: str, numbers: str) -> None:
         real = other == other  # NaN has many bits
         assert (one == one).tolist() == real.tolist()
         assert one[real].tobytes() == other[real].tobytes()
+
+
+#: Axes of what is convolved, of the kernel and of the result.
+AXES = {
+    "NCHW": ("NCHW", "OIHW", "NCHW"),
+    "NHWC": ("NHWC", "HWIO", "NHWC"),
+    "each another": ("CNHW", "IOHW", "HWNC"),
+}
+
+#: What a convolution is told; a rim that is negative is cut off.
+CONVOLUTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "strides": {"window_strides": (2, 3)},
+    "padded": {"padding": ((1, 2), (2, 1))},
+    "cut": {"padding": ((-1, 2), (0, -1))},
+    "transposed": {"lhs_dilation": (2, 3), "padding": ((2, 1), (0, 2))},
+    "dilated": {"rhs_dilation": (1, 2)},
+    "groups": {"feature_group_count": 2},
+    "all": {
+        "window_strides": (1, 2),
+        "padding": ((2, 0), (-1, 3)),
+        "lhs_dilation": (2, 1),
+        "rhs_dilation": (2, 1),
+        "feature_group_count": 2,
+    },
+}
+
+
+@pytest.fixture
+def _doubles() -> Iterator[None]:
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+CELLS = [
+    *((told, "NHWC", "float64") for told in CONVOLUTIONS),
+    *(("all", axes, "float64") for axes in AXES if axes != "NHWC"),
+    ("all", "NHWC", "float32"),
+]
+
+
+@pytest.mark.usefixtures("_doubles")
+@pytest.mark.parametrize(("told", "axes", "dtype"), CELLS)
+def test_convolution(told: str, axes: str, dtype: str) -> None:
+    """With its gradients: in float32 JAX's own, bit for bit; in float64 the same but rounding."""
+    settings = {"window_strides": (1, 1), "padding": ((0, 0), (0, 0)), **CONVOLUTIONS[told]}
+    draw = np.random.default_rng(0)
+
+    def drawn(letters: str, **sizes: int) -> Any:
+        return jnp.asarray(draw.normal(size=[sizes[one] for one in letters]), dtype)
+
+    def convolution(x: Any, kernel: Any) -> Any:
+        return lax.conv_general_dilated(x, kernel, dimension_numbers=AXES[axes], **settings)
+
+    x = drawn(AXES[axes][0], N=4, C=6, H=9, W=8)
+    groups = settings.get("feature_group_count", 1)
+    kernel = drawn(AXES[axes][1], O=4, I=6 // groups, H=3, W=2)
+
+    def differentiated(x: Any, kernel: Any, cotangent: Any) -> Any:
+        result, pull = jax.vjp(convolution, x, kernel)
+        return result, *pull(cotangent)
+
+    cotangent = jnp.asarray(draw.normal(size=convolution(x, kernel).shape), dtype)
+    found = op_by_op(jax.jit(differentiated), x, kernel, cotangent)
+    for one, other in zip(found, differentiated(x, kernel, cotangent), strict=True):
+        assert (one.dtype, one.shape) == (other.dtype, other.shape)
+        apart = abs(np.asarray(one) - np.asarray(other)).max()
+        assert apart <= (0 if dtype == "float32" else 1e-12)
+
+
+@pytest.mark.usefixtures("_doubles")
+def test_a_convolution_is_computed_by_numpy_in_float64_alone() -> None:
+    for dtype in (np.float32, np.float64):
+        x, kernel = np.ones((2, 3, 4), dtype), np.ones((5, 3, 2), dtype)
+        traced = jax.make_jaxpr(lambda x, k: lax.conv_general_dilated(x, k, (1,), "VALID"))
+        params = traced(x, kernel).eqns[0].params
+        result = convolved(params, x, kernel)
+        assert (result is None) == (dtype == np.float32)
+    assert result.shape == (2, 5, 3)
+    assert set(result.ravel()) == {6.0}
 
 
 def test_what_is_not_traced_runs_as_it_is() -> None:
