@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.contract.net import Answer, Asked
 from common.modules.check import Options, check_modules
+from common.modules.design import Design
+from common.modules.expected import Expectation
 
 torch = pytest.importorskip("torch")
 
@@ -178,6 +181,38 @@ def test_a_running_variance_by_design(jax_is_the_port: bool) -> None:
     whose = "port" if jax_is_the_port else "reference"
     assert re.search(rf"divided by n, not by n - 1, by design of the {whose}'s", str(report))
     assert len(report.declared) == 1
+
+
+class Mean:
+    """A part that keeps the mean of what it is given; counts how often it is run."""
+
+    framework = "torch"
+    runs = 0
+
+    def run(self, asked: Asked) -> Answer:
+        self.runs += 1
+        (x,), old = asked.inputs, asked.values["a"]
+        noise = 0.0 if asked.noise is None else 1e-6 * (asked.noise + 1)
+        mean = np.asarray(x.mean() + noise, x.dtype)
+        return Answer((x,), buffers={"a": (old + mean) / 2, "b": old})
+
+
+def test_what_is_by_design_takes_no_run_of_its_own() -> None:
+    """Of many buffers each would be a run of the whole; the numbers are those of one."""
+    net, values = Mean(), {"a": np.float32(0.3), "b": np.float32(0.3)}
+    asked = Asked(values, (drawn((5, 6)).astype("float32"),), train=True)
+    design = Design(net, "a", np.asarray(0.5), 4 / 5, "by design")
+    made, name = Expectation(net, asked, "float32"), ("buffer", "a")
+    anew = Expectation(design, asked, "float32")
+    for one in (made, anew):
+        one.allowed_of_sums(name)
+    runs, other = net.runs, made.by_design(design)
+    assert other.exact[name] != made.exact[name]
+    assert other.exact["buffer", "b"] == made.exact["buffer", "b"]
+    for of in ("own_rounding", "allowed", "allowed_of_sums", "exactly", "exactly_off_edges"):
+        assert getattr(other, of)(name) == getattr(anew, of)(name), of
+    assert (other.exact[name], other.own[name]) == (anew.exact[name], anew.own[name])
+    assert net.runs == runs
 
 
 def test_what_is_declared_excuses_nothing_else() -> None:

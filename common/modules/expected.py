@@ -238,7 +238,7 @@ class Expectation:
 
     def by_design(self, design: Design) -> Expectation:
         """What is expected if one buffer is another by design."""
-        return replace(self, net=design, _noise=[])
+        return ByDesign(self.net, self.asked, self.dtype, self.exp_error, made=self, design=design)
 
     def exactly(self, name: Name) -> Array:
         """How far float64 may lead."""
@@ -251,6 +251,44 @@ class Expectation:
         edge = moved > EDGE * largest(self.exact[name])
         finer = float(np.finfo("float64").eps / np.finfo(self.dtype).eps)
         return np.where(edge, np.inf, self.exactly(name) + finer * moved)
+
+
+@dataclass
+class ByDesign(Expectation):
+    """What is expected if one buffer is another by design: of the runs that `made` makes.
+
+    A network has many such buffers, and each run of it may take seconds.
+    """
+
+    made: Expectation = field(kw_only=True)
+    design: Design = field(kw_only=True)
+
+    @cached_property
+    def exact(self) -> Mapping[Name, Array]:
+        """In float64."""
+        return self._moved(self.made.exact)
+
+    @cached_property
+    def own(self) -> Mapping[Name, Array]:
+        """In the run's own arithmetic."""
+        return self._moved(self.made.own)
+
+    @cached_property
+    def near(self) -> list[Mapping[Name, Array]]:
+        """In float64, the inputs moved."""
+        return list(map(self._moved, self.made.near))
+
+    def noise(self, name: Name) -> Array:
+        """As `Expectation.noise`."""
+        self.made.noise(name)
+        self._noise = list(map(self._moved, self.made._noise))
+        return super().noise(name)
+
+    def _moved(self, found: Mapping[Name, Array]) -> Mapping[Name, Array]:
+        """A run's tensors, the buffer as the port would leave it."""
+        name = "buffer", self.design.name
+        old = self.asked.values[self.design.name].astype(found[name].dtype)
+        return {**found, name: self.design.of(found[name], old)}
 
 
 def expectation(net: Asking, asked: Asked, dtype: str, exp_error: float) -> Expectation:
