@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ import pytest
 from common.agreement.verdict import Verdict
 from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
+from common.contract.models import MODELS
+from common.contract.registry import Backend
 from common.data.description import Dataset
 from common.entrants.local import LocalSession
 from common.errors import Failed
@@ -271,18 +275,32 @@ def test_results_that_cannot_be_where_they_should_are_elsewhere(
 # ---- whose nudged runs widen the band --------------------------------------------------------
 
 
-@pytest.mark.parametrize("enough", [True, False], ids=["their-own-suffice", "others-are-asked"])
-def test_who_widens_the_band(enough: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those it must explain first; then the others, but none that is wrong."""
+@pytest.mark.parametrize(
+    ("enough", "asked"),
+    [
+        pytest.param("errors", [], id="what-functions-err-by-suffices"),
+        pytest.param("not checked", ["not checked"], id="their-own-suffice"),
+        pytest.param("never", ["not checked", "rounding"], id="others-are-asked"),
+    ],
+)
+def test_who_widens_the_band(
+    enough: str, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Functions that err, those it must explain, then the others, but none that is wrong."""
     widened: list[str] = []
+    known: list[float | None] = []
 
     class Band:
-        width = 0.0
+        width = 0.5
 
-        def __init__(self, *_: object) -> None: ...
+        def __init__(self, bench: object, start: object, plain: float | None) -> None:
+            known.append(plain)
 
         def settles(self, verdict: Verdict, losses: Array) -> bool:
-            return bool(widened) and enough
+            return enough in widened
+
+        def widen_by_errors(self) -> None:
+            widened.append("errors")
 
         def widen(self, session: Any, losses: Array) -> bool:
             widened.append(session)
@@ -293,8 +311,9 @@ def test_who_widens_the_band(enough: bool, monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("common.running.judging.Band", Band)
     judging = Judging(draw_work(make_plan("linear"), None))
-    bench: Any = object()
-    judging._benches[(), ()] = bench
+    path = object()
+    benches: list[Any] = [SimpleNamespace(path=path) for _ in "ab"]
+    judging._benches[(), ()] = benches[0]
     run_ = FreeRun([np.ones(2, "float32")], "", 1)
     verdicts = []
     for name in ("not checked", "rounding", "differs"):
@@ -302,5 +321,15 @@ def test_who_widens_the_band(enough: bool, monkeypatch: pytest.MonkeyPatch) -> N
         session: Any = name
         verdicts.append((Candidate(entrant, BACKENDS["numpy"], session, run_), Verdict(name)))
     judging.settle(verdicts)
-    assert widened == ["not checked", *([] if enough else ["rounding"])]
-    assert [verdict.verdict for _, verdict in verdicts] == ["rounding", "rounding", "differs"]
+    assert widened == ["errors", *asked]
+    # Who errs in a function has a bench of his own, by the same run: its share is made once.
+    judging._benches[(), (("exp", 1e-5),)] = benches[1]
+    other = Candidate(verdicts[0][0].entrant, erring(BACKENDS["numpy"]), "other", run_)  # type: ignore[arg-type]
+    monkeypatch.setitem(MODELS, "linear", replace(MODELS["linear"], functions=("exp",)))
+    judging.settle([(verdicts[0][0], Verdict("not checked")), (other, Verdict("not checked"))])
+    assert known == [None, None, 0.5]
+
+
+def erring(backend: Backend) -> Backend:
+    """One whose exp errs."""
+    return replace(backend, info=replace(backend.info, function_errors={"exp": 1e-5}))

@@ -31,10 +31,12 @@ from common.agreement.checks import (
 from common.agreement.differences import difference
 from common.agreement.expected import Expected, expect
 from common.agreement.judge import Bench, judge, loss_error
+from common.agreement.random_rounding import RoundingSession
 from common.agreement.referee import Referee, free_run
 from common.agreement.schedule import Schedule
 from common.agreement.slips.rules import rule_of, settings
 from common.agreement.verdict import Verdict, mark_identical, undecided
+from common.contract.arrays import cast
 from common.contract.entrant import Entrant
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
@@ -491,6 +493,28 @@ def test_the_error_of_an_exp_is_no_drift(session_data: Callable[[Plan], dict[str
     linear = make_plan("linear")
     exact = bench_of(linear, session_data(linear), orders_of(linear, 1000))
     assert loss_error(info, exact) == 0.0
+
+
+def test_functions_that_are_known_to_err_lead_a_run_astray(
+    session_data: Callable[[Plan], dict[str, Any]],
+) -> None:
+    """Such errors add up, where roundings cancel: ten epochs of LeNet, far beyond the band."""
+    plan = make_plan("lenet", lr=0.9, epochs=3)
+    source, orders = session_data(plan), orders_of(plan)
+    schedule, start = Schedule(orders, plan.batch_size), source["initial"]
+    off = RoundingSession("numpy", None, errors={"exp": 1e-3})
+    Referee(plan, source)._set_up(off, "float64")
+    losses = free_run(off, orders, cast(start, "float64"))
+    bands = {}
+    for error in (0.0, 1e-3):
+        referee = Referee(plan, source, errors={"exp": error} if error else {})
+        bands[error] = band = Band(Bench(referee, schedule), start)
+        assert not band.settles(Verdict(), losses)
+        band.widen_by_errors()
+    assert not bands[0.0].settles(Verdict(), losses)
+    assert bands[1e-3].settles(Verdict(), losses)
+    wrong = losses + np.where(np.arange(len(losses)) == 5, 10 * bands[1e-3].width, 0)
+    assert not bands[1e-3].settles(Verdict(), wrong)
 
 
 def without_last(trained: Trained) -> Trained:

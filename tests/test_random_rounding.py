@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from common.agreement.random_rounding import Rounded, RoundingSession
+from common.agreement.referee import Referee
 from common.contract.plan import Plan
 from tests.conftest import make_plan
 
@@ -79,3 +80,20 @@ def test_a_session_rounds_anew_each_time(
         assert (first != again).any(), name
         largest = np.abs(right).max()
         assert 0 < np.abs(first - right).max() < 1e-4 * largest, name
+
+
+@pytest.mark.parametrize("errors", [{}, {"exp": 1e-6}], ids=["nothing errs", "exp errs"])
+def test_a_session_that_only_errs(
+    errors: dict[str, float], session_data: Callable[[Plan], dict[str, Any]]
+) -> None:
+    """Nothing rounds: twice the same, and the exact numbers where no function errs."""
+    referee = Referee(make_plan("lenet"), session_data(make_plan("lenet")), errors=errors)
+    order = np.arange(64, dtype=np.int32)
+    runs = []
+    for session in (referee.exact, referee.erring, referee.erring):
+        session.load({n: a.astype("float64") for n, a in referee.data["initial"].items()})
+        runs.append(session.train(order).losses)
+    exact, once, twice = runs
+    assert (once == twice).all()
+    apart = np.abs(once / exact - 1)
+    assert (apart == 0).all() if not errors else ((apart > 1e-10) & (apart < 1e-4)).all()

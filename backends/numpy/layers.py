@@ -98,8 +98,9 @@ def relu(x):
 
 
 def sigmoid(x):
-    """1 / (1 + exp(-x)), as a tanh, which no number makes overflow."""
-    return (1 + np.tanh(x / 2)) / 2
+    """1 / (1 + exp(-x)); of a negative x exp(x) / (1 + exp(x)), lest it overflow."""
+    power = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, power) / (1 + power)
 
 
 #: Of batch normalisation: added to the variance; the share of a new batch.

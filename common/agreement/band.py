@@ -8,29 +8,42 @@ from common.agreement.drift import band_limit, beyond, drift, free_limit
 from common.agreement.judge import Bench
 from common.agreement.referee import free_run, nudged
 from common.agreement.verdict import Difference, Verdict, not_compared
-from common.contract.arrays import Array, Arrays
+from common.contract.arrays import Array, Arrays, cast
 from common.entrants.session import Session
 
 
 class Band:
     """How far runs drift that differ by rounding alone; measured only as far as somebody needs it.
 
-    Its shares: the plain referee's drift from the exact one, as it is and nudged; an entrant's
-    from its own free run, nudged. An entrant is not held against the referee here, and one whose
-    run ends elsewhere when it is simply repeated has no share, or an error of its own would widen
-    the band that is to show it.
+    Its shares: the plain referee's drift from the exact one, as it is and nudged; where functions
+    are known to err by more than roundings, that of the exact one with functions that do, for such
+    errors do not cancel but add up; an entrant's from its own free run, nudged. An entrant is not
+    held against the referee here, and one whose run ends elsewhere when it is simply repeated has
+    no share, or an error of its own would widen the band that is to show it.
 
     Args:
         bench: the referee's run.
         start: the initial parameters.
+        plain: the share of the plain referee, if it is known.
     """
 
-    def __init__(self, bench: Bench, start: Arrays) -> None:
+    def __init__(self, bench: Bench, start: Arrays, plain: float | None = None) -> None:
         self._bench, self._start = bench, start
         self._orders = list(bench.schedule.first(len(bench.path.losses)))
         self._moved = nudged(start)
-        plain, right = bench.referee.plain, bench.path.losses
-        self.width = max(self._drift(plain, params, right) for params in (start, self._moved))
+        self.width = self._of_plain() if plain is None else plain
+
+    def _of_plain(self) -> float:
+        plain, right = self._bench.referee.plain, self._bench.path.losses
+        return max(self._drift(plain, params, right) for params in (self._start, self._moved))
+
+    def widen_by_errors(self) -> None:
+        """Add the share of the functions that are known to err, if there are any."""
+        referee = self._bench.referee
+        if referee.errors:
+            start = cast(self._start, "float64")
+            drift = self._drift(referee.erring, start, self._bench.path.losses)
+            self.width = max(self.width, drift)
 
     def _drift(self, session: Session, params: Arrays, losses: Array) -> float:
         found = self._free_run(session, params)

@@ -65,25 +65,26 @@ class Rounded(np.ndarray[Any, np.dtype[Any]]):
     ) -> Any:
         plain = tuple(plain_of(one) for one in inputs)
         found = getattr(ufunc, method)(*plain, **told)
-        reach = reach_of(ufunc, method, plain, found, told)
-        if ufunc.__name__ in self.errors:
-            error = self.errors[ufunc.__name__]
-            reach = np.abs(found) * error / self.unit
-            found = found * (1 + error)
+        reach = 0.0
+        if error := self.errors.get(ufunc.__name__, 0.0):
+            found, reach = found * (1 + error), np.abs(found) * error
+        elif self.unit:
+            reach = self.unit * reach_of(ufunc, method, plain, found, told)
         return self._written(self._moved(found, reach), out)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if func is np.tensordot:
-            return self._moved(*tensordot_of(*map(plain_of, args), **kwargs))
+        if func is np.tensordot and self.unit:
+            found, reach = tensordot_of(*map(plain_of, args), **kwargs)
+            return self._moved(found, self.unit * reach)
         found = super().__array_function__(func, (Rounded,), args, kwargs)
         return self._like(found) if type(found) is np.ndarray else found
 
     def _moved(self, found: Any, reach: Any) -> Any:
-        """A result, and how wide its roundings are."""
+        """A result, moved as wide as is said, if anything rounds."""
         if np.ndim(found) == 0 and np.asarray(found).dtype.kind != "f":
             return found
-        if np.asarray(found).dtype.kind == "f":
-            found = found + self.unit * reach * self.draw.standard_normal(np.shape(found))
+        if self.unit and np.asarray(found).dtype.kind == "f":
+            found = found + reach * self.draw.standard_normal(np.shape(found))
         return self._like(np.asarray(found))
 
     def _like(self, found: Array) -> Rounded:
@@ -134,7 +135,7 @@ class RoundingSession(LocalSession):
     """The referee in float64, its operations rounding at random as in another dtype.
 
     Args:
-        dtype: that.
+        dtype: that; None: nothing rounds, only functions err, all to one side.
         rules: instead of the plan's.
         errors: function -> how far it errs, relative to its result, if not by a few roundings.
     """
@@ -142,14 +143,14 @@ class RoundingSession(LocalSession):
     def __init__(
         self,
         backend: str,
-        dtype: str,
-        seed: int,
+        dtype: str | None,
+        seed: int = 0,
         rules: Rules | None = None,
         errors: Mapping[str, float] = NONE,
     ) -> None:
         super().__init__(backend, rules)
         self._errors = errors
-        self._unit = float(np.finfo(dtype).eps) / 2
+        self._unit = float(np.finfo(dtype).eps) / 2 if dtype else 0.0
         self._draw = np.random.default_rng(seed)
 
     def _import(self, component: str) -> Any:

@@ -125,6 +125,13 @@ class Referee:
         self._set_up(session, "float64")
         return session
 
+    @cached_property
+    def erring(self) -> RoundingSession:
+        """The exact one, but for functions that err as far as an entrant's own do."""
+        session = RoundingSession(REFEREE, None, rules=self.rules, errors=self.errors)
+        self._set_up(session, "float64")
+        return session
+
     def plan_at(self, state: Arrays) -> Plan:
         """The plan with the learning rate of the step after a state."""
         rates = self.exact.rates

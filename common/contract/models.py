@@ -266,6 +266,7 @@ MODELS = {
             lr=0.9,
             initial="xavier",
             smallest=(12, 12),
+            functions=("exp",),
             uses=_LENET_USES,
         ),
         Model(
@@ -279,6 +280,7 @@ MODELS = {
             initial="xavier",
             smallest=(12, 12),
             statistics=_statistics("norm1", "norm2", "norm3", "norm4"),
+            functions=("exp",),
             uses=_LENET_USES,
         ),
         Model(
@@ -308,7 +310,7 @@ MODELS = {
             initial="xavier",
             smallest=(1, 1),
             gates=("reset", "update", "new"),
-            functions=("tanh",),
+            functions=("tanh", "exp"),
             uses=_ROWS,
         ),
         Model(
@@ -322,7 +324,7 @@ MODELS = {
             initial="xavier",
             smallest=(1, 1),
             gates=("input", "forget", "new", "output"),
-            functions=("tanh",),
+            functions=("tanh", "exp"),
             uses=_ROWS,
         ),
         Model(

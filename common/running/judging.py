@@ -205,16 +205,19 @@ class Judging:
         """
         if not self.band:
             return
+        plain: dict[int, float] = {}
         for bench in {id(bench): bench for bench in self._benches.values()}.values():
             mine = [(who, verdict) for who, verdict in verdicts if self._bench(who) is bench]
             if any(undecided(verdict) for _, verdict in mine):
-                self._settle_by(bench, mine, attempt)
+                # Who errs in some functions shares the referee's run with those who do not.
+                band = Band(bench, self.work.initial, plain.get(id(bench.path)))
+                plain[id(bench.path)] = band.width
+                self._settle_by(band, mine, attempt)
 
     def _settle_by(
-        self, bench: Bench, verdicts: Sequence[tuple[Candidate, Verdict]], attempt: Attempt
+        self, band: Band, verdicts: Sequence[tuple[Candidate, Verdict]], attempt: Attempt
     ) -> None:
         """The band of plain arithmetic first; it is widened only if somebody needs that."""
-        band = Band(bench, self.work.initial)
         repeats: dict[str, bool] = {}
 
         def settled(pair: tuple[Candidate, Verdict]) -> bool:
@@ -226,6 +229,8 @@ class Judging:
             repeats[label] = band.widen(candidate.session, candidate.run.step_losses)
 
         unsettled = [pair for pair in verdicts if undecided(pair[1])]
+        if not all(map(settled, unsettled)):
+            band.widen_by_errors()
         left = [pair for pair in unsettled if not settled(pair)]
         asked = {id(candidate) for candidate, _ in left}
         lost = {id(who) for who, _ in left if not attempt(who, partial(widen, who))}

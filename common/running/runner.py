@@ -15,7 +15,7 @@ from common.errors import EntrantError
 from common.measure.limit import NotMeasured
 from common.results.record import Record, Results
 from common.running.interruption import Interruption
-from common.running.judging import Candidate, FreeRun, Judging, free_run_of
+from common.running.judging import Candidate, FreeRun, Judging, errors_of, free_run_of
 from common.running.observer import Observer
 from common.running.pairs import compare_all
 from common.running.roster import Connect, Roster, choices_of
@@ -152,9 +152,14 @@ class Runner:
         self._conclude()
 
     def _seconds_of_the_referee(self) -> float:
-        """What its run may take: with two nudged runs as long as the training, or a minute."""
+        """What its run may take: with those for the band as long as the training, or a minute.
+
+        Two plain ones, and one with the functions that somebody errs in.
+        """
         trained = sum(sum(seconds) for record in self.records for seconds in record.rounds)
-        return max(LEAST_SECONDS, trained / 3)
+        plan = self.work.plan
+        errs = any(errors_of(record.backend, plan) for record in self.roster.alive())
+        return max(LEAST_SECONDS, trained / (4 if errs else 3))
 
     def _candidate(self, record: Record) -> Candidate:
         """An entrant with its free run, to be judged."""
