@@ -21,7 +21,7 @@ from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
 from common.agreement.track import Off, Track, off_by, root_mean_square
 from common.agreement.verdict import Difference, Verdict, undecided
-from common.contract.arrays import Arrays
+from common.contract.arrays import Arrays, cast
 from common.contract.plan import Plan
 from common.data.description import Dataset
 from common.entrants.local import LocalSession
@@ -375,6 +375,19 @@ def test_within_eight_times_the_runs_own_arithmetic(
         own=Off(1e-4, {"w": 1e-3}), losses=np.ones(3), end={"w": np.ones(2)}, dtype="float32"
     )
     assert Track.within(track, Off(loss, {"w": tensor})) is within
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "not-known"])
+def test_what_functions_err_by_explains_a_segment(pictures: Dataset, known: bool) -> None:
+    plan = make_plan("lenet", lr=0.9, momentum=0.5, epochs=1)
+    work = draw_work(plan, pictures)
+    referee = Referee(plan, work.data, errors={"exp": 1e-3} if known else {})
+    track = Track(referee, Schedule(work.orders, plan.batch_size))
+    errs = Referee(plan, work.data, errors={"exp": 7e-4}).erring
+    first, stop = track.parts[-1]
+    off = track.off(errs, first, stop, cast(track.states[first].params, "float64"))
+    assert not track.within(off)
+    assert track.explained_by_nudges(first, stop, off) == known
 
 
 def test_growth_begins_at_the_step_that_was_asked_for(small: Dataset) -> None:
