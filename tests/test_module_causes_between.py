@@ -126,6 +126,20 @@ POOLINGS = [
         1,
         "the largest .* where .* the mean",
     ),
+    (
+        "adaptive, as if sizes divided",
+        lambda x: F.adaptive_avg_pool2d(x, 4),
+        lambda x: F.avg_pool2d(x, 6 - 3 * (6 // 4), 6 // 4),
+        16,
+        r"windows of 3x3 every 1x1, .* where .* 4x4 windows, the i-th of n from floor\(i S / n\)",
+    ),
+    (
+        "adaptive for windows",
+        lambda x: F.max_pool2d(x, 3, 1),
+        lambda x: F.adaptive_max_pool2d(x, 4),
+        16,
+        "4x4 windows, .* where .* windows of 3x3 every 1x1",
+    ),
     ("unknown", lambda x: F.max_pool2d(x, 2), lambda x: F.lp_pool2d(x, 3.0, 2), 9, ""),
 ]
 

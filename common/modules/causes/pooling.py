@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -73,16 +74,53 @@ class Pooling:
 
     def words(self) -> tuple[str, str]:
         """What is taken of each window, and which windows they are."""
-        kind = {
-            "largest": "the largest of each window",
-            "mean": "the mean of each window, padding not counted",
-            "padded": "the mean of each window, padding counted",
-        }[self.kind]
         size, stride = ("x".join(map(str, one)) for one in (self.size, self.stride))
-        return kind, f"windows of {size} every {stride}, {self.before} padded before the first"
+        windows = f"windows of {size} every {stride}, {self.before} padded before the first"
+        return TAKEN[self.kind], windows
 
 
-def poolings(shape: tuple[int, ...], total: int) -> Iterator[Pooling]:
+@dataclass(frozen=True)
+class Adaptive:
+    """So many windows over a feature map of any size: of S pixels the i-th of n has those from
+    floor(i S / n) to ceil((i + 1) S / n).
+
+    Attributes:
+        kind, out, first: as `Pooling`'s; nothing is padded.
+
+    See: https://docs.pytorch.org/docs/stable/generated/torch.nn.AdaptiveAvgPool2d.html
+    """
+
+    kind: str
+    out: tuple[int, int]
+    first: int
+
+    def of(self, x: Array) -> Array:
+        """The picture pooled."""
+        taken = np.max if self.kind == "largest" else np.mean
+        for axis, n in enumerate(self.out, self.first):
+            side = x.shape[axis]
+            windows = [(i * side // n, -(-(i + 1) * side // n)) for i in range(n)]
+            # The windows of one axis do not depend on the other's, so neither does the order.
+            parts = [taken(x.take(range(*one), axis), axis=axis) for one in windows]
+            x = np.stack(parts, axis)
+        return x
+
+    def words(self) -> tuple[str, str]:
+        """What is taken of each window, and which windows they are."""
+        count = "x".join(map(str, self.out))
+        windows = f"{count} windows, the i-th of n from floor(i S / n) to ceil((i + 1) S / n)"
+        return TAKEN[self.kind], windows
+
+
+#: What is taken of a window, in words.
+TAKEN = {
+    "largest": "the largest of each window",
+    "mean": "the mean of each window, padding not counted",
+    "padded": "the mean of each window, padding counted",
+}
+
+
+def poolings(shape: tuple[int, ...], total: int) -> Iterator[Pooling | Adaptive]:
     """Those that make so many numbers of a picture.
 
     Args:
@@ -93,11 +131,15 @@ def poolings(shape: tuple[int, ...], total: int) -> Iterator[Pooling]:
         sides = shape[first : first + 2]
         maps = prod(shape) // prod(sides)
         whole = Pooling("mean", (sides[0], sides[1]), (1, 1), 0, (1, 1), first)
-        windows = [whole, replace(whole, kind="largest")]
+        windows: list[Pooling | Adaptive] = [whole, replace(whole, kind="largest")]
         for size in range(2, WIDEST + 1):
             for stride in sorted({1, 2, size}):
                 for before in range(size // 2 + 1):
                     windows += sized(sides, size, stride, before, first)
+        # Where sizes divide it is one of those above.
+        for n in range(2, min(sides)):
+            if any(side % n for side in sides):
+                windows += (Adaptive(kind, (n, n), first) for kind in ("mean", "largest"))
         yield from (one for one in windows if maps * prod(one.out) == total)
 
 
@@ -128,21 +170,13 @@ def pooling_guesses(case: Case) -> Iterator[Guess]:
         some = x[:EXAMPLES]
         right = batch.right[name][:EXAMPLES]
         every = list(poolings(some.shape, right.size))
-        found = next(
-            (
-                (one, function)
-                for one in every
-                for function in FUNCTIONS.values()
-                if shaped(one, function, some, right)
-            ),
-            None,
-        )
-        if found is None:
+        mine = next((one for one in every if activations(one, some, right)), None)
+        if mine is None:
             continue
         value = case.value(batch, tensor)[:EXAMPLES]
-        mine, function = found
         seen: list[Array] = []
-        for other in every:
+        # What is the largest of wide windows does not tell whether there was a ReLU before.
+        for function, other in product(activations(mine, some, right), every):
             made = other.of(function(some))
             if other.first != mine.first or made.size != value.size:
                 continue
@@ -153,13 +187,24 @@ def pooling_guesses(case: Case) -> Iterator[Guess]:
                 yield pooled(source, name, function, other, mine)
 
 
-def shaped(one: Pooling, function: Function, x: Array, value: Array) -> bool:
+def activations(one: Pooling | Adaptive, x: Array, value: Array) -> list[Function]:
+    """The functions with which, before it, a pooling makes these numbers."""
+    return [function for function in FUNCTIONS.values() if shaped(one, function, x, value)]
+
+
+def shaped(one: Pooling | Adaptive, function: Function, x: Array, value: Array) -> bool:
     """Whether a pooling makes these numbers, flattened or not."""
     made = one.of(function(x))
     return made.size == value.size and close(made.reshape(value.shape), value)
 
 
-def pooled(source: Source, name: Name, function: Function, new: Pooling, was: Pooling) -> Guess:
+def pooled(
+    source: Source,
+    name: Name,
+    function: Function,
+    new: Pooling | Adaptive,
+    was: Pooling | Adaptive,
+) -> Guess:
     """That the port pools otherwise."""
     parts = zip(("pooling", "windows"), new.words(), was.words(), strict=True)
     kind, has, had = in_parts(parts)
