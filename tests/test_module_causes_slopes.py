@@ -111,6 +111,14 @@ LOSSES = [
         "the mean over all labels where .* over the labels that count",
     ),
     (
+        "masked though it is a mean",
+        CLASSES,
+        ignoring(0),
+        lambda o, y: (F.cross_entropy(o, y) * (y != 0)).mean(),
+        "every label counted and the mean over all labels, which is then times the mean of a mask "
+        "where the original has label 0 ignored and the mean over the labels that count",
+    ),
+    (
         "softmax twice",
         CLASSES,
         F.cross_entropy,

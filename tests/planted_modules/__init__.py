@@ -231,6 +231,13 @@ PLANTED = {
         "mean",
         losses=({"ignored": 0}, {"ignored": 0, "over": "all"}),
     ),
+    "mask on a loss that is a mean already": Planted(
+        "perceptron",
+        {},
+        ("", "loss", "loss"),
+        "ignored labels and mean",
+        losses=({"ignored": 0, "over": "all"}, {"ignored": 0, "over": "masked"}),
+    ),
     "transposed square weight": Planted(
         "perceptron", {}, ("a", *LAYER), "axes", edit=transformed("a weight", "permute 1 0")
     ),

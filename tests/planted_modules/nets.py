@@ -249,8 +249,14 @@ def cross_entropy(
         smoothing: of the labels.
         weighted: whether the classes have weights.
         ignored: the label that is left out.
-        over: what it is divided by: the weights that are "counted", or "all" examples.
+        over: what it is divided by: the weights that are "counted", or "all" examples; "masked":
+            those that are not left out mask a mean over all.
     """
+
+    def masked(outputs: Any, labels: Any) -> Any:
+        mean = cross_entropy(k, smoothing, weighted)(outputs, labels)
+        one = k.like(1.0, outputs)
+        return (mean * k.where(labels == ignored, 0 * one, one)).sum() / len(labels)
 
     def loss(outputs: Any, labels: Any) -> Any:
         wanted = k.like(k.one_hot(labels, 6), outputs)
@@ -261,4 +267,4 @@ def cross_entropy(
         losses = -(wanted * k.log_softmax(outputs)).sum(-1) * weights
         return losses.sum() / (weights.sum() if over == "counted" else len(labels))
 
-    return loss
+    return masked if over == "masked" else loss

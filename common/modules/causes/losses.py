@@ -40,7 +40,8 @@ class CrossEntropy:
     Attributes:
         smoothing: of the labels, over all classes.
         ignored: a label that does not count; None: all do.
-        over: what it is divided by: "all", "counted" or "nothing".
+        over: what it is divided by: "all", "counted" or "nothing"; "masked": the mean over all
+            labels, of which nothing is left to be ignored, times the share of those that count.
         twice: whether it is of probabilities.
         weights: of the classes; None: all count alike.
     """
@@ -55,6 +56,9 @@ class CrossEntropy:
         """The loss and its slope."""
         classes = outputs.shape[-1]
         counted = np.ones(labels.shape, bool) if self.ignored is None else labels != self.ignored
+        share = counted.mean()
+        if self.over == "masked":
+            counted = np.ones_like(counted)
         onehot = np.eye(classes)[np.where(counted, labels, 0)]
         wanted = (1 - self.smoothing) * onehot + self.smoothing / classes
         logits = softmax(outputs, -1) if self.twice else outputs
@@ -63,7 +67,9 @@ class CrossEntropy:
         weights = 1.0 * counted
         if self.weights is not None:
             weights *= np.asarray(self.weights)[np.where(counted, labels, 0)]
-        divisor = {"all": labels.size, "counted": weights.sum(), "nothing": 1}[self.over]
+        size = labels.size
+        divisors = {"all": size, "counted": weights.sum(), "nothing": 1, "masked": size / share}
+        divisor = divisors[self.over]
         each = weights[..., None] / divisor
         slope = (softmax(logits, -1) - wanted) * each
         if self.twice:
@@ -75,13 +81,18 @@ class CrossEntropy:
         counted = "the mean over the labels that count"
         if self.weights is not None:
             counted = "the mean by the weights of the labels"
+        means = {
+            "all": "the mean over all labels",
+            "counted": counted,
+            "nothing": "the sum",
+            "masked": "the mean over all labels, which is then times the mean of a mask",
+        }
+        every = self.ignored is None or self.over == "masked"
         return (
             f"label smoothing {self.smoothing:g}" if self.smoothing else "no label smoothing",
-            "every label counted" if self.ignored is None else f"label {self.ignored} ignored",
+            "every label counted" if every else f"label {self.ignored} ignored",
             "no class weights" if self.weights is None else "class weights",
-            {"all": "the mean over all labels", "counted": counted, "nothing": "the sum"}[
-                self.over
-            ],
+            means[self.over],
             "cross-entropy of probabilities (softmax twice)" if self.twice else "of logits",
         )
 
@@ -108,6 +119,8 @@ def of_classes(case: Case, outputs: Array, labels: Array) -> Iterator[Guess]:
     batch = case.batches[0]
     ignored = [None, *(i for i in USUAL_IGNORED if (labels == i).any())]
     rules = [CrossEntropy(0, i, over) for i in ignored for over in ("counted", "all", "nothing")]
+    # Whoever averages before the mask has a label for everything.
+    rules += [CrossEntropy(0, i, "masked") for i in ignored if i is not None and labels.min() >= 0]
     value = float(batch.port["output", 0])
     if not any(near(rule.of(outputs, labels), batch.right) for rule in rules):
         rules += weighted(outputs, labels, batch.right[SLOPE], batch.port[SLOPE])
