@@ -1,9 +1,10 @@
 """This project's entrants against loops written by hand, Keras, and the machine.
 
     python -m tests.benchmarks.overhead [--pairs 20] [--backends torch jax ...] [--keras]
+    python -m tests.benchmarks.overhead --model lenet [--limit 6000]
 
 All train softmax regression on Fashion-MNIST, batch 256, float32, concise (NumPy from scratch), on
-the same orders, Keras on its own.
+the same orders, Keras on its own; or the book's LeNet, each framework as it is usually run.
 One process a backend, in its environment, holds every mode's entrant and its loop by hand; the
 epochs of all of them alternate, one at a time, in an order that is shuffled in each turn. Printed:
 median seconds, and ratios of the epochs of a turn with their 95 % interval. A goal is missed
@@ -36,7 +37,15 @@ from common.data import datasets, draws
 from common.entrants.local import LocalSession
 from common.measure import limit, statistics
 from common.measure.machine import available_cores, limit_cores
-from tests.benchmarks.loops import BATCH, LOOPS, LR, keras_fit
+from tests.benchmarks import lenet_loops, loops
+from tests.benchmarks.loops import BATCH, LOOPS, keras_fit
+
+#: Model -> (backend, mode) -> what makes its loop by hand.
+BY_HAND: dict[str, dict[tuple[str, str], Callable[..., loops.Epoch]]] = {
+    "softmax": dict(LOOPS),
+    "lenet": dict(lenet_loops.LOOPS),
+}
+LR = {"softmax": loops.LR, "lenet": lenet_loops.LR}
 
 WARM_UP = 2
 #: At most so many times the loop by hand, of the same framework and mode.
@@ -78,12 +87,16 @@ GOALS = [
 ]
 
 
-def entrant(backend: str, mode: str, folder: str) -> Callable[[np.ndarray], float]:
+def start_of(model: str) -> dict[str, np.ndarray]:
+    """Initial values of a model, in neutral axes."""
+    return draws.parameters(MODELS[model], (28, 28, 1), 256, 10, 0, "float32")
+
+
+def entrant(model: str, backend: str, mode: str) -> Callable[[np.ndarray], float]:
     """An epoch of the project's own: its mean loss."""
-    model = MODELS["softmax"]
-    start = draws.parameters(model, (28, 28, 1), 256, 10, 0, "float32")
+    start, found = start_of(model), datasets.load(say=lambda words: None)
     plan = Plan(
-        model="softmax", optimizer="sgd", lr=LR, momentum=0.0, weight_decay=0.0, epochs=1,
+        model=model, optimizer="sgd", lr=LR[model], momentum=0.0, weight_decay=0.0, epochs=1,
         batch_size=BATCH, seed=0, dtype="float32", device="cpu", threads=available_cores(),
         workers=0, hidden=256, drop_last=False, limit=None, resize=None, rounds=1,
     )  # fmt: skip
@@ -91,39 +104,41 @@ def entrant(backend: str, mode: str, folder: str) -> Callable[[np.ndarray], floa
     session = LocalSession(backend)
     style = "concise" if "concise" in info.styles else "scratch"
     choices = {"style": style, "mode": mode, "data": "memory"}
-    data = {"folder": folder, "limit": None, "initial": start, "classes": 10}
-    session.open(plan.asdict(), choices, data)
+    data = {"folder": str(found.folder), "limit": None, "inputs": found.inputs.asdict()}
+    session.open(plan.asdict(), choices, {**data, "initial": start, "classes": 10})
     session.warm_up(draws.order(0, 0, 60000, BATCH, False))
     session.load(start)
     return lambda order: float(session.train(order).losses.mean())
 
 
-def by_hand(name: str, mode: str) -> Callable[[np.ndarray], float]:
+def by_hand(model: str, name: str, mode: str) -> Callable[[np.ndarray], float]:
     """An epoch of a loop by hand, or of Keras: its mean loss."""
     pixels, labels = datasets.load(say=lambda words: None).train()
-    images = pixels.astype(np.float32) / np.float32(255)
-    start = draws.parameters(MODELS["softmax"], (28, 28, 1), 256, 10, 0, "float32")
-    make = keras_fit if name == "keras" else LOOPS[name, mode]
-    epoch = make(images, labels.astype(np.int32), start["output.weight"])
+    images = (pixels.astype(np.float32) / np.float32(255)).reshape(len(pixels), 28, 28, 1)
+    start: object = start_of(model)
+    if model == "softmax":
+        images, start = images.reshape(len(images), -1), start_of(model)["output.weight"]
+    make = keras_fit if name == "keras" else BY_HAND[model][name, mode]
+    epoch = make(images, labels.astype(np.int32), start)
     return lambda order: float(epoch(order)[0].mean())
 
 
-def serve(name: str, folder: str) -> None:
+def serve(model: str, name: str, examples: int) -> None:
     """Make every epoch of one process, then run the ones that are asked for."""
     backend = name.removeprefix("keras on ")
     epochs = {}
     if name == STOCK:
-        epochs[f"{STOCK} jit"] = entrant("mindspore", "jit", folder)
+        epochs[f"{STOCK} jit"] = entrant(model, "mindspore", "jit")
     elif backend == name:
-        for mode in registry.find()[backend].info.modes:
-            epochs[f"{backend} {mode}"] = entrant(backend, mode, folder)
-            epochs[f"{backend} {mode} by hand"] = by_hand(backend, mode)
+        for mode in (mode for one, mode in BY_HAND[model] if one == backend):
+            epochs[f"{backend} {mode}"] = entrant(model, backend, mode)
+            epochs[f"{backend} {mode} by hand"] = by_hand(model, backend, mode)
     else:
-        epochs[name] = by_hand("keras", "fit")
+        epochs[name] = by_hand(model, "keras", "fit")
     print("READY " + json.dumps(list(epochs)), flush=True)
     for line in sys.stdin:
         asked, number = json.loads(line)
-        order = draws.order(0, number, 60000, BATCH, False)
+        order = draws.order(0, number, examples, BATCH, False)
         started = time.perf_counter()
         loss = epochs[asked](order)
         print("DONE " + json.dumps([time.perf_counter() - started, loss]), flush=True)
@@ -132,13 +147,16 @@ def serve(name: str, folder: str) -> None:
 class Child:
     """A process that runs epochs when asked."""
 
-    def __init__(self, name: str, folder: str) -> None:
+    def __init__(self, model: str, name: str, examples: int) -> None:
         backend = name.removeprefix("keras on ").removesuffix(" stock")
         info = registry.find()[backend].info
         environment = info.variables(available_cores(), "cpu", stock=name == STOCK)
         environment["KERAS_BACKEND"] = backend
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.overhead", "--child", name, folder],
+            [
+                *(sys.executable, "-m", "tests.benchmarks.overhead", "--model", model),
+                *("--limit", str(examples), "--child", name),
+            ],
             env={**os.environ, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -169,13 +187,13 @@ class Child:
 
 
 @contextlib.contextmanager
-def children(names: list[str], folder: str) -> Iterator[dict[str, Child]]:
+def children(model: str, names: list[str], examples: int) -> Iterator[dict[str, Child]]:
     """Start them one after the other, so that none is measured while another compiles."""
     started: dict[str, Child] = {}
     try:
         for name in names:
             print(f"starting {name} ...", file=sys.stderr, flush=True)
-            started[name] = Child(name, folder)
+            started[name] = Child(model, name, examples)
         yield started
     finally:
         for child in started.values():
@@ -201,26 +219,29 @@ def measure(started: dict[str, Child], pairs: int) -> dict[str, list[float]]:
 def main() -> int:
     """Measure, print; 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="softmax", choices=BY_HAND)
     parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--limit", type=int, default=60000, help="examples an epoch has")
     backends = list(dict.fromkeys(backend for backend, _ in LOOPS))
     parser.add_argument("--backends", nargs="+", default=backends, choices=backends)
     parser.add_argument("--keras", action="store_true", help="Keras's fit, too")
-    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    model, examples = asked.model, asked.limit
     if asked.pairs < statistics.LEAST:
         parser.error(f"--pairs {asked.pairs}: an interval needs {statistics.LEAST}")
     if asked.child:
         limit_cores(available_cores())
-        serve(*asked.child)
+        serve(model, asked.child, examples)
         return 0
-    folder = str(datasets.load(say=lambda words: None).folder)
-    names = [*asked.backends, *([STOCK] if "mindspore" in asked.backends else [])]
-    names += [f"keras on {b}" for b in KERAS if asked.keras and b in asked.backends]
-    with children(names, folder) as started:
+    names = [name for name in asked.backends if any(name == one for one, _ in BY_HAND[model])]
+    names += [STOCK] if "mindspore" in names else []
+    if model == "softmax":
+        names += [f"keras on {b}" for b in KERAS if asked.keras and b in asked.backends]
+    with children(model, names, examples) as started:
         rates = limit.machine("float32", available_cores())
         seconds = measure(started, asked.pairs)
-    start = draws.parameters(MODELS["softmax"], (28, 28, 1), 256, 10, 0, "float32")
-    operations, read = limit.work(start, 60000)
+    operations, read = limit.work(MODELS[model], start_of(model), (28, 28, 1), examples)
     least = max(operations / rates["flops_per_second"], read / rates["bytes_per_second"])
     print(f"the machine's limit: {least:.4f} s an epoch\n")
     print(f"| {'epoch':24} | median s | least s | most s | × limit |\n|---|---|---|---|---|")
