@@ -188,7 +188,10 @@ def test_xla_does_not_compile_what_numpy_does(monkeypatch: pytest.MonkeyPatch) -
     op_by_op(jax.jit(lambda x: jax.nn.relu(x * x + 1)), x)
     assert bound == []
     op_by_op(jax.jit(lambda x: jax.jit(lambda x: x * x + 1)(x)), x)
-    assert len(bound) == 1
+    assert bound == ["jit"]
+    row = x.reshape(1, 1, 3)
+    op_by_op(jax.jit(lambda x: jax.jit(lambda x: lax.conv(x, x[..., :2], (1,), "VALID"))(x)), row)
+    assert bound == ["jit", "jit"]
     assert set(EXACT) < set(RULES)
 
 

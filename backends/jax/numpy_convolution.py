@@ -1,7 +1,7 @@
 """A convolution of float64 as sums of matrix products, by NumPy.
 
 XLA on a CPU has no library's for float64, as for float32, but loops of its
-own, a hundred times as slow (0.7.1). What is asked in float64 is what the
+own, thirty times as slow (0.7.1). What is asked in float64 is what the
 mathematics is, not how it is rounded, so NumPy may compute it.
 
 See: https://openxla.org/xla/operation_semantics#convwithgeneralpadding_convolution
