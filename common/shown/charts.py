@@ -153,7 +153,7 @@ def epoch_ticks(
         alt.Chart({"values": rows})
         .mark_tick(thickness=2, opacity=0.6, size=18)
         .encode(
-            x.axis(tickCount=5, labelOverlap="greedy", format="~g"),
+            x.axis(tickCount=5, labelOverlap="greedy", format="~r"),
             **shared,
             tooltip=["entrant:N", alt.Tooltip("seconds:Q", format=".4f"), "meanwhile:N"],
         )
@@ -223,7 +223,9 @@ def phases(found: Document) -> Drawing | None:
             alt.X("seconds:Q", title="seconds"),
             alt.Y("entrant:N", title=None, sort=labels_of(found)),
             alt.Color(
-                "phase:N", sort=list(PHASES), legend=alt.Legend(title=None, symbolType="square")
+                "phase:N",
+                sort=list(PHASES),
+                legend=alt.Legend(title=None, symbolType="square", columns=3),
             ).scale(domain=list(PHASES), range=list(PHASE_COLOURS)),
             alt.Order("place:Q"),
             tooltip=["entrant:N", "phase:N", alt.Tooltip("seconds:Q", format=".3f")],
