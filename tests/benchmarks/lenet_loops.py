@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.loops import BATCH, Epoch
+from tests.benchmarks.loops import BATCH, Epoch, torch_epoch
 
 LR = 0.9
 
@@ -34,10 +34,8 @@ def torch_eager(images: np.ndarray, labels: np.ndarray, values: dict[str, np.nda
     """PyTorch: nn.Sequential, cross_entropy, optim.SGD."""
     import torch
     from torch import nn
-    from torch.nn import functional
 
     held = torch.tensor(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
-    classes = torch.tensor(labels.astype(np.int64))
     net = nn.Sequential(
         nn.Conv2d(1, 6, 5, padding=2), nn.Sigmoid(), nn.AvgPool2d(2),
         nn.Conv2d(6, 16, 5), nn.Sigmoid(), nn.AvgPool2d(2), nn.Flatten(),
@@ -46,22 +44,7 @@ def torch_eager(images: np.ndarray, labels: np.ndarray, values: dict[str, np.nda
     with torch.no_grad():
         for param, value in zip(net.parameters(), _channels_first(values), strict=True):
             param.copy_(torch.tensor(value))
-    optimizer = torch.optim.SGD(net.parameters(), lr=LR)
-
-    def epoch(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        losses, counts = [], []
-        for index in torch.from_numpy(order.astype(np.int64)).split(BATCH):
-            x, y = held[index], classes[index]
-            logits = net(x)
-            loss = functional.cross_entropy(logits, y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.detach())
-            counts.append((logits.argmax(dim=1) == y).sum())
-        return torch.stack(losses).numpy(), torch.stack(counts).numpy()
-
-    return epoch
+    return torch_epoch(net, LR, held, labels)
 
 
 def jax_jit(images: np.ndarray, labels: np.ndarray, values: dict[str, np.ndarray]) -> Epoch:

@@ -44,17 +44,13 @@ def numpy_eager(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> E
     return epoch
 
 
-def torch_eager(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
-    """PyTorch: nn.Linear, cross_entropy, optim.SGD."""
+def torch_epoch(net: Any, lr: float, held: Any, labels: np.ndarray) -> Epoch:
+    """The usual loop of PyTorch's over a network and its inputs: cross_entropy, optim.SGD."""
     import torch
     from torch.nn import functional
 
-    held, classes = torch.tensor(images), torch.tensor(labels.astype(np.int64))
-    net = torch.nn.Linear(784, 10)
-    with torch.no_grad():
-        net.weight.copy_(torch.tensor(weight.T.copy()))
-        net.bias.zero_()
-    optimizer = torch.optim.SGD(net.parameters(), lr=LR)
+    classes = torch.tensor(labels.astype(np.int64))
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr)
 
     def epoch(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         losses, counts = [], []
@@ -70,6 +66,18 @@ def torch_eager(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> E
         return torch.stack(losses).numpy(), torch.stack(counts).numpy()
 
     return epoch
+
+
+def torch_eager(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
+    """PyTorch: nn.Linear, cross_entropy, optim.SGD."""
+    import torch
+
+    held = torch.tensor(images)
+    net = torch.nn.Linear(784, 10)
+    with torch.no_grad():
+        net.weight.copy_(torch.tensor(weight.T.copy()))
+        net.bias.zero_()
+    return torch_epoch(net, LR, held, labels)
 
 
 def _jax_parts() -> Any:
