@@ -497,7 +497,7 @@ def test_the_error_of_an_exp_is_no_drift(session_data: Callable[[Plan], dict[str
     verdict = Verdict(exp_error=loss_error(info, bench))
     assert verdict.exp_error == info.exp_error > 1e-6
     band = Band(bench, source["initial"])
-    band.width = 0.0
+    band.growth = np.zeros_like(right)
     assert band.settles(verdict, right + info.exp_error)
     assert not band.settles(verdict, right + 1.2 * info.exp_error)
     assert not band.settles(Verdict(), right + info.exp_error)
@@ -670,8 +670,8 @@ def test_a_drift_beyond_the_noise_band_is_a_difference(
     source, orders = session_data(plan), orders_of(plan)
     bench = bench_of(plan, source, orders)
     band = Band(bench, source["initial"])
-    band.width = 1e-3
     losses = bench.path.losses.copy()
+    band.growth = np.full_like(losses, 1e-3)
     losses[3] += wrong
     band.settle(verdict := Verdict(), losses)
     first = verdict.first_difference
@@ -680,9 +680,30 @@ def test_a_drift_beyond_the_noise_band_is_a_difference(
     assert (first.step, first.stage, first.tensor) == (4, "free run", "loss")
     band.settle(verdict := Verdict(), bench.path.losses + 4e-3)
     assert (verdict.verdict, verdict.first_difference) == ("rounding", None)
-    band.width = float("inf")
+    band.growth[5:] = np.inf
     band.settle(verdict := Verdict(), losses)
     assert verdict.verdict == "not checked"
+
+
+def test_a_band_as_large_as_the_loss_tells_nothing(
+    session_data: Callable[[Plan], dict[str, Any]],
+) -> None:
+    """Where any loss would lie within it, steps are not judged; those before are as ever."""
+    plan = make_plan("softmax")
+    source, orders = session_data(plan), orders_of(plan)
+    bench = bench_of(plan, source, orders)
+    right = bench.path.losses
+    band = Band(bench, source["initial"])
+    band.growth = np.where(np.arange(len(right)) < 4, 1e-5, 1.0)
+    assert (band.held, band.width, band.overflows) == (4, 1e-5, False)
+    for step, word in ((3, "differs"), (4, "rounding")):
+        losses = right + np.where(np.arange(len(right)) == step, 0.1, 0)
+        band.settle(verdict := Verdict(), losses)
+        assert verdict.verdict == word
+        assert verdict.held_steps == 4
+    band.growth = np.full_like(right, 1e-5)
+    band.settle(verdict := Verdict(), right)
+    assert verdict.held_steps is None, "all steps are held against the referee"
 
 
 class Run:
@@ -761,7 +782,7 @@ def test_a_run_that_overflows_alone_is_no_narrow_band(
     assert band.width < 1e-3
     assert band.widen(Run(right, gone), right)
     band.settle(verdict := Verdict(), gone)
-    assert (band.width, verdict.verdict) == (np.inf, "not checked")
+    assert (band.overflows, verdict.verdict) == (True, "not checked")
 
 
 def test_a_plan_that_diverges_is_not_checked(

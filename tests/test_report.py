@@ -39,7 +39,7 @@ from common.shown.curves import CURVES_WIDTH, curves
 from common.shown.pictures import drawn, print_agreement
 from common.shown.progress import Progress
 from common.shown.results import print_results
-from common.shown.words import disturbed_line, seconds
+from common.shown.words import blind_words, disturbed_line, seconds
 from tests.conftest import BACKENDS, make_plan
 from tests.fakes import MEGABYTE, SHA256, FakeSession
 
@@ -1295,3 +1295,14 @@ def test_an_entrant_that_diverged_is_drawn_as_far_as_it_went() -> None:
     fine = [{"train_loss": v, "train_accuracy": v, "test_accuracy": v} for v in (1.0, 0.5, 0.4)]
     records: Any = [SimpleNamespace(epochs=nan), SimpleNamespace(epochs=fine)]
     assert curves(records, 10, 160) is not None
+
+
+def test_where_rounding_alone_may_lead_a_loss_anywhere_is_said() -> None:
+    held = {"torch": 62, "jax": 62, "mindspore": 40, "numpy": None}
+    lines = blind_words(held, steps=316)
+    assert [line.split(":")[0] for line in lines] == [
+        "after step 62 of 316 rounding alone may move the loss of torch and jax by a tenth and "
+        "more",
+        "after step 40 of 316 rounding alone may move the loss of mindspore by a tenth and more",
+    ]
+    assert blind_words({"torch": None}, steps=316) == []

@@ -50,6 +50,7 @@ class Verdict:
         identical_to: an earlier entrant with the same bits.
         max_abs_loss_difference: of the step losses from the referee's.
         noise_band: what nudged runs drift, where that was needed.
+        held_steps: how many steps' losses the noise band could tell anything of, where not all.
         exp_error: how far the framework's own exp alone may lead every loss.
         float64_drift: of a run in float64, where one was asked for.
         float64_failed: why that run has none.
@@ -66,6 +67,7 @@ class Verdict:
     identical_to: str | None = None
     max_abs_loss_difference: float | None = None
     noise_band: float | None = None
+    held_steps: int | None = None
     exp_error: float = 0.0
     float64_drift: float | None = None
     float64_failed: str | None = None

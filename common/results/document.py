@@ -214,7 +214,11 @@ class ComponentCheck(Struct, frozen=True, kw_only=True):
 
 
 class VerdictResult(Struct, frozen=True, kw_only=True):
-    """What is said of one entrant; `seconds` is what checking its components took."""
+    """What is said of one entrant; `seconds` is what checking its components took.
+
+    `held_steps` is null where the noise band could tell something of every step's loss, or was not
+    needed.
+    """
 
     verdict: VerdictWord
     identical_to: Words | None
@@ -225,6 +229,7 @@ class VerdictResult(Struct, frozen=True, kw_only=True):
     first_difference: FirstDifference | None
     reason: Words | None = None
     exp_error: NotNegative = 0.0
+    held_steps: Natural | None = None
     float64_drift: NotNegative | None = None
     float64_failed: Words | None = None
     components: list[ComponentCheck] = []

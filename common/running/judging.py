@@ -205,13 +205,13 @@ class Judging:
         """
         if not self.band:
             return
-        plain: dict[int, float] = {}
+        plain: dict[int, Array] = {}
         for bench in {id(bench): bench for bench in self._benches.values()}.values():
             mine = [(who, verdict) for who, verdict in verdicts if self._bench(who) is bench]
             if any(undecided(verdict) for _, verdict in mine):
                 # Who errs in some functions shares the referee's run with those who do not.
                 band = Band(bench, self.work.initial, plain.get(id(bench.path)))
-                plain[id(bench.path)] = band.width
+                plain[id(bench.path)] = band.growth
                 self._settle_by(band, mine, attempt)
 
     def _settle_by(
@@ -245,6 +245,7 @@ class Judging:
             whole = repeats.get(candidate.entrant.label, True)
             band.settle(verdict, losses, repeats=whole)
             limit = band_limit(losses, self.work.plan.dtype, band.width)
+            limit[verdict.held_steps :] = np.inf
             apart = self._round_apart(candidate, limit)
             if verdict.verdict == "rounding" and apart is not None:
                 verdict.differs(apart)

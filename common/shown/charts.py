@@ -87,7 +87,7 @@ def drift(found: Document) -> Drawing | None:
             band = band_limit(right[:steps], found.plan.dtype, verdict.noise_band)
         bands += [
             {"entrant": label, "at": at, "value": value}
-            for at, value in binned(band + verdict.exp_error).items()
+            for at, value in binned((band + verdict.exp_error)[: verdict.held_steps]).items()
         ]
     if not series:
         return None

@@ -31,7 +31,13 @@ from common.shown.html import coloured, script_safe, styles, template
 from common.shown.inside import looks, statistics
 from common.shown.repeat import command
 from common.shown.vega import vega
-from common.shown.words import disturbed_line, files_beside_arrays, reach_words, said
+from common.shown.words import (
+    blind_words,
+    disturbed_line,
+    files_beside_arrays,
+    reach_words,
+    said,
+)
 
 REPORT = "report.html"
 
@@ -115,10 +121,12 @@ def render(folder: Path) -> str:
     return text
 
 
-def reached(found: Document) -> str:
+def reached(found: Document) -> list[str]:
     """How much of the free runs was held against the referee."""
     steps = max((len(entrant.step_losses) for entrant in found.entrants), default=0)
-    return reach_words(len(found.parity.referee_losses), steps)
+    words = reach_words(len(found.parity.referee_losses), steps)
+    held = {label: verdict.held_steps for label, verdict in found.parity.entrants.items()}
+    return [line for line in (words, *blind_words(held, steps)) if line]
 
 
 def source_page(what: str, columns: Sequence[tuple[str, str]]) -> str:

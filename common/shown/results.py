@@ -20,6 +20,7 @@ from common.shown.pictures import print_agreement
 from common.shown.table import Column, fitted
 from common.shown.words import (
     DASH,
+    blind_words,
     digits,
     disturbed_line,
     files_beside_arrays,
@@ -65,6 +66,7 @@ def check_lines(results: Results) -> list[str]:
     held = 0 if results.referee_losses is None else len(results.referee_losses)
     steps = max((len(record.step_losses) for record in results.records), default=0)
     lines = [f"the checks took {seconds(sum(spent.values()))}: {parts}", reach_words(held, steps)]
+    lines += blind_words({label: one.held_steps for label, one in results.verdicts.items()}, steps)
     return [line for line in lines if line]
 
 

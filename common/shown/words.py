@@ -159,3 +159,22 @@ def reach_words(held: int, steps: int) -> str:
         "all that its own run had time for; the components at the first step, the short "
         "batch and the last of these"
     )
+
+
+def blind_words(held: Mapping[str, int | None], steps: int) -> list[str]:
+    """From where on rounding alone may lead a loss anywhere, in words.
+
+    Args:
+        held: label -> how many steps are held against the referee, None for as many as there are.
+        steps: of a free run.
+    """
+    reached: dict[int, list[str]] = {}
+    for label, count in held.items():
+        if count is not None:
+            reached.setdefault(count, []).append(label)
+    return [
+        f"after step {count} of {steps} rounding alone may move the loss of {listed(labels)} by a "
+        "tenth and more: later steps are not held against the referee, and accuracies do not say "
+        "who learns better; try a smaller --lr"
+        for count, labels in reached.items()
+    ]
