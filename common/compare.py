@@ -40,6 +40,7 @@ def compare(
     class_weights: str | Sequence[float] | None = None,
     hidden: int = 256,
     seed: int = 0,
+    init: str = "book",
     dtype: str = "float32",
     dataset: str = "fashion-mnist",
     data_dir: str | Path | None = None,
@@ -83,6 +84,7 @@ def compare(
         class_weights: one for each class, or "balanced": what makes every class count alike.
         hidden: width of the MLP.
         seed: of the initial weights and the orders.
+        init: whose law draws the weights: "book" for all, or "framework": each its own.
         dtype: "float32" or "float64".
         dataset: "fashion-mnist", "mnist", "kmnist", "emnist-letters" or "cifar10".
         data_dir: folder with its files; with `custom_data` any data of your own, see docs/data.md.
@@ -114,7 +116,7 @@ def compare(
         schedule=schedule, warm_up=warm_up, nesterov=nesterov, clip_norm=clip_norm,
         clip_value=clip_value, label_smoothing=label_smoothing,
         class_weights=class_weights if class_weights is None else several(class_weights),
-        hidden=hidden, seed=seed, dtype=dtype, dataset=dataset,
+        hidden=hidden, seed=seed, init=init, dtype=dtype, dataset=dataset,
         data_dir=_path(data_dir),
         custom_data=custom_data, resize=resize, limit=limit, drop_last=drop_last, device=device,
         threads=threads, workers=workers, timeout=timeout, python=several(python),

@@ -291,7 +291,7 @@ def test_who_widens_the_band(
     known: list[float | None] = []
 
     class Band:
-        width = 0.5
+        width = growth = 0.5
 
         def __init__(self, bench: object, start: object, plain: float | None) -> None:
             known.append(plain)
@@ -312,8 +312,9 @@ def test_who_widens_the_band(
     monkeypatch.setattr("common.running.judging.Band", Band)
     judging = Judging(draw_work(make_plan("linear"), None))
     path = object()
-    benches: list[Any] = [SimpleNamespace(path=path) for _ in "ab"]
-    judging._benches[(), ()] = benches[0]
+    referee = SimpleNamespace(data={"initial": {}})
+    benches: list[Any] = [SimpleNamespace(path=path, referee=referee) for _ in "ab"]
+    judging._benches[(), (), None] = benches[0]
     run_ = FreeRun([np.ones(2, "float32")], "", 1)
     verdicts = []
     for name in ("not checked", "rounding", "differs"):
@@ -323,7 +324,7 @@ def test_who_widens_the_band(
     judging.settle(verdicts)
     assert widened == ["errors", *asked]
     # Who errs in a function has a bench of his own, by the same run: its share is made once.
-    judging._benches[(), (("exp", 1e-5),)] = benches[1]
+    judging._benches[(), (("exp", 1e-5),), None] = benches[1]
     other = Candidate(verdicts[0][0].entrant, erring(BACKENDS["numpy"]), "other", run_)  # type: ignore[arg-type]
     monkeypatch.setitem(MODELS, "linear", replace(MODELS["linear"], functions=("exp",)))
     judging.settle([(verdicts[0][0], Verdict("not checked")), (other, Verdict("not checked"))])

@@ -60,6 +60,7 @@ class Verdict:
         reason: in words, of a verdict that needs one.
         components: every check made.
         seconds: what the checks took.
+        referee_losses: of a referee that began as this entrant alone did.
         comparable: whether there are numbers to compare; where not, no noise band can help.
     """
 
@@ -77,6 +78,7 @@ class Verdict:
     reason: str | None = None
     components: list[Check] = field(default_factory=list)
     seconds: float = 0.0
+    referee_losses: Array | None = None
     comparable: bool = True
 
     def asdict(self) -> dict[str, Any]:
@@ -86,6 +88,7 @@ class Verdict:
         return {
             **told,
             "first_difference": first.asdict() if first else None,
+            "referee_losses": [] if self.referee_losses is None else self.referee_losses.tolist(),
             "components": [check.asdict() for check in self.components],
         }
 

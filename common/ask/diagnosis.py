@@ -10,6 +10,7 @@ from typing import Any
 from common.agreement.diagnose import Diagnosis
 from common.ask.request import Request
 from common.ask.run import Watching, drawn
+from common.errors import Refused
 from common.results.record import Record
 from common.running.diagnosing import Diagnoser
 
@@ -35,7 +36,15 @@ def diagnose(request: Request, watching: Watching) -> Diagnosed:
     Args:
         request: from `read_request`.
         watching: is told of everything as it happens, and left when that is over.
+
+    Raises:
+        Refused: everybody is to begin elsewhere.
     """
+    if request.plan.init == "framework":
+        raise Refused(
+            "--init framework: diagnose follows everybody along one path, from the same weights; "
+            "a run holds each against a referee of its own"
+        )
     records = request.records
     with tempfile.TemporaryDirectory(prefix="compare-") as name:
         folder = Path(name)

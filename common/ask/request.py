@@ -193,6 +193,7 @@ def make_plan(settings: Settings) -> Plan:
         clip_value=settings.clip_value,
         label_smoothing=settings.label_smoothing,
         dataset=settings.dataset if model.classifies else None,
+        init=settings.init,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from common.contract.info import DATA_CHOICES, DATASETS, DEVICES, DTYPES, MODES, STYLES
+from common.contract.info import DATA_CHOICES, DATASETS, DEVICES, DTYPES, INITS, MODES, STYLES
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.schedules import SCHEDULES
@@ -112,6 +112,7 @@ CHOICES: dict[str, Collection[str]] = {
     "dataset": DATASETS,
     "dtype": DTYPES,
     "device": DEVICES,
+    "init": INITS,
 }
 
 
@@ -126,7 +127,7 @@ class Settings:
         mix: one more entrant each, `COMPONENT=BACKEND,...`.
         model, optimizer, epochs, batch_size, lr, momentum, weight_decay, betas, eps, alpha,
             schedule, warm_up, nesterov, clip_norm, clip_value, label_smoothing, hidden, seed,
-            dtype: what is trained.
+            init, dtype: what is trained.
         class_weights: one for each class, or `BALANCED`: those by which every class counts alike.
         dataset, data_dir, custom_data, resize, limit, drop_last: on which data.
         device, threads, workers, timeout: where, and for how long a call may take.
@@ -167,6 +168,7 @@ class Settings:
     class_weights: tuple[float, ...] | str | None = None
     hidden: int = 256
     seed: int = 0
+    init: str = INITS[0]
     dtype: str = "float32"
     dataset: str = DATASETS[0]
     data_dir: Path | None = None

@@ -189,6 +189,7 @@ def trained() -> Parser:
     add(what, "class_weights", weights, nargs="+", type=weight, metavar="W")
     add(what, "hidden", "width of the MLP")
     add(what, "seed", "initial weights and orders")
+    add(what, "init", "whose law draws the weights: the book's, the same for all, or each its own")
     add(what, "dtype", "float64 leaves no room for rounding")
     data = found.add_argument_group("on which data")
     add(data, "dataset", "fashion-mnist unless said")

@@ -30,6 +30,9 @@ DATASETS = ("fashion-mnist", "mnist", "kmnist", "emnist-letters", "cifar10")
 
 DTYPES = ("float32", "float64")
 
+#: Whose law the weights are drawn by: one for all, or each framework's own.
+INITS = ("book", "framework")
+
 DEVICES = ("cpu", "cuda")
 
 #: file -> function -> argument names: the same in every backend, in this order; layers, of which
@@ -73,6 +76,7 @@ CONTRACT: dict[str, dict[str, tuple[str, ...]]] = {
         "attention_concise": ("params", "shape"),
     },
     "layers.py": {},
+    "initial.py": {"initial": ("params", "seed")},
     "statistics.py": {
         "backward": ("forward", "statistics"),
         "gradients": ("forward", "loss", "mode", "statistics"),
@@ -150,12 +154,14 @@ FILES = {
     "update": ("update.py", "adaptive.py", "clip.py", "schedule.py"),
     "accuracy": ("accuracy.py",),
     "train": ("train.py",),
+    "initial": ("initial.py",),
 }
 
 COMPONENTS = tuple(FILES)
 
-#: What can be taken from different frameworks; `train` only puts them together.
-MIXABLE = tuple(name for name in COMPONENTS if name != "train")
+#: What can be taken from different frameworks; `train` only puts them together, and weights are
+#: drawn once.
+MIXABLE = tuple(name for name in COMPONENTS if name not in ("train", "initial"))
 
 #: glibc gives freed memory back to the system and faults it in again, batch after batch, in one
 #: process and not in the next: up to half of an epoch's time. It is to keep what it has.

@@ -41,6 +41,7 @@ class Plan:
     clip_value: float | None = None
     label_smoothing: float = 0.0
     class_weights: tuple[float, ...] | None = None
+    init: str = "book"
 
     def asdict(self) -> dict[str, Any]:
         """Plain values, as they cross to a worker and into results.json."""

@@ -32,6 +32,10 @@ class CheckedSession(ABC):
         """As `Session.warm_up`."""
         return answers.read(WarmedUp, "warm_up", self._call("warm_up", order))
 
+    def initial(self, seed: int) -> Arrays:
+        """As `Session.initial`."""
+        return answers.params(self._call("initial", seed), self._initial)
+
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """As `Session.load`."""
         self._call("load", params, state)

@@ -22,6 +22,7 @@ from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS, function_of
 from common.contract.registry import Rules
 from common.contract.schedules import varies
+from common.entrants.by_components import ByComponents
 from common.entrants.components import WARM_UP_CALLS, Components, Functions, calls_of
 from common.entrants.examples import EVALUATION_BATCH, classes_of, mean_over_examples, read
 from common.entrants.losses import loss_for
@@ -35,7 +36,7 @@ from common.measure.machine import peak_memory_bytes
 WARM_UP_EXAMPLES = 64 * 2048
 
 
-class LocalSession:
+class LocalSession(ByComponents):
     """An entrant in this process.
 
     Args:
@@ -61,6 +62,8 @@ class LocalSession:
     _evaluate: Any
     _components: Components | None = None
     _axes: Axes
+    #: The initial parameters, as they came.
+    _given: Arrays
     _statistics: tuple[str, ...]
     #: The learning rate of every step, where it is not the same for all.
     rates: Array | None
@@ -145,6 +148,7 @@ class LocalSession:
     def _compose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
         """Put the components together for one plan."""
         self._plan, self._choices, self._classes = plan, choices, data["classes"]
+        self._given = data["initial"]
         self._target = tuple(data.get("target", TARGET))
         self._statistics = ()
         self._choose(plan, choices, data)
@@ -304,6 +308,13 @@ class LocalSession:
             return max(1, full)
         return most if most <= full else 1
 
+    def initial(self, seed: int) -> Arrays:
+        """As `Session.initial`; a backend that does not say begins with what it was given."""
+        params = self._model.load(self._given, self._axes, self._plan["device"])
+        if importlib.util.find_spec(f"{self._package}.initial") is not None:
+            params = self._import("initial").initial(params, seed)
+        return dict(self._model.dump(params, self._axes))
+
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """Set parameters and optimiser state (None: zeros, as before the first step)."""
         self._params = self._model.assign(self._params, params, self._axes)
@@ -382,36 +393,6 @@ class LocalSession:
         """Each component by itself."""
         assert self._components is not None, "the session is not open"
         return self._components
-
-    def logits(self, params: Arrays, images: Array, compiled: bool = False) -> Array:
-        """As `Session.logits`."""
-        return self.components.logits(params, images, compiled)
-
-    def gradient(self, logits: Array, labels: Array, compiled: bool = False) -> tuple[Array, Array]:
-        """As `Session.gradient`."""
-        return self.components.gradient(logits, labels, compiled)
-
-    def backward(
-        self, params: Arrays, images: Array, dlogits: Array, compiled: bool = False
-    ) -> Arrays:
-        """As `Session.backward`."""
-        return self.components.backward(params, images, dlogits, compiled)
-
-    def gradients(
-        self, params: Arrays, images: Array, labels: Array, compiled: bool = False
-    ) -> tuple[Array, Array, Arrays]:
-        """As `Session.gradients`."""
-        return self.components.gradients(params, images, labels, compiled)
-
-    def update(
-        self, params: Arrays, grads: Arrays, state: Arrays, compiled: bool = False
-    ) -> tuple[Arrays, Arrays]:
-        """As `Session.update`."""
-        return self.components.update(params, grads, state, compiled)
-
-    def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
-        """As `Session.correct`."""
-        return self.components.correct(logits, labels, compiled)
 
     def component_seconds(self, index: Array) -> dict[str, float]:
         """As `Session.component_seconds`: compiled alone where the entrant compiles."""

@@ -185,6 +185,10 @@ class MixedSession(ComposedSession):
         self._sessions, self._styles = dict(sessions), dict(styles)
         self._referee = LocalSession(REFEREE)
 
+    def initial(self, seed: int) -> Arrays:
+        """As `Session.initial`: as whose model it is."""
+        return self._sessions.get("model", self._referee).initial(seed)
+
     def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Opened:
         """Open every session, all at once, and put their components together."""
         started = time.perf_counter()

@@ -83,6 +83,9 @@ class Session(Protocol):
     def warm_up(self, order: Array) -> WarmedUp:
         """Run and forget some steps, both batch sizes."""
 
+    def initial(self, seed: int) -> Arrays:
+        """Draw initial parameters as the framework's own layers do, who are told nothing."""
+
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """Set parameters and optimiser state (None: as before the first step)."""
 

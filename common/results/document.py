@@ -180,6 +180,31 @@ class EntrantResult(Struct, frozen=True, kw_only=True):
     framework_memory_bytes: Count | None = None
 
 
+class Distribution(Struct, frozen=True, kw_only=True):
+    """Of the numbers of a tensor."""
+
+    mean: float
+    deviation: NotNegative
+    low: float
+    high: float
+
+
+class Draws(Struct, frozen=True, kw_only=True):
+    """How probable it is, p, that two entrants' draws of one law are so far apart."""
+
+    a: Words
+    b: Words
+    p: Share
+
+
+class Start(Struct, frozen=True, kw_only=True):
+    """How an initial tensor is distributed in every entrant that drew its own."""
+
+    name: Words
+    entrants: dict[str, Distribution]
+    pairs: list[Draws]
+
+
 class FirstDifference(Struct, frozen=True, kw_only=True):
     """The first value that no rounding explains; `unit` is what was run."""
 
@@ -217,7 +242,7 @@ class VerdictResult(Struct, frozen=True, kw_only=True):
     """What is said of one entrant; `seconds` is what checking its components took.
 
     `held_steps` is null where the noise band could tell something of every step's loss, or was not
-    needed.
+    needed. `referee_losses` are those of a referee that began as this entrant alone did.
     """
 
     verdict: VerdictWord
@@ -234,6 +259,7 @@ class VerdictResult(Struct, frozen=True, kw_only=True):
     float64_failed: Words | None = None
     components: list[ComponentCheck] = []
     seconds: NotNegative = 0.0
+    referee_losses: list[float | None] = []
 
 
 IDENTICAL = implies({"verdict": {"const": "identical"}}, {"identical_to": TEXT})
@@ -314,6 +340,7 @@ class Document(Struct, frozen=True, kw_only=True):
     limit: Limit | None = None
     interrupted: bool = False
     options: Options = field(default_factory=Options)
+    starts: list[Start] = []
 
     def __post_init__(self) -> None:
         """Hold together what is told of one entrant in two places."""
@@ -332,3 +359,7 @@ class Document(Struct, frozen=True, kw_only=True):
     def verdict(self, entrant: EntrantResult) -> VerdictResult:
         """What is said of an entrant."""
         return self.parity.entrants[entrant.label]
+
+    def referee_losses(self, entrant: EntrantResult) -> list[float | None]:
+        """The losses that an entrant's are held against, as many steps as there are."""
+        return self.verdict(entrant).referee_losses or self.parity.referee_losses

@@ -28,6 +28,7 @@ OF_RUN = (
     "mapping.json",
     "report.html",
     "initial.safetensors",
+    "initial-*.safetensors",
     "order.npy",
     "params-*.safetensors",
     "predictions.npz",

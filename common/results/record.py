@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from common.agreement.verdict import Verdict
@@ -29,6 +30,7 @@ from common.results.document import (
     Options,
     Pair,
     Parity,
+    Start,
     Timing,
     VerdictResult,
 )
@@ -69,6 +71,8 @@ class Record:
     batches_sha256: str | None = None
     #: of the backend's files as they were when the run began
     source_sha256: str | None = None
+    #: what it begins with, where that is its framework's own
+    initial: Arrays | None = None
     params: Arrays | None = None
     classes: Array | None = None
     learnt: dict[str, Any] | None = None
@@ -127,6 +131,8 @@ class Results:
     margins: Array | None = None
     #: the referee's loss at every step
     referee_losses: Array | None = None
+    #: how the initial values are distributed that entrants drew themselves
+    starts: list[dict[str, Any]] = field(default_factory=list)
     #: what the machine could do on an epoch, see `common.measure.limit`
     limit: dict[str, float] | None = None
     #: of this project's own, that ended the run before its time
@@ -162,6 +168,7 @@ class Results:
             limit=Limit(**self.limit) if self.limit else None,
             interrupted=self.interrupted,
             options=self.options,
+            starts=msgspec.convert(self.starts, list[Start]),
         )
 
     def _line(self, name: str) -> Line | None:

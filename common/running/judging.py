@@ -14,10 +14,10 @@ import numpy as np
 from common.agreement.band import Band
 from common.agreement.drift import band_limit, free_limit
 from common.agreement.judge import Bench, judge
-from common.agreement.referee import Referee
+from common.agreement.referee import Path, Referee
 from common.agreement.schedule import Schedule
 from common.agreement.verdict import Difference, Verdict, undecided
-from common.contract.arrays import Array
+from common.contract.arrays import Array, Arrays, digest
 from common.contract.entrant import Entrant
 from common.contract.info import Declared
 from common.contract.models import MODELS
@@ -30,6 +30,8 @@ from common.running.work import Work
 MakeReferee = Callable[[Rules], Referee]
 #: Functions, and how far a framework's own err where that is more than a few roundings.
 Errors = tuple[tuple[str, float], ...]
+#: By what somebody is judged: what it declares, its functions' errors, a digest of its start.
+Terms = tuple[tuple[Declared, ...], Errors, str | None]
 #: Does something with one candidate, whose failure is its own; whether it went well.
 Attempt = Callable[["Candidate", Callable[[], object]], bool]
 
@@ -69,6 +71,10 @@ def errors_of(backend: Backend, plan: Plan) -> Errors:
     return tuple((name, errors[name]) for name in model.functions if name in errors)
 
 
+def _began(start: Arrays | None) -> str | None:
+    return None if start is None else digest(start)
+
+
 def free_run_of(session: Session, orders: Sequence[Array]) -> FreeRun:
     """Train an opened session along all orders, and fingerprint its batches."""
     trained = [session.train(order) for order in orders]
@@ -84,12 +90,14 @@ class Candidate:
         entrant, backend: what it is, and what that declares.
         session: open; left on another state than it had.
         run: its free run.
+        initial: what it began with, where that is not what everybody did.
     """
 
     entrant: Entrant
     backend: Backend
     session: Session
     run: FreeRun
+    initial: Arrays | None = None
 
 
 def without_excuse(candidate: Candidate, call: Callable[[], object]) -> bool:
@@ -113,12 +121,15 @@ class Judging:
     referee: MakeReferee | None = None
     band: bool = True
     seconds: float = np.inf
-    _benches: dict[tuple[tuple[Declared, ...], Errors], Bench] = field(default_factory=dict)
+    _benches: dict[Terms, Bench] = field(default_factory=dict)
 
     def prepare(self, candidates: Iterable[Candidate]) -> None:
-        """Make the referee's run by the common definitions, and by each rule somebody declares."""
-        self._bench_of((), {})
+        """Make the referee's run by the common definitions, and by each rule somebody declares.
+
+        From each start that somebody has.
+        """
         for candidate in candidates:
+            self._bench_of((), {}, start=candidate.initial)
             self._bench(candidate)
 
     def _declared(self, candidate: Candidate) -> tuple[Declared, ...]:
@@ -127,26 +138,52 @@ class Judging:
     def _bench(self, candidate: Candidate) -> Bench:
         declared = self._declared(candidate)
         errors = errors_of(candidate.backend, self.work.plan)
-        return self._bench_of(declared, candidate.backend.rules(declared), errors)
+        rules = candidate.backend.rules(declared)
+        return self._bench_of(declared, rules, errors, candidate.initial)
 
-    def _bench_of(self, declared: tuple[Declared, ...], rules: Rules, errors: Errors = ()) -> Bench:
-        if (declared, errors) not in self._benches:
-            plan, data = self.work.plan, self.work.data
+    def _bench_of(
+        self,
+        declared: tuple[Declared, ...],
+        rules: Rules,
+        errors: Errors = (),
+        start: Arrays | None = None,
+    ) -> Bench:
+        began = _began(start)
+        if (declared, errors, began) not in self._benches:
+            plan, data = self.work.plan, self.work.beginning(start).data
             referee = (
                 self.referee(rules)
                 if self.referee
                 else Referee(plan, data, rules, errors=dict(errors))
             )
             schedule = Schedule(self.work.orders, plan.batch_size)
-            alike = self._benches.get((declared, ()))
+            alike = self._benches.get((declared, (), began))
             path = alike.path if alike else None
-            self._benches[declared, errors] = Bench(referee, schedule, self.seconds, path)
-        return self._benches[declared, errors]
+            self._benches[declared, errors, began] = Bench(referee, schedule, self.seconds, path)
+        return self._benches[declared, errors, began]
 
     @property
     def common(self) -> Bench | None:
-        """The referee's run by the common definitions; None before `prepare`."""
-        return self._benches.get(((), ()))
+        """The referee's run by the common definitions; None before `prepare`, or of several."""
+        plain = [
+            bench
+            for (declared, errors, _), bench in self._benches.items()
+            if not declared and not errors
+        ]
+        return plain[0] if len(plain) == 1 else None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is any run of the referee."""
+        return bool(self._benches)
+
+    def prepared(self, candidate: Candidate) -> bool:
+        """Whether there is such a run already, from where a candidate began."""
+        return ((), (), _began(candidate.initial)) in self._benches
+
+    def path(self, candidate: Candidate) -> Path:
+        """The referee's run by the common definitions, from where a candidate began."""
+        return self._bench_of((), {}, start=candidate.initial).path
 
     def components(self, candidate: Candidate) -> Verdict:
         """Judge one candidate as far as that goes without nudged runs."""
@@ -210,7 +247,8 @@ class Judging:
             mine = [(who, verdict) for who, verdict in verdicts if self._bench(who) is bench]
             if any(undecided(verdict) for _, verdict in mine):
                 # Who errs in some functions shares the referee's run with those who do not.
-                band = Band(bench, self.work.initial, plain.get(id(bench.path)))
+                start = bench.referee.data["initial"]
+                band = Band(bench, start, plain.get(id(bench.path)))
                 plain[id(bench.path)] = band.growth
                 self._settle_by(band, mine, attempt)
 
@@ -245,18 +283,19 @@ class Judging:
             whole = repeats.get(candidate.entrant.label, True)
             band.settle(verdict, losses, repeats=whole)
             limit = band_limit(losses, self.work.plan.dtype, band.width)
-            limit[verdict.held_steps :] = np.inf
+            if verdict.held_steps is not None:
+                limit[verdict.held_steps :] = np.inf
             apart = self._round_apart(candidate, limit)
             if verdict.verdict == "rounding" and apart is not None:
                 verdict.differs(apart)
 
     def declare(self, candidate: Candidate, verdict: Verdict) -> None:
         """Say of who follows a rule of its own by what it is known, and how far that leads."""
-        declared, common = self._declared(candidate), self.common
-        if not declared or common is None:
+        declared = self._declared(candidate)
+        if not declared or not self.prepared(candidate):
             return
         if verdict.max_abs_loss_difference is not None:
-            right = common.path.losses
+            right = self.path(candidate).losses
             drifts = np.abs(candidate.run.step_losses[: len(right)] - right)
             verdict.max_abs_loss_difference = float(drifts.max())
         if verdict.verdict == "rounding":

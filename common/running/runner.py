@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from common.agreement.verdict import Verdict, mark_identical, undecided
-from common.contract.arrays import Arrays
+from common.contract.arrays import Arrays, cast
 from common.contract.models import Shape
 from common.contract.plan import Plan
 from common.errors import EntrantError
 from common.measure.limit import NotMeasured
+from common.measure.starts import BOOK, distributions
 from common.results.record import Record, Results
 from common.running.interruption import Interruption
 from common.running.judging import Candidate, FreeRun, Judging, errors_of, free_run_of
@@ -88,9 +90,15 @@ class Runner:
             self.check_seconds,
             common.path.margins if common else None,
             common.path.losses if common else None,
+            self._starts(),
             self._measured,
             error,
         )
+
+    def _starts(self) -> list[dict[str, Any]]:
+        """How the initial values of those who drew their own are distributed, and the book's."""
+        drew = {r.entrant.label: r.initial for r in self.records if r.initial is not None}
+        return distributions({**drew, BOOK: self.work.initial}) if drew else []
 
     def _train_and_judge(self) -> bool:
         """Do all of it, or keep what finished before an interrupt; whether there was one."""
@@ -101,7 +109,7 @@ class Runner:
                 self.training.train()
                 self._judge()
         except KeyboardInterrupt:
-            if self.judging.common is not None:
+            if self.judging.begun:
                 self._conclude()
             self._keep(
                 "interrupted", "interrupted by the user", "interrupted before it was checked"
@@ -159,21 +167,28 @@ class Runner:
         trained = sum(sum(seconds) for record in self.records for seconds in record.rounds)
         plan = self.work.plan
         errs = any(errors_of(record.backend, plan) for record in self.roster.alive())
-        return max(LEAST_SECONDS, trained / (4 if errs else 3))
+        own = sum(record.initial is not None for record in self.roster.alive())
+        starts = own + any(record.initial is None for record in self.roster.alive())
+        return max(LEAST_SECONDS, trained / (4 if errs else 3)) / starts
 
     def _candidate(self, record: Record) -> Candidate:
         """An entrant with its free run, to be judged."""
         assert record.batches_sha256 is not None
         later = record.later_losses
         run = FreeRun(record.losses, record.batches_sha256, record.steps_per_call, later)
-        return Candidate(record.entrant, record.backend, self.roster.session(record), run)
+        session = self.roster.session(record)
+        return Candidate(record.entrant, record.backend, session, run, record.initial)
 
     def _judge_one(self, record: Record) -> None:
-        verdict = self.judging.components(self._candidate(record))
+        candidate = self._candidate(record)
+        verdict = self.judging.components(candidate)
         self.verdicts[record.entrant.label] = verdict
-        common = self.judging.common
-        if common and common.path.classes is not None and record.classes is not None:
-            agreement = (common.path.classes == record.classes).mean()
+        path = self.judging.path(candidate)
+        if self.work.plan.init == "framework":
+            verdict.referee_losses = path.losses
+        classes = path.classes
+        if classes is not None and record.classes is not None:
+            agreement = (classes == record.classes).mean()
             verdict.prediction_agreement = float(agreement)
 
     def _settle(self) -> None:
@@ -215,9 +230,10 @@ class Runner:
 
     def _once_more(self, record: Record, work: Work, judging: Judging) -> None:
         session, entrant = self.roster.session(record), record.entrant
-        session.open(work.plan.asdict(), choices_of(entrant), work.data)
+        start = record.initial and cast(record.initial, "float64")
+        session.open(work.plan.asdict(), choices_of(entrant), work.beginning(start).data)
         run = free_run_of(session, work.orders)
-        found = judging.verdict(Candidate(entrant, record.backend, session, run))
+        found = judging.verdict(Candidate(entrant, record.backend, session, run, start))
         verdict = self.verdicts[entrant.label]
         verdict.float64_drift = found.max_abs_loss_difference
         if found.first_difference is not None and verdict.verdict != "differs":

@@ -44,9 +44,10 @@ def save(
             lost.append(f"{name} could not be written: {one_line(error)}{remedy}")
 
     for record in results.records:
-        if (params := record.params) is not None:
-            name = f"params-{record.entrant.slug}.safetensors"
-            attempt(name, partial(write_arrays, folder / name, params))
+        for what, tensors in (("initial", record.initial), ("params", record.params)):
+            if tensors is not None:
+                name = f"{what}-{record.entrant.slug}.safetensors"
+                attempt(name, partial(write_arrays, folder / name, tensors))
     if (labels := work.test_labels) is not None:
         name = "predictions.npz"
         attempt(name, partial(write_predictions, folder / name, results.records, labels))

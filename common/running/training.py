@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from common.agreement.verdict import same_bits
 from common.contract.arrays import Arrays
 from common.contract.models import MODELS
 from common.entrants.examples import mean_over_examples
@@ -64,8 +65,22 @@ class Training:
         warmed = session.warm_up(self.work.orders[0])
         record.first_step_seconds = warmed.first_step_seconds
         record.compile_seconds = warmed.compile_seconds
-        session.load(self.work.initial)
+        if self.work.plan.init == "framework":
+            self._draw(record, session)
+        session.load(self._start(record))
         self.roster.observer.ready(record)
+
+    def _draw(self, record: Record, session: Session) -> None:
+        """Have an entrant draw its own initial parameters, if it has a law for them."""
+        drawn = session.initial(self.work.plan.seed)
+        if same_bits(drawn, self.work.initial):
+            record.notes.append("begins with the book's weights: it has no law of its own")
+        else:
+            record.initial = drawn
+
+    def _start(self, record: Record) -> Arrays:
+        """What an entrant begins with."""
+        return self.work.beginning(record.initial).initial
 
     def train(self) -> None:
         """Train all rounds; after the first, fetch what it ended in."""
@@ -79,7 +94,7 @@ class Training:
                 if round_:
                     record.later.append([])
                     load = self.roster.session(record).load
-                    self.roster.attempt(record, load, self.work.initial)
+                    self.roster.attempt(record, load, self._start(record))
             self._train_round(round_)
             if round_ == 0:
                 self._collect()

@@ -83,6 +83,10 @@ class Work:
         start: Arrays = self.data["initial"]
         return start
 
+    def beginning(self, start: Arrays | None) -> Work:
+        """The same work from other initial parameters; None: from these."""
+        return self if start is None else replace(self, data={**self.data, "initial": start})
+
     def in_float64(self) -> Work:
         """The same work for a run in float64, from the same initial values."""
         wide = {**self.data, "initial": cast(self.initial, "float64")}

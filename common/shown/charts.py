@@ -71,10 +71,10 @@ def drift(found: Document) -> Drawing | None:
 
     On a logarithmic scale, which has no place for zero: steps that are bit-equal leave a gap.
     """
-    right = np.array(found.parity.referee_losses, dtype=float)
     series: dict[str, dict[float, float | None]] = {}
     bands: list[dict[str, Any]] = []
     for entrant in found.entrants:
+        right = np.array(found.referee_losses(entrant), dtype=float)
         losses = np.array(entrant.step_losses, dtype=float)  # null, infinite once, is NaN
         steps = min(len(losses), len(right))
         off = binned(np.abs(losses[:steps] - right[:steps]))

@@ -35,7 +35,7 @@ class Comparison:
         self.folder = Path(folder)
         self._found = read_results(self.folder)
         self.results: dict[str, Any] = msgspec.to_builtins(self._found)
-        right = self._found.parity.referee_losses
+        losses = {e.label: self._found.referee_losses(e) for e in self._found.entrants}
         self.epochs: list[dict[str, Any]] = [
             {"entrant": entrant["label"], **row}
             for entrant in self.results["entrants"]
@@ -45,6 +45,7 @@ class Comparison:
             {"entrant": entrant["label"], "step": step, "loss": loss,
              "referee": right[step - 1] if step <= len(right) else None}
             for entrant in self.results["entrants"]
+            for right in (losses[entrant["label"]],)
             for step, loss in enumerate(entrant["step_losses"], 1)
         ]  # fmt: skip
         self.comparisons: list[dict[str, Any]] = self.results["comparisons"]

@@ -32,11 +32,14 @@ from common.shown.inside import looks, statistics
 from common.shown.repeat import command
 from common.shown.vega import vega
 from common.shown.words import (
+    OWN_STARTS,
     blind_words,
     disturbed_line,
     files_beside_arrays,
+    laws_words,
     reach_words,
     said,
+    spread_words,
 )
 
 REPORT = "report.html"
@@ -49,6 +52,7 @@ TIMED = {
     "update": (("update", "update"),),
     "accuracy": (("accuracy", "count"),),
     "train": (),
+    "initial": (),
 }
 
 
@@ -108,9 +112,12 @@ def render(folder: Path) -> str:
         disturbed=disturbed_words(found),
         reached=reached(found),
         beside=files_beside_arrays,
+        spread_words=spread_words,
+        laws_words=laws_words,
         components=[
             component(folder, found, name, file)
             for name in COMPONENTS
+            if name != "initial" or found.plan.init == "framework"
             for file in files_of(name, found.plan.model)
         ],
         opened=file_of(found.plan.model),
@@ -124,9 +131,11 @@ def render(folder: Path) -> str:
 def reached(found: Document) -> list[str]:
     """How much of the free runs was held against the referee."""
     steps = max((len(entrant.step_losses) for entrant in found.entrants), default=0)
-    words = reach_words(len(found.parity.referee_losses), steps)
+    reach = min((len(found.referee_losses(entrant)) for entrant in found.entrants), default=0)
+    words = reach_words(reach, steps)
     held = {label: verdict.held_steps for label, verdict in found.parity.entrants.items()}
-    return [line for line in (words, *blind_words(held, steps)) if line]
+    own = OWN_STARTS if found.starts else ""
+    return [line for line in (own, words, *blind_words(held, steps)) if line]
 
 
 def source_page(what: str, columns: Sequence[tuple[str, str]]) -> str:

@@ -45,7 +45,7 @@ def trained(plan: Plan) -> list[str]:
     """The options that make the plan."""
     always = (
         "model", "epochs", "batch_size", "optimizer", "hidden", "seed", "dtype", "device",
-        "threads", "workers", "rounds", "schedule", "warm_up",
+        "threads", "workers", "rounds", "schedule", "warm_up", "init",
         "label_smoothing",
     )  # fmt: skip
     told = OPTIMIZERS[plan.optimizer].told if plan.optimizer in OPTIMIZERS else ()

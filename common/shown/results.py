@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import convert
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -15,21 +16,25 @@ from rich.text import Text
 from common.agreement.drift import CRITERION
 from common.agreement.verdict import Difference, Verdict
 from common.data.description import Dataset
+from common.results.document import Draws
 from common.results.record import Record, Results
 from common.shown.pictures import print_agreement
 from common.shown.table import Column, fitted
 from common.shown.words import (
     DASH,
+    OWN_STARTS,
     blind_words,
     digits,
     disturbed_line,
     files_beside_arrays,
+    laws_words,
     megabytes,
     percent,
     plain,
     reach_words,
     said,
     seconds,
+    spread_words,
     three_digits,
 )
 
@@ -47,6 +52,8 @@ def print_results(
         console.print(times_table(results, console.width))
     if results.data.get("true"):
         console.print(learnt_table(results))
+    if results.starts:
+        console.print(starts_table(results))
     if dataset is not None:
         print_agreement(results, dataset, console)
     lines = [*comparison_lines(results), *machine_lines(results)]
@@ -63,9 +70,12 @@ def check_lines(results: Results) -> list[str]:
     if not spent:
         return []
     parts = ", ".join(f"{what} {seconds(took)}" for what, took in spent.items())
-    held = 0 if results.referee_losses is None else len(results.referee_losses)
+    alone = [one.referee_losses for one in results.verdicts.values()]
+    paths = [path for path in (results.referee_losses, *alone) if path is not None]
+    held = min(map(len, paths), default=0)
     steps = max((len(record.step_losses) for record in results.records), default=0)
     lines = [f"the checks took {seconds(sum(spent.values()))}: {parts}", reach_words(held, steps)]
+    lines += [OWN_STARTS] if results.starts else []
     lines += blind_words({label: one.held_steps for label, one in results.verdicts.items()}, steps)
     return [line for line in lines if line]
 
@@ -191,6 +201,22 @@ def learnt_table(results: Results) -> Table:
     for label, values in rows:
         numbers = [*values["weight"], values["bias"]]
         table.add_row(plain(label), *(f"{number:.6f}" for number in numbers))
+    return table
+
+
+def starts_table(results: Results) -> Table:
+    """How the initial values of every entrant's own are distributed, and whether by one law."""
+    title = "initial values: standard deviation, least to largest"
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    labels = list(results.starts[0]["entrants"])
+    for label in labels:
+        table.add_column(plain(label), justify="right")
+    table.add_column("may be of one law")
+    for start in results.starts:
+        cells = [spread_words(**start["entrants"][label]) for label in labels]
+        pairs = convert(start["pairs"], list[Draws])
+        table.add_row(plain(start["name"]), *cells, laws_words(pairs))
     return table
 
 

@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from rich.text import Text
 
+from common.measure.starts import RARE
+from common.results.document import Draws
+
 DASH = "–"
+
+OWN_STARTS = (
+    "each framework's layers drew their own initial values: losses and accuracies differ by that, "
+    "and each is held against a referee that began as it did"
+)
 
 
 def finite(value: float | None) -> bool:
@@ -178,3 +186,16 @@ def blind_words(held: Mapping[str, int | None], steps: int) -> list[str]:
         "who learns better; try a smaller --lr"
         for count, labels in reached.items()
     ]
+
+
+def spread_words(mean: float, deviation: float, low: float, high: float) -> str:
+    """How numbers are distributed: their deviation, the least and the largest."""
+    if low == high:
+        return f"all {mean:.3g}"
+    return f"{deviation:.3g}, {low:.3g} to {high:.3g}"
+
+
+def laws_words(pairs: Sequence[Draws]) -> str:
+    """Whose draws may be of one law."""
+    alike = [f"{pair.a} and {pair.b}" for pair in pairs if pair.p >= RARE]
+    return "all" if pairs and len(alike) == len(pairs) else ", ".join(alike) or "none"
