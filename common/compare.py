@@ -53,6 +53,8 @@ def compare(
     workers: int = 0,
     timeout: float = 600.0,
     python: str | Sequence[str] = (),
+    check: str = "full",
+    check_seconds: float | None = None,
     no_band: bool = False,
     check_float64: bool = False,
     rounds: int = 1,
@@ -94,6 +96,8 @@ def compare(
             workers.
         timeout: seconds one call may take.
         python: another interpreter each: `["jax=/opt/jax/bin/python"]`.
+        check, check_seconds: "full", "quick" or "none"; how long it may take, None for as long as
+            the training took, at least ten seconds.
         no_band: skip the nudged runs.
         check_float64: train everybody once more in float64.
         rounds: how often the whole training is repeated.
@@ -120,8 +124,8 @@ def compare(
         data_dir=_path(data_dir),
         custom_data=custom_data, resize=resize, limit=limit, drop_last=drop_last, device=device,
         threads=threads, workers=workers, timeout=timeout, python=several(python),
-        no_band=no_band, check_float64=check_float64, rounds=rounds, out=_path(out), force=force,
-        quiet=quiet, no_progress=no_progress,
+        check=check, check_seconds=check_seconds, no_band=no_band, check_float64=check_float64,
+        rounds=rounds, out=_path(out), force=force, quiet=quiet, no_progress=no_progress,
     )  # fmt: skip
     request = read_request(settings)
     watching: Watching = nullcontext(Silent()) if settings.silent else Curves(request.records)

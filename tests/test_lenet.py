@@ -136,7 +136,7 @@ def test_a_referee_without_time_holds_the_first_steps(session_data: Data) -> Non
     orders = [draws.order(0, epoch, EXAMPLES, 4, False) for epoch in range(2)]
     schedule, referee = Schedule(orders, 4), Referee(plan, session_data(plan))
     whole = referee.path(schedule)
-    cut = referee.path(schedule, seconds=0.0)
+    cut = referee.path(schedule, lambda losses: 0.0)
     assert len(whole.losses) == schedule.total == 36
     np.testing.assert_array_equal(cut.losses, whole.losses[: len(cut.losses)])
     assert 8 <= len(cut.losses) < schedule.per_epoch

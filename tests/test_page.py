@@ -219,7 +219,8 @@ def test_the_printed_command_repeats_the_run(compare: Command) -> None:
     asked = [
         "--backends", "own", "numpy:stock", "--backend-path", "my backends", "--mix", "loss=own",
         "--style", "scratch", "--no-band", "--check-float64", "--timeout", "50", "--limit", "50",
-        "--python", f"own={sys.executable}", "--optimizer", "momentum",
+        "--python", f"own={sys.executable}", "--optimizer", "momentum", "--check", "quick",
+        "--check-seconds", "30", "--init", "framework",
     ]  # fmt: skip
     compare.page = True
     first = compare.run(*asked)

@@ -18,22 +18,30 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from common.agreement.budget import Budget
 from common.agreement.checks import Check, checks, row_checks
 from common.agreement.differences import batches_differ, difference, miscount
 from common.agreement.drift import beyond, drift, free_limit
-from common.agreement.expectations import expected_at
+from common.agreement.expectations import Expectations, expected_at
 from common.agreement.expected_row import Row, expected_row
-from common.agreement.referee import Path, Referee
+from common.agreement.referee import Path, Referee, State
 from common.agreement.schedule import Schedule
 from common.agreement.verdict import Difference, Verdict
 from common.contract.arrays import Array
 from common.contract.entrant import Entrant
 from common.contract.info import Info
 from common.entrants.session import Session
+
+#: What is expected of one batch takes as long to work out as so many of the referee's steps.
+STEPS_EACH = 60
+
+#: A batch is not cut to fewer examples than that.
+LEAST_EXAMPLES = 64
 
 #: Of a call that holds a whole epoch, so many steps are checked as one.
 MOST_IN_A_ROW = 8
@@ -47,23 +55,46 @@ class Bench:
     Args:
         referee: of the run.
         schedule: which examples every step takes.
-        seconds: that the referee's run may take; what it does not reach is not held against it.
+        allowed: how many seconds the referee's run may take, by its losses so far; what it does not
+            reach is not held against it.
         path: that run, if it was made already.
+        budget: of all checks; components at later states are left out where there is no time.
     """
 
     def __init__(
         self,
         referee: Referee,
         schedule: Schedule,
-        seconds: float = np.inf,
+        allowed: Callable[[Array], float] | None = None,
         path: Path | None = None,
+        budget: Budget | None = None,
     ) -> None:
-        self.referee, self.schedule = referee, schedule
-        self.path: Path = path or referee.path(schedule, seconds)
-        self.expected = [expected_at(referee, state) for state in self.path.states]
+        self.referee, self.schedule, self.budget = referee, schedule, budget or Budget()
+        self.path: Path = path or referee.path(schedule, allowed)
+        self.expected: list[Expectations] = []
+        took = 0.0
+        for state in map(self._affordable, self.path.states):
+            if self.expected and self.budget.lacks(components_words(state.step), took):
+                continue
+            started = time.monotonic()
+            self.expected.append(expected_at(referee, state))
+            took = time.monotonic() - started
         self.dtype = referee.plan.dtype
         self.asking = threading.Lock()
         self._rows: dict[int, Row] = {}
+
+    def _affordable(self, state: State) -> State:
+        """A state with a batch cut to what there is time for, where its whole would take far more.
+
+        What is expected of a batch takes some sixty of the referee's steps to work out.
+        """
+        estimate = STEPS_EACH * self.path.seconds / len(self.path.losses)
+        if estimate <= 2 * self.budget.seconds:
+            return state
+        size = len(state.index)
+        cut = min(size, max(LEAST_EXAMPLES, int(size * self.budget.seconds / estimate)))
+        self.budget.lacks(f"components of more than {cut} of a batch's {size} examples", np.inf)
+        return replace(state, index=state.index[:cut], other=state.other[:cut])
 
     def row(self, steps: int) -> Row:
         """Several steps in one call, from the first state; made once."""
@@ -131,11 +162,16 @@ def first_component_difference(
     found: list[Check],
 ) -> Difference | None:
     """Check the components at every state that was kept; every check is added to `found`."""
+    budget = bench.budget
     for expectations in bench.expected:
+        start = expectations is bench.expected[0]
+        if not start and budget.lacks(components_words(expectations.at.step)):
+            continue
         # Compiled alone only once: each shape of batch would be compiled anew.
-        compiled = entrant.mode != "eager" and expectations is bench.expected[0]
+        compiled = entrant.mode != "eager" and start
+        compiled = compiled and not budget.lacks("components compiled alone")
         outcomes = checks(session, expectations, info, compiled=compiled)
-        if steps_per_call > 1 and expectations is bench.expected[0]:
+        if steps_per_call > 1 and start and not budget.lacks("several steps in one call"):
             full = len(bench.schedule.orders[0]) // bench.schedule.batch_size
             whole = steps_per_call >= full
             row = bench.row(min(steps_per_call, MOST_IN_A_ROW) if whole else steps_per_call)
@@ -146,6 +182,11 @@ def first_component_difference(
                 with bench.asking:
                     return difference(expectations, outcome)
     return None
+
+
+def components_words(step: int) -> str:
+    """What is left out if a state's components are not checked."""
+    return f"components at step {step}"
 
 
 def loss_error(info: Info, bench: Bench) -> float:

@@ -60,6 +60,7 @@ class Path:
             or without the end.
         fingerprint: of epoch 1's batches.
         diverges: the first step with a loss, or a wanted state, that overflows; None if none does.
+        seconds: that its steps took.
     """
 
     losses: Array
@@ -68,6 +69,7 @@ class Path:
     margins: Array | None
     fingerprint: str
     diverges: int | None = None
+    seconds: float = 0.0
 
 
 @dataclass
@@ -143,24 +145,30 @@ class Referee:
         """Have float64 again, after somebody in this process has asked for another dtype."""
         self.exact.set_up()
 
-    def path(self, schedule: Schedule, seconds: float = np.inf) -> Path:
+    def path(self, schedule: Schedule, allowed: Callable[[Array], float] | None = None) -> Path:
         """Run the training; keep the states that the components are checked on.
 
         They are: before the first step, the first epoch's last batch, the last epoch's, as far
-        as the training stays in the range of the run's dtype. If not all steps fit in some
-        seconds, the last batch of the first epoch stands for those that were not reached.
+        as the training stays in the range of the run's dtype. If not all steps fit in the time
+        there is, the last batch of the first epoch stands for those that were not reached.
+
+        Args:
+            schedule: of the run.
+            allowed: how many seconds it may take, judged by the losses so far; None: any.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._path(schedule, seconds)
+            return self._path(schedule, allowed)
 
-    def _path(self, schedule: Schedule, seconds: float) -> Path:
-        dtype, overflown = self.plan.dtype, []
+    def _path(self, schedule: Schedule, allowed: Callable[[Array], float] | None) -> Path:
+        dtype, overflown, started = self.plan.dtype, [], time.monotonic()
         wanted = {1, schedule.per_epoch, schedule.total}
-        losses, states, ends = [], [], time.monotonic() + seconds
-        cuts = range(1, schedule.total, LOOKS) if seconds < np.inf else ()
+        losses: list[Array] = []
+        states: list[State] = []
+        cuts = range(1, schedule.total, LOOKS) if allowed else ()
         self.exact.load(cast(self.data["initial"], "float64"))
         for first, stop in schedule.parts({*wanted, *cuts}):
-            late = first > LOOKS and time.monotonic() > ends
+            took = time.monotonic() - started
+            late = bool(allowed and first > LOOKS and took > allowed(np.concatenate(losses)))
             if first in wanted or late:
                 state = self.state(schedule, first)
                 if late and first < schedule.per_epoch:
@@ -173,6 +181,7 @@ class Referee:
             if late:
                 break
             losses.append(self.exact.train(schedule.part(first, stop)).losses)
+        took = time.monotonic() - started
         classes, margins = None, None
         if self.exact.has_test_set() and not late:
             ordered = np.sort(logits := self.exact.test_logits(self.exact.params()), axis=1)
@@ -181,7 +190,7 @@ class Referee:
         along = np.concatenate(losses)
         overflown += [int(i) + 1 for i in np.flatnonzero(~np.isfinite(in_dtype(along, dtype)))]
         diverges = min(overflown, default=None)
-        return Path(along, states, classes, margins, fingerprint, diverges)
+        return Path(along, states, classes, margins, fingerprint, diverges, took)
 
     def state(self, schedule: Schedule, step: int) -> State:
         """Where it is now, about to make a step."""

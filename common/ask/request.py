@@ -152,6 +152,9 @@ def make_plan(settings: Settings) -> Plan:
             f"--nesterov needs a momentum, and {optimizer.name} has none here; "
             "try --optimizer momentum"
         )
+    if settings.check == "none" and (settings.check_float64 or settings.check_seconds):
+        asked = "--check-float64" if settings.check_float64 else "--check-seconds"
+        raise Refused(f"--check none checks nothing; {asked} does not go with it")
     if settings.clip_norm and settings.clip_value:
         raise Refused("--clip-norm and --clip-value are two ways to clip; choose one")
     if settings.label_smoothing and settings.class_weights is not None:

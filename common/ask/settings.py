@@ -10,7 +10,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from common.contract.info import DATA_CHOICES, DATASETS, DEVICES, DTYPES, INITS, MODES, STYLES
+from common.contract.info import (
+    CHECKS,
+    DATA_CHOICES,
+    DATASETS,
+    DEVICES,
+    DTYPES,
+    INITS,
+    MODES,
+    STYLES,
+)
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.schedules import SCHEDULES
@@ -96,6 +105,9 @@ NUMBERS = {
     "timeout": Range(
         float, math.ulp(0.0), YEAR, f"a number of seconds above 0 and at most {YEAR}, a year"
     ),
+    "check_seconds": Range(
+        float, math.ulp(0.0), YEAR, f"a number of seconds above 0 and at most {YEAR}, a year"
+    ),
     "rounds": whole(1, 10**4),
 }
 
@@ -113,6 +125,7 @@ CHOICES: dict[str, Collection[str]] = {
     "dtype": DTYPES,
     "device": DEVICES,
     "init": INITS,
+    "check": CHECKS,
 }
 
 
@@ -132,6 +145,8 @@ class Settings:
         dataset, data_dir, custom_data, resize, limit, drop_last: on which data.
         device, threads, workers, timeout: where, and for how long a call may take.
         python: another interpreter each, `BACKEND=PATH`.
+        check, check_seconds: how much is checked, and how long that may take; None: as long as the
+            training took.
         no_band: skip the nudged runs.
         check_float64: train once more in float64.
         rounds: how often the whole training is repeated.
@@ -181,6 +196,8 @@ class Settings:
     workers: int = 0
     timeout: float = 600.0
     python: tuple[str, ...] = ()
+    check: str = CHECKS[0]
+    check_seconds: float | None = None
     no_band: bool = False
     check_float64: bool = False
     rounds: int = 1

@@ -212,6 +212,9 @@ def rounds() -> Parser:
     """What a run has, and a diagnosis has not."""
     found = Parser(add_help=False)
     checks = found.add_argument_group("what is checked")
+    add(checks, "check", "full unless said; quick: the first step, and the run as far as it gets")
+    longest = "for all checks; default: as long as training took, at least 10; quick: a fifth"
+    add(checks, "check_seconds", longest, metavar="S")
     add(checks, "no_band", "skip the nudged runs")
     checks.add_argument(
         "--strict",

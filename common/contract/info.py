@@ -30,6 +30,9 @@ DATASETS = ("fashion-mnist", "mnist", "kmnist", "emnist-letters", "cifar10")
 
 DTYPES = ("float32", "float64")
 
+#: How much of a run is checked.
+CHECKS = ("full", "quick", "none")
+
 #: Whose law the weights are drawn by: one for all, or each framework's own.
 INITS = ("book", "framework")
 

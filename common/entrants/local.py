@@ -32,8 +32,8 @@ from common.entrants.updates import Clip, clip_for, clipping, rates, with_rates
 from common.errors import Unavailable, one_line
 from common.measure.machine import peak_memory_bytes
 
-#: Examples that are warmed up with, at most, where one step is a whole epoch.
-WARM_UP_EXAMPLES = 64 * 2048
+#: So long a call is made again and again to warm up, if it is quick enough to be made often.
+WARM_UP_SECONDS = 5.0
 
 
 class LocalSession(ByComponents):
@@ -274,8 +274,8 @@ class LocalSession(ByComponents):
     def warm_up(self, order: Array) -> WarmedUp:
         """Run every call that an epoch is made of, again and again; forget it by `load`.
 
-        `WARM_UP_CALLS` times each; twice where a loader has to be started each time. A call that is
-        a whole epoch is made once; one step that is, as often as it stays a matter of seconds.
+        `WARM_UP_CALLS` times each, as long as that stays a matter of seconds; twice where a loader
+        has to be started each time. A call of several steps that is a whole epoch is made once.
         """
         size, unit = self._plan["batch_size"], self._steps_per_call(order)
         full, parts = len(order) // size, calls_of(order, size, unit)
@@ -287,10 +287,12 @@ class LocalSession(ByComponents):
             calls = WARM_UP_CALLS
             if self._choices["data"] == "loader":
                 calls = 2
-            elif part is parts[0] and unit >= full:
-                calls = 0 if unit > 1 else max(2, min(calls, WARM_UP_EXAMPLES // len(part)))
-            for _ in range(calls):
-                self._run(part)
+            elif part is parts[0] and 1 < unit >= full:
+                calls = 0
+            ends = time.perf_counter() + WARM_UP_SECONDS
+            for number in range(calls):
+                if number < 2 or time.perf_counter() < ends:
+                    self._run(part)
         if self._evaluate is not None:
             self._evaluate(self._params)
         tells = self._train.compile_seconds() is not None

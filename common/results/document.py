@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, field
 
-from common.contract.info import DATA_CHOICES, DTYPES, MODES, STYLES
+from common.contract.info import CHECKS, DATA_CHOICES, DTYPES, MODES, STYLES
 from common.contract.inputs import Inputs
 from common.contract.plan import Plan
 
@@ -266,12 +266,16 @@ IDENTICAL = implies({"verdict": {"const": "identical"}}, {"identical_to": TEXT})
 
 
 class Parity(Struct, frozen=True, kw_only=True):
-    """The referee, its loss at every step, what each kind of check took, and what was found."""
+    """The referee, its loss at every step, what each kind of check took, and what was found.
+
+    `left_out` has in words which checks there was no time for.
+    """
 
     referee: Words
     entrants: dict[str, Annotated[VerdictResult, Meta(extra_json_schema=IDENTICAL)]]
     referee_losses: list[float | None] = []
     seconds: dict[str, NotNegative] = {}
+    left_out: list[Words] = []
 
 
 class Pair(Struct, frozen=True, kw_only=True):
@@ -314,6 +318,8 @@ class Options(Struct, frozen=True, kw_only=True):
     python: dict[str, str] = {}
     timeout: Positive = 600.0
     no_band: bool = False
+    check: Annotated[str, one_of(CHECKS)] = "full"
+    check_seconds: Positive | None = None
     check_float64: bool = False
     data_dir: str | None = None
     custom_data: bool = False

@@ -133,6 +133,8 @@ class Results:
     referee_losses: Array | None = None
     #: how the initial values are distributed that entrants drew themselves
     starts: list[dict[str, Any]] = field(default_factory=list)
+    #: checks that were left out, in words
+    left_out: list[str] = field(default_factory=list)
     #: what the machine could do on an epoch, see `common.measure.limit`
     limit: dict[str, float] | None = None
     #: of this project's own, that ended the run before its time
@@ -162,6 +164,7 @@ class Results:
                 referee=f"{REFEREE} float64",
                 seconds=self.check_seconds,
                 referee_losses=losses,
+                left_out=self.left_out,
                 entrants={label: verdict_result(v) for label, v in self.verdicts.items()},
             ),
             comparisons=[Pair(**pair) for pair in self.comparisons],

@@ -12,7 +12,8 @@ from functools import partial
 import numpy as np
 
 from common.agreement.band import Band
-from common.agreement.drift import band_limit, free_limit
+from common.agreement.budget import Budget
+from common.agreement.drift import band_limit, beyond, free_limit
 from common.agreement.judge import Bench, judge
 from common.agreement.referee import Path, Referee
 from common.agreement.schedule import Schedule
@@ -114,20 +115,31 @@ class Judging:
         work: what was trained on.
         referee: makes the referee; None: NumPy's, of a registered model.
         band: whether nudged runs may be made.
-        seconds: that each run of the referee may take.
+        budget: how long all checks together may take.
     """
 
     work: Work
     referee: MakeReferee | None = None
     band: bool = True
-    seconds: float = np.inf
+    budget: Budget = field(default_factory=Budget)
     _benches: dict[Terms, Bench] = field(default_factory=dict)
+    _seconds: float = np.inf
+    _losses: list[Array] = field(default_factory=list)
 
     def prepare(self, candidates: Iterable[Candidate]) -> None:
         """Make the referee's run by the common definitions, and by each rule somebody declares.
 
-        From each start that somebody has.
+        From each start that somebody has. All runs together have half of the time, and a quarter
+        once somebody has drifted so far that nudged runs have to explain it, of as many steps.
         """
+        candidates = list(candidates)
+        paths = {
+            (declared, _began(one.initial))
+            for one in candidates
+            for declared in ((), self._declared(one))
+        }
+        self._seconds = self.budget.seconds / max(1, len(paths))
+        self._losses = [one.run.step_losses for one in candidates]
         for candidate in candidates:
             self._bench_of((), {}, start=candidate.initial)
             self._bench(candidate)
@@ -159,8 +171,18 @@ class Judging:
             schedule = Schedule(self.work.orders, plan.batch_size)
             alike = self._benches.get((declared, (), began))
             path = alike.path if alike else None
-            self._benches[declared, errors, began] = Bench(referee, schedule, self.seconds, path)
+            self._benches[declared, errors, began] = Bench(
+                referee, schedule, self._allowed, path, self.budget
+            )
         return self._benches[declared, errors, began]
+
+    def _allowed(self, along: Array) -> float:
+        """How many seconds the referee's run may take that came to these losses so far."""
+        dtype = self.work.plan.dtype
+        limit = free_limit(along, dtype)
+        whole = [losses[: len(along)] for losses in self._losses if len(losses) >= len(along)]
+        parts = any(beyond(losses, along, limit, dtype).any() for losses in whole)
+        return self._seconds / (4 if parts and self.band else 2)
 
     @property
     def common(self) -> Bench | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from common.agreement.budget import Budget
 from common.agreement.verdict import Verdict, mark_identical, undecided
 from common.contract.arrays import Arrays, cast
 from common.contract.models import Shape
@@ -17,15 +18,17 @@ from common.measure.limit import NotMeasured
 from common.measure.starts import BOOK, distributions
 from common.results.record import Record, Results
 from common.running.interruption import Interruption
-from common.running.judging import Candidate, FreeRun, Judging, errors_of, free_run_of
+from common.running.judging import Candidate, FreeRun, Judging, free_run_of
 from common.running.observer import Observer
 from common.running.pairs import compare_all
 from common.running.roster import Connect, Roster, choices_of
 from common.running.training import Training
 from common.running.work import Work
 
-#: That each run of the referee may take, however short the training was.
-LEAST_SECONDS = 60.0
+#: That checks may take, quick ones and full, however short the training was; and of the seconds
+#: that training took.
+LEAST_SECONDS = {"quick": 2.0, "full": 10.0}
+SHARE = {"quick": 0.2, "full": 1.0}
 
 
 @dataclass
@@ -37,6 +40,9 @@ class Runner:
         records: one per entrant; those with a status other than `ok` are left out.
         connect: makes a session for an entrant.
         observer: is told of everything as it happens.
+        check: what is checked: full, quick, or none.
+        within: how many seconds that may take; None: as long as training took, at least ten
+            seconds, and a fifth of that if it is quick.
         band: whether nudged runs may be made.
         float64: whether everybody trains once more in float64.
         limit: measures the machine, see `common.measure.limit`; None where that says nothing.
@@ -48,6 +54,8 @@ class Runner:
     records: list[Record]
     connect: Connect
     observer: Observer
+    check: str = "full"
+    within: float | None = None
     band: bool = True
     float64: bool = False
     limit: Callable[[Plan, Arrays, Shape, int], dict[str, float] | None] | None = None
@@ -91,6 +99,7 @@ class Runner:
             common.path.margins if common else None,
             common.path.losses if common else None,
             self._starts(),
+            self.judging.budget.left_out,
             self._measured,
             error,
         )
@@ -145,31 +154,31 @@ class Runner:
 
     def _judge(self) -> None:
         """Hold everybody who finished against the referee."""
+        if self.check == "none":
+            for verdict in self.verdicts.values():
+                verdict.reason = "not asked for: --check none"
+            return
         if not self.roster.alive():
             return
-        self.judging.seconds = self._seconds_of_the_referee()
+        self.judging.budget = Budget(self._budget(), quick=self.check == "quick")
         with self._clocked("referee", "running the referee"):
             self.judging.prepare(map(self._candidate, self.roster.alive()))
         with self._clocked("components", "checking components"):
             self.roster.each(self._judge_one)
         self._settle()
-        self._time_components()
+        if not self.judging.budget.lacks("times of components"):
+            self._time_components()
         if self.float64 and self.work.plan.dtype != "float64":
             with self._clocked("float64 run", "training once more in float64"):
                 self._check_float64()
         self._conclude()
 
-    def _seconds_of_the_referee(self) -> float:
-        """What its run may take: with those for the band as long as the training, or a minute.
-
-        Two plain ones, and one with the functions that somebody errs in.
-        """
+    def _budget(self) -> float:
+        """How many seconds the checks may take."""
+        if self.within is not None:
+            return self.within
         trained = sum(sum(seconds) for record in self.records for seconds in record.rounds)
-        plan = self.work.plan
-        errs = any(errors_of(record.backend, plan) for record in self.roster.alive())
-        own = sum(record.initial is not None for record in self.roster.alive())
-        starts = own + any(record.initial is None for record in self.roster.alive())
-        return max(LEAST_SECONDS, trained / (4 if errs else 3)) / starts
+        return max(LEAST_SECONDS[self.check], SHARE[self.check] * trained)
 
     def _candidate(self, record: Record) -> Candidate:
         """An entrant with its free run, to be judged."""
@@ -220,7 +229,7 @@ class Runner:
     def _check_float64(self) -> None:
         """Train everybody once more in float64, where no rounding can hide other mathematics."""
         work = self.work.in_float64()
-        judging = Judging(work, seconds=self.judging.seconds)
+        judging = Judging(work)
         for record in self.roster.alive():
             try:
                 self._once_more(record, work, judging)

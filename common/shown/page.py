@@ -37,6 +37,7 @@ from common.shown.words import (
     disturbed_line,
     files_beside_arrays,
     laws_words,
+    left_out_words,
     reach_words,
     said,
     spread_words,
@@ -135,7 +136,8 @@ def reached(found: Document) -> list[str]:
     words = reach_words(reach, steps)
     held = {label: verdict.held_steps for label, verdict in found.parity.entrants.items()}
     own = OWN_STARTS if found.starts else ""
-    return [line for line in (own, words, *blind_words(held, steps)) if line]
+    left = left_out_words(found.parity.left_out, found.options.check)
+    return [line for line in (own, words, left, *blind_words(held, steps)) if line]
 
 
 def source_page(what: str, columns: Sequence[tuple[str, str]]) -> str:

@@ -65,6 +65,10 @@ def how(found: Document) -> list[str]:
     options = found.options
     drifts = [verdict.float64_drift for verdict in found.parity.entrants.values()]
     words = ["--timeout", f"{options.timeout:g}"]
+    if options.check != "full":
+        words += ["--check", options.check]
+    if options.check_seconds is not None:
+        words += ["--check-seconds", f"{options.check_seconds:g}"]
     if options.no_band:
         words.append("--no-band")
     # Earlier results do not say what was asked for; a drift says it all the same.

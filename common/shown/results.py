@@ -28,6 +28,7 @@ from common.shown.words import (
     disturbed_line,
     files_beside_arrays,
     laws_words,
+    left_out_words,
     megabytes,
     percent,
     plain,
@@ -75,6 +76,7 @@ def check_lines(results: Results) -> list[str]:
     held = min(map(len, paths), default=0)
     steps = max((len(record.step_losses) for record in results.records), default=0)
     lines = [f"the checks took {seconds(sum(spent.values()))}: {parts}", reach_words(held, steps)]
+    lines.append(left_out_words(results.left_out, results.options.check))
     lines += [OWN_STARTS] if results.starts else []
     lines += blind_words({label: one.held_steps for label, one in results.verdicts.items()}, steps)
     return [line for line in lines if line]

@@ -169,6 +169,15 @@ def reach_words(held: int, steps: int) -> str:
     )
 
 
+def left_out_words(left_out: Sequence[str], check: str) -> str:
+    """Which checks were left out; nothing to say of none."""
+    if not left_out:
+        return ""
+    if check == "quick":
+        return f"left out, as --check quick asks: {', '.join(left_out)}"
+    return f"there was no time to check: {', '.join(left_out)}; --check-seconds gives more"
+
+
 def blind_words(held: Mapping[str, int | None], steps: int) -> list[str]:
     """From where on rounding alone may lead a loss anywhere, in words.
 
