@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import sys
 import tempfile
 from collections import Counter
@@ -124,7 +125,7 @@ def run(
 
     records = new_records(parse(labels, available), available, plan, {})
     work = draw_work(plan, dataset)
-    results = Runner(work, records, connect, Silent()).run()
+    results = Runner(work, records, connect, Silent(), within=math.inf).run()
     if results.interrupted:
         raise KeyboardInterrupt
     for record in results.records:
