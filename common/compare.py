@@ -58,6 +58,7 @@ def compare(
     no_band: bool = False,
     check_float64: bool = False,
     rounds: int = 1,
+    wait_quiet: float = 0.0,
     out: str | Path | None = None,
     force: bool = False,
     quiet: bool = False,
@@ -101,6 +102,7 @@ def compare(
         no_band: skip the nudged runs.
         check_float64: train everybody once more in float64.
         rounds: how often the whole training is repeated.
+        wait_quiet: how many seconds to wait at most for a quiet machine.
         out: the result folder; None for a new one in `runs/`.
         force: replace an old run's files in `out`.
         quiet, no_progress: show no curves while it runs.
@@ -125,7 +127,8 @@ def compare(
         custom_data=custom_data, resize=resize, limit=limit, drop_last=drop_last, device=device,
         threads=threads, workers=workers, timeout=timeout, python=several(python),
         check=check, check_seconds=check_seconds, no_band=no_band, check_float64=check_float64,
-        rounds=rounds, out=_path(out), force=force, quiet=quiet, no_progress=no_progress,
+        rounds=rounds, wait_quiet=wait_quiet, out=_path(out), force=force, quiet=quiet,
+        no_progress=no_progress,
     )  # fmt: skip
     request = read_request(settings)
     watching: Watching = nullcontext(Silent()) if settings.silent else Curves(request.records)

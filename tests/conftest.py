@@ -272,6 +272,10 @@ def referee(session_data: Callable[[Plan], dict[str, Any]]) -> Callable[[Plan], 
     return open_
 
 
+#: Whatever checks take.
+LONG = ("--check-seconds", "600")
+
+
 class Command:
     """compare.py in an empty folder, on small data, with a cache of its own.
 
@@ -329,8 +333,12 @@ class Command:
         return [*options, *arguments]
 
     def run(self, *arguments: object, expect: int = 0) -> dict[str, Any]:
-        """Run on the small data into `out`; results.json as read and checked."""
-        done = self(*self.small("--out", "out", *arguments))
+        """Run on the small data into `out`; results.json as read and checked.
+
+        Checks have the time they take, so that they are whole on a busy machine.
+        """
+        time = () if "--check" in arguments else LONG
+        done = self(*self.small("--out", "out", *time, *arguments))
         assert done.returncode == expect, f"{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stdout + done.stderr
         return checked((self.folder / "out" / "results.json").read_text(encoding="utf-8"))
@@ -361,7 +369,7 @@ Full = tuple[Command, dict[str, Any], Done]
 def full(tmp_path_factory: pytest.TempPathFactory, cache: Path, small_folder: Path) -> Full:
     """All backends at once, and JAX's fused mode: run once, looked at by many."""
     command = Command(tmp_path_factory.mktemp("full"), cache, small_folder, page=True)
-    arguments = command.small("--out", "out", "--backends", *ENTRANTS, "--json", "copy.json")
+    arguments = command.small("--out", "out", "--backends", *ENTRANTS, "--json", "copy.json", *LONG)
     done = command(*arguments)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     text = (command.folder / "out" / "results.json").read_text(encoding="utf-8")

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from common.cli.commands import main
 from common.errors import Refused
+from common.measure.quiet import BUSY
 from common.results import diff
 from common.results.document import Document
 from common.results.folder import read_results, write_json
@@ -48,6 +49,7 @@ def saved(real: dict[str, Any]) -> Callable[..., dict[str, Any]]:
             entrant["timing"]["epoch_seconds"] |= {
                 "all": seconds,
                 "median": float(np.median(seconds)),
+                "disturbed": [False] * len(seconds),
             }
             entrant["epochs"][-1]["test_accuracy"] = accuracy if label == "a" else 0.8
             entrant["versions"] = {"fake": "1.0"}
@@ -102,6 +104,62 @@ def test_speed_of_who_does_not_agree_is_not_compared(saved: Saved) -> None:
     found = changes(saved(), new)["a"]
     assert (found.speed, found.ratio) == ("not compared", None)
     assert (found.old_verdict, found.new_verdict) == ("rounding", "differs")
+
+
+def noisy(results: dict[str, Any], *disturbed: bool) -> dict[str, Any]:
+    """With epochs of `a` during which others used the machine."""
+    results["entrants"][0]["timing"]["epoch_seconds"]["disturbed"] = list(disturbed)
+    return results
+
+
+def measured(results: dict[str, Any], before: float, after: float | None) -> dict[str, Any]:
+    """With what the machine did before training and after it."""
+    rates = {"flops_per_second": before, "flops_per_second_after": after}
+    results["limit"] = {
+        "flops": 1e9,
+        "bytes": 1e6,
+        "bytes_per_second": 1e9,
+        "seconds": 0.1,
+        **rates,
+    }
+    return results
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "busy"),
+    [
+        pytest.param((1e11, 1e11), (1.05e11, 1e11), set(), id="quiet"),
+        pytest.param((1e11, None), (1e11, None), set(), id="measured-once"),
+        pytest.param((1e11, 1e11), (1e11, 0.8e11), {"a", "b"}, id="moved-in-one"),
+        pytest.param((1e11, 1e11), (1.2e11, 1.2e11), {"a", "b"}, id="moved-between"),
+    ],
+)
+def test_where_the_machine_moved_no_speed_is_judged(
+    old: tuple[float, float | None],
+    new: tuple[float, float | None],
+    busy: set[str],
+    saved: Saved,
+) -> None:
+    before, after = measured(saved(), *old), measured(saved(2.0), *new)
+    found = changes(before, after)
+    assert {label for label, one in found.items() if one.speed == BUSY} == busy
+    decided = judged(before, after, 0.05)
+    assert decided.exit_code() == (4 if busy else 1)
+    assert all("its own rate moved" in line for line in decided.undecided)
+    assert len(decided.undecided) == len(busy)
+
+
+@pytest.mark.parametrize("which", ["old", "new"])
+def test_who_was_mostly_disturbed_is_not_judged(which: str, saved: Saved) -> None:
+    before, after = saved(), saved(2.0)
+    noisy({"old": before, "new": after}[which], *[True] * 5, *[False] * 4)
+    found = changes(before, after)
+    assert (found["a"].speed, found["b"].speed) == (BUSY, "no clear difference")
+    assert found["a"].ratio == pytest.approx(2.0), "it is told all the same"
+    assert speed_words(found["a"]) == BUSY
+    assert judged(before, after, 0.05).exit_code() == 4
+    noisy({"old": before, "new": after}[which], *[True] * 4, *[False] * 5)
+    assert changes(before, after)["a"].speed == "slower"
 
 
 def test_few_epochs_have_no_interval() -> None:

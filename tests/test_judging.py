@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,7 @@ def run(
     records = new_records(entrants, BACKENDS, plan, {})
     connect = more.pop("connect", lambda record: sessions[record.entrant.label])
     observer = more.pop("observer", Silent())
+    more = {"within": math.inf, **more} if more.get("check", "full") == "full" else more
     return Runner(draw_work(plan, small), records, connect, observer, **more).run()
 
 

@@ -282,9 +282,10 @@ def test_the_limit_is_measured_once_everybody_is_open() -> None:
 
     results = run({"a": session}, small_plan(epochs=4), limit=measure)
     read = as_read(results)
-    assert read["limit"] == {**limit, "seconds": 0.1}
+    assert read["limit"] == {**limit, "seconds": 0.1, "flops_per_second_after": 1e10}
     assert read["entrants"][0]["timing"]["times_limit"] == pytest.approx(20)
-    ((dtype, names, shape, examples, calls),) = asked
+    (dtype, names, shape, examples, calls), (*_, later) = asked
+    assert later.count("train") == 4, "once more when all have trained"
     assert (dtype, names) == ("float32", {"output.weight", "output.bias"})
     assert (shape, examples) == ((FEATURES,), EXAMPLES)
     assert "warm_up" in calls
@@ -292,6 +293,32 @@ def test_the_limit_is_measured_once_everybody_is_open() -> None:
     words = "the machine's limit is 100 ms an epoch: 1 GFLOP at 10 GFLOP/s, 2 MB at 4 GB/s"
     assert words in printed(results)
     assert "20.0" in printed(results, 160)
+
+
+@pytest.mark.parametrize("after", [1.05e10, 0.85e10], ids=["quiet", "moved"])
+def test_where_the_machine_moved_no_pair_is_judged(after: float) -> None:
+    rates = iter([1e10, after])
+
+    def measure(*_: Any) -> dict[str, float]:
+        rate = next(rates)
+        plain = {"flops": 1e9, "bytes": 2e6, "bytes_per_second": 4e9, "seconds": 0.1}
+        return {**plain, "flops_per_second": rate}
+
+    sessions = {
+        "a": FakeSession(seconds=(9.0, 1.0, 1.0, 1.0)),
+        "b": FakeSession(seconds=(9.0, 2.0, 2.0, 2.0)),
+    }
+    results = run(sessions, small_plan(epochs=4), limit=measure)
+    (pair,) = as_read(results)["comparisons"]
+    assert pair["ratio"] == pytest.approx(0.5)
+    told = printed(results)
+    if after > 1e10:
+        assert pair["verdict"] == "a is faster"
+        assert "busy" not in told
+    else:
+        assert pair["verdict"] == "machine busy: not judged"
+        assert "a takes 0.50× the time of b (95 %: 0.50 to 0.50): machine busy: not judged" in told
+        assert "the machine did 10 GFLOP/s before training and 8.5 after it" in told
 
 
 def test_a_machine_that_cannot_be_measured_costs_nothing_else() -> None:

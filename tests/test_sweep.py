@@ -13,6 +13,7 @@ import pytest
 from common.contract.inputs import Inputs
 from common.contract.models import MODELS
 from common.measure.limit import work
+from common.measure.quiet import BUSY
 from common.running.sweep import Line, Point, line, points, usable
 from common.shown.charts import chart
 from common.shown.sweep import disturbed_words, line_words
@@ -113,12 +114,16 @@ def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, step
     def record(label: str, status: str, *seconds: float, backend: str = "torch") -> Any:
         losses = [np.zeros(3)]
         entrant = SimpleNamespace(label=label, backend=backend)
-        return SimpleNamespace(entrant=entrant, status=status, steady=list(seconds), losses=losses)
+        return SimpleNamespace(
+            entrant=entrant, status=status, steady=list(seconds), losses=losses,
+            mostly_disturbed=label == "e",
+        )  # fmt: skip
 
     records = [record("a", "ok", 3.0, 6.0), record("b", "timeout"), record("c", "ok")]
     records.append(record("d", "ok", 1.0, backend="mix"))
-    verdicts = {label: SimpleNamespace(verdict="rounding") for label in "abcd"}
-    results: Any = SimpleNamespace(records=records, verdicts=verdicts, examples=70)
+    records.append(record("e", "ok", 1.0))
+    verdicts = {label: SimpleNamespace(verdict="rounding") for label in "abcde"}
+    results: Any = SimpleNamespace(records=records, verdicts=verdicts, examples=70, moved=False)
     results.plan, results.data = make_plan("softmax"), {"inputs": Inputs("vector", (4,))}
     found = points({7: results}, {7: start}, unit)
     (point,) = found["a"]
@@ -126,8 +131,11 @@ def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, step
     operations, _ = work(MODELS["softmax"], start, (4,), 70)
     assert point.operations == operations / steps == 2 * 2 * 40 * 70 / steps
     assert point.verdict == "rounding"
-    others = [one.verdict for label in "bcd" for one in found[label]]
-    assert others == ["timeout", "one epoch has no time", "the harness's time"]
+    others = [one.verdict for label in "bcde" for one in found[label]]
+    assert others == ["timeout", "one epoch has no time", "the harness's time", BUSY]
+    assert usable(found["e"]) == []
+    results.moved = True
+    assert points({7: results}, {7: start}, unit)["a"][0].verdict == BUSY
 
 
 def test_the_chart_has_a_point_for_every_value() -> None:

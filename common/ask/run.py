@@ -79,6 +79,7 @@ def train(
         within=request.settings.check_seconds,
         band=not request.settings.no_band,
         float64=request.settings.check_float64,
+        wait_quiet=request.settings.wait_quiet,
         limit=limit if plan.device == "cpu" else None,
         meanwhile=import_ahead,
         interruption=interruption,

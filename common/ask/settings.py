@@ -105,6 +105,7 @@ NUMBERS = {
     "timeout": Range(
         float, math.ulp(0.0), YEAR, f"a number of seconds above 0 and at most {YEAR}, a year"
     ),
+    "wait_quiet": Range(float, 0.0, YEAR, f"a number of seconds, at most {YEAR}, a year"),
     "check_seconds": Range(
         float, math.ulp(0.0), YEAR, f"a number of seconds above 0 and at most {YEAR}, a year"
     ),
@@ -150,6 +151,7 @@ class Settings:
         no_band: skip the nudged runs.
         check_float64: train once more in float64.
         rounds: how often the whole training is repeated.
+        wait_quiet: how many seconds to wait at most for a quiet machine.
         out: the result folder; None: `runs/<time>-<model>`.
         force: replace an old run's files in `out`.
         quiet, no_progress: say nothing while it runs.
@@ -201,6 +203,7 @@ class Settings:
     no_band: bool = False
     check_float64: bool = False
     rounds: int = 1
+    wait_quiet: float = 0.0
     out: Path | None = None
     force: bool = False
     quiet: bool = False

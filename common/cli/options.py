@@ -222,6 +222,7 @@ def rounds() -> Parser:
         help="exit 1 unless every verdict is identical, rounding or declared",
     )
     add(found, "rounds", "repeat the whole training")
+    add(found, "wait_quiet", "wait at most so long until nobody else uses the cores", metavar="S")
     out = found.add_argument_group("where it is saved")
     add(out, "out", "result folder", metavar="DIR")
     add(out, "force", "replace an old run's files in --out, once the new ones are whole")

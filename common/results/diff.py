@@ -11,6 +11,8 @@ import msgspec
 import numpy as np
 
 from common.contract.info import MIXED
+from common.measure.quiet import BUSY
+from common.measure.quiet import moved as moved_rate
 from common.measure.statistics import CLEAR, LEAST, bootstrapped
 from common.results.document import Document, EntrantResult
 from common.results.record import AGREE
@@ -34,7 +36,8 @@ class Change:
         changed: version or setting -> (old, new), of those that changed.
         old_seconds, new_seconds: median of the steady epochs.
         ratio, low, high: new over old, with its 95 % interval; None where they are not compared.
-        speed: "faster", "slower", "no clear difference" or "not compared".
+        speed: "faster", "slower", "no clear difference", "not compared", or that the machine was
+            busy.
         old_accuracy, new_accuracy: on the test set, in the end.
         accuracy: "better", "worse", "no clear difference" or "not compared".
         old_status, new_status: whether it finished.
@@ -119,6 +122,7 @@ def change(old: Document, then: EntrantResult, new: Document, now: EntrantResult
     # The seconds of a mixed entrant are the harness's.
     if finished and set(verdicts) <= set(AGREE) and then.backend != MIXED:
         ratio, low, high = ratio_of_medians(seconds[1].all, seconds[0].all)
+    busy = old.was_busy(then) or new.was_busy(now) or rates_moved(old, new)
     accuracies = [
         one.epochs[-1].test_accuracy if finished and one.epochs else None for one in (then, now)
     ]
@@ -130,7 +134,7 @@ def change(old: Document, then: EntrantResult, new: Document, now: EntrantResult
         ratio=ratio,
         low=low,
         high=high,
-        speed=speed(ratio, low, high),
+        speed=BUSY if ratio is not None and busy else speed(ratio, low, high),
         old_accuracy=accuracies[0],
         new_accuracy=accuracies[1],
         accuracy=compared_accuracy(accuracies[0], accuracies[1], new.data.test_examples),
@@ -141,6 +145,11 @@ def change(old: Document, then: EntrantResult, new: Document, now: EntrantResult
         old_memory=then.peak_memory_bytes,
         new_memory=now.peak_memory_bytes,
     )
+
+
+def rates_moved(old: Document, new: Document) -> bool:
+    """Whether the machine was quicker in one run than in the other."""
+    return moved_rate(*(run.limit.flops_per_second if run.limit else None for run in (old, new)))
 
 
 def changed(then: EntrantResult, now: EntrantResult) -> dict[str, tuple[Any, Any]]:
@@ -230,7 +239,7 @@ def above(found: Sequence[Change], old: Document, new: Document, bound: float) -
 
 def exceeds(one: Change, bound: float) -> str | None:
     """That an entrant is slower by more, or had a time that counts and has none now."""
-    if one.low is not None and one.low > 1 + bound:
+    if one.speed != BUSY and one.low is not None and one.low > 1 + bound:
         return f"{one.label} is slower by more than {100 * bound:g} %"
     if one.old_status == "ok" and one.old_verdict in AGREE:
         if one.new_status != "ok":
@@ -242,6 +251,8 @@ def exceeds(one: Change, bound: float) -> str | None:
 
 def undecidable(one: Change, old_epochs: int, new_epochs: int) -> str | None:
     """Why nothing can be said of an entrant's time against a bound, if so."""
+    if one.speed == BUSY:
+        return "others used the machine, or its own rate moved by more than a tenth; run it again"
     if one.low is not None:
         return None
     if one.old_status != "ok":

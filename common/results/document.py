@@ -15,6 +15,7 @@ from msgspec import Meta, Struct, field
 from common.contract.info import CHECKS, DATA_CHOICES, DTYPES, MODES, STYLES
 from common.contract.inputs import Inputs
 from common.contract.plan import Plan
+from common.measure.quiet import BUSY, many, moved
 
 SCHEMA_VERSION: Final = 1
 
@@ -46,7 +47,7 @@ VerdictWord = Annotated[
     str, one_of(("identical", "rounding", "declared", "differs", "not checked"))
 ]
 SpeedWord = Annotated[
-    str, one_of(("a is faster", "b is faster", "no clear difference", "not compared"))
+    str, one_of(("a is faster", "b is faster", "no clear difference", "not compared", BUSY))
 ]
 
 
@@ -69,7 +70,10 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Environment(Struct, frozen=True, kw_only=True):
-    """Where a run took place; `packages` are the parent's own."""
+    """Where a run took place; `packages` are the parent's own.
+
+    `busy` is whether others used the machine right before the training.
+    """
 
     python: Words
     platform: Words
@@ -78,6 +82,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     memory_bytes: Count
     packages: dict[str, Words]
     commit: Commit | None
+    busy: bool | None = None
 
 
 class Data(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -297,13 +302,14 @@ class Pair(Struct, frozen=True, kw_only=True):
 
 
 class Limit(Struct, frozen=True, kw_only=True):
-    """What the machine could do on an epoch at best."""
+    """What the machine could do on an epoch at best; its rate was measured again after training."""
 
     flops: Positive
     bytes: Positive
     flops_per_second: Positive
     bytes_per_second: Positive
     seconds: Positive
+    flops_per_second_after: Positive | None = None
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -369,3 +375,12 @@ class Document(Struct, frozen=True, kw_only=True):
     def referee_losses(self, entrant: EntrantResult) -> list[float | None]:
         """The losses that an entrant's are held against, as many steps as there are."""
         return self.verdict(entrant).referee_losses or self.parity.referee_losses
+
+    def moved(self) -> bool:
+        """Whether the machine's own rate did while it trained."""
+        limit = self.limit
+        return limit is not None and moved(limit.flops_per_second, limit.flops_per_second_after)
+
+    def was_busy(self, entrant: EntrantResult) -> bool:
+        """Whether an entrant's times are not judged, because others used the machine."""
+        return self.moved() or many(entrant.timing.epoch_seconds.disturbed)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from common.agreement.verdict import Verdict
 from common.contract.arrays import Array, Arrays
@@ -16,6 +17,7 @@ from common.contract.info import REFEREE
 from common.contract.plan import Plan
 from common.contract.registry import Backend
 from common.measure import statistics
+from common.measure.quiet import many, moved
 from common.results.document import (
     SCHEMA_VERSION,
     ComponentCheck,
@@ -95,6 +97,11 @@ class Record:
         return steady(self.rounds)
 
     @property
+    def mostly_disturbed(self) -> bool:
+        """Whether others used the machine during most of its steady epochs."""
+        return many(steady(self.disturbed))
+
+    @property
     def waiting_share(self) -> float | None:
         """Share of the time that was spent waiting for data, without the very first epoch."""
         later = [row for row in self.epochs[1:] if row["data_seconds"] is not None]
@@ -137,6 +144,8 @@ class Results:
     left_out: list[str] = field(default_factory=list)
     #: what the machine could do on an epoch, see `common.measure.limit`
     limit: dict[str, float] | None = None
+    #: whether others used the machine right before the training; None where that was not seen
+    busy: bool | None = None
     #: of this project's own, that ended the run before its time
     error: Exception | None = None
     #: what was asked for besides the plan and the entrants
@@ -157,7 +166,7 @@ class Results:
         return Document(
             schema_version=SCHEMA_VERSION,
             plan=self.plan,
-            environment=environment(),
+            environment=replace(environment(), busy=self.busy),
             data=Data(**{**self.data, **{name: self._line(name) for name in LINES}}),
             entrants=[self._entrant(record) for record in self.records],
             parity=Parity(
@@ -176,6 +185,12 @@ class Results:
 
     def _line(self, name: str) -> Line | None:
         return line_of(self.data.get(name))
+
+    @property
+    def moved(self) -> bool:
+        """Whether the machine's own rate did while it trained."""
+        limit = self.limit or {}
+        return moved(limit.get("flops_per_second"), limit.get("flops_per_second_after"))
 
     def epoch_seconds(self, record: Record) -> dict[str, Any]:
         """Median, interval, minimum of an entrant's steady epochs; made once."""

@@ -9,11 +9,19 @@ from typing import Any
 from common.agreement.verdict import Verdict
 from common.contract.info import MIXED
 from common.measure import statistics
+from common.measure.quiet import BUSY
 from common.results.record import AGREE, Record
 
 
-def compare_all(records: Iterable[Record], verdicts: Mapping[str, Verdict]) -> list[dict[str, Any]]:
-    """Compare the times of every pair that agrees."""
+def compare_all(
+    records: Iterable[Record], verdicts: Mapping[str, Verdict], *, moved: bool = False
+) -> list[dict[str, Any]]:
+    """Compare the times of every pair that agrees.
+
+    Args:
+        records, verdicts: of the entrants.
+        moved: whether the machine's own rate did, so that no pair is judged.
+    """
     found = []
     for a, b in itertools.combinations(records, 2):
         pair = (a.entrant.label, b.entrant.label)
@@ -28,11 +36,14 @@ def compare_all(records: Iterable[Record], verdicts: Mapping[str, Verdict]) -> l
         # One that reads files beside one that has arrays is compared in its loader, above all.
         readers = [one for one in (a, b) if one.entrant.data == "loader"]
         reader = readers[0] if len(readers) == 1 else None
+        compared = statistics.compare(*times)
+        if compared["ratio"] is not None and (moved or any(one.mostly_disturbed for one in (a, b))):
+            compared["verdict"] = BUSY
         found.append(
             {
                 "a": pair[0],
                 "b": pair[1],
-                **statistics.compare(*times),
+                **compared,
                 "prediction_agreement": agreement,
                 "reads_files": reader.entrant.label if reader else None,
                 "waiting_share": reader.waiting_share if reader else None,

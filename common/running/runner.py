@@ -15,6 +15,8 @@ from common.contract.models import Shape
 from common.contract.plan import Plan
 from common.errors import EntrantError
 from common.measure.limit import NotMeasured
+from common.measure.machine import usable_cores
+from common.measure.quiet import busy_while, wait
 from common.measure.starts import BOOK, distributions
 from common.results.record import Record, Results
 from common.running.interruption import Interruption
@@ -24,6 +26,9 @@ from common.running.pairs import compare_all
 from common.running.roster import Connect, Roster, choices_of
 from common.running.training import Training
 from common.running.work import Work
+
+#: Said before training, if others use the machine.
+OTHERS = "others use the machine now: it may be too busy for times; --wait-quiet SECONDS waits"
 
 #: That checks may take, quick ones and full, however short the training was; and of the seconds
 #: that training took.
@@ -45,6 +50,7 @@ class Runner:
             seconds, and a fifth of that if it is quick.
         band: whether nudged runs may be made.
         float64: whether everybody trains once more in float64.
+        wait_quiet: how many seconds to wait at most for a quiet machine.
         limit: measures the machine, see `common.measure.limit`; None where that says nothing.
         meanwhile: is called while the entrants open, and this process would only wait.
         interruption: says where a run may be interrupted.
@@ -58,6 +64,7 @@ class Runner:
     within: float | None = None
     band: bool = True
     float64: bool = False
+    wait_quiet: float = 0.0
     limit: Callable[[Plan, Arrays, Shape, int], dict[str, float] | None] | None = None
     meanwhile: Callable[[], object] | None = None
     interruption: Interruption = field(default_factory=Interruption)
@@ -70,6 +77,7 @@ class Runner:
         self.training = Training(self.work, self.roster)
         self.judging = Judging(self.work, band=self.band)
         self._measured: dict[str, float] | None = None
+        self._busy: bool | None = None
 
     def run(self) -> Results:
         """Open, train, judge; on an interrupt, or an error of our own, keep what finished."""
@@ -87,11 +95,11 @@ class Runner:
         except Exception as cause:  # what was trained and judged is whole
             error = error or cause
         common = self.judging.common
-        return Results(
+        results = Results(
             self.work.plan,
             self.records,
             self.verdicts,
-            compare_all(self.records, self.verdicts),
+            [],
             self.work.summary,
             self.work.examples,
             interrupted,
@@ -101,8 +109,11 @@ class Runner:
             self._starts(),
             self.judging.budget.left_out,
             self._measured,
+            self._busy,
             error,
         )
+        results.comparisons = compare_all(self.records, self.verdicts, moved=results.moved)
+        return results
 
     def _starts(self) -> list[dict[str, Any]]:
         """How the initial values of those who drew their own are distributed, and the book's."""
@@ -116,6 +127,7 @@ class Runner:
                 self.training.open(self.meanwhile)
                 self._measure_machine()
                 self.training.train()
+                self._measure_again()
                 self._judge()
         except KeyboardInterrupt:
             if self.judging.begun:
@@ -142,15 +154,39 @@ class Runner:
 
     def _measure_machine(self) -> None:
         """Measure the machine while everybody is open and waits: nothing else runs now."""
-        if self.limit is None or not self.roster.alive():
+        if not self.roster.alive():
             return
-        self.observer.phase("measuring the machine")
+        cores = usable_cores()[: self.work.plan.threads]
+        if self.wait_quiet:
+            self.observer.phase("waiting for a quiet machine")
+            if not wait(cores, self.wait_quiet):
+                self.observer.phase(f"others still use the machine after {self.wait_quiet:g} s")
+        if self.limit is not None:
+            self.observer.phase("measuring the machine")
+            self._busy = busy_while(self._measure, cores)
+            if self._busy:
+                self.observer.phase(OTHERS)
+
+    def _measure(self) -> None:
+        """What the machine could do on this work, if it can be measured."""
+        assert self.limit is not None
+        work = self.work
+        shape = work.summary["inputs"].shape
         try:
-            work = self.work
-            shape = work.summary["inputs"].shape
             self._measured = self.limit(work.plan, work.initial, shape, work.examples)
         except NotMeasured as error:
             self.observer.phase(f"the machine was not measured: {error}")
+
+    def _measure_again(self) -> None:
+        """The machine's rate after training: where it moved, no times are judged."""
+        before = self._measured
+        if before is not None and self.roster.alive():
+            self.observer.phase("measuring the machine again")
+            self._measure()
+            after = self._measured or {}
+            self._measured = before
+            if rate := after.get("flops_per_second"):
+                before["flops_per_second_after"] = rate
 
     def _judge(self) -> None:
         """Hold everybody who finished against the referee."""

@@ -16,6 +16,7 @@ import numpy as np
 from common.contract.info import MIXED
 from common.contract.models import MODELS
 from common.measure.limit import work
+from common.measure.quiet import BUSY
 from common.measure.statistics import bootstrapped
 from common.results.record import AGREE, Results
 
@@ -87,6 +88,8 @@ def points(
                 verdict = record.status if record.status != "ok" else "one epoch has no time"
             if record.entrant.backend == MIXED:
                 verdict = "the harness's time"
+            if verdict in AGREE and (results.moved or record.mostly_disturbed):
+                verdict = BUSY
             steps = len(record.losses[0]) if record.losses and unit == "step" else 1
             seconds = tuple(second / steps for second in record.steady)
             found.setdefault(label, []).append(Point(value, operations / steps, seconds, verdict))

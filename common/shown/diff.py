@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from common.measure.quiet import BUSY
 from common.results.diff import Change, Judged, environment
 from common.results.document import Document
 from common.results.record import AGREE
@@ -97,6 +98,8 @@ COLUMNS: list[Column[Change]] = [
 
 def speed_words(one: Change) -> str:
     """A change of speed in words."""
+    if one.speed == BUSY:
+        return BUSY
     if one.ratio is not None:
         return "too few epochs to tell its speed" if one.low is None else one.speed
     why = "it has no steady epoch in both"

@@ -16,6 +16,7 @@ from rich.text import Text
 from common.agreement.drift import CRITERION
 from common.agreement.verdict import Difference, Verdict
 from common.data.description import Dataset
+from common.measure.quiet import BUSY
 from common.results.document import Draws
 from common.results.record import Record, Results
 from common.shown.pictures import print_agreement
@@ -232,7 +233,7 @@ def comparison_lines(results: Results) -> list[str]:
         a, b = pair["a"], pair["b"]
         winner = {"a is faster": a, "b is faster": b}.get(pair["verdict"])
         verdict = f"{winner} is faster" if winner else pair["verdict"]
-        if pair["low"] is None:
+        if pair["low"] is None and verdict != BUSY:
             verdict = "too few epochs to tell"
         ratio = f"{pair['ratio']:.2f}" if pair["ratio"] >= 0.1 else f"{pair['ratio']:.1g}"
         apart = files_beside_arrays(a, b, pair["reads_files"], pair["waiting_share"])
@@ -249,6 +250,11 @@ def machine_lines(results: Results) -> list[str]:
             f"the machine's limit is {seconds(limit['seconds'])} an epoch: "
             f"{limit['flops'] / 1e9:.3g} GFLOP at {limit['flops_per_second'] / 1e9:.3g} GFLOP/s, "
             f"{limit['bytes'] / 1e6:.3g} MB at {limit['bytes_per_second'] / 1e9:.3g} GB/s"
+        )
+    if limit and results.moved:
+        lines.append(
+            f"the machine did {limit['flops_per_second'] / 1e9:.3g} GFLOP/s before training and "
+            f"{limit['flops_per_second_after'] / 1e9:.3g} after it: no times are judged"
         )
     threads = results.plan.threads
     for record in results.records:
