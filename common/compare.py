@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from common.ask.request import read_request
+from common.ask.resume import read_asked
 from common.ask.run import Watching, run
 from common.ask.settings import Settings, several
 from common.shown.notebook import Comparison, Curves
@@ -59,6 +59,7 @@ def compare(
     check_float64: bool = False,
     rounds: int = 1,
     wait_quiet: float = 0.0,
+    resume: str | Path | None = None,
     out: str | Path | None = None,
     force: bool = False,
     quiet: bool = False,
@@ -103,6 +104,8 @@ def compare(
         check_float64: train everybody once more in float64.
         rounds: how often the whole training is repeated.
         wait_quiet: how many seconds to wait at most for a quiet machine.
+        resume: the folder of a run that did not end: it is finished as it was asked, and nothing
+            else may be said but how it is shown and checked.
         out: the result folder; None for a new one in `runs/`.
         force: replace an old run's files in `out`.
         quiet, no_progress: show no curves while it runs.
@@ -127,12 +130,12 @@ def compare(
         custom_data=custom_data, resize=resize, limit=limit, drop_last=drop_last, device=device,
         threads=threads, workers=workers, timeout=timeout, python=several(python),
         check=check, check_seconds=check_seconds, no_band=no_band, check_float64=check_float64,
-        rounds=rounds, wait_quiet=wait_quiet, out=_path(out), force=force, quiet=quiet,
-        no_progress=no_progress,
+        rounds=rounds, wait_quiet=wait_quiet, resume=_path(resume), out=_path(out), force=force,
+        quiet=quiet, no_progress=no_progress,
     )  # fmt: skip
-    request = read_request(settings)
+    request, kept = read_asked(settings)
     watching: Watching = nullcontext(Silent()) if settings.silent else Curves(request.records)
-    outcome = run(request, watching)
+    outcome = run(request, watching, kept=kept)
     if outcome.results.error is not None:
         raise outcome.results.error  # what was trained is saved
     if outcome.results.interrupted:

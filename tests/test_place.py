@@ -51,7 +51,7 @@ def write_new(folder: Path) -> None:
 
 
 def test_what_a_run_writes_is_known() -> None:
-    assert len(OF_RUN) == 13
+    assert len(OF_RUN) == 15
 
 
 def test_the_new_replaces_the_old_and_nothing_else(old: Path) -> None:

@@ -106,7 +106,7 @@ def read_request(settings: Settings, say: Say = silence) -> Request:
     synthetic = settings.model == "linear"
     if synthetic:
         refuse_for_linear(settings, [settings.data, *(entrant.data for entrant in entrants)])
-    if settings.out is not None:
+    if settings.out is not None and settings.resume is None:
         refuse_folder(settings.out, force=settings.force)
     if settings.silent or say is silence:
         os.environ["TQDM_DISABLE"] = "1"  # the bar of a download

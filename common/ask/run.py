@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from common.ask.request import Request, Say, silence
+from common.ask.resume import asked_of, refuse_changed
 from common.contract.arrays import Arrays
 from common.errors import Refused
 from common.measure.limit import limit
 from common.results.document import Document, Options
+from common.results.journal import Journal, Kept
 from common.results.place import Place, new_folder
 from common.results.record import AGREE, Results
 from common.results.source import copy_source
@@ -34,62 +36,100 @@ class Outcome:
         document: the same as in results.json.
         initial: the parameters that everybody began with.
         folder: where it is saved.
+        resumable: whether something of it is missing, which `--resume` would finish.
     """
 
     results: Results
     document: Document
     initial: Arrays
     folder: Path
+    resumable: bool = False
 
 
-def run(request: Request, watching: Watching, say: Say = silence) -> Outcome:
+def run(
+    request: Request, watching: Watching, say: Say = silence, kept: Kept | None = None
+) -> Outcome:
     """Train and judge everybody, and save it in the folder that was asked for.
 
     Args:
         request: from `read_request`.
         watching: is told of everything as it happens, and left when that is over.
         say: hears what went wrong with an artefact.
+        kept: what an earlier process of this run left, which is taken up.
 
     Raises:
-        Refused: the folder cannot be had, or there is too little memory.
+        Refused: the folder cannot be had, there is too little memory, or what is taken up has
+            changed.
     """
-    out = request.settings.out or new_folder(request.plan.model)
-    with Interruption() as interruption, Place(out, force=request.settings.force) as place:
+    settings = request.settings
+    out = settings.resume or settings.out or new_folder(request.plan.model)
+    held = Place(out, force=settings.force, resumed=kept is not None)
+    with Interruption() as interruption, held as place:
         with watching as observer:
-            results, document, initial = train(request, place.folder, observer, say, interruption)
-        place.keep(whole=not results.interrupted and results.error is None)
-        return Outcome(results, document, initial, place.folder)
+            found = train(request, place.folder, observer, say, interruption, kept)
+        place.keep(whole=not found.results.interrupted and found.results.error is None)
+        return replace(found, folder=place.folder)
 
 
 def train(
-    request: Request, folder: Path, observer: Observer, say: Say, interruption: Interruption
-) -> tuple[Results, Document, Arrays]:
-    """Train and judge everybody, and save it; the results, as saved, the initial parameters."""
-    plan = request.plan
+    request: Request,
+    folder: Path,
+    observer: Observer,
+    say: Say,
+    interruption: Interruption,
+    kept: Kept | None = None,
+) -> Outcome:
+    """Train and judge everybody, and save it."""
     with interruption.taken():
-        copy_source(folder / "source", request.backends())
         work = drawn(request)
-        write_work(work, folder)
-    results = Runner(
+        asked = asked_of(request, work)
+        if kept is None:
+            copy_source(folder / "source", request.backends())
+            write_work(work, folder)
+        else:
+            refuse_changed(folder, kept.asked, asked)
+    with Journal(folder, kept) as journal:
+        if kept is None:
+            journal.begin(asked)
+        else:
+            journal.refuse_unreadable(request.records)
+        results = runner(request, work, folder, observer, interruption, journal).run()
+        results.options = options_of(request)
+        observer.phase("saving")
+        document, lost = save(results, work, folder, request.dataset, draw_page)
+        for words in lost:
+            say(words)
+        resumable = results.error is not None or results.exit_code() not in (0, 1)
+        if not resumable:
+            journal.remove()
+        return Outcome(results, document, work.initial, folder, resumable)
+
+
+def runner(
+    request: Request,
+    work: Work,
+    folder: Path,
+    observer: Observer,
+    interruption: Interruption,
+    journal: Journal,
+) -> Runner:
+    """What trains and judges everybody as was asked."""
+    settings = request.settings
+    return Runner(
         work,
         request.records,
         request.connect(folder),
         observer,
-        check=request.settings.check,
-        within=request.settings.check_seconds,
-        band=not request.settings.no_band,
-        float64=request.settings.check_float64,
-        wait_quiet=request.settings.wait_quiet,
-        limit=limit if plan.device == "cpu" else None,
+        check=settings.check,
+        within=settings.check_seconds,
+        band=not settings.no_band,
+        float64=settings.check_float64,
+        wait_quiet=settings.wait_quiet,
+        limit=limit if request.plan.device == "cpu" else None,
         meanwhile=import_ahead,
+        journal=journal,
         interruption=interruption,
-    ).run()
-    results.options = options_of(request)
-    observer.phase("saving")
-    document, lost = save(results, work, folder, request.dataset, draw_page)
-    for words in lost:
-        say(words)
-    return results, document, work.initial
+    )
 
 
 def drawn(request: Request) -> Work:

@@ -152,6 +152,7 @@ class Settings:
         check_float64: train once more in float64.
         rounds: how often the whole training is repeated.
         wait_quiet: how many seconds to wait at most for a quiet machine.
+        resume: the folder of a run that did not end, which is finished as it was asked.
         out: the result folder; None: `runs/<time>-<model>`.
         force: replace an old run's files in `out`.
         quiet, no_progress: say nothing while it runs.
@@ -204,6 +205,7 @@ class Settings:
     check_float64: bool = False
     rounds: int = 1
     wait_quiet: float = 0.0
+    resume: Path | None = None
     out: Path | None = None
     force: bool = False
     quiet: bool = False
@@ -233,7 +235,7 @@ def read_value(name: str, value: Any) -> Any:
     """A value as its option has it, or Refused."""
     if name in ("backends", "mix", "python"):
         return several(value)
-    if name in ("backend_path", "data_dir", "out"):
+    if name in ("backend_path", "data_dir", "out", "resume"):
         return Path(value)
     if name == "betas":
         if not isinstance(value, Iterable) or len(pair := tuple(value)) != 2:

@@ -111,9 +111,8 @@ def sweep(
                 folder = place.folder / inner[value]
                 folder.mkdir(exist_ok=True)
                 with watching(value, request) as observer:
-                    runs[value], _, starts[value] = train(
-                        request, folder, observer, say, interruption
-                    )
+                    outcome = train(request, folder, observer, say, interruption)
+                runs[value], starts[value] = outcome.results, outcome.initial
                 if runs[value].interrupted or runs[value].error:
                     break
         except KeyboardInterrupt:

@@ -174,14 +174,14 @@ def run(asked: argparse.Namespace) -> int:
     """`run`: train, judge, report, save."""
     # Only here: the other commands answer in a tenth of a second, without NumPy.
     from common.ask import run as running
-    from common.ask.request import read_request
+    from common.ask.resume import read_asked
     from common.results.target import refuse_target
     from common.shown.results import print_results
     from common.shown.words import plain
 
     refuse_target(asked.json)
-    request = read_request(settings(asked), say)
-    outcome = running.run(request, progress(request), say)
+    request, kept = read_asked(settings(asked), say)
+    outcome = running.run(request, progress(request), say, kept)
     results = outcome.results
 
     def table(console: Console) -> None:
@@ -189,6 +189,9 @@ def run(asked: argparse.Namespace) -> int:
         unproved = running.unproved(results) if asked.check_float64 else {}
         for label, why in unproved.items():
             console.print(plain(f"{label}: not proved in float64: {why}"), soft_wrap=True)
+        if outcome.resumable:
+            words = f"compare.py --resume {outcome.folder} finishes what is missing"
+            console.print(plain(words), soft_wrap=True)
 
     with saved_in(outcome.folder):
         tell(outcome.document, asked.json, None if asked.quiet else table)

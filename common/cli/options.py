@@ -54,6 +54,7 @@ def parser() -> Parser:
         parents=[*repeated, output("results.json there, too; - for stdout")],
     )
     add(run, "check_float64", "train once more in float64: to 1e-12")
+    add(run, "resume", "finish a run that did not end, as it was asked", metavar="DIR")
     commands.add_parser(
         "diagnose",
         help="first step, stage and tensor at which an entrant leaves the referee's path",

@@ -183,6 +183,7 @@ class EntrantResult(Struct, frozen=True, kw_only=True):
     learnt: Line | None
     true: Line | None
     framework_memory_bytes: Count | None = None
+    resumed_epochs: list[Count] = []
 
 
 class Distribution(Struct, frozen=True, kw_only=True):

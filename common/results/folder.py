@@ -120,7 +120,7 @@ def write_orders(path: Path, orders: Iterable[Array], shape: tuple[int, int]) ->
 def write_arrays(path: Path, arrays: Arrays) -> None:
     """Write tensors as safetensors."""
     with whole(path) as temporary:
-        temporary.write_bytes(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+        temporary.write_bytes(save({name: np.asarray(a, order="C") for name, a in arrays.items()}))
 
 
 def write_predictions(path: Path, records: Sequence[Record], labels: Array) -> None:

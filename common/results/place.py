@@ -35,6 +35,8 @@ OF_RUN = (
     "pictures.npz",
     "source",
     "worker-*.log",
+    "journal.jsonl",
+    "state-*.safetensors",
 )
 
 #: The same of a sweep, beside the folders of its runs.
@@ -106,6 +108,7 @@ class Place:
         target: the folder that was asked for.
         force: replace an old run's files.
         runs: names of the folders in it, if it is a sweep's.
+        resumed: whether what is there already is this run's own.
 
     Attributes:
         folder: where to write; after `keep`, where it is.
@@ -114,9 +117,11 @@ class Place:
         Refused: it cannot be had, or another run holds it.
     """
 
-    def __init__(self, target: Path, *, force: bool, runs: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, target: Path, *, force: bool, runs: tuple[str, ...] = (), resumed: bool = False
+    ) -> None:
         self.folder = self._target = target
-        self._force, self._runs = force, runs
+        self._force, self._runs, self._resumed = force, runs, resumed
         self._lock = FileLock(target / LOCK, timeout=0)
         self._made = not target.exists()
 
@@ -150,7 +155,7 @@ class Place:
         try:
             if self._staged:
                 self.keep(whole=False)
-            elif isinstance(error, _BEFORE):
+            elif isinstance(error, _BEFORE) and not self._resumed:
                 for path in _matching(self._target, OF_RUN):
                     _remove(path)
         finally:
@@ -181,12 +186,16 @@ class Place:
         shutil.rmtree(new)
 
     def _refuse(self) -> None:
+        if self._resumed:
+            return
         refuse_folder(self._target, force=self._force)
         for name in self._runs:
             refuse_folder(self._target / name, force=self._force)
 
     def _stage(self) -> None:
         """Write to a hidden folder if there is something to replace."""
+        if self._resumed:
+            return
         for left in self._target.glob(f"{_NEW}*"):  # by a run that was killed
             shutil.rmtree(left)
         if any(path.name != LOCK for path in self._target.iterdir()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,6 +67,8 @@ class Record:
     disturbed: list[list[bool]] = field(default_factory=list)
     #: seconds that all threads worked in them, likewise
     cpu_seconds: list[list[float | None]] = field(default_factory=list)
+    #: which process of the run trained them, from 0: more than one if it was taken up; likewise
+    processes: list[list[int]] = field(default_factory=list)
     peak_memory_bytes: int | None = None
     #: of it, what the framework takes before there is any data
     framework_memory_bytes: int | None = None
@@ -92,14 +95,35 @@ class Record:
         return [np.concatenate(losses) for losses in self.later if losses]
 
     @property
+    def steady_at(self) -> list[tuple[int, int]]:
+        """Round and epoch of those that count for the times: of one process all but its first.
+
+        Of a run that was taken up it is the process that trained most; the others stand apart.
+        """
+        at = {(r, e): p for r, epochs in enumerate(self.processes) for e, p in enumerate(epochs)}
+        counts = Counter(at.values())
+        most = max(counts, key=lambda process: (counts[process], -process), default=0)
+        return [place for place, process in at.items() if process == most][1:]
+
+    def steady_of(self, rounds: Sequence[Sequence[Any]]) -> list[Any]:
+        """What belongs to the epochs that count for the times."""
+        return [rounds[round_][epoch] for round_, epoch in self.steady_at]
+
+    @property
     def steady(self) -> list[float]:
-        """Seconds of all epochs but the very first."""
-        return steady(self.rounds)
+        """Seconds of the epochs that count."""
+        return self.steady_of(self.rounds)
+
+    @property
+    def resumed_epochs(self) -> list[int]:
+        """Numbers of the epochs, of all rounds in a row, that were trained after the first stop."""
+        processes = [process for epochs in self.processes for process in epochs]
+        return [number for number, process in enumerate(processes, 1) if process]
 
     @property
     def mostly_disturbed(self) -> bool:
         """Whether others used the machine during most of its steady epochs."""
-        return many(steady(self.disturbed))
+        return many(self.steady_of(self.disturbed))
 
     @property
     def waiting_share(self) -> float | None:
@@ -111,14 +135,9 @@ class Record:
     @property
     def cores_used(self) -> float | None:
         """CPU time over wall time: median over the steady epochs."""
-        worked = steady(self.cpu_seconds)
+        worked = self.steady_of(self.cpu_seconds)
         shares = [w / s for w, s in zip(worked, self.steady, strict=False) if w is not None]
         return float(np.median(shares)) if shares else None
-
-
-def steady(rounds: Sequence[Sequence[Any]]) -> list[Any]:
-    """What belongs to the epochs that count for the times: all but the very first."""
-    return [one for epochs in rounds for one in epochs][1:]
 
 
 @dataclass
@@ -196,7 +215,7 @@ class Results:
         """Median, interval, minimum of an entrant's steady epochs; made once."""
         label = record.entrant.label
         if label not in self._seconds:
-            disturbed = steady(record.disturbed)
+            disturbed = record.steady_of(record.disturbed)
             self._seconds[label] = {**statistics.summary(record.steady), "disturbed": disturbed}
         return self._seconds[label]
 
@@ -229,6 +248,7 @@ class Results:
             timing=self._timing(record),
             peak_memory_bytes=record.peak_memory_bytes,
             framework_memory_bytes=record.framework_memory_bytes,
+            resumed_epochs=record.resumed_epochs,
             learnt=line_of(record.learnt),
             true=self._line("true"),
         )

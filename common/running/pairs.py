@@ -29,7 +29,7 @@ def compare_all(
         both = a.status == b.status == "ok"
         # The seconds of a mixed entrant are the harness's: its arrays cross on the host.
         timed = agree and both and MIXED not in (a.entrant.backend, b.entrant.backend)
-        times = (a.steady, b.steady) if timed else ([], [])
+        times = paired(a, b) if timed else ([], [])
         agreement = None
         if a.classes is not None and b.classes is not None:
             agreement = float((a.classes == b.classes).mean())
@@ -50,3 +50,12 @@ def compare_all(
             }
         )
     return found
+
+
+def paired(a: Record, b: Record) -> tuple[list[float], list[float]]:
+    """Seconds of the same epochs of two entrants, those that count of both."""
+    both = [place for place in a.steady_at if place in set(b.steady_at)]
+    return (
+        [a.rounds[round_][epoch] for round_, epoch in both],
+        [b.rounds[round_][epoch] for round_, epoch in both],
+    )

@@ -18,6 +18,7 @@ from common.measure.limit import NotMeasured
 from common.measure.machine import usable_cores
 from common.measure.quiet import busy_while, wait
 from common.measure.starts import BOOK, distributions
+from common.results.journal import Journal
 from common.results.record import Record, Results
 from common.running.interruption import Interruption
 from common.running.judging import Candidate, FreeRun, Judging, free_run_of
@@ -53,6 +54,7 @@ class Runner:
         wait_quiet: how many seconds to wait at most for a quiet machine.
         limit: measures the machine, see `common.measure.limit`; None where that says nothing.
         meanwhile: is called while the entrants open, and this process would only wait.
+        journal: keeps what every epoch came to; None where that is nobody's.
         interruption: says where a run may be interrupted.
     """
 
@@ -67,6 +69,7 @@ class Runner:
     wait_quiet: float = 0.0
     limit: Callable[[Plan, Arrays, Shape, int], dict[str, float] | None] | None = None
     meanwhile: Callable[[], object] | None = None
+    journal: Journal | None = None
     interruption: Interruption = field(default_factory=Interruption)
     #: what each kind of check took
     check_seconds: dict[str, float] = field(default_factory=dict)
@@ -74,7 +77,7 @@ class Runner:
 
     def __post_init__(self) -> None:
         self.roster = Roster(self.records, self.connect, self.observer)
-        self.training = Training(self.work, self.roster)
+        self.training = Training(self.work, self.roster, self.journal)
         self.judging = Judging(self.work, band=self.band)
         self._measured: dict[str, float] | None = None
         self._busy: bool | None = None
@@ -124,6 +127,7 @@ class Runner:
         """Do all of it, or keep what finished before an interrupt; whether there was one."""
         try:
             with self.interruption.taken():
+                self.training.restore()
                 self.training.open(self.meanwhile)
                 self._measure_machine()
                 self.training.train()

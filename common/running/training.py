@@ -14,9 +14,10 @@ from common.contract.arrays import Arrays
 from common.contract.models import MODELS
 from common.entrants.examples import mean_over_examples
 from common.entrants.session import Evaluated, Session, Trained
-from common.errors import Diverged, Failed
+from common.errors import Diverged, Failed, one_line
 from common.measure import machine, turns
 from common.measure.machine import usable_cores
+from common.results.journal import Journal, begin_round
 from common.results.record import Record
 from common.running.roster import Roster, choices_of
 from common.running.work import Work
@@ -29,10 +30,12 @@ class Training:
     Args:
         work: what to train on.
         roster: who.
+        journal: keeps what every epoch came to, and has what an earlier process did; None: nobody.
     """
 
     work: Work
     roster: Roster
+    journal: Journal | None = None
     _warming: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def open(self, meanwhile: Callable[[], object] | None = None) -> None:
@@ -67,7 +70,7 @@ class Training:
         record.compile_seconds = warmed.compile_seconds
         if self.work.plan.init == "framework":
             self._draw(record, session)
-        session.load(self._start(record))
+        session.load(*self._state(record))
         self.roster.observer.ready(record)
 
     def _draw(self, record: Record, session: Session) -> None:
@@ -82,17 +85,32 @@ class Training:
         """What an entrant begins with."""
         return self.work.beginning(record.initial).initial
 
+    def _state(self, record: Record) -> tuple[Arrays, Arrays | None]:
+        """Parameters and optimiser state that it goes on from."""
+        kept = self.journal.state(record) if self.journal else None
+        return kept or (self._start(record), None)
+
+    def restore(self) -> None:
+        """Give everybody the epochs that an earlier process trained."""
+        for record in self.roster.alive():
+            if self.journal is not None:
+                self.journal.restore(record, self.work.plan.dtype)
+            if record.rounds:
+                record.notes.append(
+                    f"taken up after {sum(map(len, record.rounds))} epochs of an earlier process; "
+                    "its times are of the process that trained most"
+                )
+
     def train(self) -> None:
         """Train all rounds; after the first, fetch what it ended in."""
         plan = self.work.plan
         self.roster.observer.phase("training")
         for round_ in range(plan.rounds):
             for record in self.roster.alive():
-                record.rounds.append([])
-                record.disturbed.append([])
-                record.cpu_seconds.append([])
+                if len(record.rounds) > round_:  # begun in an earlier process
+                    continue
+                begin_round(record)
                 if round_:
-                    record.later.append([])
                     load = self.roster.session(record).load
                     self.roster.attempt(record, load, self._start(record))
             self._train_round(round_)
@@ -104,9 +122,12 @@ class Training:
         schedule = turns.turns(len(records), plan.epochs, plan.seed + round_)
         for epoch, turn in enumerate(schedule):
             for record in (records[position] for position in turn):
+                if len(record.rounds) > round_ and epoch < len(record.rounds[round_]):
+                    continue  # trained once is not trained again
                 if record.status == "ok" and self.roster.attempt(
                     record, self._one_epoch, record, round_, epoch
                 ):
+                    self._keep(record, round_)
                     # Here, where no entrant is blamed for what goes wrong in telling of it.
                     self.roster.observer.epoch(record, round_)
 
@@ -119,12 +140,31 @@ class Training:
         record.rounds[round_].append(trained.seconds)
         record.cpu_seconds[round_].append(trained.cpu_seconds)
         record.disturbed[round_].append(disturbed)
+        record.processes[round_].append(self.journal.process if self.journal else 0)
         if round_:
             if not np.isfinite(trained.losses).all():
                 raise Diverged(f"its loss is not finite in round {round_ + 1}; in the first it was")
             record.later[-1].append(trained.losses)
         else:
             self._first_round(record, epoch, trained, session)
+
+    def _keep(self, record: Record, round_: int) -> None:
+        """Have what an epoch came to on disk before the next begins."""
+        journal, session = self.journal, self.roster.session(record)
+        if journal is None:
+            return
+        held: list[Arrays] = []
+
+        def fetch() -> None:
+            held.extend((session.params(), session.state()))
+
+        if self.roster.attempt(record, fetch):
+            last = len(record.rounds[round_]) == self.work.plan.epochs
+            try:
+                journal.keep(record, round_, held[0], held[1], last)
+            except OSError as error:  # a full disk ends no run
+                self.journal = None
+                self.roster.observer.phase(f"this run could not be resumed: {one_line(error)}")
 
     def _first_round(self, record: Record, epoch: int, trained: Trained, session: Session) -> None:
         """Keep what an epoch of the first round came to; Diverged if that is no number."""
@@ -173,6 +213,9 @@ class Training:
 
     def _collect_one(self, record: Record) -> None:
         session, labels = self.roster.session(record), self.work.test_labels
+        elsewhere = len(record.rounds) > 1  # taken up in a later round
+        if elsewhere and record.params is not None:
+            session.load(record.params)
         record.batches_sha256 = session.fingerprint(self.work.orders[0])
         if labels is not None:
             classes = session.predict()
@@ -183,6 +226,8 @@ class Training:
             params = record.params or {}
             weight = params["output.weight"][:, 0].tolist()
             record.learnt = {"weight": weight, "bias": float(params["output.bias"][0])}
+        if elsewhere:
+            session.load(*self._state(record))
 
 
 def final_params(session: Session) -> Arrays:

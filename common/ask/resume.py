@@ -1,0 +1,126 @@
+"""Taking up a run that did not end: what was asked then, and that nothing has changed since."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from common.ask.request import Request, Say, read_request, silence
+from common.ask.settings import DEFAULTS, Settings
+from common.contract.registry import version
+from common.contract.root import ROOT
+from common.errors import Refused
+from common.results.environment import environment
+from common.results.journal import Asked, Kept, read_journal
+from common.results.source import source_sha256
+from common.running.work import Work
+
+#: What may be asked anew of a run that is taken up; the rest is as it was.
+ANEW = ("resume", "quiet", "no_progress", "timeout", "wait_quiet", "check", "check_seconds")
+
+
+def asked_of(request: Request, work: Work) -> Asked:
+    """What must be the same for a run to be taken up: plan, data, code, versions, machine."""
+    found = environment()
+    backends = request.backends()
+    same = {
+        "plan": request.plan.asdict(),
+        "data": {name: work.summary[name] for name in ("sha256", "order_sha256", "initial_sha256")},
+        "code": {
+            "compare.py and common": _code(),
+            **{name: source_sha256(backend.folder) for name, backend in backends.items()},
+        },
+        "versions": {
+            package: found_version
+            for name, backend in backends.items()
+            for package in (*backend.info.packages, "numpy")
+            if name not in request.pythons and (found_version := version(package))
+        },
+        "interpreters": request.pythons,
+        "machine": {"cpu": found.cpu, "cores": found.cores, "python": found.python},
+    }
+    # As it is read again: JSON has no tuples.
+    return msgspec.json.decode(
+        msgspec.json.encode(Asked(settings=_plain(request.settings), same=same)), type=Asked
+    )
+
+
+def read_asked(asked: Settings, say: Say = silence) -> tuple[Request, Kept | None]:
+    """Read what is to be trained, or taken up; what an earlier process left of it.
+
+    Raises:
+        Refused: it cannot be run as it stands, or not be taken up.
+    """
+    return (read_request(asked, say), None) if asked.resume is None else read_resumed(asked, say)
+
+
+def read_resumed(asked: Settings, say: Say) -> tuple[Request, Kept]:
+    """Read what a run that did not end was asked.
+
+    Args:
+        asked: has the folder, and what may be asked anew.
+        say: as for `read_request`.
+
+    Raises:
+        Refused: there is nothing to finish, or something else was asked as well.
+    """
+    assert asked.resume is not None
+    for name, default in DEFAULTS.items():
+        if name not in ANEW and getattr(asked, name) != default:
+            raise Refused(
+                f"--resume finishes what {asked.resume} was asked; --{name.replace('_', '-')} does "
+                "not go with it"
+            )
+    kept = read_journal(asked.resume)
+    names = {one.name for one in fields(Settings)}
+    try:
+        settings = Settings(**{n: v for n, v in kept.asked.settings.items() if n in names})
+    except (Refused, TypeError) as cause:
+        raise Refused(
+            f"--resume {asked.resume}: its journal cannot be taken up: {cause}"
+        ) from cause
+    anew = {n: getattr(asked, n) for n in ANEW if getattr(asked, n) != DEFAULTS[n]}
+    return read_request(replace(settings, **anew), say), kept
+
+
+def refuse_changed(folder: Path, then: Asked, now: Asked) -> None:
+    """Refuse to take up a run if anything that it hangs on is another now, naming what.
+
+    Raises:
+        Refused: something is.
+    """
+    before, after = _flat(then.same), _flat(now.same)
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            raise Refused(
+                f"--resume {folder}: {name} changed since it began, from {before.get(name)} to "
+                f"{after.get(name)}; begin anew"
+            )
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    """As JSON has it, without where it is saved and how it is shown; folders from the root."""
+    found = {}
+    for one in fields(settings):
+        value = getattr(settings, one.name)
+        if one.name not in ("resume", "out", "force", "quiet", "no_progress"):
+            found[one.name] = str(value.absolute()) if isinstance(value, Path) else value
+    return found
+
+
+def _flat(value: Any, name: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {name: value}
+    parts = (_flat(part, f"{name}: {key}" if name else key) for key, part in value.items())
+    return {key: one for part in parts for key, one in part.items()}
+
+
+def _code() -> str:
+    sha = hashlib.sha256()
+    for path in sorted([ROOT / "compare.py", *(ROOT / "common").rglob("*.py")]):
+        sha.update(path.read_bytes())
+    return sha.hexdigest()

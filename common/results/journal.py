@@ -1,0 +1,231 @@
+"""What training came to so far, on disk when the next epoch begins, so that it can be taken up.
+
+`journal.jsonl` has a line for what was asked, and one for each epoch of an entrant, appended and
+flushed when it is over. Parameters and optimiser state lie in `state-<slug>-<n>.safetensors`,
+written whole before the line that names them; two take turns, so that the one that the last line
+names is never touched, and those that the first round ended with stay.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+from safetensors.numpy import load_file
+
+from common.contract.arrays import Array, Arrays
+from common.errors import Refused
+from common.results.folder import write_arrays
+from common.results.record import Record
+
+JOURNAL = "journal.jsonl"
+
+#: What a run leaves until it is whole.
+OF_JOURNAL = (JOURNAL, "state-*.safetensors")
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, tag="asked"):
+    """The first line: what must be the same for a run to be taken up."""
+
+    settings: dict[str, Any]
+    same: dict[str, Any]
+
+
+class EpochLine(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):
+    """An epoch of an entrant: as `Record` has it; `row` is None but in the first round.
+
+    `process` counts how often the run was taken up before.
+    """
+
+    label: str
+    round: int
+    losses: list[float]
+    row: dict[str, Any] | None
+    seconds: float
+    disturbed: bool
+    cpu_seconds: float | None
+    steps_per_call: int
+    peak_memory_bytes: int | None
+    process: int
+    state: str
+
+
+class Journal:
+    """Keeps what every epoch came to.
+
+    Args:
+        folder: of the results.
+        kept: what an earlier process left there.
+    """
+
+    def __init__(self, folder: Path, kept: Kept | None = None) -> None:
+        self._folder, self._kept = folder, kept
+        self.process = kept.processes if kept else 0
+        self._file = (folder / JOURNAL).open("ab")
+        if kept:
+            self._file.truncate(kept.size)  # a line that was cut short
+
+    def begin(self, asked: Asked) -> None:
+        """Write what was asked."""
+        self._write(asked)
+
+    def restore(self, record: Record, dtype: str) -> None:
+        """Give an entrant the epochs that were kept of it."""
+        for line in self._lines(record):
+            if len(record.rounds) <= line.round:
+                begin_round(record)
+            add_epoch(record, line, np.array(line.losses, dtype))
+        if (first := self._first(record)) is not None:
+            record.params = first
+
+    def refuse_unreadable(self, records: Iterable[Record]) -> None:
+        """Refuse to go on from what cannot be read."""
+        for record in records:
+            self.state(record)
+            self._first(record)
+
+    def state(self, record: Record) -> tuple[Arrays, Arrays] | None:
+        """Parameters and optimiser state after the last epoch that was kept; None without one."""
+        lines = self._lines(record)
+        return self._read(lines[-1].state) if lines else None
+
+    def keep(self, record: Record, round_: int, params: Arrays, state: Arrays, last: bool) -> None:
+        """Append what an entrant's last epoch came to.
+
+        Args:
+            record: has the epoch already.
+            round_: which it belongs to, from 0.
+            params, state: after it.
+            last: whether it is the last of its round.
+        """
+        turn = "first" if last and not round_ else sum(map(len, record.rounds)) % 2
+        name = f"state-{record.entrant.slug}-{turn}.safetensors"
+        arrays = {f"params/{n}": array for n, array in params.items()}
+        write_arrays(self._folder / name, arrays | {f"state/{n}": a for n, a in state.items()})
+        losses = record.losses[-1] if round_ == 0 else record.later[-1][-1]
+        self._write(
+            EpochLine(
+                label=record.entrant.label,
+                round=round_,
+                losses=losses.tolist(),
+                row=record.epochs[-1] if round_ == 0 else None,
+                seconds=record.rounds[round_][-1],
+                disturbed=record.disturbed[round_][-1],
+                cpu_seconds=record.cpu_seconds[round_][-1],
+                steps_per_call=record.steps_per_call,
+                peak_memory_bytes=record.peak_memory_bytes,
+                process=self.process,
+                state=name,
+            )
+        )
+
+    def __enter__(self) -> Self:
+        """Hold it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of it."""
+        self._file.close()
+
+    def remove(self) -> None:
+        """Remove it: a run that is whole needs it no more."""
+        for pattern in OF_JOURNAL:
+            for path in self._folder.glob(pattern):
+                path.unlink()
+
+    def _lines(self, record: Record) -> list[EpochLine]:
+        return self._kept.epochs.get(record.entrant.label, []) if self._kept else []
+
+    def _first(self, record: Record) -> Arrays | None:
+        """The parameters that an entrant's first round ended with, if it did."""
+        for line in self._lines(record):
+            if line.round == 0 and "-first." in line.state:
+                return self._read(line.state)[0]
+        return None
+
+    def _read(self, name: str) -> tuple[Arrays, Arrays]:
+        try:
+            found = load_file(self._folder / name)
+        except Exception as cause:  # safetensors raises an error of its own
+            raise Refused(f"{self._folder / name} cannot be read: {cause}") from cause
+        parts: dict[str, Arrays] = {"params": {}, "state": {}}
+        for key, array in found.items():
+            part, _, tensor = key.partition("/")
+            parts[part][tensor] = array
+        return parts["params"], parts["state"]
+
+    def _write(self, line: Asked | EpochLine) -> None:
+        self._file.write(msgspec.json.encode(line) + b"\n")
+        self._file.flush()
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What an earlier process left.
+
+    Attributes:
+        asked: of it.
+        epochs: label -> its epochs in the order in which they were trained.
+        processes: how many trained so far.
+        size: of the journal's whole lines, bytes.
+    """
+
+    asked: Asked
+    epochs: Mapping[str, list[EpochLine]]
+    processes: int
+    size: int
+
+
+def read_journal(folder: Path) -> Kept:
+    """Read what a run left that did not end.
+
+    Raises:
+        Refused: there is nothing to take up, or it cannot be read.
+    """
+    path = folder / JOURNAL
+    try:
+        text = path.read_bytes()
+    except OSError as cause:
+        why = "it is whole" if (folder / "results.json").is_file() else "no run began there"
+        raise Refused(f"--resume {folder}: there is nothing to finish: {why}") from cause
+    whole = text[: text.rfind(b"\n") + 1]
+    try:
+        first, *rest = (
+            msgspec.json.decode(line, type=Asked | EpochLine) for line in whole.splitlines()
+        )
+        if not isinstance(first, Asked) or any(isinstance(line, Asked) for line in rest):
+            raise ValueError("what was asked is not its first line")
+    except ValueError as cause:  # msgspec's are, too
+        raise Refused(f"--resume {folder}: {JOURNAL} is no journal of a run: {cause}") from cause
+    epochs: dict[str, list[EpochLine]] = defaultdict(list)
+    for line in rest:
+        if isinstance(line, EpochLine):
+            epochs[line.label].append(line)
+    latest = max((line.process for lines in epochs.values() for line in lines), default=-1)
+    return Kept(first, epochs, latest + 1, len(whole))
+
+
+def begin_round(record: Record) -> None:
+    """Make room for another round."""
+    for part in (record.rounds, record.disturbed, record.cpu_seconds, record.processes):
+        part.append([])
+    if len(record.rounds) > 1:
+        record.later.append([])
+
+
+def add_epoch(record: Record, line: EpochLine, losses: Array) -> None:
+    """Give an entrant an epoch that was kept."""
+    record.rounds[line.round].append(line.seconds)
+    record.disturbed[line.round].append(line.disturbed)
+    record.cpu_seconds[line.round].append(line.cpu_seconds)
+    record.processes[line.round].append(line.process)
+    if line.round:
+        record.later[-1].append(losses)
+        return
+    record.losses.append(losses)
+    record.epochs.append(line.row or {})
+    record.steps_per_call = line.steps_per_call
+    record.peak_memory_bytes = line.peak_memory_bytes
