@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from common.ask.request import make_plan as asked
 from common.ask.settings import Settings
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
+from common.contract.plan import Plan
 from common.contract.schedules import SCHEDULES, steps_of
+from common.data import draws
 from common.entrants.local import LocalSession
-from tests.conftest import BACKENDS, CLASSES, SHAPE, Command, make_plan
+from tests.conftest import BACKENDS, CLASSES, EXAMPLES, SHAPE, Command, make_plan
 
 LR, WARM_UP = 0.1, 4
 #: Three epochs of 70 examples in batches of 10.
@@ -107,6 +110,31 @@ def test_of_every_step(
                 off = np.abs(array + expected).max()
                 assert off <= close * LR, (schedule, warm_up, n, float(-array.flat[0]), expected)
             assert after["step"] == n
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "rmsprop"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_epochs_as_they_run(
+    backend: str, optimizer: str, opened: Any, referee: Callable[[Plan], Any]
+) -> None:
+    """In the usual mode: what is compiled takes the state as it was set, and as it comes back."""
+    plan = make_plan("softmax", optimizer=optimizer, schedule="cosine", warm_up=2, lr=0.01)
+    info = BACKENDS[backend].info
+    # MindSpore's Adam is another by design.
+    close = 3e-5 if BACKENDS[backend].declared(info.styles[-1], plan) else 2e-6
+    session = opened(backend, plan, info.styles[-1], info.usual_mode)
+    right = referee(plan)
+    start = draws.parameters(MODELS["softmax"], SHAPE, 0, CLASSES, 0, "float32")
+    orders = [draws.order(0, epoch, EXAMPLES, plan.batch_size, False) for epoch in range(2)]
+    for one in (session, right):
+        one.load(start)
+    for order in orders:
+        losses = session.train(order).losses
+        np.testing.assert_allclose(losses, right.train(order).losses, rtol=close)
+    session.load(session.params(), session.state())
+    right.load(right.params(), right.state())
+    last = [one.train(orders[0]).losses for one in (session, right)]
+    np.testing.assert_allclose(*last, rtol=close)
 
 
 @pytest.mark.parametrize("drop_last", [False, True])

@@ -150,9 +150,13 @@ def assign_state(state, arrays, axes):
             found[field] = {
                 n: put(f"{n}/{letter}", b) for n, b in buffers.items()
             }
-    if (count := count_of(state)) is not None:
-        found["count"] = put("step", count)
-    return tree_utils.tree_set(state, **found)
+    state = tree_utils.tree_set(state, **found)
+
+    # Adam and a schedule count both: a compiled epoch takes no buffer twice.
+    def counted(path, leaf):
+        return put("step", leaf) if is_count(path) else leaf
+
+    return jax.tree_util.tree_map_with_path(counted, state)
 
 
 def dump_state(state, axes):
@@ -177,6 +181,11 @@ def count_of(state):
     """The number of updates done; Adam and a schedule keep one each."""
     counts = tree_utils.tree_get_all_with_path(state, "count")
     return counts[0][1] if counts else None
+
+
+def is_count(path):
+    """Whether a place in nested tuples is a number of updates."""
+    return getattr(path[-1], "name", None) == "count"
 
 
 def schedule(lr):
