@@ -55,8 +55,8 @@ class FreeRun:
 
     @property
     def step_losses(self) -> Array:
-        """Of the first round, all epochs in a row."""
-        return np.concatenate(self.losses)
+        """Of the first round, all epochs in a row; none before it trained."""
+        return np.concatenate(self.losses) if self.losses else np.empty(0)
 
 
 #: Of a candidate that has not trained yet.
