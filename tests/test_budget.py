@@ -42,6 +42,10 @@ def test_what_does_not_fit_is_noted_once() -> None:
     assert budget.lacks("a long one", 1000)
     assert budget.lacks("a long one", 1000)
     assert budget.left_out == ["a long one"]
+    budget.reserve(50)
+    assert budget.left > 99, "there is more"
+    budget.reserve(1000)
+    assert 999 < budget.left <= 1000
     assert Budget().left == math.inf
     assert not Budget().lacks("anything", 1e9)
     assert Budget(0).lacks("anything")

@@ -27,6 +27,10 @@ class Budget:
         """Seconds that nothing has taken yet."""
         return max(0.0, self._ends - time.monotonic())
 
+    def reserve(self, seconds: float) -> None:
+        """Have so long from now on at least, whatever was taken so far."""
+        self._ends = max(self._ends, time.monotonic() + seconds)
+
     def lacks(self, what: str, seconds: float = 0.0) -> bool:
         """Whether something is left out, and noted, because there is no time for it.
 

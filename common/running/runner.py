@@ -250,6 +250,8 @@ class Runner:
         def attempt(candidate: Candidate, call: Callable[[], object]) -> bool:
             return self.roster.attempt(records[candidate.entrant.label], call)
 
+        # The components at the first step may have taken all there was.
+        self.judging.budget.reserve(self.judging.budget.seconds / 2)
         with self._clocked("noise band", "measuring the noise band"):
             self.judging.settle(pairs, attempt)
 
