@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from common.contract.arrays import Array, Arrays
 from common.entrants.components import Components
 
 
-class ByComponents:
+class ByComponents(ABC):
     """Hands them to the components of a session that has them."""
 
     @property
+    @abstractmethod
     def components(self) -> Components:
         """Each component by itself."""
-        raise NotImplementedError
 
     def logits(self, params: Arrays, images: Array, compiled: bool = False) -> Array:
         """As `Session.logits`."""

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from common.errors import Refused
 from common.results.folder import umask
+from common.results.journal import OF_JOURNAL
 
 #: What a run or a check writes, and `--force` may replace in a folder of one; nothing else.
 OF_RUN = (
@@ -35,8 +36,7 @@ OF_RUN = (
     "pictures.npz",
     "source",
     "worker-*.log",
-    "journal.jsonl",
-    "state-*.safetensors",
+    *OF_JOURNAL,
 )
 
 #: The same of a sweep, beside the folders of its runs.
