@@ -111,6 +111,6 @@ def _expected_at(referee: Referee, at: State) -> Expectations:
         gradient=gradient,
         gradients=gradients,
         updates=[(start, expected_update(inputs, start, grads)) for start in (zeros, at.params)],
-        step=expected_step(inputs, forward, gradients, near_gradients, noise, moved),
+        step=expected_step(inputs, gradients, near_gradients, noise, moved),
         evaluation=evaluation,
     )

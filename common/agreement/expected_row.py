@@ -75,7 +75,7 @@ def row_reach(start: Expectations, steps: int) -> dict[str, Any]:
 
 def row_bounds(start: Expectations, batches: Sequence[Array]) -> tuple[dict[str, Any], Array]:
     """What the updates of a row round, added up; rows of logits too close to call, by step."""
-    exact, plan, first = start.referee.exact, start.plan, start.forward["logits"]
+    exact, plan, first = start.referee.exact, start.plan, start.gradients["logits"]
     params, state = start.params, start.state
     bounds: dict[str, Any] = {}
     near = []

@@ -18,7 +18,6 @@ from common.contract.arrays import Arrays
 
 def expected_step(
     inputs: Inputs,
-    logits: Expected,
     gradients: Mapping[str, Expected],
     near: Neighbours,
     noise: list[Arrays],
@@ -28,7 +27,6 @@ def expected_step(
 
     Args:
         inputs: where it starts.
-        logits: from its parameters.
         gradients: model and loss differentiated as one.
         near: the gradients at the neighbours.
         noise: the gradients with random rounding.
@@ -58,6 +56,8 @@ def expected_step(
         inputs.referee, inputs.params, grads, inputs.state, after_params, memory
     )
     expected = widened(expected, bounds)
+    # Those of training: in evaluation a normalised model has others.
+    logits = gradients["logits"]
     ties = near_ties(logits.right, float(np.max(logits.allowed)))
     expected["correct"] = Expected(right["correct"], allowed=ties)
     if inputs.model.classifies:
