@@ -19,6 +19,9 @@ INFO = Info(
     # Ours and not JAX's, which has no such setting: see train.py, `pin_threads`.
     tuned={"COMPARE_PIN_THREADS": "1"},
     modules=(
+        # It would take three quarters of a GPU's memory at once, and leave
+        # nothing to whoever else is open on it.
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "keras.src.backend.jax.layer.JaxLayer",
         "flax.nnx.module.Module",
         "flax.linen.module.Module",

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 from common.contract.axes import from_layout, to_layout
+from torch.compiler import is_compiling
 
 import torch
 from torch import nn
@@ -161,13 +162,28 @@ def backward(forward):
     Returns:
         (params, images, dlogits) -> grads, named and shaped as the params.
 
+    Differs: two forms: torch.compile takes only the functional one, and that
+    refuses nn.GRU and nn.LSTM on a GPU ("Tensor that doesn't have storage").
+
     See: https://docs.pytorch.org/docs/stable/generated/torch.func.vjp.html
     """
 
-    def pull_back(params, images, dlogits):
+    def functional(params, images, dlogits):
         _, vjp = torch.func.vjp(
             lambda params: forward(params, images), params
         )
         return vjp(dlogits)[0]
+
+    def pull_back(params, images, dlogits):
+        if is_compiling():
+            return functional(params, images, dlogits)
+        leaves = {n: p.detach().requires_grad_() for n, p in params.items()}
+        grads = torch.autograd.grad(
+            forward(leaves, images),
+            list(leaves.values()),
+            dlogits,
+            materialize_grads=True,
+        )
+        return dict(zip(leaves, grads, strict=True))
 
     return pull_back
