@@ -17,7 +17,7 @@ import pytest
 from common.ask import checking
 from common.ask.check_settings import CheckSettings
 from common.cli.options import check_settings, parser
-from common.contract.arrays import cast
+from common.contract.precision import cast
 from common.errors import CompareError, Refused
 from common.modules import remote
 from tests.conftest import Command

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.contract.info import CONTRACT
+from common.contract.info import CONTRACT, DTYPES
 from tests.conftest import BACKENDS, FRAMEWORKS
 
 CELLS = list(itertools.product(BACKENDS, CONTRACT))
@@ -69,6 +69,9 @@ def test_absences_have_reasons(backend: str) -> None:
     lacking = {"scratch", "concise", "eager", "jit", "fused", "memory", "loader"}
     lacking -= set(info.choices())
     lacking |= {"cpu", "cuda"} - set(info.devices)
+    lacking |= {
+        dtype for dtype in DTYPES if any(info.lacks(device, dtype) for device in info.devices)
+    }
     assert lacking == set(info.absent)
     assert all(len(reason) > 20 for reason in info.absent.values())
 

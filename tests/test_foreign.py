@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.contract.arrays import cast, ulp
 from common.contract.foreign import OwnError, foreign, is_own
+from common.contract.precision import cast, ulp
 from common.errors import Failed, Refused
 from common.mapping.mapping import load
 from common.modules.check import Options, check_modules

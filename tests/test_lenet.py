@@ -15,8 +15,8 @@ from common.agreement.expectations import Expectations, expected_at
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
 from common.agreement.slips.causes import likely_cause
-from common.contract.arrays import cast
 from common.contract.plan import Plan
+from common.contract.precision import cast
 from common.data import draws
 from common.entrants.local import LocalSession
 from tests.conftest import BACKENDS, EXAMPLES, Command, make_plan

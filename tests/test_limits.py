@@ -21,8 +21,9 @@ from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
 from common.agreement.track import Off, Track, off_by, root_mean_square
 from common.agreement.verdict import Difference, Verdict, undecided
-from common.contract.arrays import Arrays, cast
+from common.contract.arrays import Arrays
 from common.contract.plan import Plan
+from common.contract.precision import cast
 from common.data.description import Dataset
 from common.entrants.local import LocalSession
 from common.running.work import draw_work

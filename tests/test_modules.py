@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.contract.arrays import cast
 from common.contract.kinds import net_of
 from common.contract.net import Asked
+from common.contract.precision import cast
 from common.errors import Refused
 from common.modules.causes import likely
 from common.modules.check import Options, check_modules

@@ -36,11 +36,11 @@ from common.agreement.referee import Referee, free_run
 from common.agreement.schedule import Schedule
 from common.agreement.slips.rules import rule_of, settings
 from common.agreement.verdict import Verdict, mark_identical, undecided
-from common.contract.arrays import cast
 from common.contract.entrant import Entrant
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
+from common.contract.precision import cast
 from common.contract.root import ROOT
 from common.data import description, draws
 from common.entrants.local import LocalSession

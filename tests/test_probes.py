@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from common.agreement.probes import parted, rounds_inside
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
+from common.contract.precision import cast
 from common.entrants.local import LocalSession
 from tests.conftest import make_plan
 from tests.test_components import moved_params

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.agreement.random_rounding import Rounded, RoundingSession
+from common.agreement.random_rounding import Rounded, RoundingSession, units_of
 from common.agreement.referee import Referee
 from common.contract.plan import Plan
 from tests.conftest import make_plan
@@ -18,7 +18,8 @@ UNIT = 2.0**-24
 
 def rounded(array: np.ndarray) -> Any:
     made = array.view(Rounded)
-    made.unit, made.draw, made.errors = UNIT, np.random.default_rng(0), {"sin": 1e-5}
+    made.units = units_of("float32")
+    made.draw, made.errors = np.random.default_rng(0), {"sin": 1e-5}
     return made
 
 

@@ -13,9 +13,10 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from common.contract.arrays import Arrays, cast
+from common.contract.arrays import Arrays
 from common.contract.kinds import net_of
 from common.contract.net import Answer, Asked, Leaf, Net
+from common.contract.precision import cast
 from common.errors import EntrantError, Failed, Killed, Refused, Unavailable
 from common.modules import remote
 from common.modules.host import Host

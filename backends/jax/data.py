@@ -21,8 +21,21 @@ def to_tensor(array, device):
 
 
 def to_array(tensor):
-    """Fetch a tensor as a contiguous NumPy array."""
-    return np.array(tensor, order="C")
+    """Fetch a tensor as a contiguous NumPy array; NumPy has no bfloat16."""
+    array = np.array(tensor, order="C")
+    return array.astype(np.float32) if array.dtype == jnp.bfloat16 else array
+
+
+def to_dtype(tensor, dtype):
+    """Round real numbers to the run's dtype; classes and positions stay.
+
+    Differs: no tensor has TF32, which rounds what enters a product.
+
+    See: https://docs.jax.dev/en/latest/_autosummary/jax.numpy.astype.html
+    """
+    if dtype == "tfloat32" or not jnp.issubdtype(tensor.dtype, jnp.floating):
+        return tensor
+    return tensor.astype(dtype)
 
 
 def place(images, labels, dtype, device):
@@ -31,7 +44,7 @@ def place(images, labels, dtype, device):
     Args:
         images: (N, features), uint8 pixels, or numbers that are ready to use.
         labels: (N,) classes, or (N, 1) targets.
-        dtype: what `take` hands out, "float32" or "float64".
+        dtype: what `take` hands out.
         device: "cpu" or "cuda".
 
     Returns:
@@ -43,9 +56,11 @@ def place(images, labels, dtype, device):
     if images.dtype == np.uint8:
         if dtype != "float32":
             images = np.divide(images, np.float32(255), dtype=np.float32)
-            images = images.astype(dtype)
         labels = labels.astype(np.int32)
-    return to_tensor(images, device), to_tensor(labels, device)
+    images, labels = to_tensor(images, device), to_tensor(labels, device)
+    if dtype != "float32":
+        images, labels = to_dtype(images, dtype), to_dtype(labels, dtype)
+    return images, labels
 
 
 def take(data, index):

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from common.contract.axes import from_layout, to_layout
 
 import jax
+import numpy as np
 
 from .data import to_array, to_tensor
 from .layers import dense
@@ -40,7 +41,9 @@ def assign(params, arrays, axes):
     """
     arrays = to_layout(arrays, axes, LAYOUT)
     return {
-        name: jax.device_put(arrays[name], param.sharding)
+        name: jax.device_put(
+            np.asarray(arrays[name], param.dtype), param.sharding
+        )
         for name, param in params.items()
     }
 

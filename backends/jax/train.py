@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import jax
 import numpy as np
 
-from .data import take
+from .data import take, to_array
 
 PRODUCTS = 10  # of side 1024, to see which threads are XLA's pool
 UNROLL = 4  # steps laid out in a row inside the loop of a fused epoch
@@ -34,20 +34,22 @@ jax.monitoring.register_event_duration_secs_listener(listen)
 def setup(dtype, device, threads):
     """Prepare the framework for one run and report what it then says.
 
-    Differs: 64-bit types exist only if asked for; products of float32 are
-    true float32 only at the highest precision (elsewhere than on a CPU).
+    Differs: 64-bit types exist only if asked for; products of float32, and
+    convolutions, are true float32 only at the highest precision (elsewhere
+    than on a CPU).
 
     See: https://docs.jax.dev/en/latest/config_options.html
     """
     jax.config.update("jax_enable_x64", dtype == "float64")
-    jax.config.update("jax_default_matmul_precision", "highest")
+    precision = "tensorfloat32" if dtype == "tfloat32" else "highest"
+    jax.config.update("jax_default_matmul_precision", precision)
     jax.config.update("jax_default_device", jax.devices(device)[0])
     pinned = 0
     if device == "cpu" and os.environ.get("COMPARE_PIN_THREADS") == "1":
         pinned = pin_threads(threads)
     return {
         "jax_enable_x64": jax.config.jax_enable_x64,
-        "jax_default_matmul_precision": "highest",
+        "jax_default_matmul_precision": precision,
         "device": str(jax.devices(device)[0]),
         "threads pinned": pinned,
     }
@@ -214,7 +216,8 @@ def scan_of(step):
 
 def fetch(results):
     """Bring scalars, or rows of them, to the host in one go: (steps,)."""
-    return np.concatenate([np.atleast_1d(r) for r in jax.device_get(results)])
+    results = [np.atleast_1d(r) for r in jax.device_get(results)]
+    return to_array(np.concatenate(results))
 
 
 @cache

@@ -6,6 +6,7 @@ from common.contract.axes import from_layout, to_layout
 from optax import tree_utils
 
 import jax
+import numpy as np
 
 from .data import to_array
 from .model import LAYOUT
@@ -140,7 +141,8 @@ def assign_state(state, arrays, axes):
     arrays = to_layout(arrays, axes, LAYOUT)
 
     def put(name, buffer):
-        return jax.device_put(arrays[name], buffer.sharding)
+        array = np.asarray(arrays[name], buffer.dtype)
+        return jax.device_put(array, buffer.sharding)
 
     if isinstance(state, dict):
         return {name: put(name, buffer) for name, buffer in state.items()}

@@ -11,6 +11,10 @@ INFO = Info(
     data=("memory", "loader"),
     absent={
         "cuda": "MindSpore 2.10 has no CUDA build",
+        # Seen: "Unsupported data type" of MatMul, Exp, ReLU and ReduceSum;
+        # it adds and divides them.
+        "bfloat16": "MindSpore 2.10 multiplies no matrices of it on a CPU",
+        "tfloat32": "TF32 belongs to GPUs, for which MindSpore 2.10 has no build",
     },
     # Its threads hand each step to one another at the pace of the scheduler: on two cores an
     # epoch takes 0.08 s, and now and then 3 s. This makes it 0.11 s, every time.

@@ -6,6 +6,14 @@ import torch
 #: The magic number of IDX files of grey pictures.
 GREY = 2051
 
+#: What a run's dtype is here: TF32 rounds what enters a product, and no more.
+DTYPES = {
+    "float32": torch.float32,
+    "float64": torch.float64,
+    "bfloat16": torch.bfloat16,
+    "tfloat32": torch.float32,
+}
+
 
 def to_tensor(array, device):
     """Hand an array to the framework, dtype and shape unchanged.
@@ -16,8 +24,18 @@ def to_tensor(array, device):
 
 
 def to_array(tensor):
-    """Fetch a tensor as a contiguous NumPy array."""
+    """Fetch a tensor as a contiguous NumPy array; NumPy has no bfloat16."""
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.float()
     return np.array(tensor.detach().cpu(), order="C")
+
+
+def to_dtype(tensor, dtype):
+    """Round real numbers to the run's dtype; classes and positions stay.
+
+    See: https://docs.pytorch.org/docs/stable/tensor_attributes.html
+    """
+    return tensor.to(DTYPES[dtype]) if tensor.is_floating_point() else tensor
 
 
 def place(images, labels, dtype, device):
@@ -26,7 +44,7 @@ def place(images, labels, dtype, device):
     Args:
         images: (N, features), uint8 pixels, or numbers that are ready to use.
         labels: (N,) classes, or (N, 1) targets.
-        dtype: what `take` hands out, "float32" or "float64".
+        dtype: what `take` hands out.
         device: "cpu" or "cuda".
 
     Returns:
@@ -39,9 +57,9 @@ def place(images, labels, dtype, device):
     if images.dtype == np.uint8:
         if dtype != "float32" or device != "cpu":
             images = np.divide(images, np.float32(255), dtype=np.float32)
-            images = images.astype(dtype)
         labels = labels.astype(np.int64)
-    return to_tensor(images, device), to_tensor(labels, device)
+    images, labels = to_tensor(images, device), to_tensor(labels, device)
+    return to_dtype(images, dtype), to_dtype(labels, dtype)
 
 
 def take(data, index):
@@ -71,7 +89,7 @@ def loader(folder, dtype, device, batch_size, workers):
 
     Args:
         folder: holds FashionMNIST/raw with the four IDX files, unpacked.
-        dtype: "float32" or "float64".
+        dtype: of the images.
         device: "cpu" or "cuda".
         batch_size: examples in a batch.
         workers: worker processes; 0 reads in this one.
@@ -98,7 +116,7 @@ def loader(folder, dtype, device, batch_size, workers):
         order_of_epoch.order = order.tolist()
         for images, labels in batches_of_epoch:
             images = images.permute(0, 2, 3, 1).flatten(1)
-            images = images.to(device, getattr(torch, dtype))
+            images = images.to(device, DTYPES[dtype])
             yield images, labels.to(device)
 
     return batches

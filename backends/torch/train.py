@@ -293,4 +293,4 @@ def wait(params):
 
 def fetch(results):
     """Bring scalars, or rows of them, to the host in one go: (steps,)."""
-    return torch.cat([torch.atleast_1d(r) for r in results]).cpu().numpy()
+    return to_array(torch.cat([torch.atleast_1d(r) for r in results]))

@@ -8,7 +8,8 @@ from common.agreement.drift import BAND_FACTOR, BLIND, band_limit, beyond, drift
 from common.agreement.judge import Bench
 from common.agreement.referee import LOOKS, free_run, nudged
 from common.agreement.verdict import Difference, Verdict, not_compared
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
+from common.contract.precision import cast
 from common.entrants.session import Session
 
 
@@ -38,7 +39,7 @@ class Band:
         self._right = bench.path.losses[: steps_in_time(bench) if plain is None else len(plain)]
         self._whole = len(self._right) > 0
         self._orders = list(bench.schedule.first(len(self._right)))
-        self._moved = nudged(start)
+        self._moved = nudged(start, bench.dtype)
         self.growth: Array = self._of_plain() if plain is None else plain
 
     @property

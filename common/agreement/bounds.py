@@ -11,6 +11,7 @@ from common.contract.arrays import Array, Arrays
 from common.contract.models import statistics_of
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
+from common.contract.precision import PRECISIONS
 
 UPDATE_ROUNDINGS = 6
 
@@ -50,10 +51,9 @@ def update_bound(
         moved, memory: parameters and state after it.
         roundings: of each term that is added up.
     """
-    # Half a unit in the last place; in a float64 run the referee rounds as much again.
-    unit = float(np.finfo(plan.dtype).eps) / (1 if plan.dtype == "float64" else 2)
+    unit = unit_of(plan)
     # What is smaller may be zero: some frameworks have no subnormal numbers.
-    least = float(np.finfo(plan.dtype).tiny)
+    least = PRECISIONS[plan.dtype].tiny
     bounds = {"sgd": sgd_bound, "adam": adam_bound, "rmsprop": root_bound, "adagrad": root_bound}
     bound_of = bounds[OPTIMIZERS[plan.optimizer].rule]
     allowed: dict[str, Any] = {"step": 0.0}
@@ -64,14 +64,20 @@ def update_bound(
     return {name: bound + least for name, bound in allowed.items()}
 
 
+def unit_of(plan: Plan) -> float:
+    """Largest relative error of a rounding; in a float64 run the referee rounds as much again."""
+    precision = PRECISIONS[plan.dtype]
+    return precision.eps if plan.dtype == "float64" else precision.unit
+
+
 def rate_bound(plan: Plan, rate: float, made: int) -> float:
     """How far rounding may lead a schedule's rate of the step after so many updates.
 
     Its terms add up to lr, and where it ends near 0 they cancel. Who makes each rate of the one
     before does so in float64, by two roundings a step.
     """
-    unit = float(np.finfo(plan.dtype).eps) / (1 if plan.dtype == "float64" else 2)
-    return UPDATE_ROUNDINGS * unit * plan.lr + made * float(np.finfo("float64").eps) * rate
+    unit = unit_of(plan)
+    return UPDATE_ROUNDINGS * unit * plan.lr + made * PRECISIONS["float64"].eps * rate
 
 
 def clip_roundings(plan: Plan, grads: Arrays) -> float:
@@ -133,7 +139,7 @@ def adam_bound(
     v_terms = b2 * state[f"{name}/v"] + (1 - b2) * slope**2
     v_error = unit * (2 * roundings * v_terms + b2 * slope**2 + 2 * v)
     # What is smaller than any normal number may be taken for zero.
-    v_error = v_error + float(np.finfo(plan.dtype).tiny)
+    v_error = v_error + PRECISIONS[plan.dtype].tiny
     c1, c2 = 1 - b1**t, 1 - b2**t
     c1_error = unit * ((2 * t + 4) * b1**t / c1 + 1)
     c2_error = unit * ((2 * t + 4) * b2**t / c2 + 1)
@@ -172,7 +178,7 @@ def root_bound(
     slope = np.abs(grads[name]) + plan.weight_decay * param
     v_terms = keep * state[f"{name}/v"] + new * slope**2
     v_error = unit * (2 * roundings * v_terms + (alpha or 0.0) * slope**2 + 2 * v)
-    v_error = v_error + float(np.finfo(plan.dtype).tiny)
+    v_error = v_error + PRECISIONS[plan.dtype].tiny
     root = np.sqrt(v)
     step = plan.lr * slope / (root + plan.eps)
     error = step * (2 * (roundings + 1) * unit + error_of_root(v, v_error) / (root + plan.eps))

@@ -15,8 +15,9 @@ from common.agreement.expected import Expected
 from common.agreement.expected_row import Row
 from common.agreement.inputs import Inputs
 from common.agreement.units import evaluation_of, gradients_of, one_step, several_steps
-from common.contract.arrays import Array, Arrays, ulp
+from common.contract.arrays import Array, Arrays
 from common.contract.info import Info
+from common.contract.precision import has_all, held, ulp
 from common.entrants.session import Session
 from common.entrants.trail import UPDATES
 
@@ -299,8 +300,10 @@ def absence(value: Array | None, expected: Expected | None) -> str | None:
 
 def another_dtype(value: Array, right: Array, dtype: str) -> str | None:
     """What is wrong with a dtype, if anything is; whole numbers may have any size."""
-    if right.dtype.kind == "f" and value.dtype != dtype:
+    if right.dtype.kind == "f" and value.dtype != held(dtype):
         return f"has dtype {value.dtype}, expected {dtype}"
+    if right.dtype.kind == "f" and not has_all(dtype, value):
+        return f"has numbers that {dtype} has not, expected {dtype}"
     if right.dtype.kind in "iu" and value.dtype.kind not in "iu":
         return f"has dtype {value.dtype}, expected whole numbers"
     return None

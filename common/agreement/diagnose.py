@@ -24,9 +24,10 @@ from common.agreement.expectations import Expectations, expected_at
 from common.agreement.track import FACTOR, Track, off_by
 from common.agreement.units import one_step
 from common.agreement.verdict import Difference, not_compared
-from common.contract.arrays import Arrays, cast
+from common.contract.arrays import Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import Info
+from common.contract.precision import cast
 from common.entrants.session import Session
 
 

@@ -6,11 +6,13 @@ said. Where one of them is, they are infinitely far apart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 
 from common.contract.arrays import Array
+from common.contract.precision import PRECISIONS
 
 
 def distance(found: Array, right: Array) -> Array:
@@ -24,12 +26,12 @@ def distance(found: Array, right: Array) -> Array:
 
 def in_dtype(array: Array, dtype: str) -> Array:
     """Numbers as a dtype has them, in float64: infinite what is too large for it."""
-    largest = float(np.finfo(dtype).max)
+    largest = PRECISIONS[dtype].max
     held: Array = np.where(np.abs(array) > largest, np.copysign(np.inf, array), array)
     return held
 
 
 def overflows(arrays: Iterable[Array], dtype: str) -> bool:
     """Whether some number is NaN, or so large that its square overflows."""
-    most = float(np.sqrt(np.finfo(dtype).max))
+    most = math.sqrt(PRECISIONS[dtype].max)
     return not all((np.abs(array) <= most).all() for array in arrays)

@@ -7,6 +7,7 @@ import numpy as np
 from common.agreement.divergence import distance, in_dtype
 from common.agreement.expected import CRITERION as COMPONENTS_CRITERION
 from common.contract.arrays import Array
+from common.contract.precision import spacing
 
 FREE_ULPS = 16
 
@@ -49,10 +50,3 @@ def beyond(losses: Array, right: Array, limit: Array, dtype: str) -> Array:
     apart = drift(losses, right, dtype)
     found: Array = (apart > 0) & ~(apart <= limit)
     return found
-
-
-def spacing(losses: Array, dtype: str) -> Array:
-    """One unit in the last place of each loss."""
-    with np.errstate(over="ignore", invalid="ignore"):  # NaN of what a dtype cannot hold
-        units: Array = np.spacing(np.abs(losses).astype(dtype)).astype("float64")
-    return units

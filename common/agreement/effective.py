@@ -13,8 +13,9 @@ from common.agreement.expected import ULPS
 from common.agreement.slips.slip import fitted
 from common.agreement.track import Track
 from common.agreement.units import gradients_of, loss_of
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
 from common.contract.optimizers import OPTIMIZERS
+from common.contract.precision import cast, cast_one
 from common.entrants.session import Session
 
 #: Steps that are asked, and the last.
@@ -42,7 +43,7 @@ def move(session: Session, track: Track, step: int, scale: float = 1.0) -> Move:
     exact, at = track.referee.exact, track.at(step)
     params, state = cast(at.params, "float64"), cast(at.state, "float64")
     _, _, slopes = exact.gradients(params, *exact.batch(at.index))
-    grads = {name: (scale * slopes[name]).astype(track.dtype) for name in params}
+    grads = {name: cast_one(scale * slopes[name], track.dtype) for name in params}
     zeros = {name: np.zeros_like(array) for name, array in at.params.items()}
     theirs, _ = session.update(zeros, grads, at.state)
     ours, _ = exact.update(cast(zeros, "float64"), cast(grads, "float64"), state)
@@ -286,7 +287,7 @@ def constant_in_loss(session: Session, track: Track) -> str | None:
     at, exact = track.expected(1), track.referee.exact
     offs = []
     for scale in (1.0, 0.5):
-        logits = (scale * at.logits).astype(at.dtype)
+        logits = cast_one(scale * at.logits, at.dtype)
         theirs = loss_of(session, logits, at.labels)
         ours = loss_of(exact, logits.astype("float64"), at.labels64)
         if np.abs(theirs["dlogits"] - ours["dlogits"]).max() > NEAR * np.abs(ours["dlogits"]).max():

@@ -25,6 +25,7 @@ from common.agreement.neighbours import neighbours
 from common.agreement.referee import Referee, State
 from common.agreement.units import gradients_of
 from common.contract.arrays import Array, Arrays
+from common.contract.precision import cast_one
 from common.entrants.session import Session
 
 Tensors = Mapping[str, Expected]
@@ -78,11 +79,11 @@ def _expected_at(referee: Referee, at: State) -> Expectations:
     near = neighbours(inputs)
     forwards = expected_forwards(inputs)
     forward = forwards[0][1]["logits"]
-    logits = forward.right.astype(dtype)
+    logits = cast_one(forward.right, dtype)
     loss = expected_loss(inputs, logits)
-    dlogits = loss["dlogits"].right.astype(dtype)
+    dlogits = cast_one(loss["dlogits"].right, dtype)
     gradient = expected_gradient(inputs, dlogits, near)
-    grads = {name: e.right.astype(dtype) for name, e in gradient.items()}
+    grads = {name: cast_one(e.right, dtype) for name, e in gradient.items()}
 
     def differentiated(params: Arrays, session: Session = referee.exact) -> Arrays:
         return gradients_of(session, params, inputs.images64, inputs.labels64)

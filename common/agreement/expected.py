@@ -33,7 +33,8 @@ import numpy as np
 
 from common.agreement.bounds import UPDATE_ROUNDINGS, largest_error
 from common.agreement.neighbours import NOBODY, NUDGE_ULPS, Neighbours
-from common.contract.arrays import Array, Arrays, ulp
+from common.contract.arrays import Array, Arrays
+from common.contract.precision import ulp
 
 ERROR_FACTOR = 8
 

@@ -11,8 +11,9 @@ from common.agreement.inputs import Inputs, rounded
 from common.agreement.neighbours import Neighbours, moved
 from common.agreement.own_rule import bound_of_update
 from common.agreement.units import gradients_of, loss_of
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
 from common.contract.models import Model
+from common.contract.precision import cast, cast_one
 
 
 def expected_forwards(inputs: Inputs) -> list[tuple[Arrays, dict[str, Expected]]]:
@@ -25,7 +26,7 @@ def expected_forwards(inputs: Inputs) -> list[tuple[Arrays, dict[str, Expected]]
     zero = [name for name, array in params.items() if array.ndim == 1 and not array.any()]
     if zero:
         other = {
-            name: np.roll(np.linspace(0.25, 0.75, len(params[name])), turn).astype(inputs.dtype)
+            name: cast_one(np.roll(np.linspace(0.25, 0.75, len(params[name])), turn), inputs.dtype)
             for turn, name in enumerate(zero)
         }
         other = {**params, **other}
@@ -92,7 +93,7 @@ def ties_of(inputs: Inputs, logits: Array) -> Array:
     classes = logits.shape[1]
     one_hot = np.eye(classes)
     both: Array = one_hot[inputs.labels] + one_hot[(inputs.labels + 1) % classes]
-    return both.astype(inputs.dtype)
+    return cast_one(both, inputs.dtype)
 
 
 def expected_accuracy(inputs: Inputs, logits: Array, ties: Array | None) -> dict[str, Expected]:

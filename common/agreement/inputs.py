@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from common.agreement.referee import Referee, State
-from common.contract.arrays import Array, Arrays, cast, cast_one
+from common.contract.arrays import Array, Arrays
 from common.contract.models import Model
 from common.contract.plan import Plan
+from common.contract.precision import cast, cast_one
 from common.entrants.session import Session
 
 #: Runs with random rounding.

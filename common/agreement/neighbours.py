@@ -10,6 +10,7 @@ import numpy as np
 
 from common.agreement.inputs import Inputs
 from common.contract.arrays import Array, Arrays
+from common.contract.precision import PRECISIONS
 
 NUDGE_ULPS = 16
 
@@ -60,7 +61,7 @@ def neighbours(inputs: Inputs) -> Neighbours:
 def moved(params: Arrays, dtype: str) -> list[Arrays]:
     """Parameters moved by up to `NUDGE_ULPS` of a dtype, at random."""
     draw = np.random.default_rng(2)
-    relative = NUDGE_ULPS * float(np.finfo(dtype).eps) / 2
+    relative = NUDGE_ULPS * PRECISIONS[dtype].unit
     return [
         {
             name: array * (1 + relative * draw.uniform(-1, 1, array.shape))
@@ -75,7 +76,7 @@ def on_edges(inputs: Inputs) -> list[list[Arrays]]:
 
     Whatever unit that switches on or off is on its edge.
     """
-    unit = NUDGE_ULPS * float(np.finfo(inputs.dtype).eps) / 2
+    unit = NUDGE_ULPS * PRECISIONS[inputs.dtype].unit
     reach = {name: unit * terms for name, terms in terms_at_edges(inputs).items()}
 
     def shifted(share: float) -> Arrays:

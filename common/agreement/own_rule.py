@@ -12,10 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from common.agreement.bounds import UPDATE_ROUNDINGS, clip_roundings, rate_bound, update_bound
+from common.agreement.bounds import (
+    UPDATE_ROUNDINGS,
+    clip_roundings,
+    rate_bound,
+    unit_of,
+    update_bound,
+)
 from common.agreement.referee import Referee
 from common.contract.arrays import Arrays
 from common.contract.optimizers import OPTIMIZERS
+from common.contract.precision import PRECISIONS
 from common.entrants.trail import UPDATES
 
 #: Draws of signs; each doubles the chance that an element's worst case is met.
@@ -45,7 +52,7 @@ def bound_of_update(
                 found[name] = found[name] + share * np.abs(moved[name] - params[name])
         return found
     plan, draw = referee.plan, np.random.default_rng(6)
-    unit = float(np.finfo(plan.dtype).eps) / (1 if plan.dtype == "float64" else 2)
+    unit = unit_of(plan)
     right = {**moved, **memory}
     allowed = {name: np.zeros_like(array, dtype="float64") for name, array in right.items()}
 
@@ -61,7 +68,7 @@ def bound_of_update(
         for name, array in {**there, **then}.items():
             allowed[name] = np.maximum(allowed[name], np.abs(array - right[name]))
     of_constants = corrections(referee, params, state, right, unit)
-    least = float(np.finfo(plan.dtype).tiny)
+    least = PRECISIONS[plan.dtype].tiny
     return {
         name: allowed[name] + of_constants.get(name, 0.0) + 2 * unit * np.abs(array) + least
         if array.dtype.kind == "f"

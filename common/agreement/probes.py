@@ -11,6 +11,7 @@ from common.agreement.inputs import Inputs
 from common.agreement.slips.slip import fitted
 from common.agreement.units import gradients_of, loss_of
 from common.contract.arrays import Array, Arrays
+from common.contract.precision import cast_one
 from common.entrants.session import Session
 
 #: Relative moves that float64 resolves to six digits, and that float32 rounds away (2⁻²⁴ is 6e-8).
@@ -135,7 +136,7 @@ def loss_factors(
     for pictures, right in ((inputs.images64, inputs.labels64), (images, labels)):
         logits = exact.logits(inputs.params, pictures)
         wanted = loss_of(exact, logits, right)
-        theirs = loss_of(session, logits.astype(inputs.dtype), right)
+        theirs = loss_of(session, cast_one(logits, inputs.dtype), right)
         factor = fitted(theirs, wanted)
         near = SAME_FACTOR * max(1.0, abs(factor))
         if any(

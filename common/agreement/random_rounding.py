@@ -6,7 +6,8 @@ as the roundings of the run's dtype on its way, u = eps / 2:
     x + y, x - y        u (|x| + |y|): another formula may cancel here
     x * y               u |result|
     x / y, exp(x), ...  FEW u |result|: libraries differ in them
-    a sum of n terms    LAMBDA sqrt(n) u sum |terms|
+    a sum of n terms    LAMBDA sqrt(n) u sum |terms|; in bfloat16 that of float32, and u |result|
+    a factor of matrices in TF32    its own u |factor|
     what only moves or chooses numbers    not at all
 
 A function that an entrant's framework is known to compute less exactly is besides off by as much,
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
@@ -30,6 +32,7 @@ import numpy as np
 
 from common.agreement.bounds import LAMBDA
 from common.contract.arrays import Array
+from common.contract.precision import PRECISIONS
 from common.contract.registry import Rules
 from common.entrants.local import LocalSession
 
@@ -49,47 +52,91 @@ EXACT = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Units:
+    """How much of a number a rounding is.
+
+    Attributes:
+        result: of an operation's result; 0: nothing rounds.
+        sums: of each addition inside a sum, which is rounded once more if those are finer.
+        factors: of what enters a product of matrices; 0 where that is exact.
+    """
+
+    result: float
+    sums: float
+    factors: float = 0.0
+
+
+EXACTLY = Units(0.0, 0.0)
+
+
+def units_of(dtype: str) -> Units:
+    """Those of a run's dtype: sums are added up in what holds its numbers, at least."""
+    precision = PRECISIONS[dtype]
+    added = PRECISIONS[precision.held].unit
+    is_coarser = precision.factors < precision.digits
+    return Units(precision.unit, added, 2.0**-precision.factors if is_coarser else 0.0)
+
+
 class Rounded(np.ndarray[Any, np.dtype[Any]]):
     """An array whose operations round at random."""
 
-    unit: float
+    units: Units
     draw: np.random.Generator
     errors: Mapping[str, float]
 
     def __array_finalize__(self, source: Any) -> None:
         if isinstance(source, Rounded):
-            self.unit, self.draw, self.errors = source.unit, source.draw, source.errors
+            self.units, self.draw, self.errors = source.units, source.draw, source.errors
 
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **told: Any
     ) -> Any:
         plain = tuple(plain_of(one) for one in inputs)
+        if ufunc is np.matmul:
+            plain = self._factors(*plain)
         found = getattr(ufunc, method)(*plain, **told)
         reach = 0.0
         if error := self.errors.get(ufunc.__name__, 0.0):
             found, reach = found * (1 + error), np.abs(found) * error
-        elif self.unit:
-            reach = self.unit * reach_of(ufunc, method, plain, found, told)
+        elif self.units.result:
+            of_sum = ufunc is np.matmul or (method == "reduce" and ufunc is np.add)
+            reach = self._reach(reach_of(ufunc, method, plain, found, told), found, of_sum=of_sum)
         return self._written(self._moved(found, reach), out)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if func is np.tensordot and self.unit:
-            found, reach = tensordot_of(*map(plain_of, args), **kwargs)
-            return self._moved(found, self.unit * reach)
+        if func is np.tensordot and self.units.result:
+            one, other, *axes = map(plain_of, args)
+            found, reach = tensordot_of(*self._factors(one, other), *axes, **kwargs)
+            return self._moved(found, self._reach(reach, found, of_sum=True))
         found = super().__array_function__(func, (Rounded,), args, kwargs)
         return self._like(found) if type(found) is np.ndarray else found
+
+    def _factors(self, *factors: Array) -> tuple[Array, ...]:
+        """What enters a product of matrices, rounded if it is."""
+        unit, draw = self.units.factors, self.draw
+        if not unit:
+            return factors
+        return tuple(one * (1 + unit * draw.standard_normal(one.shape)) for one in factors)
+
+    def _reach(self, roundings: Any, found: Any, *, of_sum: bool) -> Any:
+        """How wide the roundings of a result are, of which so many are known."""
+        units = self.units
+        if not of_sum or units.sums == units.result:
+            return units.result * roundings
+        return units.sums * roundings + units.result * np.abs(found)
 
     def _moved(self, found: Any, reach: Any) -> Any:
         """A result, moved as wide as is said, if anything rounds."""
         if np.ndim(found) == 0 and np.asarray(found).dtype.kind != "f":
             return found
-        if self.unit and np.asarray(found).dtype.kind == "f":
+        if self.units.result and np.asarray(found).dtype.kind == "f":
             found = found + reach * self.draw.standard_normal(np.shape(found))
         return self._like(np.asarray(found))
 
     def _like(self, found: Array) -> Rounded:
         made = found.view(Rounded)
-        made.unit, made.draw, made.errors = self.unit, self.draw, self.errors
+        made.units, made.draw, made.errors = self.units, self.draw, self.errors
         return made
 
     @staticmethod
@@ -150,7 +197,7 @@ class RoundingSession(LocalSession):
     ) -> None:
         super().__init__(backend, rules)
         self._errors = errors
-        self._unit = float(np.finfo(dtype).eps) / 2 if dtype else 0.0
+        self._units = units_of(dtype) if dtype else EXACTLY
         self._draw = np.random.default_rng(seed)
 
     def _import(self, component: str) -> Any:
@@ -165,5 +212,5 @@ class RoundingSession(LocalSession):
 
     def _rounded(self, array: Array) -> Rounded:
         made = array.view(Rounded)
-        made.unit, made.draw, made.errors = self._unit, self._draw, self._errors
+        made.units, made.draw, made.errors = self._units, self._draw, self._errors
         return made

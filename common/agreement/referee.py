@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from common.agreement.coarse import CoarseSession
 from common.agreement.divergence import in_dtype, overflows
 from common.agreement.random_rounding import RoundingSession
 from common.agreement.schedule import Schedule
-from common.contract.arrays import Array, Arrays, cast, cast_one
+from common.contract.arrays import Array, Arrays
 from common.contract.info import REFEREE
 from common.contract.models import MODELS, Model
 from common.contract.plan import Plan
+from common.contract.precision import PRECISIONS, cast, cast_one, held, neighbour
 from common.contract.registry import Rules
 from common.entrants.local import LocalSession
 from common.entrants.session import Session
@@ -107,13 +109,18 @@ class Referee:
         return self.model or MODELS[self.plan.model]
 
     def _open(self, dtype: str) -> LocalSession:
-        session = self.make() if self.make else LocalSession(REFEREE, rules=self.rules)
+        if self.make:
+            session = self.make()
+        elif PRECISIONS[dtype].own:
+            session = LocalSession(REFEREE, rules=self.rules)
+        else:
+            session = CoarseSession(REFEREE, dtype, self.rules)
         self._set_up(session, dtype)
         return session
 
     def _set_up(self, session: LocalSession, dtype: str) -> None:
         """Open a session of the plan in a dtype."""
-        plan = {**self.plan.asdict(), "dtype": dtype, "device": "cpu"}
+        plan = {**self.plan.asdict(), "dtype": held(dtype), "device": "cpu"}
         choices = {"style": "scratch", "mode": "eager", "data": "memory"}
         data = {**self.data, "initial": cast(self.data["initial"], dtype)}
         if "train" in data:
@@ -211,12 +218,10 @@ def free_run(session: Session, orders: Iterable[Array], initial: Arrays) -> Arra
     return np.concatenate([session.train(order).losses for order in orders])
 
 
-def nudged(initial: Arrays, seed: int = 1) -> Arrays:
+def nudged(initial: Arrays, dtype: str, seed: int = 1) -> Arrays:
     """Move every parameter by one unit in the last place, up or down at random."""
     draw = np.random.default_rng(seed)
     return {
-        name: np.nextafter(
-            array, np.where(draw.random(array.shape) < 0.5, -np.inf, np.inf).astype(array.dtype)
-        )
+        name: neighbour(array, draw.random(array.shape) >= 0.5, dtype)
         for name, array in initial.items()
     }

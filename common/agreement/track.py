@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.agreement.divergence import distance, overflows
-from common.agreement.drift import spacing
 from common.agreement.expectations import Expectations, expected_at
 from common.agreement.referee import Referee, State, nudged
 from common.agreement.schedule import Schedule
-from common.contract.arrays import Array, Arrays, cast, ulp
+from common.contract.arrays import Array, Arrays
+from common.contract.precision import cast, spacing, ulp
 from common.entrants.session import Session
 
 #: Steps from one kept state to the next, at least.
@@ -158,7 +158,7 @@ class Track:
         """
         own, params = self.own, self.states[first].params
         for seed in range(NUDGES):
-            own |= self.off(self.referee.plain, first, stop, nudged(params, seed))
+            own |= self.off(self.referee.plain, first, stop, nudged(params, self.dtype, seed))
         if self.referee.errors:
             own |= self.off(self.referee.erring, first, stop, cast(params, "float64"))
         return self.within(off, own)

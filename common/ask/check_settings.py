@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from common.ask.settings import read_value, several, whole
-from common.contract.info import MODULE_MODES
+from common.contract.info import MODULE_DTYPES, MODULE_MODES
 from common.errors import Refused
 
 #: Of the training run after the layers.
@@ -81,5 +81,7 @@ class CheckSettings:
                 object.__setattr__(self, one.name, read(value))
             except Refused as error:
                 raise Refused(f"{one.name}: {error}") from None
+        if self.dtype not in MODULE_DTYPES:
+            raise Refused(f"dtype: {self.dtype!r} is unknown; there are {', '.join(MODULE_DTYPES)}")
         if self.mode not in MODULE_MODES:
             raise Refused(f"mode: {self.mode!r} is unknown; there are {', '.join(MODULE_MODES)}")

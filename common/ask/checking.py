@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from common.ask.check_request import OF_KIT, CheckRequest
-from common.contract.arrays import Array, cast
+from common.contract.arrays import Array
 from common.contract.net import Net
 from common.contract.optimizers import OPTIMIZERS
+from common.contract.precision import cast
 from common.errors import EntrantError, Unavailable
 from common.measure.machine import available_cores
 from common.modules.check import Options, examine

@@ -11,6 +11,8 @@ from typing import Any
 from common.ask.request import Request, Say, silence
 from common.ask.resume import asked_of, refuse_changed
 from common.contract.arrays import Arrays
+from common.contract.plan import Plan
+from common.contract.precision import PRECISIONS
 from common.errors import Refused
 from common.measure.limit import limit
 from common.results.document import Document, Options
@@ -125,11 +127,16 @@ def runner(
         band=not settings.no_band,
         float64=settings.check_float64,
         wait_quiet=settings.wait_quiet,
-        limit=limit if request.plan.device == "cpu" else None,
+        limit=limit if measures(request.plan) else None,
         meanwhile=import_ahead,
         journal=journal,
         interruption=interruption,
     )
+
+
+def measures(plan: Plan) -> bool:
+    """Whether NumPy can say how fast the machine is: on its device, in its dtype."""
+    return plan.device == "cpu" and PRECISIONS[plan.dtype].own
 
 
 def drawn(request: Request) -> Work:

@@ -33,14 +33,15 @@ from common.agreement.schedule import Schedule
 from common.agreement.track import Track
 from common.agreement.units import gradients_of
 from common.agreement.verdict import Difference, Verdict
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.given import Paths, as_array, as_arrays, as_labels, as_pixels, rebuilt
-from common.contract.info import DTYPES, MODES
+from common.contract.info import MODES, MODULE_DTYPES
 from common.contract.labels import TARGET, check_classes, check_targets
 from common.contract.models import MODELS, Model
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
+from common.contract.precision import cast
 from common.contract.registry import Rules
 from common.entrants.port import (
     CLASSIFICATION,
@@ -215,7 +216,7 @@ def refuse_words(
             f"unknown {optimizer!r}; there are {', '.join(OPTIMIZERS)}, and any other one is given "
             "as update= of both Ports: (params, lr, momentum, decay) -> state, update"
         )
-    for word, known in ((dtype, DTYPES), (mode, MODES)):
+    for word, known in ((dtype, MODULE_DTYPES), (mode, MODES)):
         if word not in known:
             raise Refused(f"unknown {word!r}; there are {', '.join(known)}")
 

@@ -21,7 +21,7 @@ from common.ask.settings import (
     Range,
     Settings,
 )
-from common.contract.info import COMPONENTS, MIXABLE, MODULE_MODES
+from common.contract.info import COMPONENTS, MIXABLE, MODULE_DTYPES, MODULE_MODES
 from common.errors import Refused
 
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
@@ -191,7 +191,11 @@ def trained() -> Parser:
     add(what, "hidden", "width of the MLP")
     add(what, "seed", "initial weights and orders")
     add(what, "init", "whose law draws the weights: the book's, the same for all, or each its own")
-    add(what, "dtype", "float64 leaves no room for rounding")
+    add(
+        what,
+        "dtype",
+        "float64 leaves no room for rounding; bfloat16 and tfloat32 where a framework has them",
+    )
     data = found.add_argument_group("on which data")
     add(data, "dataset", "fashion-mnist unless said")
     add(data, "data_dir", "folder with the data; final")
@@ -278,7 +282,7 @@ def add_check(check: argparse.ArgumentParser) -> None:
     run.add_argument("--steps", type=number(STEPS), default=3, metavar="N", help="0: none")
     add(run, "optimizer", "sgd unless said")
     add(run, "lr", "learning rate", default=CheckSettings.lr)
-    add(run, "dtype", "of the run and its layers")
+    add(run, "dtype", "of the run and its layers", choices=MODULE_DTYPES)
     add(run, "seed", "of all that is drawn")
     where = check.add_argument_group("where and how")
     add(where, "timeout", "seconds one call may take")

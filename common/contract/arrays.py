@@ -1,4 +1,4 @@
-"""Arrays by name, and what a dtype makes of them."""
+"""Arrays by name."""
 
 from __future__ import annotations
 
@@ -20,18 +20,3 @@ def digest(arrays: Mapping[str, Array]) -> str:
     for name in sorted(arrays):
         sha.update(np.ascontiguousarray(arrays[name]).tobytes())
     return sha.hexdigest()
-
-
-def cast(arrays: Mapping[str, Array], dtype: str) -> Arrays:
-    """Round (or widen) every array of real numbers."""
-    return {name: cast_one(array, dtype) for name, array in arrays.items()}
-
-
-def cast_one(array: Array, dtype: str) -> Array:
-    """Round (or widen) an array of real numbers; a count stays what it is."""
-    return array.astype(dtype) if array.dtype.kind == "f" else array
-
-
-def ulp(value: float, dtype: str) -> float:
-    """Distance from |value| to the next larger number of a dtype."""
-    return float(np.spacing(np.abs(np.asarray(value).astype(dtype))))

@@ -28,7 +28,10 @@ DATA_CHOICES = ("memory", "loader")
 #: What `--dataset` takes, the usual one first; `common.data.known` says what they are.
 DATASETS = ("fashion-mnist", "mnist", "kmnist", "emnist-letters", "cifar10")
 
-DTYPES = ("float32", "float64")
+#: In which a network of one's own is checked, and every backend computes.
+MODULE_DTYPES = ("float32", "float64")
+
+DTYPES = (*MODULE_DTYPES, "bfloat16", "tfloat32")
 
 #: How much of a run is checked.
 CHECKS = ("full", "quick", "none")
@@ -219,12 +222,13 @@ class Info:
         extra: the extra of this project that installs them.
         usual_mode: the mode most of its users run.
         modes, styles, data, devices: what it can do.
+        dtypes: beside float32 and float64, dtype -> the devices on which it has that.
         absent: choice -> why it cannot be had, in words.
         lacking: model -> choice -> why it cannot be had with this model.
         environment: variables set before the framework is imported; `{threads}` is filled in.
         tuned: more of them, left out for a `stock` entrant.
         loader_packages: distributions that only the `loader` data choice needs.
-        remarks: (function, mode or device, dtype or "*", words): notes on who uses it.
+        remarks: (function, mode or device, dtype or device or "*", words): notes on who uses it.
         exp_error: largest relative error of the framework's float32 `exp`, measured.
         function_errors: function -> the same of those that models apply, by NumPy's names, where
             it is more than a few roundings.
@@ -243,6 +247,7 @@ class Info:
     styles: tuple[Style, ...] = ("scratch", "concise")
     data: tuple[DataChoice, ...] = ("memory",)
     devices: tuple[str, ...] = ("cpu",)
+    dtypes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     lacking: dict[str, dict[str, str]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
@@ -262,6 +267,16 @@ class Info:
         lacking = self.lacking.get(model or "", {})
         words = (*self.styles, *self.modes, *self.data)
         return tuple(word for word in words if word not in lacking)
+
+    def lacks(self, device: str, dtype: str) -> str | None:
+        """Why it cannot be had on a device, or not in a dtype there; None if it can."""
+        if device not in self.devices:
+            why = self.absent.get(device, f"its INFO does not list {device}")
+            return f"no device {device}: {why}"
+        if dtype not in MODULE_DTYPES and device not in self.dtypes.get(dtype, ()):
+            why = self.absent.get(dtype, f"its INFO does not list {dtype}")
+            return f"no dtype {dtype} on {device}: {why}"
+        return None
 
     def variables(self, threads: int, device: str, *, stock: bool = False) -> dict[str, str]:
         """The environment variables of a worker; of a `stock` one without what is tuned."""

@@ -13,6 +13,7 @@ import numpy as np
 from common.contract.arrays import Array, Arrays
 from common.contract.axes import Sizes
 from common.contract.models import Model, Shape
+from common.contract.precision import cast_one
 
 _WEIGHTS, _ORDER, _SYNTHETIC = 1, 2, 3
 
@@ -46,7 +47,7 @@ def parameters(
         size = tuple(sizes.values())
         part = name.rpartition(".")[2]
         values = weigh(draw, sizes) if part == "weight" else np.full(size, float(part in ONES))
-        arrays[name] = values.astype(dtype)
+        arrays[name] = cast_one(values, dtype)
     return arrays
 
 
@@ -80,7 +81,7 @@ def synthetic(seed: int, dtype: str) -> tuple[Array, Array]:
     features = draw.normal(0.0, 1.0, (SYNTHETIC_EXAMPLES, len(TRUE_WEIGHT)))
     noise = draw.normal(0.0, SYNTHETIC_NOISE, SYNTHETIC_EXAMPLES)
     targets = features @ TRUE_WEIGHT + TRUE_BIAS + noise
-    return features.astype(dtype), targets.astype(dtype)[:, None]
+    return cast_one(features, dtype), cast_one(targets, dtype)[:, None]
 
 
 def least_squares(features: Array, targets: Array) -> tuple[Array, float]:

@@ -42,9 +42,10 @@ class Functions:
         classes: how many there are; 0 for targets.
         target: the shape of one.
         axes: parameter -> axis -> size, for the backend's layout.
+        load: of arrays, parameters, or what has their names and shapes.
+        to_tensor: of an array, a tensor.
         names: of the parameters; a compiled function may return another order.
         labels_dtype: of the labels that the losses take.
-        device: where tensors are placed.
     """
 
     data: Any
@@ -63,9 +64,10 @@ class Functions:
     classes: int
     target: tuple[int, ...]
     axes: Axes
+    load: Callable[[Arrays], Any]
+    to_tensor: Callable[[Array], Any]
     names: tuple[str, ...]
     labels_dtype: np.dtype[Any]
-    device: str
 
 
 class Components:
@@ -100,7 +102,7 @@ class Components:
         return self.with_layers({name: telling(name) for name in layers if name in own})
 
     def _tensor(self, array: Array) -> Any:
-        return self._use.data.to_tensor(array, self._use.device)
+        return self._use.to_tensor(array)
 
     def _labels(self, labels: Array, examples: int, classes: int) -> Any:
         """Labels, checked, in the type this framework's losses take."""
@@ -152,7 +154,7 @@ class Components:
         held, update = self._component("update", compiled, params, state)
         # Under names of their own: a graph refuses two parameters of one name.
         slopes = {f"{name}/gradient": grads[name] for name in self._use.names}
-        slopes = self._use.model.load(slopes, self._use.axes, self._use.device)
+        slopes = self._use.load(slopes)
         moved = update(held, *slopes.values())
         self._parts["update", compiled] = moved, update
         params, state = moved
@@ -203,7 +205,7 @@ class Components:
             "backward": (self._component("backward", compiled, params), (inputs, backed)),
             "update": (
                 self._component("update", compiled, params, state),
-                tuple(self._use.model.load(slopes, self._use.axes, self._use.device).values()),
+                tuple(self._use.load(slopes).values()),
             ),
         }
         if self._use.classifies:
@@ -246,7 +248,7 @@ class Components:
         if (name, compiled) not in self._parts:
             held: Any = {}
             if params:
-                held = self._use.model.load(params, self._use.axes, self._use.device)
+                held = self._use.load(params)
             function, held = self._make_component(name, held, compiled)
             function = (
                 self._use.train.compiled(function, name == "update") if compiled else function

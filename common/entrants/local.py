@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
 from common.contract.axes import Axes, sized
 from common.contract.info import home_of
 from common.contract.labels import TARGET, check_labels
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS, function_of
+from common.contract.precision import PRECISIONS, cast, held
 from common.contract.registry import Rules
 from common.contract.schedules import varies
 from common.entrants.by_components import ByComponents
@@ -169,9 +170,9 @@ class LocalSession(ByComponents):
         if choices["data"] == "loader":  # the loader reads the files; one example tells the types
             train = (train[0][:1], train[1][:1])
         self._held = place(*train, plan["dtype"], plan["device"])
-        self._labels_dtype = "<i4" if self._classifies else np.dtype(plan["dtype"])
+        self._labels_dtype = "<i4" if self._classifies else np.dtype(held(plan["dtype"]))
         self._components = Components(self._functions(tuple(data["initial"])))
-        self._params = self._model.load(data["initial"], self._axes, plan["device"])
+        self._params = self._loaded(data["initial"])
         forward = self._make_forward(self._params)
         self._state, update = self._new_update(self._params)
         gradients = self._gradients(forward, self._loss_of, mode)
@@ -186,9 +187,9 @@ class LocalSession(ByComponents):
         self._epoch = self._train.epoch(step, source, mode, plan["batch_size"])
         self._evaluate = None
         if self._test is not None:
-            held = place(*self._test, plan["dtype"], plan["device"])
+            placed = place(*self._test, plan["dtype"], plan["device"])
             self._evaluate = self._train.evaluate(
-                forward, self._loss_of, self._count, held, mode, EVALUATION_BATCH
+                forward, self._loss_of, self._count, placed, mode, EVALUATION_BATCH
             )
 
     def _choose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
@@ -208,13 +209,12 @@ class LocalSession(ByComponents):
 
     def _count_updates(self, trail: Trail) -> None:
         """Have a count for the state: it is another's business what that is."""
-        device, axes = self._plan["device"], self._axes
-        held = Held(
-            lambda arrays: self._model.load(cast(arrays, self._plan["dtype"]), axes, device),
+        counting = Held(
+            lambda arrays: self._loaded(cast(arrays, self._plan["dtype"])),
             lambda count: self._tensor(np.asarray(count, np.int32)),
             self._data.to_array,
         )
-        self._update = counted = Counted(self._update, self._make_update, held, trail)
+        self._update = counted = Counted(self._update, self._make_update, counting, trail)
         self._make_update = counted.make
 
     def _functions(self, names: tuple[str, ...]) -> Functions:
@@ -236,9 +236,10 @@ class LocalSession(ByComponents):
             classes=self._classes,
             target=self._target,
             axes=self._axes,
+            load=self._loaded,
+            to_tensor=self._tensor,
             names=names,
             labels_dtype=self._data.to_array(one[1]).dtype,
-            device=self._plan["device"],
         )
 
     def _new_update(self, params: Any) -> tuple[Any, Any]:
@@ -312,7 +313,7 @@ class LocalSession(ByComponents):
 
     def initial(self, seed: int) -> Arrays:
         """As `Session.initial`; a backend that does not say begins with what it was given."""
-        params = self._model.load(self._given, self._axes, self._plan["device"])
+        params = self._loaded(self._given)
         if importlib.util.find_spec(f"{self._package}.initial") is not None:
             params = self._import("initial").initial(params, seed)
         return dict(self._model.dump(params, self._axes))
@@ -388,7 +389,19 @@ class LocalSession(ByComponents):
         return next(self._batches(index))
 
     def _tensor(self, array: Array) -> Any:
-        return self._data.to_tensor(array, self._plan["device"])
+        return self._in_dtype(self._data.to_tensor(array, self._plan["device"]))
+
+    def _loaded(self, arrays: Arrays) -> Any:
+        """Parameters of the framework, or what has their names and shapes."""
+        params = self._model.load(arrays, self._axes, self._plan["device"])
+        if not PRECISIONS[self._plan["dtype"]].narrow:
+            return params
+        return {name: self._in_dtype(param) for name, param in params.items()}
+
+    def _in_dtype(self, tensor: Any) -> Any:
+        """A tensor in the run's dtype; arrays came in another, where NumPy has no such."""
+        dtype = self._plan["dtype"]
+        return self._data.to_dtype(tensor, dtype) if PRECISIONS[dtype].narrow else tensor
 
     @property
     def components(self) -> Components:
@@ -415,10 +428,10 @@ class LocalSession(ByComponents):
     def test_batches(self) -> Iterator[tuple[Array, Array]]:
         """Images and labels of the test set, as many at a time as are evaluated at once."""
         images, labels = self._test
-        held = self._data.place(images, labels, self._plan["dtype"], self._plan["device"])
+        placed = self._data.place(images, labels, self._plan["dtype"], self._plan["device"])
         for start in range(0, len(labels), EVALUATION_BATCH):
             index = np.arange(start, min(start + EVALUATION_BATCH, len(labels)), dtype=np.int32)
-            batch = self._data.take(held, self._tensor(index))
+            batch = self._data.take(placed, self._tensor(index))
             yield self._data.to_array(batch[0]), self._data.to_array(batch[1])
 
     def test_logits(self, params: Arrays) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from common.contract.arrays import Array
 from common.contract.losses import loss_function
+from common.contract.precision import held
 
 
 def loss_for(
@@ -30,6 +31,6 @@ def loss_for(
     if told is None:
         return found
     if isinstance(told, tuple):
-        told = tensor(np.asarray(told, plan["dtype"]))
+        told = tensor(np.asarray(told, held(plan["dtype"])))
     loss: Callable[..., Any] = found(told)
     return loss

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
 from common.contract.axes import Axes
+from common.contract.precision import cast
 
 #: What a state that does not cross is called: the number of updates made. No tensor of somebody's
 #: own has such a name.

@@ -9,6 +9,7 @@ import numpy as np
 
 from common.contract.arrays import Array
 from common.contract.optimizers import clip_of
+from common.contract.precision import held
 from common.contract.registry import Rules
 from common.contract.schedules import steps_of
 
@@ -34,7 +35,7 @@ def with_rates(
     plan: dict[str, Any], rates: Array | None, tensor: Callable[[Array], Any]
 ) -> dict[str, Any]:
     """A plan whose learning rate is a tensor of those of all steps, where there are some."""
-    return plan if rates is None else {**plan, "lr": tensor(rates.astype(plan["dtype"]))}
+    return plan if rates is None else {**plan, "lr": tensor(rates.astype(held(plan["dtype"])))}
 
 
 def clip_for(

@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from common.contract.arrays import Array, Arrays, cast_one
+from common.contract.arrays import Array, Arrays
 from common.contract.net import Leaf
+from common.contract.precision import cast_one
 from common.errors import Refused
 from common.mapping.transforms import Shape, Transform, transform_of
 

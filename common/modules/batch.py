@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from common.contract.arrays import Array, Arrays, cast_one
+from common.contract.arrays import Array, Arrays
 from common.contract.labels import IGNORED
 from common.contract.net import Tensors
+from common.contract.precision import cast_one
 from common.errors import Refused
 from common.modules.door import refuse_inputs
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from common.contract.arrays import Array, Arrays
 from common.contract.given import as_array, as_labels, as_pixels, rebuilt
-from common.contract.info import DTYPES, home_of
+from common.contract.info import MODULE_DTYPES, home_of
 from common.contract.net import Leaf, Net, Tensors
 from common.contract.optimizers import OPTIMIZERS
 from common.entrants.port import Port
@@ -269,7 +269,7 @@ def refuse_options(options: Options, mode: str) -> None:
     """
     words = (
         (options.optimizer, tuple(OPTIMIZERS)),
-        (options.dtype, DTYPES),
+        (options.dtype, MODULE_DTYPES),
         (mode, NET_MODES),
     )
     for word, known in words:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
 from common.contract.info import DeclaredLayer
 from common.contract.net import Answer, Asked, Asking, Leaf
+from common.contract.precision import cast
 from common.contract.registry import find
 from common.modules.matched import Matched, rounded
 

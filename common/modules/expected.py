@@ -24,8 +24,9 @@ import numpy as np
 from common.agreement.expected import ERROR_FACTOR, ULPS
 from common.agreement.neighbours import NUDGE_ULPS
 from common.agreement.probes import magnitude
-from common.contract.arrays import Array, Arrays, ulp
+from common.contract.arrays import Array, Arrays
 from common.contract.net import Answer, Asked, Asking, Key, Some
+from common.contract.precision import ulp
 from common.errors import Refused
 
 if TYPE_CHECKING:

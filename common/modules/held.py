@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from common.agreement.divergence import distance
-from common.contract.arrays import Array, ulp
+from common.contract.arrays import Array
+from common.contract.precision import ulp
 from common.modules.expected import Expectation, Name, largest
 
 #: Makes the port's tensor of the reference's: of one in another order of axes, or of several

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 
 from common.agreement.parting import Parting, Run, parting
-from common.contract.arrays import Arrays, cast
+from common.contract.arrays import Arrays
 from common.contract.net import Net, Tensors
+from common.contract.precision import cast
 from common.modules.causes.asking import anew
 from common.modules.matched import Matched, rounded
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
 from common.contract.net import Key, Some
+from common.contract.precision import cast
 from common.modules import holding
 from common.modules.answered import Answered, answered
 from common.modules.held import EFFECT, Held, Place, failure, faulty

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
 from common.contract.net import Answer, Asked, Call, Key, Leaf, Some, Tensors
 from common.contract.operations import Trace
+from common.contract.precision import cast
 from common.errors import Refused
 from common.modules.expected import UnaskedError, answer_of, as_dtype
 from common.modules.kit import Kept, KitNet, asked_as, sha256

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
 from common.contract.net import Call, Key, Leaf, Net, Tensors
+from common.contract.precision import cast
 from common.mapping.mapping import WeightMap
 from common.modules.layout import Layout, Map
 from common.modules.links import Links, linked

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from common.agreement.divergence import distance
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
 from common.contract.net import TAP, Asked, Leaf, Net, Tensors
+from common.contract.precision import cast
 from common.errors import Killed, Refused, TimedOut, Unavailable
 from common.mapping.decision import decide
 from common.mapping.mapping import Entry, WeightMap, load

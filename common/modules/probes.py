@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from common.agreement.probes import loses_small_moves, parted
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
 from common.contract.net import Answer, Asked, Key, Net, Some, Tensors
+from common.contract.precision import cast
 from common.errors import Refused
 from common.modules.expected import largest
 from common.modules.guard import blamed

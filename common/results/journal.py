@@ -18,6 +18,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from common.contract.arrays import Array, Arrays
+from common.contract.precision import held
 from common.errors import Refused
 from common.results.folder import write_arrays
 from common.results.record import Record
@@ -78,7 +79,7 @@ class Journal:
         for line in self._lines(record):
             if len(record.rounds) <= line.round:
                 begin_round(record)
-            add_epoch(record, line, np.array(line.losses, dtype))
+            add_epoch(record, line, np.array(line.losses, held(dtype)))
         if (first := self._first(record)) is not None:
             record.params = first
 

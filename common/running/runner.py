@@ -10,9 +10,10 @@ from typing import Any
 
 from common.agreement.budget import Budget
 from common.agreement.verdict import Verdict, mark_identical, undecided
-from common.contract.arrays import Arrays, cast
+from common.contract.arrays import Arrays
 from common.contract.models import Shape
 from common.contract.plan import Plan
+from common.contract.precision import cast
 from common.errors import EntrantError
 from common.measure.limit import NotMeasured
 from common.measure.machine import usable_cores

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from common.contract.entrant import Entrant
+from common.contract.info import MODULE_DTYPES
 from common.contract.losses import loss_function
 from common.contract.optimizers import functions_of
 from common.contract.plan import Plan
@@ -88,13 +89,11 @@ def new_records(
         settings = plan.asdict()
         parts = (plan.model, loss_function(settings)[0], *functions_of(settings))
         used = {f"{part}_{entrant.style}" for part in parts}
-        for what, dtype, words in info.remarks:
-            if what in {*used, entrant.mode, plan.device} and dtype in (plan.dtype, "*"):
+        for what, of, words in info.remarks:
+            if what in {*used, entrant.mode, plan.device} and of in (plan.dtype, plan.device, "*"):
                 record.notes.append(words)
         missing = None if entrant.backend in pythons else backend.missing()
-        if plan.device not in info.devices:
-            why = info.absent.get(plan.device, f"its INFO does not list {plan.device}")
-            missing = f"no device {plan.device}: {why}"
+        missing = info.lacks(plan.device, plan.dtype) or missing
         if missing:
             record.status, record.reason = "unavailable", missing
         records.append(record)
@@ -112,6 +111,8 @@ def mixed_record(
     missing = next((words for words in lacking if words), None)
     if plan.device != "cpu":
         missing = "a mixed entrant's arrays cross on the host; it runs on the CPU alone"
+    if plan.dtype not in MODULE_DTYPES:
+        missing = "a mixed entrant's arrays cross as NumPy has them: float32 or float64"
     if missing:
         record.status, record.reason = "unavailable", missing
     return record

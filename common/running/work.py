@@ -9,10 +9,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, overload
 
-from common.contract.arrays import Array, Arrays, cast, cast_one, digest
+from common.contract.arrays import Array, Arrays, digest
 from common.contract.inputs import Inputs
 from common.contract.models import MODELS
 from common.contract.plan import Plan
+from common.contract.precision import cast, cast_one
 from common.data import draws
 from common.data.description import Dataset
 from common.results.folder import write_arrays, write_orders

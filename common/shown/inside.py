@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from common.contract.arrays import Array, Arrays, cast
+from common.contract.arrays import Array, Arrays
 from common.contract.info import REFEREE
 from common.contract.models import MODELS
+from common.contract.precision import cast
 from common.entrants.local import LocalSession
 from common.results.document import Document
 

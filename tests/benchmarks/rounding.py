@@ -26,7 +26,7 @@ from jax import lax
 from torch.nn import functional
 
 from backends.torch.noise import noise
-from common.contract.arrays import ulp
+from common.contract.precision import ulp
 
 FACTOR = 2
 UNIT = 2.0**-24

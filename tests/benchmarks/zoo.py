@@ -24,7 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from common.contract.info import DTYPES
+from common.contract.info import MODULE_DTYPES
 from tests.zoo import LARGE, LONG, SELF, SMALL, held, side
 
 PAIRS = {str(pair): pair for pair in SMALL + LARGE + LONG + SELF}
@@ -94,7 +94,7 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="the small networks alone")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--jit", action="store_true", help="the port compiled, PyTorch's too")
-    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the port")
+    parser.add_argument("--dtype", choices=MODULE_DTYPES, default="float32", help="of the port")
     parser.add_argument("--only", default="*", help="a pattern of REFERENCE-PORT")
     parser.add_argument("--out", type=Path, default=Path(os.devnull))
     asked = parser.parse_args()

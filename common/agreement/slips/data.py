@@ -9,6 +9,7 @@ import numpy as np
 from common.agreement.expectations import Expectations
 from common.agreement.slips.slip import Slip, guarded
 from common.contract.arrays import Array, Arrays
+from common.contract.precision import cast_one
 
 
 def data_slips(expectations: Expectations, values: Arrays) -> Iterator[Slip]:
@@ -19,7 +20,7 @@ def data_slips(expectations: Expectations, values: Arrays) -> Iterator[Slip]:
     yield Slip({"images": images * 255}, "the pixels are not divided by 255", look)
     yield Slip({"images": images * 255 / 256}, "the pixels are divided by 256", look)
     product = (np.rint(images * 255) * np.float32(1 / 255)).astype("float32")
-    multiplied = product.astype(expectations.dtype).astype("float64")
+    multiplied = cast_one(product, expectations.dtype).astype("float64")
     yield Slip(
         {"images": multiplied},
         "the pixels are multiplied by 1/255 instead of divided by 255, which rounds 126 of the "
