@@ -50,6 +50,7 @@ def saved(real: dict[str, Any]) -> Callable[..., dict[str, Any]]:
                 "all": seconds,
                 "median": float(np.median(seconds)),
                 "disturbed": [False] * len(seconds),
+                "rounds": [3, 3, 3],
             }
             entrant["epochs"][-1]["test_accuracy"] = accuracy if label == "a" else 0.8
             entrant["versions"] = {"fake": "1.0"}
@@ -162,15 +163,38 @@ def test_who_was_mostly_disturbed_is_not_judged(which: str, saved: Saved) -> Non
     assert changes(before, after)["a"].speed == "slower"
 
 
+@pytest.mark.parametrize(
+    ("scale", "speed", "code"),
+    [
+        (1.2, "no clear difference", 4),
+        (1.5, "slower", 1),
+        (1.0, "no clear difference", 0),
+        (0.8, "no clear difference", 0),
+        (0.6, "faster", 0),
+    ],
+)
+def test_one_process_a_run_tells_a_large_difference_only(
+    scale: float, speed: str, code: int, saved: Saved
+) -> None:
+    old, new = saved(), saved(scale)
+    for results in (old, new):
+        for entrant in results["entrants"]:
+            entrant["timing"]["epoch_seconds"]["rounds"] = [9]
+    assert changes(old, new)["a"].speed == speed
+    found = judged(old, new, 0.05)
+    assert found.exit_code() == code
+    assert all("give both runs --rounds 3" in line for line in found.undecided)
+
+
 def test_few_epochs_have_no_interval() -> None:
-    assert diff.ratio_of_medians([2.0, 2.0], [1.0, 1.0, 1.0]) == (2.0, None, None)
+    assert diff.ratio_of_medians([[2.0, 2.0]], [[1.0, 1.0, 1.0]]) == (2.0, None, None)
 
 
 def test_interval_covers_the_true_ratio_nearly_as_often_as_it_says() -> None:
     draw, hits = np.random.default_rng(0), 0
     for _ in range(60):
         new, old = 1.1 * np.exp(0.05 * draw.normal(size=9)), np.exp(0.05 * draw.normal(size=9))
-        _, low, high = diff.ratio_of_medians(new.tolist(), old.tolist())
+        _, low, high = diff.ratio_of_medians([new.tolist()], [old.tolist()])
         assert low is not None
         assert high is not None
         hits += low <= 1.1 <= high
@@ -271,6 +295,7 @@ def test_who_has_no_time_any_more_is_above_every_bound(saved: Saved) -> None:
 def of_few_epochs(results: dict[str, Any], count: int) -> None:
     summary = results["entrants"][0]["timing"]["epoch_seconds"]
     summary |= {"all": summary["all"][:count], "low": None, "high": None}
+    summary["rounds"] = [count] if count else []
 
 
 @pytest.mark.parametrize(
@@ -335,7 +360,7 @@ def test_why_times_are_not_compared(what: dict[str, Any], words: str, saved: Sav
     new["entrants"][0]["status"] = what.get("status", "ok")
     new["parity"]["entrants"]["a"]["verdict"] = what.get("verdict", "rounding")
     if "all" in what:
-        new["entrants"][0]["timing"]["epoch_seconds"] |= {"all": [], "median": None}
+        new["entrants"][0]["timing"]["epoch_seconds"] |= {"all": [], "median": None, "rounds": []}
     assert speed_words(changes(saved(), new)["a"]) == f"its times are not compared: {words}"
 
 

@@ -378,6 +378,34 @@ def test_rounds_start_again_from_the_same_weights() -> None:
     assert [len(epochs) for epochs in results.records[0].rounds] == [2, 2, 2]
 
 
+def test_every_round_has_processes_of_its_own() -> None:
+    session = FakeSession(losses=(3.0, 2.0, 1.0, 0.5))
+    results = run({"a": session}, small_plan(epochs=2, rounds=3))
+    wanted = ["open", "warm_up", "load", "train", "train"]
+    assert [call for call in session.calls if call in wanted] == wanted * 3
+    assert session.closed == [False] * 3
+    (entrant,) = as_read(results)["entrants"]
+    assert [one["process"] for one in entrant["rounds"]] == [0, 1, 2]
+    assert [one["epoch_seconds"] for one in entrant["rounds"]] == results.records[0].rounds
+    assert entrant["timing"]["epoch_seconds"]["rounds"] == [1, 2, 2], "but the very first"
+
+
+def test_who_cannot_start_again_did_not_finish() -> None:
+    opened = []
+
+    class Once(FakeSession):
+        def open(self, *told: Any) -> Any:
+            opened.append(told)
+            if len(opened) == 2:
+                raise Killed("its process was ended by signal SIGKILL")
+            return super().open(*told)
+
+    results = run({"bad": Once(), "good": other()}, small_plan(rounds=2))
+    assert statuses(results) == {"bad": "killed", "good": "ok"}
+    assert [len(epochs) for epochs in results.records[0].rounds] == [3, 0]
+    as_read(results)
+
+
 def test_epochs_are_interleaved_as_the_turns_say() -> None:
     told = Watcher()
     plan = small_plan(epochs=4)

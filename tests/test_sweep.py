@@ -32,7 +32,7 @@ def timed(noise: float = 0.0, epochs: int = 9, curve: float = 0.0) -> list[Point
         operations = size * 31360.0
         seconds = OVERHEAD + operations / RATE * (1 + curve * size)
         drawn = seconds * np.exp(noise * draw.normal(size=epochs))
-        found.append(Point(size, operations, tuple(drawn.tolist()), "rounding"))
+        found.append(Point(size, operations, (tuple(drawn.tolist()),), "rounding"))
     return found
 
 
@@ -66,13 +66,13 @@ def test_what_is_no_line_is_said_to_be_off() -> None:
 
 
 def test_more_work_that_takes_no_longer_has_no_rate() -> None:
-    found = fitted([Point(n, n * 1e6, (1e-3,) * 5, "rounding") for n in (1, 2, 4)])
+    found = fitted([Point(n, n * 1e6, ((1e-3,) * 5,), "rounding") for n in (1, 2, 4)])
     assert found.rate is None
     assert found.overhead == pytest.approx(1e-3)
 
 
 def test_less_than_nothing_is_no_overhead() -> None:
-    found = fitted([Point(n, n * 1e6, (1e-3 * n**1.5,) * 5, "rounding") for n in (1, 2, 4)])
+    found = fitted([Point(n, n * 1e6, ((1e-3 * n**1.5,) * 5,), "rounding") for n in (1, 2, 4)])
     assert found.overhead == 0.0
     said = line_words(found, "step")
     assert said.startswith("a step costs nothing that shows before any work is done, and does")
@@ -103,7 +103,7 @@ def test_one_value_has_no_line() -> None:
 
 
 def test_only_times_of_who_agrees_count() -> None:
-    right, wrong = Point(1, 1.0, (1.0,), "rounding"), Point(2, 2.0, (1.0,), "differs")
+    right, wrong = Point(1, 1.0, ((1.0,),), "rounding"), Point(2, 2.0, ((1.0,),), "differs")
     assert usable([right, wrong, Point(4, 4.0, (), "rounding")]) == [right]
 
 
@@ -115,8 +115,8 @@ def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, step
         losses = [np.zeros(3)]
         entrant = SimpleNamespace(label=label, backend=backend)
         return SimpleNamespace(
-            entrant=entrant, status=status, steady=list(seconds), losses=losses,
-            mostly_disturbed=label == "e",
+            entrant=entrant, status=status, steady=list(seconds), losses=losses, rounds=[],
+            steady_of=lambda rounds: [list(seconds)], mostly_disturbed=label == "e",
         )  # fmt: skip
 
     records = [record("a", "ok", 3.0, 6.0), record("b", "timeout"), record("c", "ok")]
@@ -127,7 +127,7 @@ def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, step
     results.plan, results.data = make_plan("softmax"), {"inputs": Inputs("vector", (4,))}
     found = points({7: results}, {7: start}, unit)
     (point,) = found["a"]
-    assert (point.value, point.seconds) == (7, (3.0 / steps, 6.0 / steps))
+    assert (point.value, point.seconds) == (7, [3.0 / steps, 6.0 / steps])
     operations, _ = work(MODELS["softmax"], start, (4,), 70)
     assert point.operations == operations / steps == 2 * 2 * 40 * 70 / steps
     assert point.verdict == "rounding"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -95,18 +96,24 @@ def test_reading_sees_who_works() -> None:
         assert after.busy - before.busy >= 0.1
 
 
+def in_rounds(a: Sequence[float], b: Sequence[float]) -> tuple[list[list[float]], ...]:
+    """The same epochs in three rounds, which is as many as it takes to tell a few percent."""
+    cuts = [len(a) // 3, 2 * len(a) // 3]
+    return tuple([list(part) for part in np.split(np.asarray(one), cuts)] for one in (a, b))
+
+
 @pytest.mark.parametrize("readings", [[], [1.0], [1.0, 2.0]], ids=len)
 def test_under_three_readings_have_no_interval(readings: list[float]) -> None:
-    assert statistics.interval(readings) == (None, None)
+    assert statistics.interval([readings]) == (None, None)
 
 
 def test_interval_of_equal_readings_has_no_width() -> None:
-    assert statistics.interval([2.0, 2.0, 2.0]) == (2.0, 2.0)
+    assert statistics.interval([[2.0, 2.0, 2.0]]) == (2.0, 2.0)
 
 
 def test_interval_lies_in_the_readings_around_their_median() -> None:
     readings = np.random.default_rng(0).normal(10.0, 1.0, 40).tolist()
-    low, high = statistics.interval(readings)
+    low, high = statistics.interval([readings])
     assert low is not None
     assert high is not None
     assert min(readings) < low < np.median(readings) < high < max(readings)
@@ -118,7 +125,7 @@ def test_interval_covers_the_true_median_nearly_as_often_as_it_says() -> None:
     draw = np.random.default_rng(1)
     hits = 0
     for _ in range(60):
-        low, high = statistics.interval(draw.normal(0.0, 1.0, 20).tolist())
+        low, high = statistics.interval([draw.normal(0.0, 1.0, 20).tolist()])
         assert low is not None
         assert high is not None
         hits += low <= 0.0 <= high
@@ -127,13 +134,13 @@ def test_interval_covers_the_true_median_nearly_as_often_as_it_says() -> None:
 
 def test_interval_repeats() -> None:
     readings = [1.0, 1.5, 1.2, 1.1, 1.3]
-    assert statistics.interval(readings) == statistics.interval(readings)
+    assert statistics.interval([readings]) == statistics.interval([readings])
 
 
 def test_outlier_moves_neither_median_nor_interval_far() -> None:
     """One epoch in which the machine did something else."""
     usual = [1.0 + 0.01 * n for n in range(10)]
-    found = statistics.summary([*usual, 60.0])
+    found = statistics.summary([[*usual, 60.0]])
     assert found["median"] == pytest.approx(1.05)
     assert found["high"] < 1.11
 
@@ -144,15 +151,15 @@ def test_outlier_moves_neither_median_nor_interval_far() -> None:
     ids=["one", "two", "three"],
 )
 def test_summary(readings: list[float], median: float, least: float) -> None:
-    found = statistics.summary(readings)
-    assert list(found) == ["median", "low", "high", "min", "all"]
+    found = statistics.summary([readings])
+    assert list(found) == ["median", "low", "high", "min", "all", "rounds"]
     assert (found["median"], found["min"], found["all"]) == (median, least, readings)
     assert (found["low"] is None) == (found["high"] is None) == (len(readings) < 3)
 
 
 def test_summary_of_nothing() -> None:
     """One epoch: its time holds first-time costs, so there is no steady one."""
-    nothing = {"median": None, "low": None, "high": None, "min": None, "all": []}
+    nothing = {"median": None, "low": None, "high": None, "min": None, "all": [], "rounds": []}
     assert statistics.summary([]) == nothing
 
 
@@ -186,7 +193,7 @@ def test_summary_of_nothing() -> None:
     ],
 )
 def test_compare(a: list[float], b: list[float], ratio: float, verdict: str) -> None:
-    found = statistics.compare(a, b)
+    found = statistics.compare(*in_rounds(a, b))
     assert found["ratio"] == pytest.approx(ratio)
     assert found["verdict"] == verdict
     assert (found["low"] is None) == (found["high"] is None) == (len(a) < 3)
@@ -195,7 +202,7 @@ def test_compare(a: list[float], b: list[float], ratio: float, verdict: str) -> 
 def test_compare_pairs_the_same_epochs() -> None:
     """Drift that hits both alike cancels: each of b's epochs is twice the same one of a."""
     a = [1.0, 5.0, 2.0, 9.0, 3.0]
-    found = statistics.compare(a, [2 * seconds for seconds in a])
+    found = statistics.compare([a], [[2 * seconds for seconds in a]])
     assert (found["ratio"], found["low"], found["high"]) == (0.5, 0.5, 0.5)
     assert found["verdict"] == "a is faster"
 
@@ -208,7 +215,7 @@ def test_compare_nothing_is_not_compared() -> None:
 def test_compare_the_other_way_round_says_the_same() -> None:
     draw = np.random.default_rng(2)
     a, b = draw.normal(1.0, 0.05, 12), draw.normal(1.5, 0.05, 12)
-    there, back = statistics.compare(a, b), statistics.compare(b, a)
+    there, back = statistics.compare([a], [b]), statistics.compare([b], [a])
     assert there["verdict"] == "a is faster"
     assert back["verdict"] == "b is faster"
     assert there["ratio"] * back["ratio"] == pytest.approx(1.0, rel=1e-2)
@@ -220,7 +227,7 @@ def test_same_entrant_twice_has_no_clear_difference() -> None:
     for _ in range(40):
         drift = np.linspace(1.0, 1.33, 12)
         a, b = (drift * draw.normal(1.0, 0.03, 12) for _ in range(2))
-        wrong += statistics.compare(a, b)["verdict"] != "no clear difference"
+        wrong += statistics.compare(*in_rounds(a, b))["verdict"] != "no clear difference"
     assert wrong == 0
 
 
@@ -230,5 +237,46 @@ def test_ten_percent_are_found_under_the_same_noise() -> None:
     for _ in range(40):
         drift = np.linspace(1.0, 1.33, 12)
         a, b = (drift * draw.normal(1.0, 0.02, 12) for _ in range(2))
-        found += statistics.compare(a, 1.15 * b)["verdict"] == "a is faster"
+        found += statistics.compare(*in_rounds(a, 1.15 * b))["verdict"] == "a is faster"
     assert found >= 38
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict"),
+    [(1.29, "no clear difference"), (1.31, "b is faster"), (0.78, "no clear difference"),
+     (0.76, "a is faster")],
+)  # fmt: skip
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_few_processes_tell_a_large_difference_only(
+    rounds: int, ratio: float, verdict: str
+) -> None:
+    """However alike the epochs of a process are."""
+    a, b = [[ratio] * 9] * rounds, [[1.0] * 9] * rounds
+    assert statistics.compare(a, b)["verdict"] == verdict
+
+
+def test_rounds_are_drawn_before_epochs() -> None:
+    """Epochs of one process are alike: as many of three processes say what three readings do."""
+    rounds = [[1.0] * 20, [1.1] * 20, [1.3] * 20]
+    assert statistics.interval(rounds) == (1.0, 1.3)
+    low, high = statistics.interval([[second for each in rounds for second in each]])
+    assert low is not None
+    assert high is not None
+    assert high - low < 0.3
+
+
+def test_the_same_entrant_in_other_processes_has_no_clear_difference() -> None:
+    """Each process is up to a tenth off, its epochs 1 %: the epochs alone would tell a winner."""
+    draw, wrong, by_epochs = np.random.default_rng(5), 0, 0
+    for _ in range(40):
+        a, b = (
+            [(1 + each) * draw.normal(1.0, 0.01, 9) for each in draw.uniform(-0.1, 0.1, 5)]
+            for _ in range(2)
+        )
+        wrong += statistics.compare(a, b)["verdict"] != "no clear difference"
+        low, high = statistics.interval([np.concatenate(a) / np.concatenate(b)])
+        assert low is not None
+        assert high is not None
+        by_epochs += low > 1.05 or high < 1 / 1.05
+    assert wrong <= 3
+    assert by_epochs > 2 * wrong

@@ -13,7 +13,7 @@ import numpy as np
 from common.contract.info import MIXED
 from common.measure.quiet import BUSY
 from common.measure.quiet import moved as moved_rate
-from common.measure.statistics import CLEAR, LEAST, bootstrapped
+from common.measure.statistics import APART, LEAST, ROUNDS, Rounds, bootstrapped, clear
 from common.results.document import Document, EntrantResult
 from common.results.record import AGREE
 
@@ -36,6 +36,7 @@ class Change:
         changed: version or setting -> (old, new), of those that changed.
         old_seconds, new_seconds: median of the steady epochs.
         ratio, low, high: new over old, with its 95 % interval; None where they are not compared.
+        rounds: of the run that had fewer, each of them a process.
         speed: "faster", "slower", "no clear difference", "not compared", or that the machine was
             busy.
         old_accuracy, new_accuracy: on the test set, in the end.
@@ -52,6 +53,7 @@ class Change:
     ratio: float | None
     low: float | None
     high: float | None
+    rounds: int
     speed: str
     old_accuracy: float | None
     new_accuracy: float | None
@@ -66,6 +68,11 @@ class Change:
     def asdict(self) -> dict[str, Any]:
         """As plain values."""
         return asdict(self)
+
+    def is_slower(self, bound: float) -> bool:
+        """Whether the whole interval is, and as many processes were tried as it takes to tell."""
+        apart = 1 if self.rounds >= ROUNDS else 1 + APART
+        return self.low is not None and self.low > apart * (1 + bound)
 
 
 def unlike(old: Document, new: Document) -> list[str]:
@@ -118,10 +125,11 @@ def change(old: Document, then: EntrantResult, new: Document, now: EntrantResult
     verdicts = old.verdict(then).verdict, new.verdict(now).verdict
     seconds = then.timing.epoch_seconds, now.timing.epoch_seconds
     finished = then.status == now.status == "ok"
+    rounds = [one.by_round() for one in seconds]
     ratio, low, high = None, None, None
     # The seconds of a mixed entrant are the harness's.
     if finished and set(verdicts) <= set(AGREE) and then.backend != MIXED:
-        ratio, low, high = ratio_of_medians(seconds[1].all, seconds[0].all)
+        ratio, low, high = ratio_of_medians(rounds[1], rounds[0])
     busy = old.was_busy(then) or new.was_busy(now) or rates_moved(old, new)
     accuracies = [
         one.epochs[-1].test_accuracy if finished and one.epochs else None for one in (then, now)
@@ -134,7 +142,8 @@ def change(old: Document, then: EntrantResult, new: Document, now: EntrantResult
         ratio=ratio,
         low=low,
         high=high,
-        speed=BUSY if ratio is not None and busy else speed(ratio, low, high),
+        rounds=min(map(len, rounds)),
+        speed=BUSY if busy and ratio is not None else speed(ratio, low, high, *map(len, rounds)),
         old_accuracy=accuracies[0],
         new_accuracy=accuracies[1],
         accuracy=compared_accuracy(accuracies[0], accuracies[1], new.data.test_examples),
@@ -161,25 +170,27 @@ def changed(then: EntrantResult, now: EntrantResult) -> dict[str, tuple[Any, Any
     return found
 
 
-def speed(ratio: float | None, low: float | None, high: float | None) -> str:
+def speed(ratio: float | None, low: float | None, high: float | None, *rounds: int) -> str:
     """What a ratio says: a difference only where its whole interval is clear."""
+    beyond = clear(min(rounds))
     if ratio is None:
         return "not compared"
     if low is None or high is None:
         return "no clear difference"
-    return "slower" if low > 1 + CLEAR else "faster" if high < 1 - CLEAR else "no clear difference"
+    if low > 1 + beyond:
+        return "slower"
+    return "faster" if high < 1 / (1 + beyond) else "no clear difference"
 
 
-def ratio_of_medians(
-    new: Sequence[float], old: Sequence[float]
-) -> tuple[float | None, float | None, float | None]:
+def ratio_of_medians(new: Rounds, old: Rounds) -> tuple[float | None, float | None, float | None]:
     """New median over old, with a 95 % interval; the runs' epochs are no pairs.
 
     None where there is nothing to divide, or to divide by.
     """
-    if not new or not old or not np.median(old):
+    later, before = (np.concatenate([*map(np.asarray, rounds), []]) for rounds in (new, old))
+    if not len(later) or not len(before) or not np.median(before):
         return None, None, None
-    ratio = float(_ratio(new, old))
+    ratio = float(_ratio(later, before))
     if not math.isfinite(ratio):
         return None, None, None
     return ratio, *bootstrapped((new, old), _ratio)
@@ -232,14 +243,14 @@ def above(found: Sequence[Change], old: Document, new: Document, bound: float) -
         for one in found
         # The seconds of a mixed entrant are the harness's, and are never judged.
         if one.label not in mixed and not exceeds(one, bound)
-        if (line := undecidable(one, *epochs[one.label]))
+        if (line := undecidable(one, bound, *epochs[one.label]))
     ]
     return Judged(tuple(worse), tuple(undecided))
 
 
 def exceeds(one: Change, bound: float) -> str | None:
     """That an entrant is slower by more, or had a time that counts and has none now."""
-    if one.speed != BUSY and one.low is not None and one.low > 1 + bound:
+    if one.speed != BUSY and one.is_slower(bound):
         return f"{one.label} is slower by more than {100 * bound:g} %"
     if one.old_status == "ok" and one.old_verdict in AGREE:
         if one.new_status != "ok":
@@ -249,12 +260,17 @@ def exceeds(one: Change, bound: float) -> str | None:
     return None
 
 
-def undecidable(one: Change, old_epochs: int, new_epochs: int) -> str | None:
+def undecidable(one: Change, bound: float, old_epochs: int, new_epochs: int) -> str | None:
     """Why nothing can be said of an entrant's time against a bound, if so."""
     if one.speed == BUSY:
         return "others used the machine, or its own rate moved by more than a tenth; run it again"
     if one.low is not None:
-        return None
+        if one.low <= 1 + bound:
+            return None
+        return (
+            f"it took {one.ratio:.2f} times as long, and two processes of one entrant have been "
+            f"{1 + APART:.1f} times apart; give both runs --rounds {ROUNDS}"
+        )
     if one.old_status != "ok":
         return f"it did not finish in the old run: {one.old_status}"
     if one.old_verdict not in AGREE:

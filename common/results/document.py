@@ -8,6 +8,7 @@ place for, NaN and infinities, are written as null.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct, field
@@ -124,6 +125,13 @@ class EpochSeconds(Struct, frozen=True, kw_only=True):
     min: NotNegative | None
     all: list[NotNegative]
     disturbed: list[bool] = []
+    #: how many of them each round has; none told: one round has them all
+    rounds: list[Count] = []
+
+    def by_round(self) -> list[list[float]]:
+        """The epochs of each round."""
+        ends = list(accumulate(self.rounds or [len(self.all)]))
+        return [self.all[end - n : end] for end, n in zip(ends, self.rounds or ends, strict=True)]
 
 
 #: Without epochs there is no median, and under three no interval.
@@ -157,6 +165,14 @@ class Timing(Struct, frozen=True, kw_only=True):
     cores_used: NotNegative | None = None
 
 
+class Round(Struct, frozen=True, kw_only=True):
+    """What one worker process trained: a round, or of one that was taken up a part."""
+
+    process: Annotated[int, Meta(ge=0)]
+    epoch_seconds: list[NotNegative]
+    disturbed: list[bool]
+
+
 class EntrantResult(Struct, frozen=True, kw_only=True):
     """One row of a run."""
 
@@ -184,6 +200,7 @@ class EntrantResult(Struct, frozen=True, kw_only=True):
     true: Line | None
     framework_memory_bytes: Count | None = None
     resumed_epochs: list[Count] = []
+    rounds: list[Round] = []
 
 
 class Distribution(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ from common.results.document import (
     Options,
     Pair,
     Parity,
+    Round,
     Start,
     Timing,
     VerdictResult,
@@ -96,23 +98,30 @@ class Record:
 
     @property
     def steady_at(self) -> list[tuple[int, int]]:
-        """Round and epoch of those that count for the times: of one process all but its first.
+        """Round and epoch of those that count for the times: all but the first of the first.
 
-        Of a run that was taken up it is the process that trained most; the others stand apart.
+        Of a round that was taken up they are those of the process that trained most of it; the
+        others stand apart.
         """
-        at = {(r, e): p for r, epochs in enumerate(self.processes) for e, p in enumerate(epochs)}
-        counts = Counter(at.values())
-        most = max(counts, key=lambda process: (counts[process], -process), default=0)
-        return [place for place, process in at.items() if process == most][1:]
+        found = []
+        for round_, processes in enumerate(self.processes):
+            counts = Counter(processes)
+            most = max(counts, key=lambda process: (counts[process], -process), default=0)
+            places = [(round_, e) for e, process in enumerate(processes) if process == most]
+            found += places if round_ else places[1:]
+        return found
 
-    def steady_of(self, rounds: Sequence[Sequence[Any]]) -> list[Any]:
-        """What belongs to the epochs that count for the times."""
-        return [rounds[round_][epoch] for round_, epoch in self.steady_at]
+    def steady_of(self, rounds: Sequence[Sequence[Any]]) -> list[list[Any]]:
+        """What belongs to the epochs that count for the times, round by round."""
+        found: list[list[Any]] = [[] for _ in rounds]
+        for round_, epoch in self.steady_at:
+            found[round_].append(rounds[round_][epoch])
+        return [one for one in found if one]
 
     @property
     def steady(self) -> list[float]:
-        """Seconds of the epochs that count."""
-        return self.steady_of(self.rounds)
+        """Seconds of the epochs that count, of all rounds in a row."""
+        return flat(self.steady_of(self.rounds))
 
     @property
     def resumed_epochs(self) -> list[int]:
@@ -121,9 +130,25 @@ class Record:
         return [number for number, process in enumerate(processes, 1) if process]
 
     @property
+    def trained(self) -> list[dict[str, Any]]:
+        """What each worker process trained: one a round, and another where a run was taken up."""
+        found: list[dict[str, Any]] = []
+        for round_, processes in enumerate(self.processes):
+            for _, some in groupby(range(len(processes)), processes.__getitem__):
+                epochs = list(some)
+                found.append(
+                    {
+                        "process": len(found),
+                        "epoch_seconds": [self.rounds[round_][epoch] for epoch in epochs],
+                        "disturbed": [self.disturbed[round_][epoch] for epoch in epochs],
+                    }
+                )
+        return found
+
+    @property
     def mostly_disturbed(self) -> bool:
         """Whether others used the machine during most of its steady epochs."""
-        return many(self.steady_of(self.disturbed))
+        return many(flat(self.steady_of(self.disturbed)))
 
     @property
     def waiting_share(self) -> float | None:
@@ -135,9 +160,14 @@ class Record:
     @property
     def cores_used(self) -> float | None:
         """CPU time over wall time: median over the steady epochs."""
-        worked = self.steady_of(self.cpu_seconds)
+        worked = flat(self.steady_of(self.cpu_seconds))
         shares = [w / s for w, s in zip(worked, self.steady, strict=False) if w is not None]
         return float(np.median(shares)) if shares else None
+
+
+def flat(rounds: Sequence[Sequence[Any]]) -> list[Any]:
+    """Of all rounds, in a row."""
+    return [one for each in rounds for one in each]
 
 
 @dataclass
@@ -215,8 +245,9 @@ class Results:
         """Median, interval, minimum of an entrant's steady epochs; made once."""
         label = record.entrant.label
         if label not in self._seconds:
-            disturbed = record.steady_of(record.disturbed)
-            self._seconds[label] = {**statistics.summary(record.steady), "disturbed": disturbed}
+            seconds = statistics.summary(record.steady_of(record.rounds))
+            disturbed = flat(record.steady_of(record.disturbed))
+            self._seconds[label] = {**seconds, "disturbed": disturbed}
         return self._seconds[label]
 
     def times_limit(self, record: Record) -> float | None:
@@ -249,6 +280,7 @@ class Results:
             peak_memory_bytes=record.peak_memory_bytes,
             framework_memory_bytes=record.framework_memory_bytes,
             resumed_epochs=record.resumed_epochs,
+            rounds=[Round(**one) for one in record.trained],
             learnt=line_of(record.learnt),
             true=self._line("true"),
         )

@@ -52,10 +52,12 @@ def compare_all(
     return found
 
 
-def paired(a: Record, b: Record) -> tuple[list[float], list[float]]:
-    """Seconds of the same epochs of two entrants, those that count of both."""
+def paired(a: Record, b: Record) -> tuple[list[list[float]], list[list[float]]]:
+    """Seconds of the same epochs of two entrants, those that count of both, round by round."""
     both = [place for place in a.steady_at if place in set(b.steady_at)]
-    return (
-        [a.rounds[round_][epoch] for round_, epoch in both],
-        [b.rounds[round_][epoch] for round_, epoch in both],
+    of_round = {round_: [e for r, e in both if r == round_] for round_, _ in both}
+    first, second = (
+        [[one.rounds[round_][epoch] for epoch in epochs] for round_, epochs in of_round.items()]
+        for one in (a, b)
     )
+    return first, second

@@ -50,6 +50,11 @@ class Roster:
         for record in self.alive():
             self.attempt(record, self._connect, record)
 
+    def connect_anew(self) -> None:
+        """End everybody's session, and start another."""
+        self.close(at_once=False)
+        self.connect_all()
+
     def _connect(self, record: Record) -> None:
         self.sessions[record.entrant.label] = self.connect(record)
 

@@ -18,7 +18,7 @@ from common.contract.models import MODELS
 from common.measure.limit import work
 from common.measure.quiet import BUSY
 from common.measure.statistics import bootstrapped
-from common.results.record import AGREE, Results
+from common.results.record import AGREE, Results, flat
 
 #: What is varied -> what the line is fitted to; more threads do not make more work.
 UNITS = {"batch-size": "step", "hidden": "step", "limit": "epoch"}
@@ -31,14 +31,19 @@ class Point:
     Attributes:
         value: of the setting.
         operations: of a step, or of an epoch.
-        seconds: of it, one for each steady epoch.
+        rounds: seconds of it, one for each steady epoch of each round.
         verdict: whether its times count.
     """
 
     value: int
     operations: float
-    seconds: tuple[float, ...]
+    rounds: tuple[tuple[float, ...], ...]
     verdict: str
+
+    @property
+    def seconds(self) -> list[float]:
+        """Of all rounds, in a row."""
+        return flat(self.rounds)
 
     @property
     def median(self) -> float:
@@ -91,8 +96,11 @@ def points(
             if verdict in AGREE and (results.moved or record.mostly_disturbed):
                 verdict = BUSY
             steps = len(record.losses[0]) if record.losses and unit == "step" else 1
-            seconds = tuple(second / steps for second in record.steady)
-            found.setdefault(label, []).append(Point(value, operations / steps, seconds, verdict))
+            rounds = tuple(
+                tuple(second / steps for second in seconds)
+                for seconds in record.steady_of(record.rounds)
+            )
+            found.setdefault(label, []).append(Point(value, operations / steps, rounds, verdict))
     return found
 
 
@@ -114,7 +122,7 @@ def line(found: Sequence[Point]) -> Line | None:
     overhead, inverse = _fitted(operations, medians)
     off = np.abs(overhead + inverse * operations - medians) / medians
     straight = float(off.max()) if len(medians) > 2 else None
-    samples = [point.seconds for point in found]
+    samples = [point.rounds for point in found]
 
     def overhead_of(*seconds: Any) -> float:
         return _fitted(operations, np.array([np.median(one) for one in seconds]))[0]
@@ -139,7 +147,7 @@ def as_plain(
     """Points and line of every entrant, as in sweep.json."""
     return {
         label: {
-            "points": [asdict(point) for point in of_label],
+            "points": [{**asdict(point), "seconds": point.seconds} for point in of_label],
             "line": asdict(fit) if (fit := lines.get(label)) else None,
         }
         for label, of_label in found.items()

@@ -37,6 +37,8 @@ class Training:
     roster: Roster
     journal: Journal | None = None
     _warming: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    #: whether the processes that are open have trained anything
+    _trained: bool = field(default=False, repr=False)
 
     def open(self, meanwhile: Callable[[], object] | None = None) -> None:
         """Import and place everywhere, as many at a time as there are cores; warm up in turn.
@@ -47,6 +49,22 @@ class Training:
         self.roster.observer.phase("starting")
         self.roster.connect_all()
         self.roster.each(self._make_ready, meanwhile)
+
+    def _open_anew(self) -> None:
+        """Give everybody another process: times of one process are alike, and others' are not."""
+        self.roster.observer.phase("starting anew")
+        self.roster.connect_anew()
+        self.roster.each(self._make_ready_anew)
+        self._trained = False
+
+    def _make_ready_anew(self, record: Record) -> None:
+        """Open and warm up as before; what that took is told of the first time."""
+        session, plan = self.roster.session(record), self.work.plan
+        session.open(plan.asdict(), choices_of(record.entrant), self.work.data)
+        with self._warming:
+            session.warm_up(self.work.orders[0])
+        begun = bool(record.rounds[-1])  # and to be gone on with
+        session.load(*(self._state(record) if begun else (self._start(record), None)))
 
     def _make_ready(self, record: Record) -> None:
         self._open_one(record)
@@ -106,16 +124,25 @@ class Training:
         plan = self.work.plan
         self.roster.observer.phase("training")
         for round_ in range(plan.rounds):
+            begun = {r.entrant.label for r in self.roster.alive() if len(r.rounds) > round_}
             for record in self.roster.alive():
-                if len(record.rounds) > round_:  # begun in an earlier process
-                    continue
-                begin_round(record)
-                if round_:
-                    load = self.roster.session(record).load
-                    self.roster.attempt(record, load, self._start(record))
+                if record.entrant.label not in begun:  # in an earlier process
+                    begin_round(record)
+            if self._trained and self._lacks_epochs(round_):
+                self._open_anew()
+            elif round_:
+                for record in self.roster.alive():
+                    if record.entrant.label not in begun:
+                        load = self.roster.session(record).load
+                        self.roster.attempt(record, load, self._start(record))
             self._train_round(round_)
             if round_ == 0:
                 self._collect()
+
+    def _lacks_epochs(self, round_: int) -> bool:
+        """Whether anything of a round is left to be trained."""
+        epochs = self.work.plan.epochs
+        return any(len(record.rounds[round_]) < epochs for record in self.roster.alive())
 
     def _train_round(self, round_: int) -> None:
         plan, records = self.work.plan, self.roster.records
@@ -136,6 +163,7 @@ class Training:
         cores = usable_cores()[: self.work.plan.threads]
         before = machine.reading(cores)
         trained = session.train(order)
+        self._trained = True
         disturbed = machine.disturbed(before, machine.reading(cores), trained.cpu_seconds)
         record.rounds[round_].append(trained.seconds)
         record.cpu_seconds[round_].append(trained.cpu_seconds)

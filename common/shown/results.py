@@ -17,6 +17,7 @@ from common.agreement.drift import CRITERION
 from common.agreement.verdict import Difference, Verdict
 from common.data.description import Dataset
 from common.measure.quiet import BUSY
+from common.measure.statistics import CLEAR, ROUNDS
 from common.results.document import Draws
 from common.results.record import Record, Results
 from common.shown.pictures import print_agreement
@@ -235,11 +236,18 @@ def comparison_lines(results: Results) -> list[str]:
         verdict = f"{winner} is faster" if winner else pair["verdict"]
         if pair["low"] is None and verdict != BUSY:
             verdict = "too few epochs to tell"
+        elif verdict == "no clear difference" and results.plan.rounds < ROUNDS and is_clear(pair):
+            verdict += f", by one process each; --rounds {ROUNDS} tells"
         ratio = f"{pair['ratio']:.2f}" if pair["ratio"] >= 0.1 else f"{pair['ratio']:.1g}"
         apart = files_beside_arrays(a, b, pair["reads_files"], pair["waiting_share"])
         beside = f" ({apart})" if apart else ""
         lines.append(f"{a} takes {ratio}× the time of {b}{span}: {verdict}{beside}")
     return lines
+
+
+def is_clear(pair: Mapping[str, Any]) -> bool:
+    """Whether an interval would be, if processes of one entrant were all alike."""
+    return bool(pair["high"] < 1 / (1 + CLEAR) or pair["low"] > 1 + CLEAR)
 
 
 def machine_lines(results: Results) -> list[str]:
