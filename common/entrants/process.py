@@ -20,6 +20,7 @@ from common.entrants.answers import error, value
 from common.entrants.channel import Channel, Malformed
 from common.entrants.checked import CheckedSession
 from common.entrants.guard import Guard, above_standard
+from common.entrants.log import cut
 from common.errors import Failed, Killed, TimedOut, Unavailable
 
 #: How often a wait looks whether the worker still lives, seconds.
@@ -39,7 +40,7 @@ class Worker:
 
     Args:
         program: the module that is run there, and its words behind descriptor and threads.
-        log: the file for everything the framework prints.
+        log: the file for everything the framework prints; of a flood, both ends.
         environment: variables set for it, before any import.
         threads: cores it may use.
         timeout: seconds one call may take.
@@ -143,6 +144,7 @@ class Worker:
             if done.wait(min(left, _LOOK)):
                 return
             left -= min(time.monotonic() - began, _LOOK)
+            cut(self.log)
         with self._ending:
             if not self._closed and not done.is_set():
                 self._expired = True
@@ -182,6 +184,7 @@ class Worker:
             time.sleep(_GLANCE)
         self._kill()
         self._process.wait()
+        cut(self.log)
         _GUARD.forget(self._process.pid)
 
 
