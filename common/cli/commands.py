@@ -73,14 +73,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def list_backends(asked: argparse.Namespace) -> int:
-    """`list`: a row for every backend."""
+    """`list`: a row for every backend; those that are installed are tried."""
+    from common.entrants.tried import faults
+
+    available = find(asked.backend_path)
+    absent = {name: backend.missing() for name, backend in available.items()}
+    broken = faults(one for one in available.values() if absent[one.name] is None)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("backend", "versions", "styles", "modes", "data", "devices", "what is missing"):
+    for name in (
+        "backend",
+        "versions",
+        "styles",
+        "modes",
+        "data",
+        "devices",
+        "here, and what is missing",
+    ):
         table.add_column(name)
-    for backend in find(asked.backend_path).values():
+    for backend in available.values():
         info = backend.info
         packages = [f"{name} {version(name) or '–'}" for name in info.packages]
-        missing = [backend.missing()] if backend.missing() else []
+        why = absent[backend.name]
+        if fault := broken.get(backend.name):
+            why = f"fails to be imported: {fault}"
+        missing = [why or "works"]
         missing += [f"{word}: {why}" for word, why in info.absent.items()]
         missing += lacking(info)
         cells = ["\n".join(packages), *map(" ".join, (info.styles, info.modes, info.data))]
