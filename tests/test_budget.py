@@ -19,7 +19,7 @@ from common.contract.plan import Plan
 from common.data import draws
 from common.data.description import Dataset
 from common.entrants.local import LocalSession
-from tests.conftest import EXAMPLES, Command, make_plan
+from tests.conftest import CLASSES, EXAMPLES, FEATURES, Command, make_plan
 from tests.test_judging import run
 
 Data = Callable[[Plan], dict[str, Any]]
@@ -168,3 +168,16 @@ def test_refused(words: tuple[str, ...], said: str, compare: Command) -> None:
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stderr.count("\n") <= 1 or "usage" in done.stderr
+
+
+@pytest.mark.parametrize(("check", "copies"), [("full", 97), ("quick", 66)])
+def test_what_does_not_fit_into_memory_is_not_checked(
+    check: str, copies: int, compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = 8 * copies * (FEATURES * CLASSES + CLASSES)
+    for free, verdict in ((needed - 1, "not checked"), (needed, "rounding")):
+        monkeypatch.setattr("common.running.runner.free_memory_bytes", lambda free=free: free)
+        results = compare.run("--backends", "numpy", "--check", check, "--epochs", "1", "--force")
+        (found,) = results["parity"]["entrants"].values()
+        assert found["verdict"] == verdict
+        assert ("GB of memory" in (found["reason"] or "")) == (verdict == "not checked")
