@@ -236,7 +236,7 @@ def comparison_lines(results: Results) -> list[str]:
         verdict = f"{winner} is faster" if winner else pair["verdict"]
         if pair["low"] is None and verdict != BUSY:
             verdict = "too few epochs to tell"
-        elif verdict == "no clear difference" and results.plan.rounds < ROUNDS and is_clear(pair):
+        elif not winner and verdict != BUSY and results.plan.rounds < ROUNDS and is_clear(pair):
             verdict += f", by one process each; --rounds {ROUNDS} tells"
         ratio = f"{pair['ratio']:.2f}" if pair["ratio"] >= 0.1 else f"{pair['ratio']:.1g}"
         apart = files_beside_arrays(a, b, pair["reads_files"], pair["waiting_share"])

@@ -3,7 +3,8 @@
 Each place has a slope of 1, so that it is 25 088, which bfloat16 has. XLA rounds the sum over
 pictures, rows and columns after every addition on a CPU, and 256 + 1 is 256 (0.7.1); over one axis
 it adds up in float32, and so does `jnp.sum`, which asks for it. MindSpore 2.10 has no sum of
-bfloat16 on a CPU.
+bfloat16 on a CPU, and is not asked for its gradient: in one process of four, indexing failed in
+lessons that came after one that had failed.
 """
 
 TOPIC = "types"
@@ -11,7 +12,7 @@ WHY = "A convolution's bias in bfloat16 has a gradient that is a hundredth of wh
 SEE = (
     "https://docs.pytorch.org/docs/stable/notes/numerical_accuracy.html",
     "https://docs.jax.dev/en/latest/_autosummary/jax.vjp.html",
-    "https://www.mindspore.cn/docs/en/master/api_python/mindspore/mindspore.grad.html",
+    "https://www.mindspore.cn/docs/en/master/api_python/ops/mindspore.ops.sum.html",
 )
 SEEN = {"torch": "2.14.1", "jax": "0.7.1", "mindspore": "2.10.0"}
 
@@ -55,23 +56,16 @@ def mindspore():
     import mindspore
     from mindspore import ops
 
-    def gradient(*places):
-        slopes = ops.ones((*places, 6), mindspore.bfloat16)
-        bias = ops.zeros(6, mindspore.bfloat16)
-        try:
-            found = mindspore.grad(lambda bias: (slopes + bias).sum())(bias)
-        except (RuntimeError, TypeError) as error:
-            return type(error).__name__
-        return found.float()[0].item()
-
-    return {
-        "(32, 28, 28, 6) + bias": gradient(32, 28, 28),
-        "(25088, 6) + bias": gradient(25088),
-    }
+    ones = ops.ones((32, 28, 28, 6), mindspore.bfloat16)
+    try:
+        summed = ones.sum((0, 1, 2)).float().asnumpy()[0].item()
+    except RuntimeError as error:
+        summed = type(error).__name__
+    return {"sum()": summed}
 
 
 CLAIM = {
     "torch": {"(32, 28, 28, 6) + bias": 25088.0, "(25088, 6) + bias": 25088.0, "sum()": 25088.0},
     "jax": {"(32, 28, 28, 6) + bias": 256.0, "(25088, 6) + bias": 25088.0, "sum()": 25088.0},
-    "mindspore": {"(32, 28, 28, 6) + bias": "RuntimeError", "(25088, 6) + bias": "RuntimeError"},
+    "mindspore": {"sum()": "RuntimeError"},
 }
