@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from common.agreement.random_rounding import plain_of, written
 from common.contract.arrays import Array
 from common.contract.precision import PRECISIONS, Precision, cast_one, rounded_to
 from common.contract.registry import Rules
@@ -35,11 +36,7 @@ class Coarse(np.ndarray[Any, np.dtype[Any]]):
         plain = tuple(plain_of(one) for one in inputs)
         if ufunc is np.matmul:
             plain = tuple(map(self._factor, plain))
-        found = self._like(getattr(ufunc, method)(*plain, **told))
-        if not out:
-            return found
-        plain_of(out[0])[...] = plain_of(found)
-        return out[0]
+        return written(self._like(getattr(ufunc, method)(*plain, **told)), out)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if func is np.tensordot:
@@ -57,11 +54,6 @@ class Coarse(np.ndarray[Any, np.dtype[Any]]):
         if array.dtype.kind != "f":
             return found
         return coarse(array, self.precision)
-
-
-def plain_of(array: Any) -> Any:
-    """Without its rounding."""
-    return array.view(np.ndarray) if isinstance(array, Coarse) else array
 
 
 def coarse(array: Array, precision: Precision) -> Coarse:

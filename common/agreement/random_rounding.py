@@ -102,7 +102,7 @@ class Rounded(np.ndarray[Any, np.dtype[Any]]):
         elif self.units.result:
             of_sum = ufunc is np.matmul or (method == "reduce" and ufunc is np.add)
             reach = self._reach(reach_of(ufunc, method, plain, found, told), found, of_sum=of_sum)
-        return self._written(self._moved(found, reach), out)
+        return written(self._moved(found, reach), out)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if func is np.tensordot and self.units.result:
@@ -139,17 +139,18 @@ class Rounded(np.ndarray[Any, np.dtype[Any]]):
         made.units, made.draw, made.errors = self.units, self.draw, self.errors
         return made
 
-    @staticmethod
-    def _written(found: Any, out: Any) -> Any:
-        if not out:
-            return found
-        plain_of(out[0])[...] = plain_of(found)
-        return out[0]
-
 
 def plain_of(array: Any) -> Any:
     """Without its rounding."""
-    return array.view(np.ndarray) if isinstance(array, Rounded) else array
+    return array.view(np.ndarray) if isinstance(array, np.ndarray) else array
+
+
+def written(found: Any, out: tuple[Any, ...]) -> Any:
+    """A result, in the place of `out` if there is one."""
+    if not out:
+        return found
+    plain_of(out[0])[...] = plain_of(found)
+    return out[0]
 
 
 def reach_of(
