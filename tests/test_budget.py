@@ -19,6 +19,8 @@ from common.contract.plan import Plan
 from common.data import draws
 from common.data.description import Dataset
 from common.entrants.local import LocalSession
+from common.running.memory import lacking
+from common.running.work import Work
 from tests.conftest import CLASSES, EXAMPLES, FEATURES, Command, make_plan
 from tests.test_judging import run
 
@@ -170,14 +172,38 @@ def test_refused(words: tuple[str, ...], said: str, compare: Command) -> None:
     assert done.stderr.count("\n") <= 1 or "usage" in done.stderr
 
 
-@pytest.mark.parametrize(("check", "copies"), [("full", 97), ("quick", 66)])
+@pytest.mark.parametrize(
+    ("check", "copies", "options"),
+    [
+        ("full", 97, []),
+        ("quick", 66, []),
+        ("full", 2 * 97, ["--optimizer", "adam"]),
+        ("full", 1.5 * 97, ["--optimizer", "momentum"]),
+    ],
+    ids=["full", "quick", "adam", "momentum"],
+)
 def test_what_does_not_fit_into_memory_is_not_checked(
-    check: str, copies: int, compare: Command, monkeypatch: pytest.MonkeyPatch
+    check: str, copies: float, options: list[str], compare: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needed = 8 * copies * (FEATURES * CLASSES + CLASSES)
     for free, verdict in ((needed - 1, "not checked"), (needed, "rounding")):
-        monkeypatch.setattr("common.running.runner.free_memory_bytes", lambda free=free: free)
-        results = compare.run("--backends", "numpy", "--check", check, "--epochs", "1", "--force")
-        (found,) = results["parity"]["entrants"].values()
+        monkeypatch.setattr("common.running.memory.free_memory_bytes", lambda free=free: free)
+        words = ["--backends", "numpy", "--check", check, "--epochs", "1", "--force", *options]
+        (found,) = compare.run(*words)["parity"]["entrants"].values()
         assert found["verdict"] == verdict
         assert ("GB of memory" in (found["reason"] or "")) == (verdict == "not checked")
+        assert ("--check quick" in (found["reason"] or "")) == (
+            verdict == "not checked" and check == "full"
+        )
+
+
+def test_each_beginning_takes_memory_of_its_own(
+    session_data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan("softmax")
+    start = session_data(plan)["initial"]
+    work = Work(plan, {"initial": start}, [], EXAMPLES, {}, None)
+    numbers = sum(array.size for array in start.values())
+    monkeypatch.setattr("common.running.memory.free_memory_bytes", lambda: 8.0 * 97 * numbers)
+    assert lacking(work, "full", 1) is None
+    assert "are free" in (lacking(work, "full", 2) or "")

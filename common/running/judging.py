@@ -133,16 +133,20 @@ class Judging:
         once somebody has drifted so far that nudged runs have to explain it, of as many steps.
         """
         candidates = list(candidates)
-        paths = {
-            (declared, _began(one.initial))
-            for one in candidates
-            for declared in ((), self._declared(one))
-        }
+        paths = {(declared, began) for declared, _, began in self.terms(candidates)}
         self._seconds = self.budget.seconds / max(1, len(paths))
         self._losses = [one.run.step_losses for one in candidates]
         for candidate in candidates:
             self._bench_of((), {}, start=candidate.initial)
             self._bench(candidate)
+
+    def terms(self, candidates: Iterable[Candidate]) -> set[Terms]:
+        """By what they are judged, a bench for each: the common definitions, and each one's own."""
+        found: set[Terms] = set()
+        for one in candidates:
+            began, errors = _began(one.initial), errors_of(one.backend, self.work.plan)
+            found |= {((), (), began), (self._declared(one), errors, began)}
+        return found
 
     def _declared(self, candidate: Candidate) -> tuple[Declared, ...]:
         return candidate.backend.declared(candidate.entrant.style, self.work.plan)

@@ -16,13 +16,14 @@ from common.contract.plan import Plan
 from common.contract.precision import cast
 from common.errors import EntrantError
 from common.measure.limit import NotMeasured
-from common.measure.machine import free_memory_bytes, usable_cores
+from common.measure.machine import usable_cores
 from common.measure.quiet import busy_while, wait
 from common.measure.starts import BOOK, distributions
 from common.results.journal import Journal
 from common.results.record import Record, Results
 from common.running.interruption import Interruption
 from common.running.judging import Candidate, FreeRun, Judging, free_run_of
+from common.running.memory import lacking
 from common.running.observer import Observer
 from common.running.pairs import compare_all
 from common.running.roster import Connect, Roster, choices_of
@@ -36,10 +37,6 @@ OTHERS = "others use the machine now: it may be too busy for times; --wait-quiet
 #: that training took.
 LEAST_SECONDS = {"quick": 2.0, "full": 10.0}
 SHARE = {"quick": 0.2, "full": 1.0}
-
-
-#: Copies of the parameters in float64 that checks held, measured with a perceptron; an eighth more.
-COPIES = {"quick": 66, "full": 97}
 
 
 @dataclass
@@ -205,13 +202,15 @@ class Runner:
             return
         if not self.roster.alive():
             return
-        if (words := self._lacks_memory()) is not None:
+        candidates = list(map(self._candidate, self.roster.alive()))
+        benches = len(self.judging.terms(candidates))
+        if (words := lacking(self.work, self.check, benches)) is not None:
             for verdict in self.verdicts.values():
                 verdict.reason = words
             return
         self.judging.budget = Budget(self._budget(), quick=self.check == "quick")
         with self._clocked("referee", "running the referee"):
-            self.judging.prepare(map(self._candidate, self.roster.alive()))
+            self.judging.prepare(candidates)
         with self._clocked("components", "checking components"):
             self.roster.each(self._judge_one)
         self._settle()
@@ -221,17 +220,6 @@ class Runner:
             with self._clocked("float64 run", "training once more in float64"):
                 self._check_float64()
         self._conclude()
-
-    def _lacks_memory(self) -> str | None:
-        """Why nothing is checked, if there is too little memory for it."""
-        size = sum(array.size for array in self.work.initial.values())
-        needed, free = 8.0 * COPIES[self.check] * size, free_memory_bytes()
-        if needed <= free:
-            return None
-        return (
-            f"its checks would take about {needed / 1e9:.3g} GB of memory, and {free / 1e9:.3g} "
-            "are free; --check quick takes two thirds"
-        )
 
     def _budget(self) -> float:
         """How many seconds the checks may take."""
