@@ -186,6 +186,13 @@ def test_one_process_a_run_tells_a_large_difference_only(
     assert all("give both runs --rounds 3" in line for line in found.undecided)
 
 
+def test_rounds_that_have_other_epochs_are_refused(saved: Saved) -> None:
+    odd = saved()
+    odd["entrants"][0]["timing"]["epoch_seconds"]["rounds"] = [3, 3]
+    with pytest.raises(msgspec.ValidationError, match="rounds of 6 epochs have 9"):
+        document(odd)
+
+
 def test_few_epochs_have_no_interval() -> None:
     assert diff.ratio_of_medians([[2.0, 2.0]], [[1.0, 1.0, 1.0]]) == (2.0, None, None)
 

@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 
 from common.measure import machine, statistics, turns
 from common.measure.machine import usable_cores
+from common.measure.quiet import BUSY
+from common.results.document import Pair
+from common.shown.words import winner_words
 
 
 @given(st.integers(0, 8), st.integers(0, 12), st.integers(0, 2**32))
@@ -253,6 +256,32 @@ def test_few_processes_tell_a_large_difference_only(
     """However alike the epochs of a process are."""
     a, b = [[ratio] * 9] * rounds, [[1.0] * 9] * rounds
     assert statistics.compare(a, b)["verdict"] == verdict
+
+
+FEW = "no clear difference, by so few processes; --rounds 3 tells"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "rounds", "words"),
+    [
+        (1.1, 1.2, "no clear difference", 1, FEW),
+        (0.8, 0.9, "no clear difference", 2, FEW),
+        (0.97, 1.2, "no clear difference", 1, "no clear difference"),
+        (1.04, 1.049, "no clear difference", 3, "no clear difference"),
+        (1.4, 1.5, "b is faster", 1, "y is faster"),
+        (0.4, 0.5, "a is faster", 3, "x is faster"),
+        (None, None, "no clear difference", 1, "too few epochs to tell"),
+        (1.4, 1.5, BUSY, 1, BUSY),
+        (None, None, BUSY, 1, BUSY),
+    ],
+)  # fmt: skip
+def test_who_is_faster_in_words(
+    low: float | None, high: float | None, verdict: str, rounds: int, words: str
+) -> None:
+    pair = Pair(
+        a="x", b="y", ratio=1.0, low=low, high=high, prediction_agreement=None, verdict=verdict
+    )
+    assert winner_words(pair, rounds) == words
 
 
 def test_rounds_are_drawn_before_epochs() -> None:

@@ -128,6 +128,11 @@ class EpochSeconds(Struct, frozen=True, kw_only=True):
     #: how many of them each round has; none told: one round has them all
     rounds: list[Count] = []
 
+    def __post_init__(self) -> None:
+        """Hold together what is told of the epochs in two places."""
+        if self.rounds and sum(self.rounds) != len(self.all):
+            raise ValueError(f"rounds of {sum(self.rounds)} epochs have {len(self.all)}")
+
     def by_round(self) -> list[list[float]]:
         """The epochs of each round."""
         ends = list(accumulate(self.rounds or [len(self.all)]))

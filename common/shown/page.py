@@ -34,6 +34,7 @@ from common.shown.vega import vega
 from common.shown.words import (
     OWN_STARTS,
     blind_words,
+    clear_words,
     disturbed_line,
     files_beside_arrays,
     laws_words,
@@ -41,6 +42,7 @@ from common.shown.words import (
     reach_words,
     said,
     spread_words,
+    winner_words,
 )
 
 REPORT = "report.html"
@@ -113,6 +115,8 @@ def render(folder: Path) -> str:
         disturbed=disturbed_words(found),
         reached=reached(found),
         beside=files_beside_arrays,
+        winner_words=winner_words,
+        clear=clear_words(found.plan.rounds),
         spread_words=spread_words,
         laws_words=laws_words,
         components=[

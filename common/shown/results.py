@@ -16,9 +16,7 @@ from rich.text import Text
 from common.agreement.drift import CRITERION
 from common.agreement.verdict import Difference, Verdict
 from common.data.description import Dataset
-from common.measure.quiet import BUSY
-from common.measure.statistics import CLEAR, ROUNDS
-from common.results.document import Draws
+from common.results.document import Draws, Pair
 from common.results.record import Record, Results
 from common.shown.pictures import print_agreement
 from common.shown.table import Column, fitted
@@ -39,6 +37,7 @@ from common.shown.words import (
     seconds,
     spread_words,
     three_digits,
+    winner_words,
 )
 
 #: CPU time over wall time from which on an entrant has more threads than the plan gives it.
@@ -232,22 +231,12 @@ def comparison_lines(results: Results) -> list[str]:
             continue
         span = "" if pair["low"] is None else f" (95 %: {pair['low']:.2f} to {pair['high']:.2f})"
         a, b = pair["a"], pair["b"]
-        winner = {"a is faster": a, "b is faster": b}.get(pair["verdict"])
-        verdict = f"{winner} is faster" if winner else pair["verdict"]
-        if pair["low"] is None and verdict != BUSY:
-            verdict = "too few epochs to tell"
-        elif not winner and verdict != BUSY and results.plan.rounds < ROUNDS and is_clear(pair):
-            verdict += f", by one process each; --rounds {ROUNDS} tells"
+        verdict = winner_words(convert(pair, Pair), results.plan.rounds)
         ratio = f"{pair['ratio']:.2f}" if pair["ratio"] >= 0.1 else f"{pair['ratio']:.1g}"
         apart = files_beside_arrays(a, b, pair["reads_files"], pair["waiting_share"])
         beside = f" ({apart})" if apart else ""
         lines.append(f"{a} takes {ratio}× the time of {b}{span}: {verdict}{beside}")
     return lines
-
-
-def is_clear(pair: Mapping[str, Any]) -> bool:
-    """Whether an interval would be, if processes of one entrant were all alike."""
-    return bool(pair["high"] < 1 / (1 + CLEAR) or pair["low"] > 1 + CLEAR)
 
 
 def machine_lines(results: Results) -> list[str]:

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from rich.text import Text
 
+from common.measure.quiet import BUSY
 from common.measure.starts import RARE
-from common.results.document import Draws
+from common.measure.statistics import CLEAR, ROUNDS, clear
+from common.results.document import Draws, Pair
 
 DASH = "–"
 
@@ -39,6 +41,31 @@ def plain(words: str, style: str = "") -> Text:
 def percent(value: float | None) -> str:
     """One digit after the point."""
     return DASH if value is None else f"{100 * value:.1f} %"
+
+
+def winner_words(pair: Pair, rounds: int) -> str:
+    """Who of a pair is faster, or why that is not said.
+
+    Args:
+        pair: one of `comparisons`.
+        rounds: of the run, each of them a process.
+    """
+    if winner := {"a is faster": pair.a, "b is faster": pair.b}.get(pair.verdict):
+        return f"{winner} is faster"
+    words = pair.verdict
+    if pair.ratio is None or words == BUSY:
+        return words
+    if pair.low is None or pair.high is None:
+        return "too few epochs to tell"
+    alike = pair.high >= 1 / (1 + CLEAR) and pair.low <= 1 + CLEAR
+    if alike or rounds >= ROUNDS:
+        return words
+    return f"{words}, by so few processes; --rounds {ROUNDS} tells"
+
+
+def clear_words(rounds: int) -> str:
+    """From where on a ratio is called a difference: "5 %"."""
+    return f"{100 * clear(rounds):g} %"
 
 
 def files_beside_arrays(a: str, b: str, reads_files: str | None, share: float | None) -> str | None:
