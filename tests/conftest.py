@@ -15,7 +15,6 @@ import contextlib
 import getpass
 import io
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -49,25 +48,17 @@ for _number, _usual in (
     if signal.getsignal(_number) == signal.SIG_IGN:
         signal.signal(_number, _usual)
 
-# What JAX compiles is kept for all processes of these tests: half of a small run's time. The first
-# of pytest's processes makes the folder, and those it starts inherit it.
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    COMPILED = tempfile.mkdtemp(prefix="compare-tests-jax-")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = COMPILED
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
-
-    def pytest_unconfigure() -> None:
-        shutil.rmtree(COMPILED, ignore_errors=True)
-
-
+# What is compiled is kept from one run of the tests to the next: a cell of JAX's takes a quarter of
+# the time then. Named here, because a test that moves the temporary folder would compile anew.
+for _name, _value in {
+    "JAX_COMPILATION_CACHE_DIR": f"{tempfile.gettempdir()}/compare-tests-jax_{getpass.getuser()}",
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    "TORCHINDUCTOR_CACHE_DIR": f"{tempfile.gettempdir()}/torchinductor_{getpass.getuser()}",
+}.items():
+    os.environ.setdefault(_name, _value)
 # Keras computes in one framework a process, and in TensorFlow unless it is told.
 os.environ.setdefault("KERAS_BACKEND", "torch")
-# What torch compiles it keeps itself, from one run to the next; named here, because a test that
-# moves the temporary folder would compile all of it anew.
-os.environ.setdefault(
-    "TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/torchinductor_{getpass.getuser()}"
-)
 
 
 #: Fixtures of a file that take seconds, which each of pytest's processes would make anew.

@@ -116,6 +116,7 @@ def test_a_band_that_was_not_widened_blames_nobody(session_data: Data) -> None:
     assert verdict.verdict == "rounding", "this one needs no more"
 
 
+@pytest.mark.slow
 def test_none_checks_nothing(compare: Command) -> None:
     words = ("--backends", "numpy", "--check", "none")
     found = compare.run(*words)
@@ -126,6 +127,7 @@ def test_none_checks_nothing(compare: Command) -> None:
     assert compare(*compare.small(*words, "--strict", "--out", "strict")).returncode == 1
 
 
+@pytest.mark.slow
 def test_quick_checks_the_first_step(compare: Command) -> None:
     done = compare(*compare.small("--backends", "numpy", "torch", "--check", "quick", "--out", "q"))
     assert done.returncode == 0

@@ -293,6 +293,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Command:
     return Command(folder, folder / "cache", folder)
 
 
+@pytest.mark.slow
 def test_a_side_that_dies(real: Command) -> None:
     """In processes of their own; the judge takes what the port raises for a fault of the port's."""
     wrapper, used = real.folder / "python", real.folder / "used"

@@ -334,6 +334,7 @@ def test_what_is_declared(
 # ---- NumPy alone ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_run_is_the_default_command(compare: Command) -> None:
     done = compare.process(*compare.small("--backends", "numpy"))
     assert done.returncode == 0, done.stderr
@@ -356,6 +357,7 @@ def test_json_to_stdout(compare: Command) -> None:
     assert "results in out" in done.stderr
 
 
+@pytest.mark.slow
 def test_quiet_says_nothing(compare: Command) -> None:
     done = compare(*compare.small("--backends", "numpy", "--quiet"))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -370,6 +372,7 @@ def test_no_progress_leaves_the_table(compare: Command) -> None:
     assert "numpy" in done.stdout
 
 
+@pytest.mark.slow
 def test_same_entrant_twice(compare: Command) -> None:
     read = compare.run("--backends", "numpy", "numpy", "--epochs", 5)
     found = by_label(read)
@@ -397,6 +400,7 @@ def test_a_run_repeats_bit_for_bit(compare: Command) -> None:
         assert first["data"][key] == second["data"][key] != other["data"][key]
 
 
+@pytest.mark.slow
 def test_options_reach_the_plan(compare: Command) -> None:
     read = compare.run(
         *("--backends", "numpy", "--model", "mlp", "--hidden", 8, "--epochs", 3),
@@ -436,6 +440,7 @@ def test_options_reach_the_plan(compare: Command) -> None:
     assert end["hidden.weight"].dtype == np.float64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -459,6 +464,7 @@ def test_optimizers_reach_the_plan(
     assert read["plan"].items() >= expected.items()
 
 
+@pytest.mark.slow
 def test_linear(compare: Command) -> None:
     done = compare("--model", "linear", "--backends", "numpy", "--out", "out")
     assert done.returncode == 0, done.stderr
@@ -490,6 +496,7 @@ def test_defaults_are_resolved_with_a_note(compare: Command) -> None:
         assert words in notes
 
 
+@pytest.mark.slow
 def test_everything_available_is_the_default(compare: Command, tmp_path: Path) -> None:
     """But nothing that would only be a row of excuses. Own backends made missing: quick."""
     for backend in BACKENDS:
@@ -562,6 +569,7 @@ def test_others_finish(
         assert (compare.folder / "out" / "worker-bad.log").exists()
 
 
+@pytest.mark.slow
 def test_backend_without_one_of_its_files(compare: Command, tmp_path: Path) -> None:
     """A column that somebody has only begun to write."""
     (copy_backend(tmp_path / "more", "begun") / "update.py").unlink()
@@ -594,6 +602,7 @@ def test_python_of_an_entrant(compare: Command, tmp_path: Path) -> None:
     assert (tmp_path / "used").exists()
 
 
+@pytest.mark.slow
 def test_differing(compare: Command, tmp_path: Path) -> None:
     """A learning rate one part in a thousand too large, caught at the first step."""
     copy_backend(tmp_path / "more", "hasty", update=HASTY)
@@ -611,6 +620,7 @@ def test_differing(compare: Command, tmp_path: Path) -> None:
     assert (pair["verdict"], pair["ratio"]) == ("not compared", None)
 
 
+@pytest.mark.slow
 def test_differing_and_failing(compare: Command, tmp_path: Path) -> None:
     copy_backend(tmp_path / "more", "hasty", update=HASTY)
     copy_backend(tmp_path / "more", "bad", accuracy=RAISES)
@@ -642,6 +652,7 @@ def test_interrupted_before_there_is_anything(
     assert told.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_interrupted_while_it_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -702,6 +713,7 @@ def test_a_run_ends_as_ever_where_nothing_can_be_written(target: str, compare: C
     assert (compare.folder / "out" / "report.html").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["1", "2"], ids=["stdout", "stderr"])
 @pytest.mark.parametrize("arguments", [["list"], ["show", "loss"]], ids=" ".join)
 def test_closed_descriptor(arguments: list[str], closed: str, compare: Command) -> None:
@@ -723,6 +735,7 @@ def test_full_disk_is_told_where_it_can_be(compare: Command) -> None:
     assert done.stderr == "compare.py: not all was printed: No space left on device\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["list"], ["show", "update"]], ids=" ".join)
 def test_ascii_terminal(arguments: list[str], compare: Command) -> None:
     compare.env["PYTHONIOENCODING"] = "ascii"
@@ -762,6 +775,7 @@ def test_an_error_of_our_own(
     assert "please report it" in told[-1]
 
 
+@pytest.mark.slow
 def test_an_error_of_our_own_costs_no_result(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -796,6 +810,7 @@ def test_too_little_memory_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_folder_that_cannot_be_made(compare: Command) -> None:
     done = compare.process("--model", "linear", "--backends", "numpy", "--out", "/proc/here")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
@@ -822,6 +837,7 @@ def test_strict(verdicts: tuple[str, ...], lenient: int, strict: int) -> None:
     assert running.exit_code(results, strict=True) == strict
 
 
+@pytest.mark.slow
 def test_a_float64_run_that_failed_is_no_proof(compare: Command, tmp_path: Path) -> None:
     setup = (
         "def setup(dtype, device, threads):\n"
@@ -1056,6 +1072,7 @@ def test_empty_out_is_taken(compare: Command) -> None:
     compare.run("--backends", "numpy")
 
 
+@pytest.mark.slow
 def test_force_replaces_only_what_is_ours(compare: Command) -> None:
     out, compare.page = compare.folder / "out", True
     compare.run("--backends", "numpy", "numpy")
@@ -1081,6 +1098,7 @@ def test_force_replaces_only_what_is_ours(compare: Command) -> None:
 # ---- list and show -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_list(compare: Command, tmp_path: Path) -> None:
     copy_backend(tmp_path / "more", "ghost", init=NOT_INSTALLED)
     done = compare("list", "--backend-path", tmp_path / "more")
@@ -1097,6 +1115,7 @@ def test_list(compare: Command, tmp_path: Path) -> None:
     assert list(compare.folder.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["list"], ["show", "loss"], ["--help"]], ids=" ".join)
 def test_answers_without_numpy(arguments: list[str], compare: Command) -> None:
     """What takes longest to import is only imported by what computes."""
@@ -1170,6 +1189,7 @@ def test_show_what_is_not_installed(compare: Command, tmp_path: Path) -> None:
     assert "GHOSTLY = 1" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["show", "train"], ["list"]], ids=" ".join)
 def test_reader_that_has_enough(arguments: list[str], compare: Command) -> None:
     """`show ... | head`: no traceback, no complaint."""

@@ -26,6 +26,7 @@ def clipped(grads: Arrays, name: str, most: float, eps: float) -> Arrays:
     return {n: share * g for n, g in grads.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backend", "style"), STYLES)
 @pytest.mark.parametrize(
     ("dtype", "compiled"),

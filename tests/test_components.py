@@ -34,6 +34,7 @@ def moved_params(name: str, hidden: int) -> dict[str, np.ndarray]:
     return {name: draw.normal(0, 0.5, shape) for name, shape in sizes.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "style"),
     [
@@ -85,6 +86,7 @@ def test_ties_go_to_the_lowest_index(backend: str, dtype: str, opened: Any) -> N
     assert session.correct(logits, np.array([1, 7, 9], np.int32)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "style"),
     [(b, s) for b in FRAMEWORKS for s in BACKENDS[b].info.styles],

@@ -854,6 +854,7 @@ def test_loads_that_publish_at_once(
     assert [path.name for path in cache.iterdir()] == ["fashion-mnist"]
 
 
+@pytest.mark.slow
 def test_processes_at_once(tmp_path: Path, cache: Path) -> None:
     folder = make(tmp_path / "mine", train=2000)
     code = (
@@ -952,6 +953,7 @@ def test_genuine(genuine: description.Dataset) -> None:
     assert len(known.FASHION_MNIST.classes) == 10
 
 
+@pytest.mark.slow
 def test_genuine_by_download(
     genuine_gz: Path, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -963,6 +965,7 @@ def test_genuine_by_download(
     assert dataset.train()[1][:5].tolist() == [9, 0, 0, 3, 0]
 
 
+@pytest.mark.slow
 def test_genuine_from_a_folder(genuine_gz: Path) -> None:
     assert datasets.load(genuine_gz, say=quiet).name == "Fashion-MNIST"
 

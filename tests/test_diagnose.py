@@ -199,6 +199,7 @@ def test_nothing_is_left_behind(found: Found) -> None:
 # ---- exit codes, and where the answer goes -------------------------------------------------
 
 
+@pytest.mark.slow
 def test_all_agree(compare: Diagnose) -> None:
     done = compare(*compare.arguments("--backends", "numpy", "numpy", "--mix", "loss=numpy"))
     assert done.returncode == 0, done.stderr
@@ -208,6 +209,7 @@ def test_all_agree(compare: Diagnose) -> None:
     assert compare.left() == []
 
 
+@pytest.mark.slow
 def test_diagnose_and_run_say_the_same(compare: Diagnose, tmp_path: Path) -> None:
     copy_backend(tmp_path / "more", "hasty", update=HASTY)
     where = ["--backends", "hasty", "--backend-path", tmp_path / "more"]
@@ -218,6 +220,7 @@ def test_diagnose_and_run_say_the_same(compare: Diagnose, tmp_path: Path) -> Non
     assert first == read["parity"]["entrants"]["hasty"]["first_difference"]
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_named(compare: Diagnose, tmp_path: Path) -> None:
     """It has an answer, if a wrong one; beside it stands what it would have been held against."""
     copy_backend(tmp_path / "more", "empty", model="def dump(*_):\n    return {}")
@@ -229,6 +232,7 @@ def test_what_is_missing_is_named(compare: Diagnose, tmp_path: Path) -> None:
     assert float(row) > 0, "the run's own arithmetic does not depend on who is first"
 
 
+@pytest.mark.slow
 def test_a_mix_is_diagnosed(compare: Diagnose, tmp_path: Path) -> None:
     copy_backend(tmp_path / "more", "summed", loss=SUMMED)
     mixes = ["--mix", "loss=summed", "--mix", "data=summed,model=summed,update=summed"]
@@ -242,6 +246,7 @@ def test_a_mix_is_diagnosed(compare: Diagnose, tmp_path: Path) -> None:
     assert read["mix(data=summed,model=summed,update=summed)"]["steps"] == STEPS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("appended", "status", "words"),
     [
@@ -314,6 +319,7 @@ def test_refused(arguments: list[str], words: str, compare: Diagnose) -> None:
     assert compare.left() == []
 
 
+@pytest.mark.slow
 def test_interrupted(compare: Diagnose, tmp_path: Path) -> None:
     copy_backend(tmp_path / "more", "hung", accuracy=HANGS)
     where = ["--backend-path", tmp_path / "more"]
@@ -350,6 +356,7 @@ def test_interrupted(compare: Diagnose, tmp_path: Path) -> None:
 # ---- --check-float64, and what run makes of the same slips ---------------------------------
 
 
+@pytest.mark.slow
 def test_a_rounded_constant_shows_in_float64_alone(compare: Diagnose, tmp_path: Path) -> None:
     copy_backend(tmp_path / "more", "rounded", update=ROUNDED_RATE)
     where = ["--backends", "numpy", "rounded", "--backend-path", tmp_path / "more"]
@@ -371,11 +378,13 @@ def test_a_rounded_constant_shows_in_float64_alone(compare: Diagnose, tmp_path: 
     assert "the learning rate is rounded to float32" in first["likely_cause"]
 
 
+@pytest.mark.slow
 def test_a_run_in_float64_is_not_made_twice(compare: Diagnose) -> None:
     read = compare.run("--backends", "numpy", "--dtype", "float64", "--check-float64")
     assert "float64 run" not in read["parity"]["seconds"]
 
 
+@pytest.mark.slow
 def test_a_dropped_batch_is_a_verdict(compare: Diagnose, tmp_path: Path) -> None:
     copy_backend(tmp_path / "more", "drops", train=DROPS_LAST)
     where = ["--backends", "numpy", "drops", "--backend-path", tmp_path / "more"]

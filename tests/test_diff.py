@@ -80,6 +80,7 @@ def judged(old: dict[str, Any], new: dict[str, Any], bound: float) -> diff.Judge
     return diff.above(diff.changes(before, after), before, after, bound)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scale", "speed"),
     [
@@ -126,6 +127,7 @@ def measured(results: dict[str, Any], before: float, after: float | None) -> dic
     return results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "busy"),
     [
@@ -150,6 +152,7 @@ def test_where_the_machine_moved_no_speed_is_judged(
     assert len(decided.undecided) == len(busy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["old", "new"])
 def test_who_was_mostly_disturbed_is_not_judged(which: str, saved: Saved) -> None:
     before, after = saved(), saved(2.0)
@@ -223,6 +226,7 @@ def test_accuracy(old: float | None, new: float | None, expected: str) -> None:
     assert diff.compared_accuracy(old, new, 10_000) == expected
 
 
+@pytest.mark.slow
 def test_accuracy_and_memory_are_of_the_two_runs(saved: Saved) -> None:
     new = saved(accuracy=0.1)
     new["entrants"][0]["peak_memory_bytes"] = 5
@@ -231,6 +235,7 @@ def test_accuracy_and_memory_are_of_the_two_runs(saved: Saved) -> None:
     assert found.new_memory == 5 != found.old_memory
 
 
+@pytest.mark.slow
 def test_versions_that_changed(saved: Saved) -> None:
     new = saved()
     new["entrants"][0]["versions"] = {"fake": "2.0", "more": "1"}
@@ -239,6 +244,7 @@ def test_versions_that_changed(saved: Saved) -> None:
     assert found["b"].changed == {}
 
 
+@pytest.mark.slow
 def test_settings_and_code_that_changed(saved: Saved) -> None:
     new = saved()
     new["entrants"][0]["settings"]["OMP_NUM_THREADS"] = "7"
@@ -281,6 +287,7 @@ def test_rounds_do_not_make_another_work(saved: Saved) -> None:
     assert unlike(old, new) == []
 
 
+@pytest.mark.slow
 def test_above_is_the_whole_interval(saved: Saved) -> None:
     slow = "a is slower by more than 5 %"
     assert judged(saved(), saved(1.2), 0.05) == diff.Judged(worse=(slow,))
@@ -288,6 +295,7 @@ def test_above_is_the_whole_interval(saved: Saved) -> None:
     assert judged(saved(), saved(0.5), 0.0) == diff.Judged()
 
 
+@pytest.mark.slow
 def test_who_has_no_time_any_more_is_above_every_bound(saved: Saved) -> None:
     killed, wrong, gone = saved(), saved(), saved()
     killed["entrants"][0]["status"] = "killed"
@@ -387,6 +395,7 @@ def test_an_entrant_of_another_kind_is_another_work(name: str, saved: Saved) -> 
     assert reason.startswith(f"a: {name} ")
 
 
+@pytest.mark.slow
 def test_results_of_before_the_limit_can_be_read(saved: Saved) -> None:
     old = saved()
     del old["limit"]
@@ -407,6 +416,7 @@ def printed(old: dict[str, Any], new: dict[str, Any]) -> str:
     return out.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["label", "backend", "versions", "settings", "cpu"])
 def test_no_control_character_reaches_the_terminal(field: str, saved: Saved) -> None:
     old, new, hostile = saved(), saved(), "\x1b]0;title\x07[red]"
@@ -501,6 +511,7 @@ def show(folder: Path, right: Document) -> None:
     repeat.command(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, PARTS))]
 )
@@ -650,6 +661,7 @@ def test_a_refusal_has_no_control_character(
     assert not {"\x1b", "\x07"} & set(said)
 
 
+@pytest.mark.slow
 def test_json(folders: dict[str, Path], compare: Command) -> None:
     done = compare("diff", folders["old"], folders["slow"], "--json", "-")
     read = json.loads(done.stdout)

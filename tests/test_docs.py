@@ -83,6 +83,7 @@ def test_the_words_of_the_glossary_are_words_of_the_project() -> None:
     assert all(row.count("|") == 4 for row in rows)
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_project_needs_no_git(tmp_path: Path) -> None:
     """Who downloads an archive has the same commands."""
     for name in ("backends", "common", "compare.py"):

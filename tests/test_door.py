@@ -132,6 +132,7 @@ def test_no_parameters(dtype: str) -> None:
     assert report.verdict == "differs"
 
 
+@pytest.mark.slow
 def test_no_parameters_in_jax() -> None:
     jax, equinox = pytest.importorskip("jax"), pytest.importorskip("equinox")
     agrees(nn.Tanh(), equinox.nn.Lambda(jax.numpy.tanh), VECTORS, None)

@@ -125,6 +125,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_doubles")
 @pytest.mark.parametrize(("told", "axes", "dtype"), CELLS)
 def test_convolution(told: str, axes: str, dtype: str) -> None:

@@ -107,6 +107,7 @@ def first_of(report: ModuleReport) -> tuple[str, str, str]:
     return report.first.place.layer, report.first.place.stage, report.first.place.unit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taps", [False, True], ids=["whole", "taps"])
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_functions_against_a_module(framework: str, taps: bool) -> None:

@@ -84,6 +84,7 @@ def test_probe_sees_an_import(tmp_path: Path) -> None:
     assert probe(code, tmp_path) == "{'json': [], 'guilty': ['torch'], 'torch': []}"
 
 
+@pytest.mark.slow
 def test_no_command_leaves_a_framework_in_the_parent(small_folder: Path, tmp_path: Path) -> None:
     """One after the other in one process, the runs last."""
     data = ["--data-dir", str(small_folder), "--custom-data", "--resize", "5"]

@@ -40,6 +40,7 @@ def reach(model: str, layer: str) -> float:
     return 1 / math.sqrt(state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", DRAWN)
 @pytest.mark.parametrize("backend", OWN)
 def test_by_its_own_law(backend: str, model: str, opened: Any) -> None:
@@ -80,6 +81,7 @@ def test_jax_draws_orthogonal_gates(model: str, opened: Any) -> None:
         np.testing.assert_allclose(gate @ gate.T, np.eye(len(gate)), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_flax_draws_by_the_same_law(opened: Any) -> None:
     nnx, jnp = pytest.importorskip("flax.nnx"), pytest.importorskip("jax.numpy")
     drawn = opened("jax", make_plan("lenet"), "concise").initial(0)
@@ -104,6 +106,7 @@ def test_distributions() -> None:
     assert found["entrants"]["d"] == {"mean": 0, "deviation": 0, "low": 0, "high": 0}
 
 
+@pytest.mark.slow
 def test_each_is_held_against_a_referee_that_began_as_it_did(compare: Command) -> None:
     words = ("--model", "mlp", "--hidden", 16, "--init", "framework", "--check-float64")
     found = compare.run("--backends", "torch", "numpy", "torch:scratch", *words)
@@ -126,6 +129,7 @@ def test_each_is_held_against_a_referee_that_began_as_it_did(compare: Command) -
     assert "begins with the book's weights" in str(found["entrants"][1]["notes"])
 
 
+@pytest.mark.slow
 def test_what_it_says_and_draws(compare: Command) -> None:
     compare.page = True
     words = ("--init", "framework", "--out", "out", "--backends", "torch", "numpy")

@@ -39,6 +39,7 @@ def seen_in(folder: Path) -> tuple[dict[str, Inside], float]:
     return looks(folder, read_results(folder), arrays(folder / "pictures.npz"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [pytest.param(name, marks=[pytest.mark.slow] if name in DEAR else []) for name in MAPS],
@@ -53,6 +54,7 @@ def test_a_page_of(folder: Path, model: str) -> None:
     assert page.count('alt="map ') == sum(shape[2] for shape in MAPS[model])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["lenet"])
 def test_maps_are_those_of_the_layer(folder: Path) -> None:
     seen, _ = seen_in(folder)
@@ -63,6 +65,7 @@ def test_maps_are_those_of_the_layer(folder: Path) -> None:
     assert np.ptp(expected) > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["attention"])
 def test_a_patch_attends_to_what_is_not_later(folder: Path) -> None:
     (heads,) = seen_in(folder)[0]["numpy"].heads

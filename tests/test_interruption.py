@@ -70,6 +70,7 @@ def interrupted(compare: Command, backends: Sequence[object], signals: Sequence[
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "signals",
     [

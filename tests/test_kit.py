@@ -110,6 +110,7 @@ def small():
 SENTENCES = ["--input", "3x4x6", "--labels", "none", "--steps", "1"]
 
 
+@pytest.mark.slow
 def test_a_mask_of_the_same_effect(command: Command) -> None:
     (command.folder / "masks.py").write_text(MASKED)
     written(command, "masked", "torch=masks.py:minus_infinity", *SENTENCES)
@@ -165,6 +166,7 @@ def other():
 """
 
 
+@pytest.mark.slow
 def test_a_port_of_another_framework(command: Command) -> None:
     """What is otherwise by design is followed, though the reference cannot be asked for it."""
     pytest.importorskip("flax")
@@ -231,6 +233,7 @@ def test_what_it_is_made_of(command: Command) -> None:
     assert arrays[read["inputs"][0]["__array__"]].shape == (6, 1, 4, 4)
 
 
+@pytest.mark.slow
 def test_a_kit_without_labels_in_several_files(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,6 +303,7 @@ def test_a_kit_against_itself(kit: Path, command: Command) -> None:
     assert same["environment"]["port"]["side"] == OF_REFERENCE[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("version", "layer"), [("Eps", "norm"), ("Wrong", "")])
 def test_what_a_version_changed(version: str, layer: str, command: Command) -> None:
     written(command, version, f"torch=nets.py:{version}", *WRITE[3:-2])
@@ -308,6 +312,7 @@ def test_what_a_version_changed(version: str, layer: str, command: Command) -> N
     assert answer["first"]["likely_cause"] is None, "nobody can be asked"
 
 
+@pytest.mark.slow
 def test_versions_whose_last_places_differ(command: Command) -> None:
     """The layer behind was asked something else, as good as the same: rounding alone is judged."""
     kinds = []

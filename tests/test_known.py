@@ -305,6 +305,7 @@ def test_names_that_are_unknown() -> None:
         Settings(dataset="x")
 
 
+@pytest.mark.slow
 def test_a_run_says_which(compare: Any) -> None:
     read = compare.run("--backends", "numpy", "--dataset", "mnist", "--custom-data")
     assert (read["plan"]["dataset"], read["data"]["name"]) == ("mnist", "custom")

@@ -97,6 +97,7 @@ SLIPS: dict[str, tuple[str, Callable[[Any], Any], str | None]] = {
 }
 
 
+@pytest.mark.slow
 def test_right(expected: Expectations, session_data: Data) -> None:
     assert list(wrong(expected, session_data)) == []
 

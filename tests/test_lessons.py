@@ -171,6 +171,7 @@ def test_unknown_lessons_are_refused_with_what_may_be_meant() -> None:
         lessons.choose("zzz", LESSONS)
 
 
+@pytest.mark.slow
 def test_lists_them_by_topic(compare: Command) -> None:
     done = compare("lessons")
     assert done.returncode == 0, done.stderr

@@ -63,6 +63,7 @@ def test_of_too_little_work_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> 
     assert limit.limit(make_plan("softmax"), start, (36,), 70) is None
 
 
+@pytest.mark.slow
 def test_this_machine() -> None:
     """Rates a second, of operations and bytes: any other unit is a thousand times off or more."""
     found = limit.machine("float32", 1)
@@ -70,6 +71,7 @@ def test_this_machine() -> None:
     assert all(1e7 < rate < 1e15 for rate in found.values())
 
 
+@pytest.mark.slow
 def test_what_lies_around_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('not this one')")
     (tmp_path / "common.py").write_text("raise SystemExit('nor this one')")

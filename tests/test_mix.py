@@ -149,6 +149,7 @@ def all_but(component: str) -> str:
     return ",".join(f"{name}=wrong_{component}" for name in MIXABLE if name != component)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("component", WRONG)
 def test_a_mix_that_takes_the_wrong_component_differs_there(
     component: str, planted: tuple[Command, dict[str, Any]]
@@ -219,6 +220,7 @@ def test_its_times_are_never_compared(planted: tuple[Command, dict[str, Any]]) -
 # ---- other plans ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -236,6 +238,7 @@ def test_a_mix_of_numpy_alone_is_numpy(options: list[object], compare: Command) 
     assert mixed(read, label)["identical_to"] == "numpy"
 
 
+@pytest.mark.slow
 def test_a_mix_of_a_regression(compare: Command) -> None:
     done = compare(
         *("--model", "linear", "--backends", "numpy", "--mix", "loss=numpy", "--out", "out")
@@ -266,6 +269,7 @@ def test_state_goes_along(session_data: Callable[[Plan], dict[str, Any]]) -> Non
     session.close()
 
 
+@pytest.mark.slow
 def test_a_declared_update_in_a_mix(compare: Command, tmp_path: Path) -> None:
     """The rule comes with the component that declares it."""
     copy = copy_backend(tmp_path / "more", "ledger", init=LEDGER, update=UNSCALED_EPS)
@@ -292,6 +296,7 @@ def test_a_declared_update_in_a_mix(compare: Command, tmp_path: Path) -> None:
 # ---- who does not finish -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("appended", "status", "words"),
     [

@@ -163,6 +163,7 @@ def test_what_comes_alone_is_refused() -> None:
         Net(OfEquinox(jax.random.key(0)))
 
 
+@pytest.mark.slow
 def test_only_what_is_needed_is_imported() -> None:
     code = """
 import sys
@@ -320,6 +321,7 @@ def tokens_equinox() -> Any:
     return TokensEquinox(jax.random.key(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -349,6 +351,7 @@ def test_tokens(make: Any) -> None:
     assert not np.array_equal(once, twice)
 
 
+@pytest.mark.slow
 def test_groups_of_channels_against_pytorch() -> None:
     """JAX turns two axes and joins them, in one reshape, for the slopes of what goes in."""
     torch = pytest.importorskip("torch")

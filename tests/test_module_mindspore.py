@@ -239,6 +239,7 @@ def test_a_part_alone_returns_what_was_recorded(made: str, train: bool) -> None:
             close(got, want)
 
 
+@pytest.mark.slow
 @cases
 def test_the_wiring_and_the_layers_slopes_make_those_of_the_whole(made: str, train: bool) -> None:
     """Backwards by the chain rule: layer by layer in reverse, each between two wirings."""
@@ -300,6 +301,7 @@ def test_what_is_given_takes_the_place_and_none_leaves_it() -> None:
     assert np.any(answer.slopes["cell.weight_hh_l0"])  # through y, which stayed
 
 
+@pytest.mark.slow
 def test_zeros_where_nothing_leads() -> None:
     case = Recorded("words", train=False)
     answer = case.net.run(case.asked(cotangents=(None, case.cotangents[1])))
@@ -330,6 +332,7 @@ def test_buffers_afterwards(train: bool) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "train", "part"),
     [
@@ -362,6 +365,7 @@ def test_jit_is_eager_to_rounding(made: str, train: bool, part: Any) -> None:
         all_close(dict(got.buffers), dict(want.buffers))
 
 
+@pytest.mark.slow
 def test_each_part_is_compiled_by_itself_and_for_its_mode() -> None:
     case = Recorded("pictures", train=True, mode="jit")
     call, asked = case.call("norm"), case.asked()
@@ -397,6 +401,7 @@ def test_the_users_cell_stays_as_it_was() -> None:
     assert nn.Cell.__call__ is call
 
 
+@pytest.mark.slow
 def test_a_graph_mode_of_the_process_and_recomputed_layers_change_nothing() -> None:
     cell, inputs = pictures()
     net = Net(cell)
@@ -418,6 +423,7 @@ def test_a_graph_mode_of_the_process_and_recomputed_layers_change_nothing() -> N
     all_close(dict(got.slopes), dict(want.slopes))
 
 
+@pytest.mark.slow
 def test_two_nets_do_not_disturb_each_other() -> None:
     first, second = Recorded("pictures", True, "jit"), Recorded("pictures", True, "jit")
     before = first.whole()

@@ -86,6 +86,7 @@ class Tags(HTMLParser):
         self.words += data
 
 
+@pytest.mark.slow
 def test_the_page_says_what_the_text_says(wrong: ModuleReport) -> None:
     report = replace(wrong, cause=Cause("eps", "an eps & no <other>", "look"))
     words = re.sub(r"\s+", " ", Tags(render(report)).words)
@@ -178,6 +179,7 @@ def test_hostile_words_do_no_harm(hostile: ModuleReport, tmp_path: Path) -> None
     assert told["first"]["layer"] == HOSTILE
 
 
+@pytest.mark.slow
 def test_files(wrong: ModuleReport, tmp_path: Path) -> None:
     report = CheckReport.of(wrong)
     report.save(tmp_path / "x.html")

@@ -254,6 +254,7 @@ def test_a_forward_that_was_put_into_an_instance_stays() -> None:
     assert first_of(held(port, made(Deep), VECTORS, None)) == ("layers.3", "forward", "layer")
 
 
+@pytest.mark.slow
 def test_the_wiring_is_named() -> None:
     class Straight(Deep):
         def forward(self, x: Any) -> Any:

@@ -271,6 +271,7 @@ def torch_steps(x: Any) -> Any:
     return torch.stack(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("of_torch", "of_jax", "shapes"),
     [
@@ -297,6 +298,7 @@ def test_torch_and_jax_move_alike(
         assert 1 / 3 < one / other < 3
 
 
+@pytest.mark.slow
 def test_jax_moves_sums_and_nothing_that_moves_numbers() -> None:
     from backends.jax.noise import noisy
 
@@ -316,6 +318,7 @@ def test_jax_moves_sums_and_nothing_that_moves_numbers() -> None:
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_jax_goes_into_loops_branches_and_calls() -> None:
     from backends.jax.noise import noisy, unknown
 

@@ -18,6 +18,7 @@ from compare import compare
 NOTEBOOK = ROOT / "docs" / "compare.ipynb"
 
 
+@pytest.mark.slow
 def test_settings_are_those_of_the_command_line(
     small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,6 +58,7 @@ def test_what_cannot_be_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_interrupt_ends_the_script_and_loses_nothing(
     small_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

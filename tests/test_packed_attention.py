@@ -47,6 +47,7 @@ def packed() -> Any:
 SLOWER = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("linen", "mindspore")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["torch", "nnx", *SLOWER])
 def test_three_layers_of_any_names(kind: str) -> None:
     for package in PACKAGES[kind]:

@@ -73,6 +73,7 @@ def changed(folder: Path, change: Any) -> None:
 # ---- without a browser ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_page_is_made_again_from_saved_results_alone(ran: Path, compare: Command) -> None:
     before = (ran / "report.html").read_bytes()
     copy = compare.folder / "moved"
@@ -114,6 +115,7 @@ def test_every_component_was_timed(ran: Path) -> None:
         assert all(0 < seconds < 1 for seconds in took.values()), took
 
 
+@pytest.mark.slow
 def test_the_source_is_the_one_that_ran(copy: Path) -> None:
     found = read_results(copy)
     assert page.verified(copy, found) == dict.fromkeys(BACKENDS, True)
@@ -211,6 +213,7 @@ def test_the_command_that_repeats_an_earlier_run_asks_for_its_data(copy: Path) -
     assert words[-3:] == ["--custom-data", "--data-dir", "FOLDER"]
 
 
+@pytest.mark.slow
 def test_the_printed_command_repeats_the_run(compare: Command) -> None:
     """In folders whose names need quotes, with a backend from elsewhere and a mixed entrant."""
     backends = compare.folder / "my backends"
@@ -283,6 +286,7 @@ def test_long_runs_are_drawn_by_their_largest_steps() -> None:
     assert charts.binned(np.array([0.0, 2.0])) == {1.0: None, 2.0: 2.0}
 
 
+@pytest.mark.slow
 def test_a_run_without_pictures_has_a_page(compare: Command) -> None:
     compare.page = True
     done = compare("--model", "linear", "--backends", "numpy", "--epochs", 2, "--out", "out")
@@ -292,6 +296,7 @@ def test_a_run_without_pictures_has_a_page(compare: Command) -> None:
     assert "There are no test images in this run." in text
 
 
+@pytest.mark.slow
 def test_who_failed_has_a_row_and_a_reason(copy: Path) -> None:
     def fail(found: dict[str, Any]) -> None:
         entrant = found["entrants"][-1]
@@ -309,6 +314,7 @@ def test_who_failed_has_a_row_and_a_reason(copy: Path) -> None:
     assert "jax:fused (killed) did not finish" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("slip", "words"),
     [
@@ -332,6 +338,7 @@ def test_a_page_that_cannot_be_drawn_costs_nothing(slip: str, words: str, compar
     assert not (compare.folder / "out" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_pages_of_earlier_results_are_drawn(copy: Path) -> None:
     """What was added since is left out."""
 
@@ -349,6 +356,7 @@ def test_pages_of_earlier_results_are_drawn(copy: Path) -> None:
     changed(copy, earlier)
 
 
+@pytest.mark.slow
 def test_a_page_stays_small_whatever_the_pictures(copy: Path) -> None:
     """Six megabytes at most, of which the charts' library is one."""
     pictures = gallery.arrays(copy / "pictures.npz")
@@ -360,6 +368,7 @@ def test_a_page_stays_small_whatever_the_pictures(copy: Path) -> None:
     assert page.write(copy).stat().st_size < 6e6
 
 
+@pytest.mark.slow
 def test_no_link_shows_what_is_not_the_runs(copy: Path) -> None:
     secret = copy.parent / "loss.py"
     secret.write_text("SECRET = 1\n")
@@ -535,6 +544,7 @@ def test_opens_offline(browser: Any, ran: Path, scheme: str, width: int) -> None
     opened.close(path)
 
 
+@pytest.mark.slow
 def test_pointing_at_an_epoch_shows_every_entrant(opened: Opened) -> None:
     chart = opened.page.query_selector("[data-chart=train_loss] svg")
     chart.scroll_into_view_if_needed()
@@ -546,6 +556,7 @@ def test_pointing_at_an_epoch_shows_every_entrant(opened: Opened) -> None:
     assert opened.wrong == []
 
 
+@pytest.mark.slow
 def test_the_code_is_shown_byte_for_byte(opened: Opened, ran: Path) -> None:
     model = read_results(ran).plan.model
     shown = [component for component in COMPONENTS if component != "initial"]  # it was not used
@@ -556,6 +567,7 @@ def test_the_code_is_shown_byte_for_byte(opened: Opened, ran: Path) -> None:
             assert code.encode() == (ran / "source" / file).read_bytes(), file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

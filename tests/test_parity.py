@@ -506,6 +506,7 @@ def test_the_error_of_an_exp_is_no_drift(session_data: Callable[[Plan], dict[str
     assert loss_error(info, exact) == 0.0
 
 
+@pytest.mark.slow
 def test_functions_that_are_known_to_err_lead_a_run_astray(
     session_data: Callable[[Plan], dict[str, Any]],
 ) -> None:

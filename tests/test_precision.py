@@ -201,6 +201,7 @@ def test_every_update(
     assert verdict.first_difference is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", HAVE)
 @pytest.mark.parametrize(
     ("changes", "stage"),
@@ -222,6 +223,7 @@ def test_a_difference_shows(
     assert verdict.first_difference.stage == stage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "words"),
     [
@@ -235,6 +237,7 @@ def test_who_lacks_it_says_why(dtype: str, words: str, compare: Command) -> None
     assert words in done.stdout
 
 
+@pytest.mark.slow
 def test_a_run(compare: Command) -> None:
     results = compare.run(
         "--backends", "torch", "jax", "--dtype", "bfloat16", "--epochs", "2", "--model", "mlp"

@@ -167,6 +167,7 @@ def check_cross_entropy(session: Any, backend: str, case: tuple[Array, Array]) -
         assert not gradient.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backend", "style", "dtype"), EVERYDAY)
 def test_cross_entropy(backend: str, style: str, dtype: str, opened: Any) -> None:
     session = opened(backend, make_plan("softmax", dtype=dtype), style)

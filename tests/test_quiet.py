@@ -43,12 +43,14 @@ def test_many() -> None:
     assert many([True, False])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("burners")
 def test_somebody_else_is_seen() -> None:
     assert busy_now(usable_cores())
     assert not wait(usable_cores(), 0.0)
 
 
+@pytest.mark.slow
 def test_what_it_started_itself_is_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the machine worked is what this process and the one that ended did."""
     code = "import time\nend = time.process_time() + 0.5\nwhile time.process_time() < end: pass"
@@ -70,6 +72,7 @@ def test_waiting_ends_when_it_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(looks) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("burners")
 def test_a_run_says_it_and_waits_no_longer_than_asked(compare: Command) -> None:
     found = compare(

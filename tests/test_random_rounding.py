@@ -63,6 +63,7 @@ def test_in_place() -> None:
     assert off(array[:, 50:], 3) == pytest.approx(3, rel=0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["mlp", "lenet", "gru", "attention"])
 def test_a_session_rounds_anew_each_time(
     model: str, session_data: Callable[[Plan], dict[str, Any]], referee: Any

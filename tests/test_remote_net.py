@@ -292,6 +292,7 @@ def raising(file: Path) -> Iterator[RemoteNet]:
     net.close()
 
 
+@pytest.mark.slow
 def test_in_a_process_of_its_own(raising: RemoteNet, pair: tuple[Net, RemoteNet]) -> None:
     """Raises' whole does, its layers are those of Small."""
     assert raising._worker.pid != 0

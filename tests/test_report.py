@@ -1166,6 +1166,7 @@ def test_narrow_terminals_keep_entrant_and_verdict(width: int) -> None:
     assert "…" not in table
 
 
+@pytest.mark.slow
 def test_no_width_cuts_a_cell() -> None:
     """Nor makes the table wider than the terminal."""
     results = usual()
@@ -1177,6 +1178,7 @@ def test_no_width_cuts_a_cell() -> None:
             assert re.search(rf"{words}( |\n)", table), f"{words} is cut at {width} columns"
 
 
+@pytest.mark.slow
 def test_wider_terminals_show_no_less() -> None:
     names = ("train loss", "train acc", "s/epoch", "max Δ loss", "peak memory", "interval")
     results, before = usual(), 0

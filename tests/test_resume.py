@@ -83,6 +83,7 @@ def killed(compare: Command, lines: int, *words: object, by: int = signal.SIGKIL
     return journal.read_bytes().count(b"\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
@@ -121,6 +122,7 @@ def test_killed_and_taken_up_is_as_undisturbed(
         assert sum(resumed) == 0
 
 
+@pytest.mark.slow
 def test_interrupted_says_how_it_is_finished(compare: Command) -> None:
     killed(compare, 30, "--backends", "numpy", *LONG, by=signal.SIGINT)
     found = results_of(compare.folder / "out")
@@ -133,6 +135,7 @@ def test_interrupted_says_how_it_is_finished(compare: Command) -> None:
     assert len(found["entrants"][0]["epochs"]) == 150
 
 
+@pytest.mark.slow
 def test_who_failed_is_finished_once_the_fault_is_gone(compare: Command) -> None:
     fault = compare.folder / "fault"
     fault.touch()
@@ -174,6 +177,7 @@ def first_line(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     (folder / JOURNAL).write_text(text, encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_what_changed_is_named(stopped: Command) -> None:
     folder = stopped.folder / "out"
     before = (folder / JOURNAL).read_bytes()
@@ -198,6 +202,7 @@ def test_what_changed_is_named(stopped: Command) -> None:
     assert stopped("--resume", "out").returncode == 0, "nothing of it was touched"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
@@ -228,6 +233,7 @@ def test_what_cannot_be_taken_up(
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "option"),
     [(("--epochs", "3"), "epochs"), (("--out", "other"), "out"), (("--force",), "force")],
@@ -238,6 +244,7 @@ def test_nothing_else_is_asked(words: tuple[str, ...], option: str, stopped: Com
     assert f"--{option} does not go with it" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_line_cut_short_is_trained_again(stopped: Command) -> None:
     path = stopped.folder / "out" / JOURNAL
     path.write_bytes(path.read_bytes()[:-40])
@@ -293,6 +300,7 @@ def _add(record: Record, round_: int) -> None:
     record.processes[round_].append(0)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_no_run(compare: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

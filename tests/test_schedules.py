@@ -112,6 +112,7 @@ def test_of_every_step(
             assert after["step"] == n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "rmsprop"])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_epochs_as_they_run(

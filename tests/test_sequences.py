@@ -151,6 +151,7 @@ SLIPS: dict[str, tuple[str, str, Callable[[Any], Any], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", SEQUENCES)
 def test_right(model: str, expected: Callable[[str], Expectations], session_data: Data) -> None:
     assert list(wrong(model, expected(model), session_data)) == []
@@ -172,6 +173,7 @@ def test_wrong(
     assert words in (cause or ""), cause
 
 
+@pytest.mark.slow
 def test_a_function_that_is_known_to_err(
     expected: Callable[[str], Expectations], session_data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -202,6 +202,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backend", "style", "mode"), CELLS)
 def test_load_restores_parameters_and_state(
     backend: str,
@@ -326,6 +327,7 @@ def test_hangs(broken: Made) -> None:
     session.close()
 
 
+@pytest.mark.slow
 def test_hangs_and_so_does_its_child(broken: Made, tmp_path: Path) -> None:
     """Loader processes must not outlive their worker."""
     session = broken(timeout=2, accuracy=HANGS_WITH_CHILD)
@@ -347,6 +349,7 @@ def test_child_of_a_worker_that_is_closed(broken: Made, tmp_path: Path) -> None:
     assert gone(child)
 
 
+@pytest.mark.slow
 def test_interpreter_that_never_answers(start: Made, tmp_path: Path) -> None:
     """Before it reads its pipe, a large message does not even fit in."""
     sleepy = tmp_path / "python"
@@ -560,6 +563,7 @@ def correct(logits, labels):
 WITH_CHILD = HANGS_WITH_CHILD.replace("while True:\n        pass", "return 0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sent",
     [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
@@ -611,6 +615,7 @@ def test_a_parent_that_was_stopped_blames_nobody(tmp_path: Path) -> None:
         assert told(tmp_path, 2)[1] == "3 steps"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "closed",
     [
@@ -641,6 +646,7 @@ def correct(logits, labels):
 """
 
 
+@pytest.mark.slow
 def test_half_an_answer_whose_pipe_a_daemon_holds(broken: Made) -> None:
     """A daemonised child is in no group of ours; the time a call may take holds all the same."""
     session = broken(timeout=3, accuracy=DAEMON)
@@ -750,6 +756,7 @@ def test_words_of_an_error_can_be_written(broken: Made) -> None:
 # ---- a worker that waits -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "backend",
     [pytest.param(b, marks=[pytest.mark.slow] * (b != "numpy")) for b in BACKENDS],
@@ -777,6 +784,7 @@ def test_waiting_costs_nothing(backend: str, workers: Callable[[str], WorkerSess
     assert worked > before, "the clock must see work, or it sees nothing"
 
 
+@pytest.mark.slow
 def test_a_spinning_worker_would_be_seen(broken: Made) -> None:
     """The check above, on a thread that never rests."""
     code = (
@@ -789,6 +797,7 @@ def test_a_spinning_worker_would_be_seen(broken: Made) -> None:
     assert cpu_seconds(session.pid) - before > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads are pinned on Linux")
 @pytest.mark.parametrize("pin", ["1", "0"], ids=["tuned", "stock"])
 def test_threads_of_jax_are_each_kept_on_a_core(pin: str) -> None:

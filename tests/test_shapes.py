@@ -133,6 +133,7 @@ def test_channels_that_come_first_are_a_likely_cause() -> None:
     assert alike[0].startswith("the channels come first")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "channels"), [("letters", 1), ("colours", 3)])
 def test_a_run_and_its_page(
     compare: Command, kind: str, channels: int, request: pytest.FixtureRequest

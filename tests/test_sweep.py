@@ -42,6 +42,7 @@ def fitted(found: list[Point]) -> Line:
     return result
 
 
+@pytest.mark.slow
 def test_a_straight_line_is_found() -> None:
     found = fitted(timed())
     assert found.overhead == pytest.approx(OVERHEAD, rel=1e-6)
@@ -61,6 +62,7 @@ def test_intervals_hold_what_is_true_under_noise() -> None:
     assert 0.5e-4 < found.overhead_high - found.overhead_low < 2e-4
 
 
+@pytest.mark.slow
 def test_what_is_no_line_is_said_to_be_off() -> None:
     assert fitted(timed(curve=1e-4)).off > 0.05
 
@@ -159,6 +161,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("common.results.record.moved", lambda before, after: False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quiet")
 def test_command(compare: Command) -> None:
     done = compare(
@@ -180,6 +183,7 @@ def test_command(compare: Command) -> None:
         assert results["plan"]["batch_size"] == value
 
 
+@pytest.mark.slow
 def test_who_did_not_finish_has_no_time_and_costs_the_others_nothing(compare: Command) -> None:
     """A copy of NumPy that fails; the whole says 3, and keeps what there is."""
     folder = compare.folder / "more"
@@ -194,6 +198,7 @@ def test_who_did_not_finish_has_no_time_and_costs_the_others_nothing(compare: Co
     assert "broken: a step costs" not in done.stdout
 
 
+@pytest.mark.slow
 def test_force_leaves_what_is_not_a_sweeps(compare: Command) -> None:
     folder = compare.folder / "swept"
     folder.mkdir()

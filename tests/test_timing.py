@@ -224,6 +224,7 @@ def test_compare_the_other_way_round_says_the_same() -> None:
     assert there["ratio"] * back["ratio"] == pytest.approx(1.0, rel=1e-2)
 
 
+@pytest.mark.slow
 def test_same_entrant_twice_has_no_clear_difference() -> None:
     """The A/A control, with a drift of a third over the run and 3 % of noise."""
     draw, wrong = np.random.default_rng(3), 0
@@ -234,6 +235,7 @@ def test_same_entrant_twice_has_no_clear_difference() -> None:
     assert wrong == 0
 
 
+@pytest.mark.slow
 def test_ten_percent_are_found_under_the_same_noise() -> None:
     """What would not be found if the interval were too wide."""
     draw, found = np.random.default_rng(4), 0
@@ -294,6 +296,7 @@ def test_rounds_are_drawn_before_epochs() -> None:
     assert high - low < 0.3
 
 
+@pytest.mark.slow
 def test_the_same_entrant_in_other_processes_has_no_clear_difference() -> None:
     """Each process is up to a tenth off, its epochs 1 %: the epochs alone would tell a winner."""
     draw, wrong, by_epochs = np.random.default_rng(5), 0, 0

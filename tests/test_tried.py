@@ -30,12 +30,14 @@ def test_fault(code: str, words: str | None, tmp_path: Path) -> None:
     assert found == words or (words and found and words in found)
 
 
+@pytest.mark.slow
 def test_one_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     copy_backend(tmp_path, "odd", loss="import time; time.sleep(60)")
     monkeypatch.setattr(tried, "PATIENCE", 0.5)
     assert tried.fault(find(tmp_path)["odd"]) == "it is not imported after 0.5 s"
 
 
+@pytest.mark.slow
 def test_list_says_it(tmp_path: Path, compare: Command) -> None:
     copy_backend(tmp_path, "good")
     copy_backend(tmp_path, "odd", train="raise ImportError('no such library')")

@@ -43,6 +43,7 @@ def test_a_right_port_is_accepted_compiled(pair: Pair) -> None:
     assert report.verdict == pair.verdict, str(report)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", members(WRONG))
 def test_a_wrong_port_is_found_at_its_layer(pair: Pair) -> None:
     need(pair)
