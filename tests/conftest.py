@@ -57,6 +57,8 @@ for _name, _value in {
     "TORCHINDUCTOR_CACHE_DIR": f"{tempfile.gettempdir()}/torchinductor_{getpass.getuser()}",
 }.items():
     os.environ.setdefault(_name, _value)
+# Environments that somebody made are not the tests' affair.
+os.environ["COMPARE_ENV_DIR"] = f"{tempfile.gettempdir()}/compare-tests-no-environments"
 # Keras computes in one framework a process, and in TensorFlow unless it is told.
 os.environ.setdefault("KERAS_BACKEND", "torch")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from common.contract.schedules import steps_of
 from common.data.datasets import load
 from common.data.description import Dataset
 from common.data.draws import SYNTHETIC_EXAMPLES
+from common.entrants.environments import remembered, there
 from common.entrants.mixed import Mix, parse_mix
 from common.entrants.session import Session
 from common.errors import Refused
@@ -86,8 +87,10 @@ def read_request(settings: Settings, say: Say = silence) -> Request:
         Refused: it cannot be run as it stands; nothing was written.
     """
     available = find(settings.backend_path)
+    pythons = interpreters(settings.python, available)
     entrants = parse(
-        settings.backends or [name for name, b in available.items() if not b.missing()],
+        settings.backends
+        or [name for name, b in available.items() if name in pythons or not b.missing()],
         available,
         style=settings.style,
         mode=settings.mode,
@@ -98,7 +101,7 @@ def read_request(settings: Settings, say: Say = silence) -> Request:
     # Whatever the order in which they name it.
     if any(one.chosen == other.chosen for one, other in itertools.combinations(mixes, 2)):
         raise Refused("two --mix are the same; one row of it is enough")
-    plan, pythons = make_plan(settings), interpreters(settings.python, available)
+    plan = make_plan(settings)
     for entrant in [*entrants, *(mix.entrant for mix in mixes)]:
         backend = available.get(entrant.backend)
         if backend:
@@ -111,6 +114,7 @@ def read_request(settings: Settings, say: Say = silence) -> Request:
     if settings.silent or say is silence:
         os.environ["TQDM_DISABLE"] = "1"  # the bar of a download
         say = silence
+    say_interpreters({entrant.backend for entrant in entrants}, pythons, say)
     dataset, examples = None, SYNTHETIC_EXAMPLES
     if not synthetic:
         dataset = load(
@@ -267,9 +271,19 @@ def refuse_batch_of_one(plan: Plan, examples: int) -> None:
     )
 
 
+def say_interpreters(names: Collection[str], pythons: Mapping[str, str], say: Say) -> None:
+    """Say which backends run in environments of their own, and which of those are gone."""
+    for name, one in remembered().items():
+        if name in names and pythons.get(name) == one.python:
+            packages = " ".join(f"{package} {found}" for package, found in one.packages.items())
+            say(f"{name} runs in the environment made for it: {packages}")
+        elif name in names and name not in pythons:
+            say(f"the environment of {name}, {one.folder}, is gone; compare.py env {name} makes it")
+
+
 def interpreters(pairs: Sequence[str], available: Mapping[str, Backend]) -> dict[str, str]:
-    """Read `--python BACKEND=PATH`."""
-    found = {}
+    """Read `--python BACKEND=PATH`; who is not named there has its remembered environment."""
+    found = {name: one.python for name, one in there(available).items()}
     for pair in pairs:
         name, equals, path = pair.partition("=")
         if not equals or name not in available:

@@ -74,11 +74,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def list_backends(asked: argparse.Namespace) -> int:
     """`list`: a row for every backend; those that are installed are tried."""
+    from common.entrants.environments import there
     from common.entrants.tried import faults
 
     available = find(asked.backend_path)
-    absent = {name: backend.missing() for name, backend in available.items()}
-    broken = faults(one for one in available.values() if absent[one.name] is None)
+    own = there(available)
+    absent = {n: None if n in own else backend.missing() for n, backend in available.items()}
+    pythons = {name: one.python for name, one in own.items()}
+    broken = faults((one for one in available.values() if absent[one.name] is None), pythons)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in (
         "backend",
@@ -92,11 +95,13 @@ def list_backends(asked: argparse.Namespace) -> int:
         table.add_column(name)
     for backend in available.values():
         info = backend.info
-        packages = [f"{name} {version(name) or '–'}" for name in info.packages]
+        found = own[backend.name].packages if backend.name in own else {}
+        packages = [f"{name} {found.get(name) or version(name) or '–'}" for name in info.packages]
         why = absent[backend.name]
         if fault := broken.get(backend.name):
             why = f"fails to be imported: {fault}"
-        missing = [why or "works"]
+        works = f"works, in {own[backend.name].folder}" if backend.name in own else "works"
+        missing = [why or works]
         missing += [f"{word}: {why}" for word, why in info.absent.items()]
         missing += lacking(info)
         cells = ["\n".join(packages), *map(" ".join, (info.styles, info.modes, info.data))]
@@ -119,6 +124,13 @@ def lacking(info: Info) -> list[str]:
         f"{', '.join(words)} with {', '.join(models)}: {why}"
         for why, (words, models) in found.items()
     ]
+
+
+def environments(asked: argparse.Namespace) -> int:
+    """`env`: an environment of its own for a backend."""
+    from common.cli.environments import env
+
+    return env(asked, _console())
 
 
 def show_source(asked: argparse.Namespace) -> int:
@@ -345,6 +357,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "sweep": sweep,
     "diff": diff,
     "list": list_backends,
+    "env": environments,
     "show": show_source,
     "report": write_report,
     "lessons": lessons,

@@ -82,6 +82,7 @@ def parser() -> Parser:
     add_diff(commands.add_parser("diff", help="two result folders: what changed, beyond noise"))
     listing = commands.add_parser("list", help="backends: versions, what each can do")
     add(listing, "backend_path", "folder with further backends")
+    add_env(commands.add_parser("env", help="an environment of its own for a backend"))
     add_show(commands.add_parser("show", help="source of a component side by side"))
     page = commands.add_parser(
         "report", help="write report.html of a result folder again, from what is in it"
@@ -310,6 +311,17 @@ def add_diff(diff: argparse.ArgumentParser) -> None:
         "--anyway", action="store_true", help="compare other work, or other machines, too"
     )
     diff.add_argument("--json", metavar="FILE", help="what was found; - for stdout")
+
+
+def add_env(env: argparse.ArgumentParser) -> None:
+    """Add the options of `env`."""
+    env.add_argument("backend", nargs="?", metavar="BACKEND", help="whose; none: list them")
+    what = env.add_mutually_exclusive_group()
+    what.add_argument(
+        "--newest", action="store_true", help="the newest there is, not the versions tested"
+    )
+    what.add_argument("--forget", action="store_true", help="remove it")
+    add(env, "backend_path", "folder with further backends")
 
 
 def add_show(show: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from common.contract.registry import Backend
@@ -32,13 +32,13 @@ except Exception as error:
 """
 
 
-def fault(backend: Backend) -> str | None:
-    """Why a backend that is installed cannot be imported, in its own words; None if it can."""
+def fault(backend: Backend, python: str = sys.executable) -> str | None:
+    """Why an interpreter cannot import a backend, in its own words; None if it can."""
     words = [backend.name, *([str(backend.folder.parent)] if backend.external else [])]
     variables = backend.info.variables(1, "cpu")
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-c", CODE, *words], timeout=PATIENCE, capture_output=True,
+            [python, "-P", "-c", CODE, *words], timeout=PATIENCE, capture_output=True,
             text=True, errors="replace", env={**os.environ, **variables, "PYTHONPATH": path()},
             stdin=subprocess.DEVNULL, check=False,
         )  # fmt: skip
@@ -59,9 +59,9 @@ def path() -> str:
     return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
-def faults(backends: Iterable[Backend]) -> dict[str, str | None]:
-    """The same of several at a time, by name."""
+def faults(backends: Iterable[Backend], pythons: Mapping[str, str]) -> dict[str, str | None]:
+    """The same of several at a time, by name; of some in another interpreter."""
     tried = list(backends)
     with ThreadPoolExecutor(max(1, len(tried))) as pool:
-        found = list(pool.map(fault, tried))
+        found = list(pool.map(lambda one: fault(one, pythons.get(one.name, sys.executable)), tried))
     return {one.name: why for one, why in zip(tried, found, strict=True)}
