@@ -15,23 +15,18 @@ from common.contract.models import Shape
 from common.contract.plan import Plan
 from common.contract.precision import cast
 from common.errors import EntrantError
-from common.measure.limit import NotMeasured
-from common.measure.machine import usable_cores
-from common.measure.quiet import busy_while, wait
 from common.measure.starts import BOOK, distributions
 from common.results.journal import Journal
 from common.results.record import Record, Results
 from common.running.interruption import Interruption
 from common.running.judging import Candidate, FreeRun, Judging, free_run_of
+from common.running.machine import Machine
 from common.running.memory import lacking
 from common.running.observer import Observer
 from common.running.pairs import compare_all
 from common.running.roster import Connect, Roster, choices_of
 from common.running.training import Training
 from common.running.work import Work
-
-#: Said before training, if others use the machine.
-OTHERS = "others use the machine now: it may be too busy for times; --wait-quiet SECONDS waits"
 
 #: That checks may take, quick ones and full, however short the training was; and of the seconds
 #: that training took.
@@ -81,8 +76,8 @@ class Runner:
         self.roster = Roster(self.records, self.connect, self.observer)
         self.training = Training(self.work, self.roster, self.journal)
         self.judging = Judging(self.work, band=self.band)
-        self._measured: dict[str, float] | None = None
-        self._busy: bool | None = None
+        measure = None if self.limit is None else self._measure
+        self.machine = Machine(self.work.plan.threads, self.observer, measure, self.wait_quiet)
 
     def run(self) -> Results:
         """Open, train, judge; on an interrupt, or an error of our own, keep what finished."""
@@ -113,8 +108,8 @@ class Runner:
             common.path.losses if common else None,
             self._starts(),
             self.judging.budget.left_out,
-            self._measured,
-            self._busy,
+            self.machine.found,
+            self.machine.busy,
             error,
         )
         results.comparisons = compare_all(self.records, self.verdicts, moved=results.moved)
@@ -131,9 +126,11 @@ class Runner:
             with self.interruption.taken():
                 self.training.restore()
                 self.training.open(self.meanwhile)
-                self._measure_machine()
+                if self.roster.alive():
+                    self.machine.before()
                 self.training.train()
-                self._measure_again()
+                if self.roster.alive():
+                    self.machine.after()
                 self._judge()
         except KeyboardInterrupt:
             if self.judging.begun:
@@ -158,41 +155,12 @@ class Runner:
         trained = [len(epochs) == plan.epochs for epochs in record.rounds]
         return len(trained) == plan.rounds and all(trained) and record.params is not None
 
-    def _measure_machine(self) -> None:
-        """Measure the machine while everybody is open and waits: nothing else runs now."""
-        if not self.roster.alive():
-            return
-        cores = usable_cores()[: self.work.plan.threads]
-        if self.wait_quiet:
-            self.observer.phase("waiting for a quiet machine")
-            if not wait(cores, self.wait_quiet):
-                self.observer.phase(f"others still use the machine after {self.wait_quiet:g} s")
-        if self.limit is not None:
-            self.observer.phase("measuring the machine")
-            self._busy = busy_while(self._measure, cores)
-            if self._busy:
-                self.observer.phase(OTHERS)
-
-    def _measure(self) -> None:
-        """What the machine could do on this work, if it can be measured."""
+    def _measure(self) -> dict[str, float] | None:
+        """What the machine could do on this work."""
         assert self.limit is not None
         work = self.work
         shape = work.summary["inputs"].shape
-        try:
-            self._measured = self.limit(work.plan, work.initial, shape, work.examples)
-        except NotMeasured as error:
-            self.observer.phase(f"the machine was not measured: {error}")
-
-    def _measure_again(self) -> None:
-        """The machine's rate after training: where it moved, no times are judged."""
-        before = self._measured
-        if before is not None and self.roster.alive():
-            self.observer.phase("measuring the machine again")
-            self._measure()
-            after = self._measured or {}
-            self._measured = before
-            if rate := after.get("flops_per_second"):
-                before["flops_per_second_after"] = rate
+        return self.limit(work.plan, work.initial, shape, work.examples)
 
     def _judge(self) -> None:
         """Hold everybody who finished against the referee."""
