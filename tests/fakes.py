@@ -14,7 +14,7 @@ import numpy as np
 from common.contract.arrays import Array, Arrays
 from common.entrants.checked import CheckedSession
 from common.entrants.local import LocalSession
-from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
+from common.entrants.session import Evaluated, Inferred, Opened, Trained, WarmedUp
 
 ROOT = Path(__file__).resolve().parent.parent
 SHA256 = "0" * 64
@@ -144,6 +144,9 @@ class FakeSession(CheckedSession):
 
     def _component_seconds(self, index: Array) -> dict[str, float]:
         return {"forward": 1e-4, "loss": 2e-4}
+
+    def _infer(self, params: Arrays, index: Array, calls: int, within: float | None) -> Inferred:
+        return Inferred(np.full(min(calls, 4), next(self.seconds)), self.cpu_seconds)
 
     def _predict(self) -> Array:
         return self.classes

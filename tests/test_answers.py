@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
+from common.entrants.session import Evaluated, Inferred, Opened, Trained, WarmedUp
 from common.errors import Failed
 from tests.conftest import make_plan
 from tests.fakes import FakeSession
@@ -28,6 +28,7 @@ USUAL: dict[str, Any] = {
     "warm_up": WarmedUp(0.5, None),
     "train": Trained(np.ones(3, np.float32), np.ones(3, int), 0.5, None, None, 1, None),
     "evaluate": Evaluated(1.5, 3, 0.5),
+    "infer": Inferred(np.full(4, 0.5), 0.75),
 }
 
 #: How each call is made on a session that is open.
@@ -47,6 +48,7 @@ CALLS: dict[str, Callable[[FakeSession], Any]] = {
     "update": lambda session: session.update(INITIAL, INITIAL, {}),
     "correct": lambda session: session.correct(LOGITS, LABELS),
     "component_seconds": lambda session: session.component_seconds(ORDER[:32]),
+    "infer": lambda session: session.infer(INITIAL, ORDER[None, :32], 4, 1.0),
     "predict": lambda session: session.predict(),
 }
 
@@ -203,6 +205,9 @@ def test_parameters_are_those_that_training_began_with(params: Any, words: str) 
         ("update", {"output.bias": LOGITS}),
         ("correct", 1.0),
         ("component_seconds", {"forward": -1e-6}),
+        ("infer", Inferred(np.ones(5), 1.0)),
+        ("infer", Inferred(np.ones(0), 1.0)),
+        ("infer", Inferred(np.array([0.5, 0.0]), 1.0)),
         ("predict", np.zeros((3, 1), np.uint8)),
         ("predict", np.zeros(3)),
     ],

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
-from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
+from common.entrants.session import Evaluated, Inferred, Opened, Trained, WarmedUp
 from common.errors import ENTRANT_ERRORS, EntrantError, Failed
 
 Reader = Callable[[str, Any], Any]
-Answer = TypeVar("Answer", Opened, WarmedUp, Trained, Evaluated)
+Answer = TypeVar("Answer", Opened, WarmedUp, Trained, Inferred, Evaluated)
 
 #: Integers that every reader of results.json can hold.
 LARGEST = 2**63 - 1
@@ -233,6 +233,16 @@ def trained(value: Any, examples: int) -> Trained:
     return found
 
 
+def inferred(value: Any, calls: int) -> Inferred:
+    """The answer to `infer`: seconds above zero of each call, of one at least and no more."""
+    found = read(Inferred, "infer", value)
+    if not 0 < len(found.seconds) <= calls:
+        raise Failed(f"its answer to infer has seconds of {len(found.seconds)} calls of {calls}")
+    for one in found.seconds.tolist():
+        seconds("infer, seconds,", one)
+    return found
+
+
 def params(value: Any, initial: Mapping[str, Array]) -> Arrays:
     """The answer to `params`: the names and shapes that training began with."""
     found = tensors("params", value)
@@ -261,5 +271,6 @@ FIELDS: dict[type, dict[str, Reader]] = {
         "steps_per_call": steps,
         "peak_memory_bytes": optional(count),
     },
+    Inferred: {"seconds": vector(real), "cpu_seconds": optional(duration)},
     Evaluated: {"loss": number, "count": count, "seconds": seconds},
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from common.contract.arrays import Array, Arrays
 from common.entrants import answers
-from common.entrants.session import Evaluated, Opened, Session, Trained, WarmedUp
+from common.entrants.session import Evaluated, Inferred, Opened, Session, Trained, WarmedUp
 
 
 class CheckedSession(ABC):
@@ -108,6 +108,10 @@ class CheckedSession(ABC):
         """As `Session.component_seconds`."""
         found = self._call("component_seconds", index)
         return answers.table(answers.duration)("component_seconds", found)
+
+    def infer(self, params: Arrays, index: Array, calls: int, within: float | None) -> Inferred:
+        """As `Session.infer`."""
+        return answers.inferred(self._call("infer", params, index, calls, within), calls)
 
     def predict(self) -> Array:
         """As `Session.predict`."""

@@ -5,10 +5,12 @@ Op by op, or each compiled alone; `common.entrants.session.Session` says what ea
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import cycle, islice
 from types import FunctionType
 from typing import Any
 
@@ -17,6 +19,7 @@ import numpy as np
 from common.contract.arrays import Array, Arrays
 from common.contract.axes import Axes
 from common.contract.labels import check_classes, check_targets
+from common.entrants.session import Inferred
 
 #: Executions of each call before the clock starts: MindSpore's graphs tune themselves for 50.
 WARM_UP_CALLS = 64
@@ -220,6 +223,23 @@ class Components:
             for name, ((held, function), arguments) in calls.items()
         }
 
+    def infer(
+        self,
+        params: Arrays,
+        batches: Sequence[Array],
+        compiled: bool,
+        calls: int,
+        within: float | None,
+    ) -> Inferred:
+        """Time the component `model`, forwards; `timed` has the rest."""
+        held, forward = self._component("logits", compiled, params)
+
+        def call(images: Array) -> Array:
+            logits: Array = self._use.data.to_array(forward(held, self._tensor(images)))
+            return logits
+
+        return timed(call, batches, calls, within)
+
     def _median(
         self, held: Any, function: Any, arguments: tuple[Any, ...], compiled: bool, moves: bool
     ) -> float:
@@ -320,6 +340,31 @@ def remade(make: Callable[..., Any], layers: dict[str, Callable[..., Any]], para
     }
     others |= layers
     return others[make.__name__](params, **told)
+
+
+def timed(
+    call: Callable[[Array], Array], batches: Sequence[Array], calls: int, within: float | None
+) -> Inferred:
+    """Seconds of a call that is made again and again, of one batch after the other.
+
+    Args:
+        call: what is timed.
+        batches: what it is given, in turn.
+        calls: how many are made at most; one at least.
+        within: seconds after which none is begun; None: all are made.
+    """
+    seconds: list[float] = []
+    worked, ends = time.process_time(), math.inf
+    if within is not None:
+        ends = time.perf_counter() + within
+    for batch in islice(cycle(batches), calls):
+        started = time.perf_counter()
+        call(batch)
+        ended = time.perf_counter()
+        seconds.append(ended - started)
+        if ended >= ends:
+            break
+    return Inferred(np.array(seconds), time.process_time() - worked)
 
 
 def calls_of(order: Array, size: int, unit: int) -> list[Array]:

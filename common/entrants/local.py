@@ -27,7 +27,7 @@ from common.entrants.by_components import ByComponents
 from common.entrants.components import WARM_UP_CALLS, Components, Functions, calls_of
 from common.entrants.examples import EVALUATION_BATCH, classes_of, mean_over_examples, read
 from common.entrants.losses import loss_for
-from common.entrants.session import Evaluated, Opened, Trained, WarmedUp
+from common.entrants.session import Evaluated, Inferred, Opened, Trained, WarmedUp
 from common.entrants.trail import Counted, Held, Trail
 from common.entrants.updates import Clip, clip_for, clipping, rates, with_rates
 from common.errors import Unavailable, one_line
@@ -415,6 +415,11 @@ class LocalSession(ByComponents):
         taken = (self._held, index) if memory else None
         start, batch = (self.params(), self.state()), self.batch(index)
         return self.components.seconds(*start, *batch, compiled=compiled, taken=taken)
+
+    def infer(self, params: Arrays, index: Array, calls: int, within: float | None) -> Inferred:
+        """As `Session.infer`."""
+        compiled, batches = self._choices["mode"] != "eager", [self.batch(row)[0] for row in index]
+        return self.components.infer(params, batches, compiled, calls, within)
 
     def predict(self) -> Array:
         """Choose a class for each test image: (examples,), uint8 where that holds all classes."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,10 @@ from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant, mix_label, parse, slug_of
 from common.contract.info import MIXABLE, MIXED, REFEREE, STYLES, Info
 from common.contract.registry import Backend
+from common.entrants.components import timed
 from common.entrants.examples import EVALUATION_BATCH, classes_of, mean_over_examples
 from common.entrants.local import LocalSession
-from common.entrants.session import Evaluated, Opened, Session, Trained, WarmedUp
+from common.entrants.session import Evaluated, Inferred, Opened, Session, Trained, WarmedUp
 from common.errors import Refused
 
 
@@ -165,6 +167,11 @@ class ComposedSession:
     def component_seconds(self, index: Array) -> dict[str, float]:
         """None: they are several frameworks', whose entrants are timed by themselves."""
         return {}
+
+    def infer(self, params: Arrays, index: Array, calls: int, within: float | None) -> Inferred:
+        """As `Session.infer`, op by op."""
+        batches = [self.batch(row)[0] for row in index]
+        return timed(partial(self._parts.logits, params), batches, calls, within)
 
     def predict(self) -> Array:
         """As `Session.predict`."""

@@ -74,6 +74,19 @@ class Evaluated:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Inferred:
+    """What `infer` answers.
+
+    Attributes:
+        seconds: (calls,) of each call.
+        cpu_seconds: of all threads, all together; None where other processes work, too.
+    """
+
+    seconds: Array
+    cpu_seconds: float | None
+
+
 class Session(Protocol):
     """What the parent can ask of an entrant; every call may raise `EntrantError`."""
 
@@ -135,6 +148,18 @@ class Session(Protocol):
 
     def component_seconds(self, index: Array) -> dict[str, float]:
         """Time each component by itself on one batch; empty if that means nothing here."""
+
+    def infer(self, params: Arrays, index: Array, calls: int, within: float | None) -> Inferred:
+        """Time the model in evaluation mode, compiled where the entrant compiles.
+
+        A call goes from an array of images in the host's memory to an array of logits there.
+
+        Args:
+            params: of the model.
+            index: (batches, examples): what the calls are given in turn.
+            calls: how many are made at most; one at least.
+            within: seconds after which none is begun; None: all are made.
+        """
 
     def predict(self) -> Array:
         """Choose a class for each test image: the largest logit, ties to the lowest index."""
