@@ -48,11 +48,14 @@ class Request:
     mixes: list[Mix]
     pythons: dict[str, str]
     dataset: Dataset | None
+    #: whether any step is made of it
+    trains: bool = True
 
     @cached_property
     def records(self) -> list[Record]:
         """A record for each entrant, the mixed ones last."""
-        records = new_records(self.entrants, self.available, self.plan, self.pythons)
+        told = self.entrants, self.available, self.plan, self.pythons
+        records = new_records(*told, trains=self.trains)
         return records + [
             mixed_record(mix, self.available, self.plan, self.pythons) for mix in self.mixes
         ]
@@ -76,12 +79,13 @@ class Request:
         return start
 
 
-def read_request(settings: Settings, say: Say = silence) -> Request:
+def read_request(settings: Settings, say: Say = silence, *, trains: bool = True) -> Request:
     """Read what is to be trained, refuse what cannot be, get the data.
 
     Args:
         settings: what is asked.
         say: hears of a download; without it there is no bar, either.
+        trains: whether any step is made of it.
 
     Raises:
         Refused: it cannot be run as it stands; nothing was written.
@@ -127,16 +131,9 @@ def read_request(settings: Settings, say: Say = silence) -> Request:
         examples = min(plan.limit or dataset.train_examples, dataset.train_examples)
         refuse_small(MODELS[plan.model], dataset.inputs.shape)
         plan = replace(plan, class_weights=class_weights(settings, dataset, examples))
-    refuse_batch_of_one(plan, examples)
-    if plan.drop_last and examples < plan.batch_size:
-        raise Refused(
-            f"--drop-last leaves nothing of {examples} examples in batches of {plan.batch_size}"
-        )
-    if plan.warm_up and plan.warm_up >= (steps := steps_of(plan.asdict(), examples)):
-        raise Refused(
-            f"--warm-up {plan.warm_up}: the whole run has {steps} steps; warm up for fewer of them"
-        )
-    return Request(settings, plan, available, entrants, mixes, pythons, dataset)
+    if trains:
+        refuse_steps(plan, examples)
+    return Request(settings, plan, available, entrants, mixes, pythons, dataset, trains)
 
 
 def make_plan(settings: Settings) -> Plan:
@@ -257,6 +254,19 @@ def refuse_small(model: Model, shape: Sequence[int]) -> None:
         raise Refused(
             f"{model.name} needs pictures of {height} x {width} pixels or more; these have "
             f"{shape[0]} x {shape[1]}; try --resize {height} or another model"
+        )
+
+
+def refuse_steps(plan: Plan, examples: int) -> None:
+    """Refuse batches of which no step can be made, and a rate that never rises to the end."""
+    refuse_batch_of_one(plan, examples)
+    if plan.drop_last and examples < plan.batch_size:
+        raise Refused(
+            f"--drop-last leaves nothing of {examples} examples in batches of {plan.batch_size}"
+        )
+    if plan.warm_up and plan.warm_up >= (steps := steps_of(plan.asdict(), examples)):
+        raise Refused(
+            f"--warm-up {plan.warm_up}: the whole run has {steps} steps; warm up for fewer of them"
         )
 
 

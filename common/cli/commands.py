@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from common.cli.options import check_settings, parser, settings
+from common.cli.options import check_settings, infer_settings, parser, settings
 from common.cli.streams import lasting
 from common.contract.entrant import parse, words_of
 from common.contract.info import STYLES, Info
@@ -27,6 +27,7 @@ from common.errors import Refused
 if TYPE_CHECKING:
     from common.ask.request import Request
     from common.results.document import Document
+    from common.results.inference import Inference
     from common.shown.progress import Progress
 
 EXIT_REFUSED = 2
@@ -259,6 +260,20 @@ def sweep(asked: argparse.Namespace) -> int:
     return max([*codes, EXIT_INTERRUPTED if swept.interrupted else 0], key=GRAVER.index)
 
 
+def infer(asked: argparse.Namespace) -> int:
+    """`infer`: the forward pass, right first and then how long it takes; nothing is kept."""
+    from common.ask import inference
+    from common.results.target import refuse_target
+    from common.shown.inference import print_inference
+
+    refuse_target(asked.json)
+    asking = infer_settings(asked)
+    request = inference.read_inference(asking, say)
+    found = inference.infer(request, asking, progress(request))
+    tell(found, asked.json, None if asked.quiet else lambda c: print_inference(found, c))
+    return found.exit_code()
+
+
 def diff(asked: argparse.Namespace) -> int:
     """`diff`: two result folders, and what changed between them."""
     from common.results.diff import Judged, above, changes, unlike
@@ -355,6 +370,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "diagnose": diagnose,
     "check": check,
     "sweep": sweep,
+    "infer": infer,
     "diff": diff,
     "list": list_backends,
     "env": environments,
@@ -374,7 +390,7 @@ def progress(request: Request, before: str = "") -> Progress:
 
 
 def tell(
-    answer: Document | Mapping[str, Any],
+    answer: Document | Inference | Mapping[str, Any],
     target: str | None,
     table: Callable[[Console], None] | None,
 ) -> None:

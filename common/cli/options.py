@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from common.ask.check_settings import STEPS, CheckSettings
+from common.ask.infer_settings import SECONDS, SIZES, InferSettings
 from common.ask.settings import (
     BALANCED,
     CHOICES,
@@ -79,6 +80,13 @@ def parser() -> Parser:
         metavar="SETTING=VALUE,...",
         help=f"one of {', '.join(VARIED)}",
     )
+    add_infer(
+        commands.add_parser(
+            "infer",
+            help="the forward pass alone: latency at batch 1, throughput at 256",
+            parents=[entrants(), output("what was found; - for stdout")],
+        )
+    )
     add_diff(commands.add_parser("diff", help="two result folders: what changed, beyond noise"))
     listing = commands.add_parser("list", help="backends: versions, what each can do")
     add(listing, "backend_path", "folder with further backends")
@@ -132,6 +140,13 @@ def check_settings(asked: argparse.Namespace) -> CheckSettings:
     """What a check is asked, of all that was read."""
     names = (one.name for one in fields(CheckSettings))
     return CheckSettings(**{name: getattr(asked, name) for name in names})
+
+
+def infer_settings(asked: argparse.Namespace) -> InferSettings:
+    """What an inference is asked, of all that was read."""
+    # A run of one epoch, which nobody trains.
+    run = Settings(**{name: getattr(asked, name) for name in DEFAULTS if name in asked}, epochs=1)
+    return InferSettings(run=run, sizes=asked.sizes, seconds=asked.seconds, weights=asked.weights)
 
 
 def varied(text: str) -> tuple[str, list[int]]:
@@ -197,21 +212,33 @@ def trained() -> Parser:
         "dtype",
         "float64 leaves no room for rounding; bfloat16 and tfloat32 where a framework has them",
     )
-    data = found.add_argument_group("on which data")
+    data = add_data(found)
+    add(data, "limit", "first N training examples only", metavar="N")
+    add(data, "drop_last", "leave the short batch out")
+    where = add_where(found)
+    add(where, "workers", "loader workers")
+    return found
+
+
+def add_data(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add where examples come from; the group they are in."""
+    data = parser.add_argument_group("on which data")
     add(data, "dataset", "fashion-mnist unless said")
     add(data, "data_dir", "folder with the data; final")
     add(data, "custom_data", "other data there: IDX, .npz, CIFAR-10's files, pictures")
     add(data, "resize", "pictures of SIDE x SIDE", metavar="SIDE")
-    add(data, "limit", "first N training examples only", metavar="N")
-    add(data, "drop_last", "leave the short batch out")
-    where = found.add_argument_group("where and how")
+    return data
+
+
+def add_where(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add where entrants run, and for how long a call may; the group that is in."""
+    where = parser.add_argument_group("where and how")
     add(where, "device", "cpu unless said")
     add(where, "threads", "cores for each entrant; default: all")
-    add(where, "workers", "loader workers")
     add(where, "timeout", "seconds one call may take")
     interpreter = {"action": "append", "default": [], "metavar": "BACKEND=PATH"}
     add(where, "python", "another interpreter", **interpreter)
-    return found
+    return where
 
 
 def rounds() -> Parser:
@@ -294,6 +321,41 @@ def add_check(check: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--strict", action="store_true", help="exit 1, too, if it was not checked to the end"
     )
+
+
+def sizes(text: str) -> list[int]:
+    """Read `SIZE,...`; each once."""
+    found = [number(COUNT)(size) for size in text.split(",")]
+    if len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} names a size twice")
+    return found
+
+
+def add_infer(infer: argparse.ArgumentParser) -> None:
+    """Add the options of `infer`; what it shares with runs means the same."""
+    what = infer.add_argument_group("what is computed")
+    add(what, "model", "softmax unless said")
+    add(what, "mode", "default: each framework's usual one")
+    add(what, "hidden", "width of the MLP")
+    add(what, "seed", "initial weights, and which examples")
+    what.add_argument(
+        "--from", dest="weights", type=Path, metavar="FILE",
+        help="params-NAME.safetensors of a result folder, instead of the initial weights",
+    )  # fmt: skip
+    add(what, "dtype", "float32 unless said")
+    times = infer.add_argument_group("how it is timed")
+    times.add_argument(
+        "--batch-size", dest="sizes", type=sizes, default=list(SIZES), metavar="SIZE,...",
+        help=f"default: {','.join(map(str, SIZES))}",
+    )  # fmt: skip
+    times.add_argument(
+        "--seconds", type=number(NUMBERS["check_seconds"]), default=SECONDS, metavar="S",
+        help=f"of each entrant, size and round; default: {SECONDS:g}",
+    )  # fmt: skip
+    add(times, "rounds", "repeat all of it in fresh processes")
+    add(times, "wait_quiet", "wait at most so long until nobody else uses the cores", metavar="S")
+    add_data(infer)
+    add_where(infer)
 
 
 def add_diff(diff: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The JSON Schema of results.json: `python -m common.results.schema` makes it of the types."""
+"""The JSON Schemas of what is saved: `python -m common.results.schema` makes them of the types."""
 
 from __future__ import annotations
 
@@ -7,26 +7,35 @@ from pathlib import Path
 
 import msgspec
 
-from common.results.document import SCHEMA_VERSION, Document
+from common.results import document, inference
 
 SCHEMA = Path(__file__).with_name("results.schema.json")
+INFERENCE = Path(__file__).with_name("inference.schema.json")
 
 WORDS = (
     "Fields may be added within a schema_version, so unknown ones are accepted; renaming or "
     "removing one needs a new version. NaN and infinities are written as null."
 )
 
+#: Each schema's file -> what it is of, its version, its type.
+KINDS = {
+    SCHEMA: ("results.json", document.SCHEMA_VERSION, document.Document),
+    INFERENCE: ("infer --json", inference.SCHEMA_VERSION, inference.Inference),
+}
 
-def text() -> str:
-    """The schema as it stands in the file."""
+
+def text(path: Path) -> str:
+    """A schema as it stands in its file."""
+    what, version, kind = KINDS[path]
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"results.json of compare-frameworks, schema_version {SCHEMA_VERSION}",
+        "title": f"{what} of compare-frameworks, schema_version {version}",
         "description": WORDS,
     }
-    made = head | msgspec.json.schema(Document)
+    made = head | msgspec.json.schema(kind)
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    SCHEMA.write_text(text(), encoding="utf-8")
+    for path in KINDS:
+        path.write_text(text(path), encoding="utf-8")

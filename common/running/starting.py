@@ -78,8 +78,13 @@ def new_records(
     backends: Mapping[str, Backend],
     plan: Plan,
     pythons: Mapping[str, str],
+    *,
+    trains: bool = True,
 ) -> list[Record]:
-    """Make a record per entrant; what is plainly not there is said before anything starts."""
+    """Make a record per entrant; what is plainly not there is said before anything starts.
+
+    Of who trains nothing, nothing is noted of losses and updates.
+    """
     records = []
     for entrant in entrants:
         backend = backends[entrant.backend]
@@ -87,7 +92,8 @@ def new_records(
         digest = source_sha256(backend.folder)
         record = Record(entrant, backend, notes=list(entrant.notes), source_sha256=digest)
         settings = plan.asdict()
-        parts = (plan.model, loss_function(settings)[0], *functions_of(settings))
+        steps = (loss_function(settings)[0], *functions_of(settings)) if trains else ()
+        parts = (plan.model, *steps)
         used = {f"{part}_{entrant.style}" for part in parts}
         for what, of, words in info.remarks:
             if what in {*used, entrant.mode, plan.device} and of in (plan.dtype, plan.device, "*"):

@@ -29,6 +29,8 @@ def seconds(value: float | None) -> str:
     """Three significant digits and a unit."""
     if value is None:
         return DASH
+    if 0 < value < 1e-3:
+        return f"{value * 1e6:.3g} µs"
     return f"{value * 1000:.3g} ms" if value < 1 else f"{value:.3g} s"
 
 
@@ -170,10 +172,10 @@ def three_digits(value: float | None) -> str:
     return DASH if value is None else f"{value:.3f}"
 
 
-def disturbed_line(noted: Mapping[str, Sequence[bool]]) -> str:
-    """Whose epochs others disturbed, in words; empty if nobody's."""
+def disturbed_line(noted: Mapping[str, Sequence[bool]], what: str = "epochs") -> str:
+    """Whose epochs, or turns, others disturbed, in words; empty if nobody's."""
     parts = [
-        f"{sum(epochs)} of {len(epochs)} epochs of {label}"
+        f"{sum(epochs)} of {len(epochs)} {what} of {label}"
         for label, epochs in noted.items()
         if any(epochs)
     ]
