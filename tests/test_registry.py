@@ -134,6 +134,22 @@ def test_what_a_backend_lacks_of_one_model() -> None:
     assert (entrant.mode, entrant.notes) == ("jit", ())
 
 
+@pytest.mark.parametrize(
+    ("text", "mode", "tries"),
+    [
+        ("all:best", "jit", ("eager", "jit", "fused")),
+        ("all:best,loader", "jit", ("eager", "jit")),
+        ("jit:scratch,best", "eager", ("eager", "jit")),
+        ("bare:best", "eager", ("eager",)),
+        ("all", "fused", ()),
+    ],
+)
+def test_best_has_modes_to_try(text: str, mode: str, tries: tuple[str, ...]) -> None:
+    """What the others are told to take is no matter for it."""
+    (entrant,) = parse([text], AVAILABLE, mode="fused")
+    assert (entrant.label, entrant.mode, entrant.tries) == (text, mode, tries)
+
+
 def test_slugs_are_made_of_letters_digits_dots_and_dashes() -> None:
     entrants = parse(["all:eager,scratch", "all", "all"], AVAILABLE)
     assert [entrant.slug for entrant in entrants] == ["all-eager-scratch", "all-1", "all-2"]
@@ -192,6 +208,8 @@ def test_any_entrants_are_refused_or_told_apart(asked: list[str]) -> None:
         ("all:scratch,concise", "names two: scratch and concise"),
         ("all:memory,loader", "names two: memory and loader"),
         ("all:jit,jit", "names two: jit and jit"),
+        ("all:best,jit", "'all:best,jit' names two: best and jit"),
+        ("all:eager,best", "names two: eager and best"),
         ("all:fused,loader", "all:fused,loader: loader hands out batches one by one"),
         ("all\n[red]", "unknown backend 'all\\n[red]'"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from common.agreement.diagnose import Diagnosis
-from common.ask.request import Request
+from common.ask.request import Request, refuse_best
 from common.ask.run import Watching, drawn
 from common.errors import Refused
 from common.results.record import Record
@@ -38,8 +38,9 @@ def diagnose(request: Request, watching: Watching) -> Diagnosed:
         watching: is told of everything as it happens, and left when that is over.
 
     Raises:
-        Refused: everybody is to begin elsewhere.
+        Refused: everybody is to begin elsewhere, or a mode would have to be found out.
     """
+    refuse_best(request, "diagnose")
     if request.plan.init == "framework":
         raise Refused(
             "--init framework: diagnose follows everybody along one path, from the same weights; "

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from common.agreement.predictions import CRITERION
 from common.ask.infer_settings import InferSettings
-from common.ask.request import Request, Say, read_request, silence
+from common.ask.request import Request, Say, read_request, refuse_best, silence
 from common.ask.run import Watching, drawn, measures
 from common.contract.arrays import Arrays, digest
 from common.contract.entrant import Entrant
@@ -56,6 +56,7 @@ def read_inference(asked: InferSettings, say: Say = silence) -> Request:
         Refused: it cannot be asked as it stands.
     """
     request = read_request(asked.run, say, trains=False)
+    refuse_best(request, "infer")
     for entrant in request.entrants:
         if entrant.data == "loader":
             raise Refused(f"{entrant.label}: a call takes an array; loader does not go with infer")

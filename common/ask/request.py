@@ -230,6 +230,16 @@ def class_weights(settings: Settings, dataset: Dataset, examples: int) -> tuple[
     return asked
 
 
+def refuse_best(request: Request, what: str) -> None:
+    """Refuse an entrant whose mode would have to be found out by training."""
+    for entrant in request.entrants:
+        if entrant.tries:
+            raise Refused(
+                f"{entrant.label}: which mode is best is found out in a run; for {what} name one "
+                f"of {', '.join(entrant.tries)}"
+            )
+
+
 def refuse_for_linear(settings: Settings, data: Sequence[str]) -> None:
     """Refuse what has no meaning for synthetic data."""
     given = {

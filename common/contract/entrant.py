@@ -14,7 +14,10 @@ from common.errors import Refused
 
 @dataclass(frozen=True)
 class Entrant:
-    """One row of a comparison: a backend and the three choices made for it."""
+    """One row of a comparison: a backend and the three choices made for it.
+
+    `tries` has the modes of which the quickest is to be found out; none where the mode is chosen.
+    """
 
     label: str
     slug: str
@@ -24,14 +27,18 @@ class Entrant:
     data: str
     stock: bool = False
     notes: tuple[str, ...] = ()
+    tries: tuple[str, ...] = ()
 
 
 STOCK = "stock"
 
+#: In the place of a mode: the quickest that agrees.
+BEST = "best"
+
 #: What an entrant that does not say takes when its backend lacks what the run asks for.
 _NEAREST = {"fused": "jit", "jit": "eager", "concise": "scratch", "loader": "memory"}
 
-_KINDS = {"style": STYLES, "mode": MODES, "data": DATA_CHOICES}
+_KINDS = {"style": STYLES, "mode": (*MODES, BEST), "data": DATA_CHOICES}
 
 
 def parse(
@@ -66,7 +73,10 @@ def parse(
             raise Refused(f"unknown backend {name!r}; there are {', '.join(available)}")
         backend = available[name]
         chosen, stock = _words(text, words.split(",") if words else [], backend, model)
-        asked = {"style": style, "mode": mode or backend.info.usual_mode, "data": data}
+        best, usual = chosen.get("mode") == BEST, backend.info.usual_mode
+        if best:
+            del chosen["mode"]  # its usual one, until that is found out
+        asked = {"style": style, "mode": usual if best else mode or usual, "data": data}
         notes = []
         for kind, default in asked.items():
             if kind not in chosen:
@@ -74,14 +84,23 @@ def parse(
                 notes += note
         if chosen["data"] == "loader" and chosen["mode"] == "fused":
             raise Refused(f"{text}: loader hands out batches one by one, which fused cannot take")
+        tries = modes_of(backend, model, chosen["data"]) if best else ()
         if backend.external:
             notes.append(f"{name} from {backend.folder}")
         slug = slug_of(label)
         while slug in slugs:
             slug += "-"
         slugs.add(slug)
-        entrants.append(Entrant(label, slug, name, **chosen, stock=stock, notes=tuple(notes)))
+        entrants.append(
+            Entrant(label, slug, name, **chosen, stock=stock, notes=tuple(notes), tries=tries)
+        )
     return entrants
+
+
+def modes_of(backend: Backend, model: str | None, data: str) -> tuple[str, ...]:
+    """Every mode that a backend has with a model, from memory or a loader."""
+    choices = backend.info.choices(model)
+    return tuple(mode for mode in MODES if mode in choices and (data, mode) != ("loader", "fused"))
 
 
 def words_of(label: str) -> list[str]:
@@ -115,11 +134,11 @@ def _words(
             continue
         kind = next((kind for kind, words in _KINDS.items() if word in words), None)
         if kind is None:
-            known = ", ".join([*STYLES, *MODES, *DATA_CHOICES, STOCK])
+            known = ", ".join([*STYLES, *MODES, BEST, *DATA_CHOICES, STOCK])
             raise Refused(f"unknown word {word!r} in {text!r}; there are {known}")
         if kind in chosen:
             raise Refused(f"{text!r} names two: {chosen[kind]} and {word}")
-        if word not in backend.info.choices(model):
+        if word != BEST and word not in backend.info.choices(model):
             raise Refused(f"{backend.name} has no {word}: {why_absent(backend, word, model)}")
         chosen[kind] = word
     return chosen, stock

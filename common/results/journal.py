@@ -1,9 +1,10 @@
 """What training came to so far, on disk when the next epoch begins, so that it can be taken up.
 
-`journal.jsonl` has a line for what was asked, and one for each epoch of an entrant, appended and
-flushed when it is over. Parameters and optimiser state lie in `state-<slug>-<n>.safetensors`,
-written whole before the line that names them; two take turns, so that the one that the last line
-names is never touched, and those that the first round ended with stay.
+`journal.jsonl` has a line for what was asked, one for each mode that was found out (`best`), and
+one for each epoch of an entrant, appended and flushed when it is over. Parameters and optimiser
+state lie in `state-<slug>-<n>.safetensors`, written whole before the line that names them; two take
+turns, so that the one that the last line names is never touched, and those that the first round
+ended with stay.
 """
 
 from __future__ import annotations
@@ -55,6 +56,17 @@ class EpochLine(msgspec.Struct, frozen=True, kw_only=True, tag="epoch"):
     state: str
 
 
+class ChosenLine(msgspec.Struct, frozen=True, kw_only=True, tag="chosen"):
+    """The mode that was found out to be an entrant's quickest, and in words how."""
+
+    label: str
+    mode: str
+    words: str
+
+
+Line = Asked | ChosenLine | EpochLine
+
+
 class Journal:
     """Keeps what every epoch came to.
 
@@ -73,6 +85,14 @@ class Journal:
     def begin(self, asked: Asked) -> None:
         """Write what was asked."""
         self._write(asked)
+
+    def choose(self, chosen: ChosenLine) -> None:
+        """Write which mode was chosen."""
+        self._write(chosen)
+
+    def chosen(self, record: Record) -> ChosenLine | None:
+        """Which mode an earlier process chose; None if it did not come so far."""
+        return self._kept.chosen.get(record.entrant.label) if self._kept else None
 
     def restore(self, record: Record, dtype: str) -> None:
         """Give an entrant the epochs that were kept of it."""
@@ -159,7 +179,7 @@ class Journal:
             parts[part][tensor] = array
         return parts["params"], parts["state"]
 
-    def _write(self, line: Asked | EpochLine) -> None:
+    def _write(self, line: Line) -> None:
         self._file.write(msgspec.json.encode(line) + b"\n")
         self._file.flush()
 
@@ -172,12 +192,14 @@ class Kept(msgspec.Struct, frozen=True):
         epochs: label -> its epochs in the order in which they were trained.
         processes: how many trained so far.
         size: of the journal's whole lines, bytes.
+        chosen: label -> the mode that was found out.
     """
 
     asked: Asked
     epochs: Mapping[str, list[EpochLine]]
     processes: int
     size: int
+    chosen: Mapping[str, ChosenLine]
 
 
 def read_journal(folder: Path) -> Kept:
@@ -194,9 +216,7 @@ def read_journal(folder: Path) -> Kept:
         raise Refused(f"--resume {folder}: there is nothing to finish: {why}") from cause
     whole = text[: text.rfind(b"\n") + 1]
     try:
-        first, *rest = (
-            msgspec.json.decode(line, type=Asked | EpochLine) for line in whole.splitlines()
-        )
+        first, *rest = (msgspec.json.decode(line, type=Line) for line in whole.splitlines())
         if not isinstance(first, Asked) or any(isinstance(line, Asked) for line in rest):
             raise ValueError("what was asked is not its first line")
     except ValueError as cause:  # msgspec's are, too
@@ -205,8 +225,9 @@ def read_journal(folder: Path) -> Kept:
     for line in rest:
         if isinstance(line, EpochLine):
             epochs[line.label].append(line)
+    chosen = {line.label: line for line in rest if isinstance(line, ChosenLine)}
     latest = max((line.process for lines in epochs.values() for line in lines), default=-1)
-    return Kept(first, epochs, latest + 1, len(whole))
+    return Kept(first, epochs, latest + 1, len(whole), chosen)
 
 
 def begin_round(record: Record) -> None:

@@ -18,6 +18,7 @@ from common.errors import EntrantError
 from common.measure.starts import BOOK, distributions
 from common.results.journal import Journal
 from common.results.record import Record, Results
+from common.running.choosing import Choosing
 from common.running.interruption import Interruption
 from common.running.judging import Candidate, FreeRun, Judging, free_run_of
 from common.running.machine import Machine
@@ -124,6 +125,7 @@ class Runner:
         """Do all of it, or keep what finished before an interrupt; whether there was one."""
         try:
             with self.interruption.taken():
+                self._choose()
                 self.training.restore()
                 self.training.open(self.meanwhile)
                 if self.roster.alive():
@@ -154,6 +156,14 @@ class Runner:
         plan = self.work.plan
         trained = [len(epochs) == plan.epochs for epochs in record.rounds]
         return len(trained) == plan.rounds and all(trained) and record.params is not None
+
+    def _choose(self) -> None:
+        """Find out the mode of those who are to have their backend's best."""
+        undecided = [record for record in self.roster.alive() if record.entrant.tries]
+        if undecided:
+            choosing = Choosing(self.work, self.connect, self.observer, self.journal)
+            for record in undecided:
+                choosing.choose(record)
 
     def _measure(self) -> dict[str, float] | None:
         """What the machine could do on this work."""

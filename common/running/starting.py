@@ -88,22 +88,25 @@ def new_records(
     records = []
     for entrant in entrants:
         backend = backends[entrant.backend]
-        info = backend.info
         digest = source_sha256(backend.folder)
         record = Record(entrant, backend, notes=list(entrant.notes), source_sha256=digest)
-        settings = plan.asdict()
-        steps = (loss_function(settings)[0], *functions_of(settings)) if trains else ()
-        parts = (plan.model, *steps)
-        used = {f"{part}_{entrant.style}" for part in parts}
-        for what, of, words in info.remarks:
-            if what in {*used, entrant.mode, plan.device} and of in (plan.dtype, plan.device, "*"):
-                record.notes.append(words)
+        record.notes += remarks(entrant, backend, plan, trains=trains)
         missing = None if entrant.backend in pythons else backend.missing()
-        missing = info.lacks(plan.device, plan.dtype) or missing
+        missing = backend.info.lacks(plan.device, plan.dtype) or missing
         if missing:
             record.status, record.reason = "unavailable", missing
         records.append(record)
     return records
+
+
+def remarks(entrant: Entrant, backend: Backend, plan: Plan, *, trains: bool = True) -> list[str]:
+    """What a backend's INFO has to say of what an entrant uses."""
+    settings = plan.asdict()
+    steps = (loss_function(settings)[0], *functions_of(settings)) if trains else ()
+    used = {f"{part}_{entrant.style}" for part in (plan.model, *steps)}
+    used |= {entrant.mode, plan.device}
+    those = (plan.dtype, plan.device, "*")
+    return [words for what, of, words in backend.info.remarks if what in used and of in those]
 
 
 def mixed_record(
