@@ -217,7 +217,7 @@ class Results:
             plan=self.plan,
             environment=replace(environment(), busy=self.busy),
             data=Data(**{**self.data, **{name: self._line(name) for name in LINES}}),
-            entrants=[self._entrant(record) for record in self.records],
+            entrants=[self.entrant(record) for record in self.records],
             parity=Parity(
                 referee=f"{REFEREE} float64",
                 seconds=self.check_seconds,
@@ -255,7 +255,8 @@ class Results:
         median = self.epoch_seconds(record)["median"]
         return median / self.limit["seconds"] if median and self.limit else None
 
-    def _entrant(self, record: Record) -> EntrantResult:
+    def entrant(self, record: Record) -> EntrantResult:
+        """One row of results.json."""
         entrant = record.entrant
         return EntrantResult(
             label=entrant.label,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from common.results.document import Document, EntrantResult
 from common.results.record import AGREE
+from common.shown.paying import first_result
 from common.shown.words import DASH, digits, megabytes, percent, seconds
 
 
@@ -86,6 +87,7 @@ TIMES = [
     Column("open", lambda one: seconds(one.timing.open_seconds)),
     Column("compile", lambda one: seconds(one.timing.compile_seconds)),
     Column("first step", lambda one: seconds(one.timing.first_step_seconds)),
+    Column("first result", lambda one: seconds(first_result(one.timing))),
     Column("least epoch", lambda one: seconds(one.timing.epoch_seconds.min)),
     Column("× limit", lambda one: digits(one.timing.times_limit, ".1f")),
     Column("steps per call", lambda one: str(one.entrant.steps_per_call)),

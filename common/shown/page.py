@@ -29,6 +29,7 @@ from common.shown.entrants import OUTCOME, TIMES, Shown
 from common.shown.gallery import arrays, choices, grids, on_the_way, weights
 from common.shown.html import coloured, script_safe, styles, template
 from common.shown.inside import looks, statistics
+from common.shown.paying import paid_lines
 from common.shown.repeat import command
 from common.shown.vega import vega
 from common.shown.words import (
@@ -115,6 +116,7 @@ def render(folder: Path) -> str:
         disturbed=disturbed_words(found),
         reached=reached(found),
         beside=files_beside_arrays,
+        paid=paid(found),
         winner_words=winner_words,
         clear=clear_words(found.plan.rounds),
         spread_words=spread_words,
@@ -142,6 +144,14 @@ def reached(found: Document) -> list[str]:
     own = OWN_STARTS if found.starts else ""
     left = left_out_words(found.parity.left_out, found.options.check)
     return [line for line in (own, words, left, *blind_words(held, steps)) if line]
+
+
+def paid(found: Document) -> list[str]:
+    """After how many epochs compiling has paid."""
+    plan, examples = found.plan, found.data.train_examples
+    if plan.drop_last:
+        examples -= examples % plan.batch_size
+    return list(paid_lines(found.entrants, found.comparisons, plan, examples))
 
 
 def source_page(what: str, columns: Sequence[tuple[str, str]]) -> str:

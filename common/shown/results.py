@@ -18,6 +18,7 @@ from common.agreement.verdict import Difference, Verdict
 from common.data.description import Dataset
 from common.results.document import Draws, Pair
 from common.results.record import Record, Results
+from common.shown.paying import first_line, paid_lines
 from common.shown.pictures import print_agreement
 from common.shown.table import Column, fitted
 from common.shown.words import (
@@ -236,7 +237,10 @@ def comparison_lines(results: Results) -> list[str]:
         apart = files_beside_arrays(a, b, pair["reads_files"], pair["waiting_share"])
         beside = f" ({apart})" if apart else ""
         lines.append(f"{a} takes {ratio}× the time of {b}{span}: {verdict}{beside}")
-    return lines
+    entrants = list(map(results.entrant, results.records))
+    pairs = convert(results.comparisons, list[Pair])
+    lines += [first_line(entrants)] if first_line(entrants) else []
+    return [*lines, *paid_lines(entrants, pairs, results.plan, results.examples)]
 
 
 def machine_lines(results: Results) -> list[str]:
