@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -23,6 +24,8 @@ from common.ask.settings import (
     Settings,
 )
 from common.contract.info import COMPONENTS, MIXABLE, MODULE_DTYPES, MODULE_MODES
+from common.contract.meant import meant
+from common.contract.models import ALSO
 from common.errors import Refused
 
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
@@ -36,7 +39,28 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Turn argparse's complaint into ours."""
-        raise Refused(f"{message}; see {self.prog} --help")
+        between = "" if message.endswith("?") else ";"
+        raise Refused(f"{message}{between} see {self.prog} --help")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse what a command does not know here, where its own options are known."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            near = meant(unknown[0].partition("=")[0], self._option_string_actions)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{near}")
+        return found, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            near = meant(str(value), map(str, action.choices or ()), also_of(action))
+            raise argparse.ArgumentError(action, error.message + near) from None
+
+
+def also_of(action: argparse.Action) -> dict[str, str]:
+    """What others call the values of an option."""
+    return ALSO if action.dest == "model" else {}
 
 
 def settings(asked: argparse.Namespace) -> Settings:
@@ -126,9 +150,19 @@ def number(numbers: Range) -> Callable[[str], Any]:
         try:
             return numbers.read(text)
         except Refused as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+            raise argparse.ArgumentTypeError(f"{error}{shortened(numbers, text)}") from None
 
     return read
+
+
+def shortened(numbers: Range, text: str) -> str:
+    """The number that a text begins with, if that may have been meant."""
+    begins = re.match(r"[-+]?(\d+\.?\d*|\.\d+)", text)
+    try:
+        numbers.read(begins[0] if begins else "")
+    except Refused:
+        return ""
+    return f"; did you mean {begins[0]}?" if begins else ""
 
 
 def weight(text: str) -> Any:

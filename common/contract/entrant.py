@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from common.contract.info import DATA_CHOICES, MODES, STYLES
+from common.contract.meant import meant
 from common.contract.registry import Backend
 from common.errors import Refused
 
@@ -70,7 +71,7 @@ def parse(
             label = f"{text}#{seen[text]}"
         name, _, words = text.partition(":")
         if name not in available:
-            raise Refused(f"unknown backend {name!r}; there are {', '.join(available)}")
+            raise Refused(unknown(name, available))
         backend = available[name]
         chosen, stock = _words(text, words.split(",") if words else [], backend, model)
         best, usual = chosen.get("mode") == BEST, backend.info.usual_mode
@@ -95,6 +96,25 @@ def parse(
             Entrant(label, slug, name, **chosen, stock=stock, notes=tuple(notes), tries=tries)
         )
     return entrants
+
+
+def unknown(name: str, available: Mapping[str, Backend]) -> str:
+    """Why a backend is refused that is none, and what may have been meant.
+
+    A comma may stand for the colon before a word, or for the space between two.
+    """
+    words = f"unknown backend {name!r}; there are {', '.join(available)}"
+    first, *rest = name.split(",")
+    if rest and first in available:
+        several = all(one in available for one in rest)
+        better = name.replace(",", " ") if several else name.replace(",", ":", 1)
+        return f"{words}; did you mean {better}?"
+    also = {
+        title: backend.name
+        for backend in available.values()
+        for title in (backend.info.title, *backend.info.packages)
+    }
+    return words + meant(name, available, also)
 
 
 def modes_of(backend: Backend, model: str | None, data: str) -> tuple[str, ...]:
@@ -135,7 +155,8 @@ def _words(
         kind = next((kind for kind, words in _KINDS.items() if word in words), None)
         if kind is None:
             known = ", ".join([*STYLES, *MODES, BEST, *DATA_CHOICES, STOCK])
-            raise Refused(f"unknown word {word!r} in {text!r}; there are {known}")
+            near = meant(word, [*STYLES, *MODES, BEST, *DATA_CHOICES, STOCK])
+            raise Refused(f"unknown word {word!r} in {text!r}; there are {known}{near}")
         if kind in chosen:
             raise Refused(f"{text!r} names two: {chosen[kind]} and {word}")
         if word != BEST and word not in backend.info.choices(model):

@@ -16,6 +16,17 @@ from common.contract.info import FILES, home_of
 if TYPE_CHECKING:  # it brings NumPy, without which `list` and `show` answer
     from common.contract.axes import Sizes
 
+#: What others call one of the models, or what it is of.
+ALSO = {
+    "cnn": "lenet",
+    "convnet": "lenet",
+    "logistic": "softmax",
+    "perceptron": "mlp",
+    "regression": "linear",
+    "rnn": "gru",
+    "transformer": "attention",
+}
+
 #: (height, width, channels) of a picture, (features,) of anything else.
 Shape = tuple[int, ...]
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from common.contract.arrays import Arrays
-from common.contract.entrant import why_absent
+from common.contract.entrant import unknown, why_absent
 from common.contract.models import MODELS
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.registry import Backend, find
@@ -265,7 +265,7 @@ def opened_as(port: Port | str | Path, style: str, mode: str) -> tuple[Session, 
         folder, name = Path(port).resolve(), Path(port).name
         available = find(folder.parent if folder.is_dir() else None)
     if name not in available:
-        raise Refused(f"unknown backend {name!r}; there are {', '.join(available)}")
+        raise Refused(unknown(name, available))
     backend = available[name]
     if mode not in backend.info.modes:
         raise Refused(f"{name} has no {mode}: {why_absent(backend, mode)}")

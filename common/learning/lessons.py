@@ -14,7 +14,6 @@ runs that function of the files, and prints a line of JSON for each: a process f
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib.util
 import json
 import math
@@ -29,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common.contract.meant import meant
 from common.contract.registry import Backend
 from common.contract.root import ROOT
 from common.errors import Refused
@@ -262,9 +262,10 @@ def choose(name: str, known: Mapping[str, Lesson]) -> Lesson:
         Refused: there is none by that name.
     """
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        meant = f"; did you mean {near[0]}?" if near else "; compare.py lessons lists them"
-        raise Refused(f"there is no lesson {name[:60]!r}{meant}")
+        holding = [one for one in known if name and name in one]
+        near = f"; did you mean {holding[0]}?" if holding else meant(name, known)
+        near = near or "; compare.py lessons lists them"
+        raise Refused(f"there is no lesson {name[:60]!r}{near}")
     return known[name]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from common.contract.info import COMPONENTS, CONTRACT, FILES, STYLES
+from common.contract.meant import meant
 from common.contract.models import MODELS, files_of
 from common.contract.registry import Backend
 from common.errors import Refused
@@ -103,6 +104,13 @@ def _contract(component: str) -> list[str]:
     return [name for file in FILES[component] for name in CONTRACT[file]]
 
 
+def others() -> dict[str, str]:
+    """What is no component, but the name of a model or of a function -> where that is shown."""
+    found = {name: f"{one}.{name}" for one in COMPONENTS for name in _contract(one)}
+    found |= {name.rpartition("_")[0]: full for name, full in found.items() if _styled(name)}
+    return found | {model: f"model --model {model}" for model in MODELS}
+
+
 def _styled(name: str) -> bool:
     return name.rpartition("_")[2] in STYLES
 
@@ -130,10 +138,14 @@ def columns(
     """
     component, _, function = what.partition(".")
     if component not in COMPONENTS:
-        raise Refused(f"unknown component {component!r}; there are {', '.join(COMPONENTS)}")
+        raise Refused(
+            f"unknown component {component!r}; there are {', '.join(COMPONENTS)}"
+            + meant(component, COMPONENTS, others())
+        )
     if function and function not in _contract(component):
         known = ", ".join(_contract(component))
-        raise Refused(f"{component}.py has no {function!r}; there are {known}")
+        near = meant(function, _contract(component))
+        raise Refused(f"{component}.py has no {function!r}; there are {known}{near}")
     found: list[tuple[str, str]] = []
     for backend, style in shown:
         wanted = [function] if function else functions(component, model, style)
