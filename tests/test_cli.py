@@ -22,7 +22,7 @@ from safetensors.numpy import load_file
 from common.agreement.verdict import Verdict
 from common.ask import request
 from common.ask import run as running
-from common.cli import commands
+from common.cli import commands, telling
 from common.contract.info import CONTRACT
 from common.contract.models import MODELS
 from common.data import draws, idx
@@ -746,10 +746,10 @@ def test_ascii_terminal(arguments: list[str], compare: Command) -> None:
 
 def test_json_for_an_ascii_terminal_is_json() -> None:
     value = {"name": "Größe"}
-    text = commands.encodable(as_json(value), "ascii")
+    text = telling.encodable(as_json(value), "ascii")
     assert text.isascii()
     assert json.loads(text) == value
-    assert commands.encodable('{"a": "é"}', "utf-8") == '{"a": "é"}'
+    assert telling.encodable('{"a": "é"}', "utf-8") == '{"a": "é"}'
 
 
 def test_a_name_that_is_not_unicode_is_spelled_out() -> None:

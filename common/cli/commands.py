@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -17,8 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from common.cli.codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_UNFINISHED, GRAVER
 from common.cli.options import check_settings, infer_settings, parser, settings
 from common.cli.streams import lasting
+from common.cli.telling import console, progress, saved_in, say, tell
 from common.contract.entrant import parse, words_of
 from common.contract.info import STYLES, Info
 from common.contract.registry import Backend, find, version
@@ -26,21 +24,7 @@ from common.errors import Refused
 
 if TYPE_CHECKING:
     from common.ask.request import Request
-    from common.results.document import Document
-    from common.results.inference import Inference
     from common.shown.progress import Progress
-
-EXIT_REFUSED = 2
-
-EXIT_UNFINISHED = 3
-
-#: An error of this program's own.
-EXIT_ERROR = 70
-
-EXIT_INTERRUPTED = 130
-
-#: The exit codes of a run, the one that counts among several last.
-GRAVER = (0, 1, EXIT_UNFINISHED, EXIT_INTERRUPTED)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,7 +93,7 @@ def list_backends(asked: argparse.Namespace) -> int:
         table.add_row(
             backend.name, *cells, " ".join(info.devices), escape("\n".join(map(str, missing)))
         )
-    _console().print(table)
+    console().print(table)
     return 0
 
 
@@ -131,7 +115,7 @@ def environments(asked: argparse.Namespace) -> int:
     """`env`: an environment of its own for a backend."""
     from common.cli.environments import env
 
-    return env(asked, _console())
+    return env(asked, console())
 
 
 def show_source(asked: argparse.Namespace) -> int:
@@ -156,7 +140,7 @@ def show_source(asked: argparse.Namespace) -> int:
 
         print(source_page(asked.component, found))
     else:
-        show(found, _console(otherwise=120))
+        show(found, console(otherwise=120))
     return 0
 
 
@@ -182,19 +166,19 @@ def lessons(asked: argparse.Namespace) -> int:
     from common.shown.lessons import print_lesson, print_lessons
 
     known = teaching.find()
-    console = _console(otherwise=120)
+    wide = console(otherwise=120)
     if asked.markdown:
         print(teaching.markdown(known.values()), end="")
         return 0
     if asked.name is None and not asked.all:
-        print_lessons(list(known.values()), console)
+        print_lessons(list(known.values()), wide)
         return 0
     chosen = list(known.values()) if asked.all else [teaching.choose(asked.name, known)]
     there = {name: backend for name, backend in find(None).items() if backend.missing() is None}
     found = teaching.run(chosen, there)
     wrong = False
     for lesson in chosen:
-        print_lesson(lesson, found[lesson.name], console, code=not asked.all)
+        print_lesson(lesson, found[lesson.name], wide, code=not asked.all)
         wrong |= any(outcome.wrong for outcome in found[lesson.name].values())
     return int(wrong)
 
@@ -378,70 +362,3 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "report": write_report,
     "lessons": lessons,
 }
-
-
-def progress(request: Request, before: str = "") -> Progress:
-    """Tell of a run on standard error while it goes on."""
-    from common.shown.progress import Progress
-
-    plan, silent = request.plan, request.settings.silent
-    console = Console(stderr=True)
-    return Progress(console, request.records, plan.epochs, plan.rounds, silent, before)
-
-
-def tell(
-    answer: Document | Inference | Mapping[str, Any],
-    target: str | None,
-    table: Callable[[Console], None] | None,
-) -> None:
-    """Give the answer: as JSON where that was asked for, and as a table.
-
-    Args:
-        answer: as results.json has it, or plain values.
-        target: of `--json`; "-" for standard output, and the table goes to standard error.
-        table: prints it; None to print none.
-    """
-    from common.results.folder import as_json
-    from common.results.target import write_target
-
-    if target == "-":
-        print(encodable(as_json(answer), sys.stdout.encoding), end="", flush=True)
-    elif target is not None:
-        try:
-            write_target(target, answer)
-        except OSError as error:
-            print(f"compare.py: --json {target}: {error.strerror}", file=sys.stderr)
-    if table is not None:
-        table(_console(to_stderr=target == "-"))
-
-
-@contextmanager
-def saved_in(folder: Path) -> Iterator[None]:
-    """Let an interrupt of the telling say that nothing is lost by it."""
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(f"while it was told; the results are in {folder}") from error
-
-
-def encodable(text: str, encoding: str | None) -> str:
-    """JSON that a stream's encoding can hold, by escapes if it must."""
-    try:
-        text.encode(encoding or "utf-8")
-    except UnicodeEncodeError:
-        return json.dumps(json.loads(text), indent=1) + "\n"
-    return text
-
-
-def say(words: str) -> None:
-    """Say something on standard error, as it is."""
-    console = Console(stderr=True)
-    # Without `emoji` it would draw what stands between two colons.
-    console.print(words, markup=False, highlight=False, emoji=False, soft_wrap=True)
-
-
-def _console(*, to_stderr: bool = False, otherwise: int = 160) -> Console:
-    """As wide as the terminal, or as COLUMNS says; else wide enough for every column."""
-    stream = sys.stderr if to_stderr else sys.stdout
-    known = stream.isatty() or "COLUMNS" in os.environ
-    return Console(stderr=to_stderr, width=None if known else otherwise)
