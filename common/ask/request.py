@@ -79,12 +79,19 @@ class Request:
         return start
 
 
-def read_request(settings: Settings, say: Say = silence, *, trains: bool = True) -> Request:
+def read_request(
+    settings: Settings,
+    say: Say = silence,
+    loading: Callable[..., Dataset] = load,
+    *,
+    trains: bool = True,
+) -> Request:
     """Read what is to be trained, refuse what cannot be, get the data.
 
     Args:
         settings: what is asked.
         say: hears of a download; without it there is no bar, either.
+        loading: as `load`; who asks for many runs of the same data reads them once.
         trains: whether any step is made of it.
 
     Raises:
@@ -121,7 +128,7 @@ def read_request(settings: Settings, say: Say = silence, *, trains: bool = True)
     say_interpreters({entrant.backend for entrant in entrants}, pythons, say)
     dataset, examples = None, SYNTHETIC_EXAMPLES
     if not synthetic:
-        dataset = load(
+        dataset = loading(
             settings.data_dir,
             dataset=settings.dataset,
             custom=settings.custom_data,

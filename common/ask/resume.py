@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,20 +27,11 @@ ANEW = ("resume", "quiet", "no_progress", "timeout", "wait_quiet", "check", "che
 def asked_of(request: Request, work: Work) -> Asked:
     """What must be the same for a run to be taken up: plan, data, code, versions, machine."""
     found = environment()
-    backends = request.backends()
     same = {
         "plan": request.plan.asdict(),
         "data": {name: work.summary[name] for name in ("sha256", "order_sha256", "initial_sha256")},
-        "code": {
-            "compare.py and common": _code(),
-            **{name: source_sha256(backend.folder) for name, backend in backends.items()},
-        },
-        "versions": {
-            package: found_version
-            for name, backend in backends.items()
-            for package in (*backend.info.packages, "numpy")
-            if name not in request.pythons and (found_version := version(package))
-        },
+        "code": code_of(request),
+        "versions": versions_of(request),
         "interpreters": request.pythons,
         "machine": {"cpu": found.cpu, "cores": found.cores, "python": found.python},
     }
@@ -47,6 +39,25 @@ def asked_of(request: Request, work: Work) -> Asked:
     return msgspec.json.decode(
         msgspec.json.encode(Asked(settings=_plain(request.settings), same=same)), type=Asked
     )
+
+
+def code_of(request: Request) -> dict[str, str]:
+    """Digests of the code that a run hangs on."""
+    backends = request.backends().items()
+    return {
+        "compare.py and common": _code(),
+        **{name: source_sha256(backend.folder) for name, backend in backends},
+    }
+
+
+def versions_of(request: Request) -> dict[str, str]:
+    """Versions of the packages that a run hangs on, of those that this interpreter has."""
+    return {
+        package: found
+        for name, backend in request.backends().items()
+        for package in (*backend.info.packages, "numpy")
+        if name not in request.pythons and (found := version(package))
+    }
 
 
 def read_asked(asked: Settings, say: Say = silence) -> tuple[Request, Kept | None]:
@@ -119,6 +130,7 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     return {key: one for part in parts for key, one in part.items()}
 
 
+@cache
 def _code() -> str:
     sha = hashlib.sha256()
     for path in sorted([ROOT / "compare.py", *(ROOT / "common").rglob("*.py")]):
