@@ -1,0 +1,262 @@
+"""A grid, on the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from common.measure.quiet import BUSY
+from common.results.document import Pair
+from common.results.grid import Grid, value_words, words_of
+from common.results.grid_merged import Accuracy, Apart, Merged, MergedCell
+from common.results.record import AGREE
+from common.shown.table import Column, fitted
+from common.shown.words import DASH, digits, plain
+
+#: Of more cells than that, the terminal shows those that do not agree.
+MANY = 60
+
+#: So many of a kind are named.
+NAMED = 10
+
+ENDED = {
+    0: "all agree",
+    1: "some differ",
+    3: "failed: some did not finish; --cell tries it again",
+    130: "interrupted; it can be taken up",
+}
+
+
+def print_plan(grid: Grid, left_out: Sequence[str], folder: str, console: Console) -> None:
+    """Print how many cells there are, what varies, what was left out and what they need."""
+    for line in left_out:
+        console.print(plain(line, style="yellow"), soft_wrap=True)
+    needs = Counter(needs_words(grid, place) for place in range(len(grid.cells)))
+    for words, number in needs.items():
+        console.print(plain(f"{counted(number, 'cell')}: {words}"), soft_wrap=True)
+    console.print(plain(f"planned in {folder}; compare.py grid run {folder}"), soft_wrap=True)
+
+
+def needs_words(grid: Grid, place: int) -> str:
+    """What a cell needs of a machine."""
+    needs = grid.cells[place].needs
+    parts = ["a machine of its own" if needs.exclusive else "a shared machine"]
+    if needs.cores is not None:
+        parts.append(counted(needs.cores, "core"))
+    if needs.memory_gb is not None:
+        parts.append(f"{needs.memory_gb:g} GB")
+    if needs.gpus:
+        parts.append(counted(needs.gpus, "GPU"))
+    if needs.minutes is not None:
+        parts.append(f"at most {counted(needs.minutes, 'minute')}")
+    return ", ".join(parts)
+
+
+def ended_words(code: int) -> str:
+    """What a cell's exit code says."""
+    return ENDED[code]
+
+
+def print_merged(merged: Merged, folder: str, console: Console) -> None:
+    """Print the cells, the accuracies over seeds, and what is missing, failed or foreign."""
+    console.print(plain(sentence(merged)), soft_wrap=True)
+    shown = merged.cells
+    if len(shown) > MANY:
+        shown = [cell for cell in shown if not agrees(cell)]
+        if shown:
+            console.print(plain("those that do not agree:"))
+    if shown:
+        console.print(fitted(columns(merged, shown), shown, console.width))
+    if merged.accuracies:
+        console.print(accuracy_table(merged))
+    for line in [*problems(merged), *several_versions(merged)]:
+        console.print(plain(line, style="yellow"), soft_wrap=True)
+    console.print(plain(f"grid.json and grid.html in {folder}"), soft_wrap=True)
+
+
+def sentence(merged: Merged) -> str:
+    """How many cells there are of each kind, in one sentence."""
+    count = len(merged.cells)
+    agree = sum(map(agrees, merged.cells))
+    failed = {one.index for one in merged.failed}
+    words = [f"{agree} of {counted(merged.planned, 'cell')} {'agrees' if agree == 1 else 'agree'}"]
+    if apart := count - agree - len(failed & {cell.index for cell in merged.cells}):
+        words.append(f"{apart} {'does' if apart == 1 else 'do'} not")
+    words += [
+        f"{number} {kind}"
+        for kind, number in (
+            ("failed", len(failed)),
+            ("missing", len(merged.missing)),
+            ("foreign", len({one.index for one in merged.foreign})),
+        )
+        if number
+    ]
+    return ", ".join(words) + f"; on {counted(len(merged.hosts), 'machine')}"
+
+
+def agrees(cell: MergedCell) -> bool:
+    """Whether all entrants of a cell finished, and agree."""
+    return all(one.status == "ok" and one.verdict in AGREE for one in cell.entrants)
+
+
+def verdict_words(cell: MergedCell) -> str:
+    """The verdict of all entrants where it is one, else who has another."""
+    said = {one.label: one.verdict if one.status == "ok" else one.status for one in cell.entrants}
+    kinds = Counter(said.values())
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    if set(kinds) <= set(AGREE):
+        return "agree"
+    return ", ".join(f"{label} {word}" for label, word in said.items() if word not in AGREE)
+
+
+def columns(merged: Merged, cells: Sequence[MergedCell]) -> list[Column[MergedCell]]:
+    """The table's columns: which cell, where, its verdict, its ratios."""
+    found = [Column[MergedCell]("cell", "right", 0, lambda cell: str(cell.index))]
+    for name in merged.vary:
+        found.append(varied_column(name))
+    found.append(
+        Column(
+            "verdict", "left", 0,
+            lambda cell: plain(verdict_words(cell), style="" if agrees(cell) else "red"),
+        )
+    )  # fmt: skip
+    if len(merged.hosts) > 1:
+        found.append(Column("machine", "left", 3, lambda cell: plain(cell.host)))
+    pairs = dict.fromkeys((one.a, one.b) for cell in cells for one in cell.comparisons)
+    found += [ratio_column(a, b, 4 + place) for place, (a, b) in enumerate(pairs)]
+    found.append(Column("× limit", "left", 2, limits))
+    return found
+
+
+def varied_column(name: str) -> Column[MergedCell]:
+    """A column of what varies."""
+    head = name.replace("_", "-")
+    return Column(head, "right", 1, lambda cell: plain(value_words(cell.varied[name])))
+
+
+def ratio_column(a: str, b: str, rank: int) -> Column[MergedCell]:
+    """A column of two entrants' times, one over the other, within each cell."""
+    return Column(f"{a} / {b}", "right", rank, lambda cell: ratio_cell(pair_of(cell, a, b)))
+
+
+def pair_of(cell: MergedCell, a: str, b: str) -> Pair | None:
+    """Two entrants of a cell compared; None if one of them is not in it."""
+    return next((one for one in cell.comparisons if (one.a, one.b) == (a, b)), None)
+
+
+def ratio_cell(pair: Pair | None) -> Text:
+    """A ratio with its interval; bold where that is a difference, dim where it is not judged."""
+    if pair is None or pair.ratio is None:
+        return Text(DASH)
+    span = "" if pair.low is None else f" ({pair.low:.3g} to {pair.high:.3g})"
+    style = "bold" if is_clear(pair) else "dim" if pair.verdict == BUSY else ""
+    return Text(f"{pair.ratio:.3g}{span}", style=style)
+
+
+def is_clear(pair: Pair) -> bool:
+    """Whether one of the two is called faster."""
+    return pair.verdict in ("a is faster", "b is faster")
+
+
+def limits(cell: MergedCell) -> Text:
+    """Each entrant's epoch over the least time of the machine it ran on."""
+    known = [one for one in cell.entrants if one.times_limit is not None]
+    return plain(", ".join(f"{one.label} {one.times_limit:.1f}" for one in known) or DASH)
+
+
+def accuracy_table(merged: Merged) -> Table:
+    """Mean and spread of the test accuracies over seeds."""
+    labels, rows = by_settings(merged.accuracies)
+    names = [name for name in merged.vary if name != "seed"]
+    found: list[Column[dict[str, Accuracy]]] = []
+    for name in names:
+        found.append(settings_column(name))
+    found.append(Column("seeds", "right", 1, lambda row: str(max(a.seeds for a in row.values()))))
+    found += [label_column(label) for label in labels]
+    table = fitted(found, rows, 10**4)
+    table.title, table.title_justify = "test accuracy over seeds, mean ± standard deviation", "left"
+    return table
+
+
+def settings_column(name: str) -> Column[dict[str, Accuracy]]:
+    """A column of what varies beside the seed."""
+    return Column(
+        name.replace("_", "-"), "right", 0,
+        lambda row: plain(value_words(next(iter(row.values())).varied[name])),
+    )  # fmt: skip
+
+
+def label_column(label: str) -> Column[dict[str, Accuracy]]:
+    """A column of one entrant's accuracies."""
+    return Column(label, "right", 0, lambda row: accuracy_words(row.get(label)))
+
+
+def by_settings(found: Iterable[Accuracy]) -> tuple[list[str], list[dict[str, Accuracy]]]:
+    """All labels, and for each combination but for its seed: label -> accuracy."""
+    rows: dict[str, dict[str, Accuracy]] = {}
+    labels: dict[str, None] = {}
+    for one in found:
+        rows.setdefault(words_of(one.varied), {})[one.label] = one
+        labels[one.label] = None
+    return list(labels), list(rows.values())
+
+
+def accuracy_words(one: Accuracy | None) -> str:
+    """Mean and standard deviation, in percent."""
+    if one is None:
+        return DASH
+    spread = "" if one.deviation is None else f" ± {100 * one.deviation:.2f}"
+    return f"{digits(100 * one.mean, '.2f')}{spread} %"
+
+
+def problems(merged: Merged) -> list[str]:
+    """What is missing, failed, foreign or there twice, by name."""
+    lines = []
+    if merged.missing:
+        lines.append(f"missing: {counted(len(merged.missing), 'cell')}: {ranges(merged.missing)}")
+    lines += apart_words("failed", merged.failed)
+    lines += apart_words("foreign", merged.foreign)
+    return lines + apart_words("there twice", merged.twice)
+
+
+def apart_words(kind: str, found: Sequence[Apart]) -> list[str]:
+    """Cells of a kind, each with its reason, the first of them."""
+    lines = [f"{kind}: cell {one.index}: {one.why}" for one in found[:NAMED]]
+    if len(found) > NAMED:
+        lines.append(f"{kind}: {len(found) - NAMED} more; all are in grid.json")
+    return lines
+
+
+def several_versions(merged: Merged) -> list[str]:
+    """Packages of which the cells have more than one version."""
+    return [
+        f"{package} is not the same everywhere: {counts_words(found)}"
+        for package, found in merged.versions.items()
+        if len(found) > 1
+    ]
+
+
+def counts_words(found: Mapping[str, int]) -> str:
+    """Versions, and how many cells have each."""
+    return ", ".join(f"{v} in {counted(n, 'cell')}" for v, n in sorted(found.items()))
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Numbers in rising order, as 0-3, 7."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and number == found[-1][1] + 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in found)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
