@@ -63,12 +63,18 @@ def told(found: dict[str, Any]) -> dict[str, Any]:
 
 def killed(compare: Command, lines: int, *words: object, by: int = signal.SIGKILL) -> int:
     """Run until the journal has so many lines, then end it; how many it has in the end."""
-    arguments = compare.small("--out", "out", *words)
+    arguments = compare.words(*compare.small("--out", "out", *words))
+    return ended_at(arguments, compare, compare.folder / "out" / JOURNAL, lines, by)
+
+
+def ended_at(
+    words: list[str], compare: Command, journal: Path, lines: int, by: int = signal.SIGKILL
+) -> int:
+    """End what writes a journal when that has so many lines; how many it has in the end."""
     running = subprocess.Popen(
-        compare.words(*arguments), cwd=compare.folder, env=compare.env,
+        words, cwd=compare.folder, env=compare.env,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
-    journal = compare.folder / "out" / JOURNAL
     try:
         for _ in range(6000):
             if running.poll() is not None:

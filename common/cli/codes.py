@@ -1,4 +1,4 @@
-"""Exit codes."""
+"""The exit codes."""
 
 from __future__ import annotations
 

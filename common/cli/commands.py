@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from common.cli.codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_UNFINISHED, GRAVER
+from common.cli.grid import grid
 from common.cli.options import check_settings, infer_settings, parser, settings
 from common.cli.streams import lasting
 from common.cli.telling import console, progress, saved_in, say, tell
@@ -355,6 +356,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "check": check,
     "sweep": sweep,
     "infer": infer,
+    "grid": grid,
     "diff": diff,
     "list": list_backends,
     "env": environments,

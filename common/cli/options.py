@@ -16,6 +16,7 @@ from common.ask.settings import (
     CHOICES,
     COUNT,
     DEFAULTS,
+    NATURAL,
     NOT_NEGATIVE,
     NUMBERS,
     POSITIVE,
@@ -111,6 +112,7 @@ def parser() -> Parser:
             parents=[entrants(), output("what was found; - for stdout")],
         )
     )
+    add_grid(commands.add_parser("grid", help="many comparisons, each on one of many machines"))
     add_diff(commands.add_parser("diff", help="two result folders: what changed, beyond noise"))
     listing = commands.add_parser("list", help="backends: versions, what each can do")
     add(listing, "backend_path", "folder with further backends")
@@ -390,6 +392,47 @@ def add_infer(infer: argparse.ArgumentParser) -> None:
     add(times, "wait_quiet", "wait at most so long until nobody else uses the cores", metavar="S")
     add_data(infer)
     add_where(infer)
+
+
+def add_grid(grid: argparse.ArgumentParser) -> None:
+    """Add the commands of `grid` and their options."""
+    steps = grid.add_subparsers(dest="step", required=True, parser_class=Parser)
+    plan = steps.add_parser("plan", help="check every cell of a file, and write them down")
+    plan.add_argument("file", type=Path, metavar="FILE.toml")
+    plan.add_argument("--out", type=Path, required=True, metavar="GRID", help="a new folder")
+    run = steps.add_parser("run", help="run the cells that are missing here, one after the other")
+    run.add_argument("grid", type=Path, metavar="GRID")
+    run.add_argument(
+        "--cell", type=number(NATURAL), metavar="N", help="this one alone, again if it failed"
+    )
+    run.add_argument("--quiet", action="store_true", help="a line for each cell, no progress")
+    merge = steps.add_parser("merge", help="one table, grid.json and grid.html of all cells")
+    merge.add_argument("grid", type=Path, metavar="GRID")
+    merge.add_argument(
+        "folders", type=Path, nargs="*", metavar="FOLDER", help="the same grid, run elsewhere"
+    )
+    merge.add_argument("--out", type=Path, metavar="DIR", help="default: GRID")
+    merge.add_argument("--json", metavar="FILE", help="grid.json there, too; - for stdout")
+    merge.add_argument("--quiet", action="store_true", help="no table")
+    submit = steps.add_parser("submit", help="a job for each cell that is missing (submitit)")
+    submit.add_argument("grid", type=Path, metavar="GRID")
+    where = submit.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--slurm",
+        type=pair,
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="job arrays; partition=gpu, account=..., whatever sbatch takes",
+    )
+    where.add_argument("--local", action="store_true", help="processes on this machine, in turn")
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Read `KEY=VALUE`."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not KEY=VALUE")
+    return key, value
 
 
 def add_diff(diff: argparse.ArgumentParser) -> None:

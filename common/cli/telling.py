@@ -15,28 +15,29 @@ from rich.console import Console
 if TYPE_CHECKING:
     from common.ask.request import Request
     from common.results.document import Document
+    from common.results.grid_merged import Merged
     from common.results.inference import Inference
     from common.shown.progress import Progress
 
 
-def progress(request: Request, before: str = "") -> Progress:
+def progress(request: Request, before: str = "", *, quiet: bool = False) -> Progress:
     """Tell of a run on standard error while it goes on."""
     from common.shown.progress import Progress
 
-    plan, silent = request.plan, request.settings.silent
+    plan, silent = request.plan, request.settings.silent or quiet
     errors = Console(stderr=True)
     return Progress(errors, request.records, plan.epochs, plan.rounds, silent, before)
 
 
 def tell(
-    answer: Document | Inference | Mapping[str, Any],
+    answer: Document | Inference | Merged | Mapping[str, Any],
     target: str | None,
     table: Callable[[Console], None] | None,
 ) -> None:
     """Give the answer: as JSON where that was asked for, and as a table.
 
     Args:
-        answer: as results.json has it, or plain values.
+        answer: as results.json or grid.json has it, or plain values.
         target: of `--json`; "-" for standard output, and the table goes to standard error.
         table: prints it; None to print none.
     """

@@ -1,0 +1,112 @@
+"""`grid`: plan many comparisons, run them wherever there is room, and lay them side by side."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from common.cli.codes import EXIT_INTERRUPTED, GRAVER
+from common.cli.telling import console, progress, say, tell
+
+if TYPE_CHECKING:
+    from common.ask.request import Request
+    from common.results.grid import Cell, Grid
+    from common.shown.progress import Progress
+
+
+def grid(asked: argparse.Namespace) -> int:
+    """`grid`: one of its commands."""
+    return STEPS[asked.step](asked)
+
+
+def plan(asked: argparse.Namespace) -> int:
+    """`grid plan`: every cell of a file, checked and written down."""
+    from common.ask.grid import plan as plan_into
+    from common.shown.grid import print_plan
+
+    planned = plan_into(asked.file, asked.out, say)
+    print_plan(planned.grid, planned.left_out, str(asked.out), console())
+    return 0
+
+
+def run(asked: argparse.Namespace) -> int:
+    """`grid run`: one cell, or all that are missing here."""
+    from common.ask.grid import Held, run_cell, to_run
+    from common.results.grid import read_grid
+    from common.shown.grid import ended_words
+
+    found = read_grid(asked.grid)
+    cells = to_run(asked.grid, found) if asked.cell is None else [found.cell(asked.cell)]
+    if not cells:
+        say(f"nothing is missing in {asked.grid}")
+    code = 0
+    for number, cell in enumerate(cells, 1):
+        place = f" ({number} of {len(cells)})" if len(cells) > 1 else ""
+        say(f"cell {cell.index}{place}: {found.words(cell)}")
+        try:
+            ran = run_cell(asked.grid, found, cell, watching(cell, quiet=asked.quiet), say)
+        except Held as error:
+            if asked.cell is not None:
+                raise
+            say(f"{error}; left to it")
+            continue
+        say(f"cell {cell.index}: {ended_words(ran.exit_code)}")
+        code = max(code, ran.exit_code, key=GRAVER.index)
+        if ran.outcome is not None and ran.outcome.results.error is not None:
+            raise ran.outcome.results.error
+        if ran.exit_code == EXIT_INTERRUPTED:
+            break
+    return code
+
+
+def watching(cell: Cell, *, quiet: bool) -> Callable[[Request], Progress]:
+    """Make who tells of a cell's run."""
+
+    def watch(request: Request) -> Progress:
+        return progress(request, f"cell {cell.index}: ", quiet=quiet)
+
+    return watch
+
+
+def merge(asked: argparse.Namespace) -> int:
+    """`grid merge`: what all cells came to, in one table, one file and one page."""
+    from common.ask.grid_merge import merge as merge_into
+    from common.results.grid import read_grid
+    from common.results.target import refuse_target
+    from common.shown.grid import print_merged
+
+    refuse_target(asked.json)
+    found: Grid = read_grid(asked.grid)
+    out: Path = asked.out or asked.grid
+    merged = merge_into(found, [asked.grid, *asked.folders], out)
+
+    tell(merged, asked.json, None if asked.quiet else lambda c: print_merged(merged, str(out), c))
+    return merged.exit_code()
+
+
+def submit(asked: argparse.Namespace) -> int:
+    """`grid submit`: a job for each cell that is missing."""
+    from common.ask.grid_submit import JOBS
+    from common.ask.grid_submit import submit as submit_jobs
+    from common.results.grid import read_grid
+    from common.shown.grid import ranges
+
+    jobs = submit_jobs(
+        asked.grid, read_grid(asked.grid), local=asked.local, options=dict(asked.slurm or ())
+    )
+    for job in jobs:
+        say(f"job {job.id}: cells {ranges(job.cells)}")
+    say(
+        f"their output is in {asked.grid / JOBS}" if jobs else f"nothing is missing in {asked.grid}"
+    )
+    return 0
+
+
+STEPS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "plan": plan,
+    "run": run,
+    "merge": merge,
+    "submit": submit,
+}
