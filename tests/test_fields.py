@@ -24,7 +24,10 @@ LOOKS = {
 }
 
 #: What the values of fields are that are more than a word.
-VALUES = {*DECIDED, "not checked", "not compared", "given slope", "input slope"}
+VALUES = {
+    *DECIDED,
+    *("not checked", "not compared", "given slope", "input slope", "a is faster", "b is faster"),
+}
 
 
 def is_prose(node: ast.AST) -> bool:

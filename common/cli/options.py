@@ -3,65 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
 
 from common.ask.check_settings import STEPS, CheckSettings
 from common.ask.infer_settings import SECONDS, SIZES, InferSettings
 from common.ask.settings import (
-    BALANCED,
-    CHOICES,
-    COUNT,
     DEFAULTS,
     NATURAL,
-    NOT_NEGATIVE,
     NUMBERS,
-    POSITIVE,
     VARIED,
-    Range,
     Settings,
 )
+from common.cli.option import Parser, add, number, pair, share, sizes, varied, weight
 from common.contract.info import COMPONENTS, MIXABLE, MODULE_DTYPES, MODULE_MODES
-from common.contract.meant import meant
-from common.contract.models import ALSO
-from common.errors import Refused
 
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
-
-
-class Parser(argparse.ArgumentParser):
-    """Refuses in one line instead of a usage text."""
-
-    def __init__(self, **named: Any) -> None:
-        super().__init__(**{"allow_abbrev": False, **named})
-
-    def error(self, message: str) -> NoReturn:
-        """Turn argparse's complaint into ours."""
-        between = "" if message.endswith("?") else ";"
-        raise Refused(f"{message}{between} see {self.prog} --help")
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Refuse what a command does not know here, where its own options are known."""
-        found, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            near = meant(unknown[0].partition("=")[0], self._option_string_actions)
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{near}")
-        return found, unknown
-
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        try:
-            super()._check_value(action, value)
-        except argparse.ArgumentError as error:
-            near = meant(str(value), map(str, action.choices or ()), also_of(action))
-            raise argparse.ArgumentError(action, error.message + near) from None
-
-
-def also_of(action: argparse.Action) -> dict[str, str]:
-    """What others call the values of an option."""
-    return ALSO if action.dest == "model" else {}
 
 
 def settings(asked: argparse.Namespace) -> Settings:
@@ -130,48 +87,6 @@ def parser() -> Parser:
     return top
 
 
-def add(group: argparse._ActionsContainer, name: str, words: str, **more: Any) -> None:
-    """Add an option as `Settings` has it: its default, and the values it takes."""
-    default = DEFAULTS[name]
-    if default is False:
-        more["action"] = "store_true"
-    elif name in NUMBERS:
-        more["type"] = number(NUMBERS[name])
-    elif name in CHOICES:
-        more.setdefault("choices", CHOICES[name])
-    elif name in ("backend_path", "data_dir", "out"):
-        more["type"] = Path
-    option = f"--{name.replace('_', '-')}"
-    group.add_argument(option, **{"default": default, "help": words, **more})
-
-
-def number(numbers: Range) -> Callable[[str], Any]:
-    """Make an argparse type of a range."""
-
-    def read(text: str) -> Any:
-        try:
-            return numbers.read(text)
-        except Refused as error:
-            raise argparse.ArgumentTypeError(f"{error}{shortened(numbers, text)}") from None
-
-    return read
-
-
-def shortened(numbers: Range, text: str) -> str:
-    """The number that a text begins with, if that may have been meant."""
-    begins = re.match(r"[-+]?(\d+\.?\d*|\.\d+)", text)
-    try:
-        numbers.read(begins[0] if begins else "")
-    except Refused:
-        return ""
-    return f"; did you mean {begins[0]}?" if begins else ""
-
-
-def weight(text: str) -> Any:
-    """Read one weight, or the word that stands for all of them."""
-    return text if text == BALANCED else number(POSITIVE)(text)
-
-
 def check_settings(asked: argparse.Namespace) -> CheckSettings:
     """What a check is asked, of all that was read."""
     names = (one.name for one in fields(CheckSettings))
@@ -183,25 +98,6 @@ def infer_settings(asked: argparse.Namespace) -> InferSettings:
     # A run of one epoch, which nobody trains.
     run = Settings(**{name: getattr(asked, name) for name in DEFAULTS if name in asked}, epochs=1)
     return InferSettings(run=run, sizes=asked.sizes, seconds=asked.seconds, weights=asked.weights)
-
-
-def varied(text: str) -> tuple[str, list[int]]:
-    """Read `SETTING=VALUE,...`; at least two values, each once."""
-    name, equals, values = text.partition("=")
-    if not equals or name not in VARIED:
-        raise argparse.ArgumentTypeError(
-            f"{text[:40]!r} is not SETTING=VALUE,... with one of {', '.join(VARIED)}"
-        )
-    found = [number(COUNT)(value) for value in values.split(",")]
-    if len(found) < 2 or len(set(found)) < len(found):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} has not two or more different values")
-    return name, found
-
-
-def share(text: str) -> float:
-    """Read a percentage, as 0.05 or 5%."""
-    number_, percent = (text[:-1].strip(), 100.0) if text.endswith("%") else (text, 1.0)
-    return float(number(NOT_NEGATIVE)(number_)) / percent
 
 
 def entrants() -> Parser:
@@ -359,14 +255,6 @@ def add_check(check: argparse.ArgumentParser) -> None:
     )
 
 
-def sizes(text: str) -> list[int]:
-    """Read `SIZE,...`; each once."""
-    found = [number(COUNT)(size) for size in text.split(",")]
-    if len(set(found)) < len(found):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} names a size twice")
-    return found
-
-
 def add_infer(infer: argparse.ArgumentParser) -> None:
     """Add the options of `infer`; what it shares with runs means the same."""
     what = infer.add_argument_group("what is computed")
@@ -425,14 +313,6 @@ def add_grid(grid: argparse.ArgumentParser) -> None:
         help="job arrays; partition=gpu, account=..., whatever sbatch takes",
     )
     where.add_argument("--local", action="store_true", help="processes on this machine, in turn")
-
-
-def pair(text: str) -> tuple[str, str]:
-    """Read `KEY=VALUE`."""
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not KEY=VALUE")
-    return key, value
 
 
 def add_diff(diff: argparse.ArgumentParser) -> None:

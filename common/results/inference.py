@@ -129,5 +129,5 @@ class Inference(Struct, frozen=True, kw_only=True):
         """0 agree, 1 some differ, 3 some did not finish."""
         if any(one.status != "ok" for one in self.entrants):
             return 3
-        words = [size.verdict.verdict for one in self.entrants for size in one.sizes]
-        return int("differs" in words)
+        verdicts = [size.verdict.verdict for one in self.entrants for size in one.sizes]
+        return int("differs" in verdicts)
