@@ -167,6 +167,14 @@ def lessons(asked: argparse.Namespace) -> int:
     from common.shown.lessons import print_lesson, print_lessons
 
     known = teaching.find()
+    if asked.site is not None:
+        from common.shown.site import write_site
+
+        if asked.name or asked.all or asked.markdown:
+            raise Refused("--site has all lessons; NAME, --all and --markdown do not go with it")
+        pages = write_site(asked.site, list(known.values()))
+        print(f"{pages} pages in {asked.site}; begin with {asked.site / 'index.html'}")
+        return 0
     wide = console(otherwise=120)
     if asked.markdown:
         print(teaching.markdown(known.values()), end="")

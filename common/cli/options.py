@@ -365,3 +365,6 @@ def add_lessons(lessons: argparse.ArgumentParser) -> None:
     lessons.add_argument(
         "--markdown", action="store_true", help="all claims as docs/differences.md has them"
     )
+    lessons.add_argument(
+        "--site", type=Path, metavar="DIR", help="all of them as pages that open offline"
+    )

@@ -1,0 +1,114 @@
+"""All lessons as pages that open offline: one each, the values of all, and the glossary."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from markupsafe import Markup, escape
+
+from common.contract.root import ROOT
+from common.errors import Refused
+from common.learning.lessons import Lesson, shown
+from common.results.folder import umask
+from common.shown.html import coloured, styles, template
+
+GLOSSARY = ROOT / "docs" / "glossary.md"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A page: its file, what it is called, its template, and what that is given."""
+
+    file: str
+    name: str
+    template: str
+    given: Mapping[str, object]
+
+
+def write_site(folder: Path, lessons: Sequence[Lesson]) -> int:
+    """Write all pages, or none.
+
+    The values are those to which the lessons hold each framework: nothing is run.
+
+    Args:
+        folder: a new one, or an empty one.
+        lessons: in the order in which they are read.
+
+    Returns:
+        how many pages there are.
+
+    Raises:
+        Refused: the folder cannot be had.
+    """
+    refuse_site(folder)
+    leaves = list(leaves_of(lessons))
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.absolute().parent) as t:
+        made = Path(t) / "site"
+        made.mkdir(mode=0o777 & ~umask())
+        for leaf, text in zip(leaves, rendered(leaves), strict=True):
+            (made / leaf.file).write_text(text, encoding="utf-8")
+        made.replace(folder)
+    return len(leaves)
+
+
+def refuse_site(folder: Path) -> None:
+    """Refuse a folder that is somebody's, or cannot be made."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Refused(f"--site {folder} is there, and not empty; name a new folder")
+    if not folder.absolute().parent.is_dir():
+        raise Refused(f"--site {folder}: the folder {folder.absolute().parent} is not there")
+
+
+def leaves_of(lessons: Sequence[Lesson]) -> Iterator[Leaf]:
+    """The pages, one after the other."""
+    topics = [(topic, list(some)) for topic, some in groupby(lessons, key=lambda one: one.topic)]
+    yield Leaf("index.html", "lessons", "site-index.html", {"topics": topics})
+    for lesson in lessons:
+        yield Leaf(f"{lesson.name}.html", lesson.name, "site-lesson.html", {"lesson": lesson})
+    given = {"lessons": lessons}
+    yield Leaf("differences.html", "differences", "site-differences.html", given)
+    head, *words = glossary()
+    yield Leaf("glossary.html", "glossary", "site-glossary.html", {"head": head, "words": words})
+
+
+def rendered(leaves: Sequence[Leaf]) -> Iterator[str]:
+    """The text of each page, with the ways to those beside it."""
+    shared = {
+        "rows": rows, "paragraphs": paragraphs, "coloured": coloured, "styles": styles(),
+    }  # fmt: skip
+    for before, leaf, after in zip([None, *leaves], leaves, [*leaves[1:], None], strict=False):
+        beside = {"before": before, "after": after}
+        yield template(leaf.template).render(**shared, **beside, **leaf.given)
+
+
+def rows(lesson: Lesson) -> Iterator[tuple[str, list[str]]]:
+    """What is claimed of each framework, a cell each, in the order in which they were seen."""
+    columns = [lesson.expected[name] for name in lesson.seen if name in lesson.expected]
+    for what in dict.fromkeys(what for column in columns for what in column):
+        yield what, [shown(column[what]) if what in column else "" for column in columns]
+
+
+def paragraphs(lesson: Lesson) -> list[str]:
+    """The docstring behind the claim."""
+    return [part for part in lesson.text.split("\n\n")[1:] if part.strip()]
+
+
+def glossary() -> list[list[Markup]]:
+    """The rows of the glossary's table, its head first."""
+    lines = GLOSSARY.read_text(encoding="utf-8").splitlines()
+    found = [[spelled(cell) for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
+    return [row for row in found if set("".join(row)) - set("-: ")]
+
+
+def spelled(cell: str) -> Markup:
+    """A cell of Markdown: words, and code between backticks."""
+    parts = re.split(r"`([^`]*)`", cell.strip())
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(parts)
+    )

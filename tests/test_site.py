@@ -1,0 +1,99 @@
+"""All lessons as pages: every link leads somewhere, and nothing is asked of a network."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.errors import Refused
+from common.learning import lessons
+from common.shown.site import glossary, write_site
+from tests.conftest import Command
+from tests.test_lessons import written
+from tests.test_page import Opened, browser
+
+__all__ = ["browser"]  # a fixture
+
+LESSONS = list(lessons.find().values())
+MEGABYTE = 10**6
+
+
+NAMES = [f"{lesson.name}.html" for lesson in LESSONS]
+PAGES = ["index.html", *NAMES, "differences.html", "glossary.html"]
+
+
+def test_every_link_leads_somewhere(compare: Command) -> None:
+    """From the first page to the last by what comes next, and to every page from the index."""
+    done = compare("lessons", "--site", "site")
+    assert done.returncode == 0, done.stderr
+    folder = compare.folder / "site"
+    assert f"{len(PAGES)} pages in site" in done.stdout
+    assert sorted(path.name for path in folder.iterdir()) == sorted(PAGES)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 20 * MEGABYTE
+    texts = {name: (folder / name).read_text(encoding="utf-8") for name in PAGES}
+    for text in texts.values():
+        hrefs = re.findall(r'href="([^"]*)"', text)
+        assert {one for one in hrefs if not one.startswith(("https://", "data:"))} <= set(PAGES)
+    chain = [re.findall(r'rel="next" href="([^"]*)"', texts[name]) for name in PAGES]
+    assert chain == [[name] for name in PAGES[1:]] + [[]]
+    assert set(NAMES) <= set(re.findall(r'href="([^"]*)"', texts["index.html"]))
+
+
+@pytest.mark.slow
+def test_every_page_opens_offline(browser: Any, tmp_path: Path) -> None:
+    write_site(tmp_path / "site", LESSONS)
+    opened = Opened(browser, tmp_path / "site" / PAGES[0], viewport={"width": 1280, "height": 720})
+    for name in PAGES[1:]:
+        opened.page.click("a[rel=next]")
+        assert opened.page.url.endswith(f"/{name}")
+    own = tmp_path.resolve().as_uri()
+    assert [one for one in opened.requests if not one.startswith((own, "data:"))] == []
+    assert opened.wrong == []
+    opened.context.close()
+
+
+def test_what_a_page_says(tmp_path: Path) -> None:
+    """Code in colours, words as they are, and the value that is claimed."""
+    lesson = written(tmp_path, "name = '<script>'", "3", name="a<b")
+    write_site(tmp_path / "site", [lesson])
+    text = (tmp_path / "site" / "a<b.html").read_text(encoding="utf-8")
+    assert "<h1>Two and one are three.</h1>" in text
+    assert "&lt;script&gt;" in text
+    assert "<script" not in text
+    assert re.search(r"numpy 1\.26\.4</th>.*sum</td><td class=\"value\">3</td>", text, re.DOTALL)
+    assert 'href="https://numpy.org/doc/stable/reference/generated/numpy.add.html"' in text
+
+
+def test_the_glossary_is_whole() -> None:
+    head, *rows = glossary()
+    assert head[1:] == ["English", "here"]
+    assert len(rows) > 30
+    assert all(len(row) == 3 and row[0] and row[1] for row in rows)
+    assert any("<code>jit</code>" in row[2] for row in rows)
+
+
+def test_nothing_of_anybody_is_overwritten(compare: Command, tmp_path: Path) -> None:
+    kept = tmp_path / "mine"
+    kept.mkdir()
+    (kept / "index.html").write_text("mine", encoding="utf-8")
+    with pytest.raises(Refused, match="not empty; name a new folder"):
+        write_site(kept, LESSONS)
+    with pytest.raises(Refused, match="is not there"):
+        write_site(tmp_path / "no" / "site", LESSONS)
+    assert [(path.name, path.read_text()) for path in kept.iterdir()] == [("index.html", "mine")]
+    done = compare("lessons", "argmax_ties", "--site", tmp_path / "new")
+    assert done.returncode == 2
+    assert "--site has all lessons; NAME, --all and --markdown do not go with it" in done.stderr
+
+
+def test_half_a_site_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise OSError("a disk is full")
+
+    monkeypatch.setattr("common.shown.site.styles", broken)
+    with pytest.raises(OSError, match="full"):
+        write_site(tmp_path / "site", LESSONS)
+    assert list(tmp_path.iterdir()) == []
