@@ -111,6 +111,17 @@ def test_who_differs_is_not_compared(compare: Command, tmp_path: Path, slip: str
     assert "wrong differs from the referee, and is not compared" in found["words"]
 
 
+def test_what_is_judged_is_what_is_timed(compare: Command, tmp_path: Path) -> None:
+    """A model that is right op by op, and wrong once it is compiled."""
+    modes = 'from dataclasses import replace\nINFO = replace(INFO, modes=("eager", "jit"))'
+    code = "def compiled(function, updates):\n    return lambda *given: 1.00001 * function(*given)"
+    copy_backend(tmp_path / "more", "wrong", init=modes, train=code)
+    where = ("--backend-path", tmp_path / "more")
+    found = infer(compare, "--backends", "wrong:eager", "wrong:jit", *where, expect=1)
+    words = [[size["verdict"]["verdict"] for size in one["sizes"]] for one in found["entrants"]]
+    assert words == [["rounding"] * 2, ["differs"] * 2]
+
+
 def test_an_entrant_that_fails_is_alone(compare: Command, tmp_path: Path) -> None:
     found = infer(compare, *wrong_backend(tmp_path, "raises"), expect=3)
     assert [one["status"] for one in found["entrants"]] == ["ok", "failed"]

@@ -19,6 +19,7 @@ from common.shown.words import (
     listed,
     plain,
     seconds,
+    times_words,
     winner_words,
 )
 
@@ -121,13 +122,15 @@ def comparison_lines(found: Inference, size: int) -> Iterator[str]:
     for pair in found.comparisons:
         if pair.batch_size != size or pair.ratio is None:
             continue
-        between = "" if pair.low is None else f" (95 %: {pair.low:.2f} to {pair.high:.2f})"
+        between = ""
+        if pair.low is not None and pair.high is not None:
+            between = f" (95 %: {times_words(pair.low)} to {times_words(pair.high)})"
         as_of_run = Pair(
             a=pair.a, b=pair.b, ratio=pair.ratio, low=pair.low, high=pair.high,
             prediction_agreement=None, verdict=pair.verdict,
         )  # fmt: skip
         words = winner_words(as_of_run, found.asked.rounds)
-        yield f"{pair.a} takes {pair.ratio:.2f}× the time of {pair.b}{between}: {words}"
+        yield f"{pair.a} takes {times_words(pair.ratio)}× the time of {pair.b}{between}: {words}"
 
 
 def remark_lines(found: Inference) -> Iterator[str]:

@@ -38,6 +38,7 @@ from common.shown.words import (
     seconds,
     spread_words,
     three_digits,
+    times_words,
     winner_words,
 )
 
@@ -233,7 +234,7 @@ def comparison_lines(results: Results) -> list[str]:
         span = "" if pair["low"] is None else f" (95 %: {pair['low']:.2f} to {pair['high']:.2f})"
         a, b = pair["a"], pair["b"]
         verdict = winner_words(convert(pair, Pair), results.plan.rounds)
-        ratio = f"{pair['ratio']:.2f}" if pair["ratio"] >= 0.1 else f"{pair['ratio']:.1g}"
+        ratio = times_words(pair["ratio"])
         apart = files_beside_arrays(a, b, pair["reads_files"], pair["waiting_share"])
         beside = f" ({apart})" if apart else ""
         lines.append(f"{a} takes {ratio}× the time of {b}{span}: {verdict}{beside}")

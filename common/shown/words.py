@@ -65,6 +65,11 @@ def winner_words(pair: Pair, rounds: int) -> str:
     return f"{words}, by so few processes; --rounds {ROUNDS} tells"
 
 
+def times_words(ratio: float) -> str:
+    """So many times: two digits after the point, or one that counts."""
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.1g}"
+
+
 def clear_words(rounds: int) -> str:
     """From where on a ratio is called a difference: "5 %"."""
     return f"{100 * clear(rounds):g} %"
