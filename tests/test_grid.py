@@ -200,7 +200,7 @@ def test_other_code_runs_no_cell_and_its_results_are_foreign(
     assert compare("grid", "run", grid, "--cell", 0).returncode == 0
     right = resume.versions_of
     monkeypatch.setattr(resume, "_code", lambda: "0" * 64)
-    monkeypatch.setattr("common.ask.grid.versions_of", lambda r: right(r) | {"numpy": "0.1"})
+    monkeypatch.setattr("common.ask.grid_file.versions_of", lambda r: right(r) | {"numpy": "0.1"})
     done = compare("grid", "run", grid)
     assert done.returncode == 2
     assert "cell 1: the code of compare.py and common and numpy (" in done.stderr

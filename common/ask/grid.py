@@ -17,9 +17,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from common.ask.grid_file import Planned, key_of, plan_grid
+from common.ask.grid_file import Planned, Tools, key_of, plan_grid
 from common.ask.request import Request, Say, silence
-from common.ask.resume import code_of, read_asked, versions_of
+from common.ask.resume import read_asked
 from common.ask.run import Outcome, Watching, exit_code, run
 from common.ask.settings import Settings
 from common.errors import Refused
@@ -120,10 +120,11 @@ def run_cell(folder: Path, grid: Grid, cell: Cell, watching: Watch, say: Say = s
         )
         code = exit_code(outcome.results, float64=request.settings.check_float64)
         if outcome.results.error is None and not outcome.results.interrupted:
+            tools = Tools.of(request)
             ran = Ran(
                 key=cell.key,
-                code=code_of(request),
-                versions=versions_of(request),
+                code=tools.code,
+                versions=tools.versions,
                 host=platform.node() or "unnamed",
                 seconds=time.monotonic() - began,
                 exit_code=code,
@@ -196,16 +197,13 @@ def refuse_changed(request: Request, grid: Grid, cell: Cell) -> None:
     Raises:
         Refused: something is another, by name.
     """
-    if key_of(request) == cell.key:
+    tools = Tools.of(request)
+    if key_of(request, tools) == cell.key:
         return
     found = [
-        *(
-            f"the code of {name}"
-            for name, sha in code_of(request).items()
-            if grid.code[name] != sha
-        ),
-        *moved_versions(grid.versions, versions_of(request)),
+        f"the code of {part}" for part, sha in tools.code.items() if grid.code.get(part) != sha
     ]
+    found += moved_versions(grid.versions, tools.versions)
     words = " and ".join(found) or "the data"
     raise Refused(
         f"cell {cell.index}: {words} changed since it was planned; plan again into another folder"

@@ -16,6 +16,7 @@ import msgspec
 from common.ask.request import Request, Say, read_request, silence
 from common.ask.resume import code_of, versions_of
 from common.ask.settings import COUNT, DEFAULTS, POSITIVE, Settings
+from common.contract.registry import find
 from common.data.datasets import load
 from common.errors import Refused
 from common.results.grid import Cell, Grid, Needs, words_of
@@ -54,6 +55,19 @@ class GridFile:
 
 
 @dataclass(frozen=True)
+class Tools:
+    """What a cell is run by: digests of the code, versions of packages."""
+
+    code: dict[str, str]
+    versions: dict[str, str]
+
+    @classmethod
+    def of(cls, request: Request) -> Tools:
+        """Those of a request."""
+        return cls(code_of(request), versions_of(request))
+
+
+@dataclass(frozen=True)
 class Planned:
     """A grid, and what its rules left out, a line for each."""
 
@@ -73,17 +87,16 @@ def plan_grid(path: Path, say: Say = silence) -> Planned:
     """
     asked = read_file(path)
     chosen, left_out = combinations(asked, path)
-    loading = cache(load)
+    once: dict[str, Any] = {"finding": cache(find), "loading": cache(load)}
     cells: list[Cell] = []
-    keys: dict[str, Arguments] = {}
-    code: dict[str, str] = {}
-    versions: dict[str, str] = {}
+    keys: set[str] = set()
+    tools: dict[tuple[str, ...], Tools] = {}
     for arguments in chosen:
         varied = words_of({name: arguments[name] for name in asked.vary})
         try:
             settings = settings_of(arguments)
             # How many cores there are here says nothing of where it will run.
-            request = read_request(replace(settings, threads=None), say, loading)
+            request = read_request(replace(settings, threads=None), say, **once)
             request = replace(request, settings=settings)
             needs = needs_of(asked.needs, settings)
         except Refused as error:
@@ -91,14 +104,17 @@ def plan_grid(path: Path, say: Say = silence) -> Planned:
                 f"{path}: {varied or 'its only cell'}: {error}; change it, or leave it out by an "
                 "[[exclude]]"
             ) from error
-        key = key_of(request)
+        # Versions take a tenth of a second to find, and there are few kinds of cells.
+        kind = (*request.backends(), "", *request.pythons)
+        tools[kind] = tools.get(kind) or Tools.of(request)
+        key = key_of(request, tools[kind])
         if key in keys:
             raise Refused(f"{path}: two cells are the same: {varied}")
-        keys[key] = arguments
-        code |= code_of(request)
-        versions |= versions_of(request)
+        keys.add(key)
         plain = plain_of(settings, arguments)
         cells.append(Cell(index=len(cells), arguments=plain, needs=needs, key=key))
+    code = {part: sha for one in tools.values() for part, sha in one.code.items()}
+    versions = {name: found for one in tools.values() for name, found in one.versions.items()}
     vary = [OPTIONS[name] for name in asked.vary]
     return Planned(Grid(vary=vary, code=code, versions=versions, cells=cells), left_out)
 
@@ -226,14 +242,14 @@ def plain_of(settings: Settings, names: Iterable[str]) -> Arguments:
     return plain
 
 
-def key_of(request: Request) -> str:
+def key_of(request: Request, tools: Tools) -> str:
     """A digest of what decides a cell's result: settings, data, code, versions."""
     settings = plain_of(request.settings, OPTIONS)
     decisive = {
         "settings": {name: v for name, v in settings.items() if v != DEFAULTS[name]},
         "data": request.dataset.sha256 if request.dataset else None,
-        "code": code_of(request),
-        "versions": versions_of(request),
+        "code": tools.code,
+        "versions": tools.versions,
     }
     return hashlib.sha256(msgspec.json.encode(decisive, order="deterministic")).hexdigest()
 

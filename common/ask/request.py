@@ -82,8 +82,9 @@ class Request:
 def read_request(
     settings: Settings,
     say: Say = silence,
-    loading: Callable[..., Dataset] = load,
     *,
+    finding: Callable[[Path | None], dict[str, Backend]] = find,
+    loading: Callable[..., Dataset] = load,
     trains: bool = True,
 ) -> Request:
     """Read what is to be trained, refuse what cannot be, get the data.
@@ -91,13 +92,13 @@ def read_request(
     Args:
         settings: what is asked.
         say: hears of a download; without it there is no bar, either.
-        loading: as `load`; who asks for many runs of the same data reads them once.
+        finding, loading: as `find` and `load`; who asks for many runs looks but once.
         trains: whether any step is made of it.
 
     Raises:
         Refused: it cannot be run as it stands; nothing was written.
     """
-    available = find(settings.backend_path)
+    available = finding(settings.backend_path)
     pythons = interpreters(settings.python, available)
     entrants = parse(
         settings.backends

@@ -72,6 +72,7 @@ def print_merged(merged: Merged, folder: str, console: Console) -> None:
     if shown:
         console.print(fitted(columns(merged, shown), shown, console.width))
     if merged.accuracies:
+        console.print("test accuracy over seeds, mean ± standard deviation:")
         console.print(accuracy_table(merged))
     for line in [*problems(merged), *several_versions(merged)]:
         console.print(plain(line, style="yellow"), soft_wrap=True)
@@ -178,9 +179,7 @@ def accuracy_table(merged: Merged) -> Table:
         found.append(settings_column(name))
     found.append(Column("seeds", "right", 1, lambda row: str(max(a.seeds for a in row.values()))))
     found += [label_column(label) for label in labels]
-    table = fitted(found, rows, 10**4)
-    table.title, table.title_justify = "test accuracy over seeds, mean ± standard deviation", "left"
-    return table
+    return fitted(found, rows, 10**4)
 
 
 def settings_column(name: str) -> Column[dict[str, Accuracy]]:
