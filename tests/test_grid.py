@@ -147,7 +147,7 @@ def test_run_here_and_elsewhere_and_merged(compare: Command) -> None:
     grid = planned(compare, more="threads = 1", seeds="[0, 1, 2]")
     compare.page = True
     one = compare("grid", "run", grid, "--cell", 1)
-    assert (one.returncode, "cell 1: all agree" in one.stderr) == (0, True)
+    assert (one.returncode, "cell 1: numpy agrees with the referee" in one.stderr) == (0, True)
     assert {path.name for path in grid.iterdir()} == {"cells.json", "1"}
     elsewhere = shutil.copytree(grid, compare.folder / "elsewhere")
     compare.page = False
@@ -187,7 +187,7 @@ def test_what_failed_is_named_and_can_be_tried_again(compare: Command) -> None:
     assert "faulty: failed: RuntimeError: a fault" in found["failed"][0]["why"]
     fault.unlink()
     done = compare("grid", "run", "grid", "--cell", 0)
-    assert (done.returncode, "cell 0: all agree" in done.stderr) == (0, True)
+    assert (done.returncode, "cell 0: All entrants agree" in done.stderr) == (0, True)
     assert merged(compare)["failed"] == []
     resumed = results_of(compare.folder / "grid" / "0")["entrants"]
     assert [one["resumed_epochs"] for one in resumed] == [[], [3, 4]]
@@ -253,10 +253,12 @@ def test_a_cell_that_was_killed_is_taken_up(compare: Command) -> None:
 
 def test_what_cannot_be_taken_up_is_begun_anew(compare: Command) -> None:
     grid = planned(compare)
+    (grid / "0").mkdir()  # as Snakemake does
     (grid / ".0").mkdir()
     (grid / ".0" / JOURNAL).write_text("nothing\n")
     done = compare("grid", "run", grid, "--cell", 0)
     assert (done.returncode, "cell 0 is begun anew: --resume" in done.stderr) == (0, True)
+    assert (grid / "0" / "results.json").is_file()
 
 
 # ---- jobs ------------------------------------------------------------------------------------

@@ -108,7 +108,9 @@ def run_cell(folder: Path, grid: Grid, cell: Cell, watching: Watch, say: Say = s
         state = state_of(folder, cell)
         if state is State.DONE:
             return CellRun(cell, read_struct(whole / CELL, Ran).exit_code)
-        if state is State.FOREIGN or (whole.exists() and state is not State.FAILED):
+        # An empty one may stand there: some schedulers make it for what they expect.
+        filled = state is not State.FAILED and whole.exists() and any(whole.iterdir())
+        if filled:
             raise Refused(f"{whole} is not of this plan; move it away, or plan into another folder")
         hidden = folder / f".{cell.index}"
         if state is State.FAILED:

@@ -52,10 +52,11 @@ def run(asked: argparse.Namespace) -> int:
                 raise
             say(f"{error}; left to it")
             continue
-        say(f"cell {cell.index}: {ended_words(ran.exit_code)}")
+        results = ran.outcome.results if ran.outcome else None
+        say(f"cell {cell.index}: {ended_words(results, ran.exit_code)}")
         code = max(code, ran.exit_code, key=GRAVER.index)
-        if ran.outcome is not None and ran.outcome.results.error is not None:
-            raise ran.outcome.results.error
+        if results is not None and results.error is not None:
+            raise results.error
         if ran.exit_code == EXIT_INTERRUPTED:
             break
     return code

@@ -13,22 +13,16 @@ from common.measure.quiet import BUSY
 from common.results.document import Pair
 from common.results.grid import Grid, value_words, words_of
 from common.results.grid_merged import Accuracy, Apart, Merged, MergedCell
-from common.results.record import AGREE
+from common.results.record import AGREE, Results
+from common.shown.results import sentence as sentence_of
 from common.shown.table import Column, fitted
 from common.shown.words import DASH, digits, plain
 
 #: Of more cells than that, the terminal shows those that do not agree.
-MANY = 60
+MANY = 40
 
 #: So many of a kind are named.
 NAMED = 10
-
-ENDED = {
-    0: "all agree",
-    1: "some differ",
-    3: "failed: some did not finish; --cell tries it again",
-    130: "interrupted; it can be taken up",
-}
 
 
 def print_plan(grid: Grid, left_out: Sequence[str], folder: str, console: Console) -> None:
@@ -56,9 +50,12 @@ def needs_words(grid: Grid, place: int) -> str:
     return ", ".join(parts)
 
 
-def ended_words(code: int) -> str:
-    """What a cell's exit code says."""
-    return ENDED[code]
+def ended_words(results: Results | None, code: int) -> str:
+    """What a cell's run came to; no results of one that was done before."""
+    if results is None:
+        return f"done before, with exit code {code}"
+    more = {3: "; --cell tries it again", 130: "; it can be taken up"}
+    return sentence_of(results) + more.get(code, "")
 
 
 def print_merged(merged: Merged, folder: str, console: Console) -> None:
@@ -73,7 +70,7 @@ def print_merged(merged: Merged, folder: str, console: Console) -> None:
         console.print(fitted(columns(merged, shown), shown, console.width))
     if merged.accuracies:
         console.print("test accuracy over seeds, mean ± standard deviation:")
-        console.print(accuracy_table(merged))
+        console.print(accuracy_table(merged, console.width))
     for line in [*problems(merged), *several_versions(merged)]:
         console.print(plain(line, style="yellow"), soft_wrap=True)
     console.print(plain(f"grid.json and grid.html in {folder}"), soft_wrap=True)
@@ -81,15 +78,16 @@ def print_merged(merged: Merged, folder: str, console: Console) -> None:
 
 def sentence(merged: Merged) -> str:
     """How many cells there are of each kind, in one sentence."""
-    count = len(merged.cells)
-    agree = sum(map(agrees, merged.cells))
     failed = {one.index for one in merged.failed}
+    kinds = Counter(kind(cell) for cell in merged.cells if cell.index not in failed)
+    agree, differ = kinds["agrees"], kinds["differs"]
     words = [f"{agree} of {counted(merged.planned, 'cell')} {'agrees' if agree == 1 else 'agree'}"]
-    if apart := count - agree - len(failed & {cell.index for cell in merged.cells}):
-        words.append(f"{apart} {'does' if apart == 1 else 'do'} not")
+    if differ:
+        words.append(f"{differ} {'differs' if differ == 1 else 'differ'}")
     words += [
-        f"{number} {kind}"
-        for kind, number in (
+        f"{number} {word}"
+        for word, number in (
+            ("not checked to the end", kinds["unchecked"]),
             ("failed", len(failed)),
             ("missing", len(merged.missing)),
             ("foreign", len({one.index for one in merged.foreign})),
@@ -97,6 +95,13 @@ def sentence(merged: Merged) -> str:
         if number
     ]
     return ", ".join(words) + f"; on {counted(len(merged.hosts), 'machine')}"
+
+
+def kind(cell: MergedCell) -> str:
+    """Whether all entrants of a cell agree, some differ, or some were not checked or lost."""
+    if any(one.status == "ok" and one.verdict == "differs" for one in cell.entrants):
+        return "differs"
+    return "agrees" if agrees(cell) else "unchecked"
 
 
 def agrees(cell: MergedCell) -> bool:
@@ -127,10 +132,10 @@ def columns(merged: Merged, cells: Sequence[MergedCell]) -> list[Column[MergedCe
         )
     )  # fmt: skip
     if len(merged.hosts) > 1:
-        found.append(Column("machine", "left", 3, lambda cell: plain(cell.host)))
+        found.append(Column("machine", "left", 40, lambda cell: plain(cell.host)))
     pairs = dict.fromkeys((one.a, one.b) for cell in cells for one in cell.comparisons)
-    found += [ratio_column(a, b, 4 + place) for place, (a, b) in enumerate(pairs)]
-    found.append(Column("× limit", "left", 2, limits))
+    found += [ratio_column(a, b, 2 + place) for place, (a, b) in enumerate(pairs)]
+    found.append(Column("× limit", "left", 50, limits))
     return found
 
 
@@ -170,7 +175,7 @@ def limits(cell: MergedCell) -> Text:
     return plain(", ".join(f"{one.label} {one.times_limit:.1f}" for one in known) or DASH)
 
 
-def accuracy_table(merged: Merged) -> Table:
+def accuracy_table(merged: Merged, width: int) -> Table:
     """Mean and spread of the test accuracies over seeds."""
     labels, rows = by_settings(merged.accuracies)
     names = [name for name in merged.vary if name != "seed"]
@@ -178,8 +183,8 @@ def accuracy_table(merged: Merged) -> Table:
     for name in names:
         found.append(settings_column(name))
     found.append(Column("seeds", "right", 1, lambda row: str(max(a.seeds for a in row.values()))))
-    found += [label_column(label) for label in labels]
-    return fitted(found, rows, 10**4)
+    found += [label_column(label, 2 + place) for place, label in enumerate(labels)]
+    return fitted(found, rows, width)
 
 
 def settings_column(name: str) -> Column[dict[str, Accuracy]]:
@@ -190,9 +195,9 @@ def settings_column(name: str) -> Column[dict[str, Accuracy]]:
     )  # fmt: skip
 
 
-def label_column(label: str) -> Column[dict[str, Accuracy]]:
+def label_column(label: str, rank: int) -> Column[dict[str, Accuracy]]:
     """A column of one entrant's accuracies."""
-    return Column(label, "right", 0, lambda row: accuracy_words(row.get(label)))
+    return Column(label, "right", rank, lambda row: accuracy_words(row.get(label)))
 
 
 def by_settings(found: Iterable[Accuracy]) -> tuple[list[str], list[dict[str, Accuracy]]]:

@@ -18,9 +18,9 @@ from common.results.grid_merged import Merged, MergedCell
 from common.shown.drawing import COLOURS
 from common.shown.grid import (
     accuracy_words,
-    agrees,
     by_settings,
     is_clear,
+    kind,
     limits,
     pair_of,
     problems,
@@ -35,8 +35,8 @@ PAGE = "grid.html"
 #: Longer tables get a window of their own; fewer cells need no picture of all.
 LONG, FEW = 40, 12
 
-#: Ratios from 1/8 to 8 are drawn, in a picture this wide and high.
-REACH, WIDTH, HEIGHT = 8.0, 120, 12
+#: Ratios from 1/4 to 4 are drawn, in a picture this wide and high.
+REACH, WIDTH, HEIGHT = 4.0, 120, 12
 
 
 def write(merged: Merged, folder: Path) -> Path:
@@ -64,7 +64,7 @@ def render(merged: Merged, folder: Path) -> str:
         rates=rates(merged),
         report=lambda cell: os.path.relpath(Path(cell.folder) / "report.html", folder),
         interval=interval,
-        agrees=agrees,
+        kind=kind,
         verdict_words=verdict_words,
         limits=limits,
         pair_of=pair_of,
@@ -86,14 +86,13 @@ def squares(merged: Merged) -> list[tuple[int, str, str]]:
     found = []
     for index in range(merged.planned):
         cell = there.get(index)
-        words = f"{words_of(cell.varied)}: {verdict_words(cell)}" if cell else ""
+        look = "foreign" if index in foreign else "missing"
         if index in failed:
-            kind = "failed"
+            look = "failed"
         elif cell is not None:
-            kind = "agrees" if agrees(cell) else "differs"
-        else:
-            kind = "foreign" if index in foreign else "missing"
-        found.append((index, kind, words or kind))
+            look = kind(cell)
+        words = f"{words_of(cell.varied)}: {verdict_words(cell)}" if cell else look
+        found.append((index, look, words))
     return found
 
 
@@ -115,7 +114,7 @@ def interval(pair: Pair) -> Markup:
         '<svg class="interval" width="{w}" height="{h}" viewBox="0 0 {w} {h}" aria-hidden="true">'
         '<line x1="{one}" x2="{one}" y1="0" y2="{h}" class="one"/>'
         '<line x1="{a:.1f}" x2="{b:.1f}" y1="{m}" y2="{m}" class="span"/>'
-        '<circle cx="{at:.1f}" cy="{m}" r="3"/></svg>'
+        '<circle cx="{at:.1f}" cy="{m}" r="2"/></svg>'
     ).format(w=WIDTH, h=HEIGHT, one=WIDTH / 2, a=a, b=b, m=middle, at=at)
 
 
