@@ -11,10 +11,12 @@ if (_worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_set
     _cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {_cores[int(_worker.removeprefix("gw")) % len(_cores)]})
 
+import atexit
 import contextlib
 import getpass
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -57,6 +59,9 @@ for _name, _value in {
     "TORCHINDUCTOR_CACHE_DIR": f"{tempfile.gettempdir()}/torchinductor_{getpass.getuser()}",
 }.items():
     os.environ.setdefault(_name, _value)
+# Other runs on this machine, those of other tests among them, are not seen.
+os.environ["COMPARE_LOCK_DIR"] = _locks = tempfile.mkdtemp(prefix="compare-tests-")
+atexit.register(shutil.rmtree, _locks, ignore_errors=True)
 # Environments that somebody made are not the tests' affair.
 os.environ["COMPARE_ENV_DIR"] = f"{tempfile.gettempdir()}/compare-tests-no-environments"
 # Keras computes in one framework a process, and in TensorFlow unless it is told.

@@ -125,7 +125,7 @@ def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, step
     records.append(record("d", "ok", 1.0, backend="mix"))
     records.append(record("e", "ok", 1.0))
     verdicts = {label: SimpleNamespace(verdict="rounding") for label in "abcde"}
-    results: Any = SimpleNamespace(records=records, verdicts=verdicts, examples=70, moved=False)
+    results: Any = SimpleNamespace(records=records, verdicts=verdicts, examples=70, unquiet=False)
     results.plan, results.data = make_plan("softmax"), {"inputs": Inputs("vector", (4,))}
     found = points({7: results}, {7: start}, unit)
     (point,) = found["a"]
@@ -136,7 +136,7 @@ def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, step
     others = [one.verdict for label in "bcde" for one in found[label]]
     assert others == ["timeout", "one epoch has no time", "the harness's time", BUSY]
     assert usable(found["e"]) == []
-    results.moved = True
+    results.unquiet = True
     assert points({7: results}, {7: start}, unit)["a"][0].verdict == BUSY
 
 

@@ -24,6 +24,7 @@ from common.contract.precision import cast
 from common.entrants.components import WARM_UP_CALLS
 from common.errors import Refused
 from common.measure import limit, statistics
+from common.measure.alone import alone
 from common.results.environment import environment
 from common.results.inference import (
     SCHEMA_VERSION,
@@ -70,13 +71,16 @@ def single(entrant: Entrant) -> Entrant:
     return replace(entrant, mode="jit", notes=(*entrant.notes, FUSED))
 
 
-def infer(request: Request, asked: InferSettings, watching: Watching) -> Inference:
+def infer(
+    request: Request, asked: InferSettings, watching: Watching, say: Say = silence
+) -> Inference:
     """Judge everybody's logits, then time everybody's calls.
 
     Args:
         request: from `read_inference`.
         asked: what is asked.
         watching: is told of everything as it happens, and left when that is over.
+        say: hears of another run on this machine.
 
     Raises:
         Refused: fewer examples than a batch has, or a file that holds other parameters.
@@ -87,13 +91,17 @@ def infer(request: Request, asked: InferSettings, watching: Watching) -> Inferen
     if asked.weights is not None:
         work = work.beginning(read_weights(asked.weights, work.initial, plan.dtype))
     measure = partial(limit.machine, plan.dtype, plan.threads) if measures(plan) else None
-    with tempfile.TemporaryDirectory(prefix="compare-") as name, watching as observer:
-        machine = Machine(plan.threads, observer, measure, request.settings.wait_quiet)
+    with (
+        tempfile.TemporaryDirectory(prefix="compare-") as name,
+        alone(request.settings.wait_quiet, say) as others,
+        watching as observer,
+    ):
+        machine = Machine(plan.threads, observer, measure, others.left)
         sizes, connect = list(asked.sizes), request.connect(Path(name))
         found = Inferring(
             work, request.records, connect, observer, sizes, asked.seconds, machine
         ).run()
-    return document(request, asked, work, found, machine)
+    return document(request, asked, work, found, machine, others.beside)
 
 
 def read_weights(path: Path, initial: Arrays, dtype: str) -> Arrays:
@@ -123,10 +131,16 @@ def told(shapes: Mapping[str, tuple[int, ...]]) -> str:
 
 
 def document(
-    request: Request, asked: InferSettings, work: Work, found: Found, machine: Machine
+    request: Request,
+    asked: InferSettings,
+    work: Work,
+    found: Found,
+    machine: Machine,
+    beside: str | None,
 ) -> Inference:
     """What was found, as it is answered."""
     plan, rates = request.plan, machine.found or {}
+    busy = machine.busy if beside is None else True
     return Inference(
         schema_version=SCHEMA_VERSION,
         asked=Asked(
@@ -145,11 +159,11 @@ def document(
             turns=TURNS,
             seconds=asked.seconds,
         ),
-        environment=structs.replace(environment(), busy=machine.busy),
+        environment=structs.replace(environment(), busy=busy, beside=beside),
         warm_up_calls=WARM_UP_CALLS,
         criterion=CRITERION,
         entrants=[row(record, found[record.entrant.label]) for record in request.records],
-        comparisons=pairs(request.records, found, moved=machine.moved),
+        comparisons=pairs(request.records, found, moved=machine.moved or beside is not None),
         rate=rates.get(RATE),
         rate_after=rates.get(f"{RATE}_after"),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from common.contract.arrays import Arrays
 from common.contract.plan import Plan
 from common.contract.precision import PRECISIONS
 from common.errors import Refused
+from common.measure.alone import Alone, alone
 from common.measure.limit import limit
 from common.results.document import Document, Options
 from common.results.journal import Journal, Kept
@@ -66,9 +67,11 @@ def run(
     settings = request.settings
     out = settings.resume or settings.out or new_folder(request.plan.model)
     held = Place(out, force=settings.force, resumed=kept is not None)
-    with Interruption() as interruption, held as place:
+    with Interruption() as interruption, held as place, ExitStack() as stack:
+        with interruption.taken():
+            others = stack.enter_context(alone(settings.wait_quiet, say))
         with watching as observer:
-            found = train(request, place.folder, observer, say, interruption, kept)
+            found = train(request, place.folder, observer, say, interruption, others, kept)
         place.keep(whole=not found.results.interrupted and found.results.error is None)
         return replace(found, folder=place.folder)
 
@@ -79,6 +82,7 @@ def train(
     observer: Observer,
     say: Say,
     interruption: Interruption,
+    others: Alone,
     kept: Kept | None = None,
 ) -> Outcome:
     """Train and judge everybody, and save it."""
@@ -95,7 +99,7 @@ def train(
             journal.begin(asked)
         else:
             journal.refuse_unreadable(request.records)
-        results = runner(request, work, folder, observer, interruption, journal).run()
+        results = runner(request, work, folder, observer, interruption, journal, others).run()
         results.options = options_of(request)
         observer.phase("saving")
         document, lost = save(results, work, folder, request.dataset, draw_page)
@@ -114,6 +118,7 @@ def runner(
     observer: Observer,
     interruption: Interruption,
     journal: Journal,
+    others: Alone,
 ) -> Runner:
     """What trains and judges everybody as was asked."""
     settings = request.settings
@@ -126,7 +131,8 @@ def runner(
         within=settings.check_seconds,
         band=not settings.no_band,
         float64=settings.check_float64,
-        wait_quiet=settings.wait_quiet,
+        wait_quiet=others.left,
+        beside=others.beside,
         limit=limit if measures(request.plan) else None,
         meanwhile=import_ahead,
         journal=journal,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from common.ask.run import Watching, train
 from common.ask.settings import COUNT, DEFAULTS, VARIED, Settings
 from common.contract.models import MODELS
 from common.errors import Refused
+from common.measure.alone import alone
 from common.results.folder import whole, write_json
 from common.results.place import Place, new_folder
 from common.results.record import Results
@@ -105,13 +107,16 @@ def sweep(
     with (
         Interruption() as interruption,
         Place(out, force=settings.force, runs=runs_of) as place,
+        ExitStack() as stack,
     ):
+        with interruption.taken():
+            others = stack.enter_context(alone(settings.wait_quiet, say))
         try:
             for value, request in requests.items():
                 folder = place.folder / inner[value]
                 folder.mkdir(exist_ok=True)
                 with watching(value, request) as observer:
-                    outcome = train(request, folder, observer, say, interruption)
+                    outcome = train(request, folder, observer, say, interruption, others)
                 runs[value], starts[value] = outcome.results, outcome.initial
                 if runs[value].interrupted or runs[value].error:
                     break

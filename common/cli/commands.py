@@ -262,7 +262,7 @@ def infer(asked: argparse.Namespace) -> int:
     refuse_target(asked.json)
     asking = infer_settings(asked)
     request = inference.read_inference(asking, say)
-    found = inference.infer(request, asking, progress(request))
+    found = inference.infer(request, asking, progress(request), say)
     tell(found, asked.json, None if asked.quiet else lambda c: print_inference(found, c))
     return found.exit_code()
 

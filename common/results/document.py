@@ -73,7 +73,8 @@ class Line(Struct, frozen=True, kw_only=True):
 class Environment(Struct, frozen=True, kw_only=True):
     """Where a run took place; `packages` are the parent's own.
 
-    `busy` is whether others used the machine right before the training.
+    `busy` is whether others used the machine right before the training; `beside` is another run of
+    the same user's that was at work when this one began.
     """
 
     python: Words
@@ -84,6 +85,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     packages: dict[str, Words]
     commit: Commit | None
     busy: bool | None = None
+    beside: Words | None = None
 
 
 class Data(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -406,4 +408,5 @@ class Document(Struct, frozen=True, kw_only=True):
 
     def was_busy(self, entrant: EntrantResult) -> bool:
         """Whether an entrant's times are not judged, because others used the machine."""
-        return self.moved() or many(entrant.timing.epoch_seconds.disturbed)
+        beside = self.environment.beside is not None
+        return self.moved() or beside or many(entrant.timing.epoch_seconds.disturbed)

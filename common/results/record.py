@@ -195,6 +195,8 @@ class Results:
     limit: dict[str, float] | None = None
     #: whether others used the machine right before the training; None where that was not seen
     busy: bool | None = None
+    #: another run of this user's that was at work when this one began, in words
+    beside: str | None = None
     #: of this project's own, that ended the run before its time
     error: Exception | None = None
     #: what was asked for besides the plan and the entrants
@@ -215,7 +217,7 @@ class Results:
         return Document(
             schema_version=SCHEMA_VERSION,
             plan=self.plan,
-            environment=replace(environment(), busy=self.busy),
+            environment=replace(environment(), busy=self.busy, beside=self.beside),
             data=Data(**{**self.data, **{name: self._line(name) for name in LINES}}),
             entrants=[self.entrant(record) for record in self.records],
             parity=Parity(
@@ -240,6 +242,11 @@ class Results:
         """Whether the machine's own rate did while it trained."""
         limit = self.limit or {}
         return moved(limit.get("flops_per_second"), limit.get("flops_per_second_after"))
+
+    @property
+    def unquiet(self) -> bool:
+        """Whether no times are judged: the machine's rate moved, or another run was at work."""
+        return self.moved or self.beside is not None
 
     def epoch_seconds(self, record: Record) -> dict[str, Any]:
         """Median, interval, minimum of an entrant's steady epochs; made once."""

@@ -48,7 +48,8 @@ class Machine:
         if self.wait_quiet:
             self.observer.phase("waiting for a quiet machine")
             if not wait(cores, self.wait_quiet):
-                self.observer.phase(f"others still use the machine after {self.wait_quiet:g} s")
+                waited = f"{round(self.wait_quiet, 1):g} s"
+                self.observer.phase(f"others still use the machine after {waited}")
         if self.measure is not None:
             self.observer.phase("measuring the machine")
             self.busy = busy_while(self._keep, cores)

@@ -14,13 +14,13 @@ from common.results.record import AGREE, Record
 
 
 def compare_all(
-    records: Iterable[Record], verdicts: Mapping[str, Verdict], *, moved: bool = False
+    records: Iterable[Record], verdicts: Mapping[str, Verdict], *, unquiet: bool = False
 ) -> list[dict[str, Any]]:
     """Compare the times of every pair that agrees.
 
     Args:
         records, verdicts: of the entrants.
-        moved: whether the machine's own rate did, so that no pair is judged.
+        unquiet: whether the machine was during the whole run, so that no pair is judged.
     """
     found = []
     for a, b in itertools.combinations(records, 2):
@@ -37,7 +37,8 @@ def compare_all(
         readers = [one for one in (a, b) if one.entrant.data == "loader"]
         reader = readers[0] if len(readers) == 1 else None
         compared = statistics.compare(*times)
-        if compared["ratio"] is not None and (moved or any(one.mostly_disturbed for one in (a, b))):
+        busy = unquiet or any(one.mostly_disturbed for one in (a, b))
+        if compared["ratio"] is not None and busy:
             compared["verdict"] = BUSY
         found.append(
             {

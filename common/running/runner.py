@@ -50,6 +50,7 @@ class Runner:
         band: whether nudged runs may be made.
         float64: whether everybody trains once more in float64.
         wait_quiet: how many seconds to wait at most for a quiet machine.
+        beside: another run of this user's that is at work, in words.
         limit: measures the machine, see `common.measure.limit`; None where that says nothing.
         meanwhile: is called while the entrants open, and this process would only wait.
         journal: keeps what every epoch came to; None where that is nobody's.
@@ -65,6 +66,7 @@ class Runner:
     band: bool = True
     float64: bool = False
     wait_quiet: float = 0.0
+    beside: str | None = None
     limit: Callable[[Plan, Arrays, Shape, int], dict[str, float] | None] | None = None
     meanwhile: Callable[[], object] | None = None
     journal: Journal | None = None
@@ -110,10 +112,11 @@ class Runner:
             self._starts(),
             self.judging.budget.left_out,
             self.machine.found,
-            self.machine.busy,
+            self.machine.busy if self.beside is None else True,
+            self.beside,
             error,
         )
-        results.comparisons = compare_all(self.records, self.verdicts, moved=results.moved)
+        results.comparisons = compare_all(self.records, self.verdicts, unquiet=results.unquiet)
         return results
 
     def _starts(self) -> list[dict[str, Any]]:

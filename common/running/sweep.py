@@ -93,7 +93,7 @@ def points(
                 verdict = record.status if record.status != "ok" else "one epoch has no time"
             if record.entrant.backend == MIXED:
                 verdict = "the harness's time"
-            if verdict in AGREE and (results.moved or record.mostly_disturbed):
+            if verdict in AGREE and (results.unquiet or record.mostly_disturbed):
                 verdict = BUSY
             steps = len(record.losses[0]) if record.losses and unit == "step" else 1
             rounds = tuple(

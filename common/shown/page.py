@@ -34,6 +34,7 @@ from common.shown.repeat import command
 from common.shown.vega import vega
 from common.shown.words import (
     OWN_STARTS,
+    beside_line,
     blind_words,
     clear_words,
     disturbed_line,
@@ -116,6 +117,7 @@ def render(folder: Path) -> str:
         disturbed=disturbed_words(found),
         reached=reached(found),
         beside=files_beside_arrays,
+        beside_line=beside_line,
         paid=paid(found),
         winner_words=winner_words,
         clear=clear_words(found.plan.rounds),

@@ -24,6 +24,7 @@ from common.shown.table import Column, fitted
 from common.shown.words import (
     DASH,
     OWN_STARTS,
+    beside_line,
     blind_words,
     digits,
     disturbed_line,
@@ -258,6 +259,8 @@ def machine_lines(results: Results) -> list[str]:
             f"the machine did {limit['flops_per_second'] / 1e9:.3g} GFLOP/s before training and "
             f"{limit['flops_per_second_after'] / 1e9:.3g} after it: no times are judged"
         )
+    if results.beside:
+        lines.append(beside_line(results.beside))
     threads = results.plan.threads
     for record in results.records:
         if record.cores_used is not None and record.cores_used > threads * MORE_CORES:

@@ -177,6 +177,11 @@ def three_digits(value: float | None) -> str:
     return DASH if value is None else f"{value:.3f}"
 
 
+def beside_line(beside: str) -> str:
+    """That another run was at work when one began."""
+    return f"{beside} was at work when this one began: no times are judged"
+
+
 def disturbed_line(noted: Mapping[str, Sequence[bool]], what: str = "epochs") -> str:
     """Whose epochs, or turns, others disturbed, in words; empty if nobody's."""
     parts = [
