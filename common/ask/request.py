@@ -20,7 +20,6 @@ from common.contract.registry import Backend, find
 from common.contract.schedules import steps_of
 from common.data.datasets import load
 from common.data.description import Dataset
-from common.data.draws import SYNTHETIC_EXAMPLES
 from common.entrants.environments import remembered, there
 from common.entrants.mixed import Mix, parse_mix
 from common.entrants.session import Session
@@ -28,7 +27,9 @@ from common.errors import Refused
 from common.measure.machine import available_cores
 from common.results.place import refuse_folder
 from common.results.record import Record
+from common.running.memory import refuse_large, refuse_orders
 from common.running.starting import mixed_record, new_records, start_mix, start_worker
+from common.running.work import examples_of
 
 Say = Callable[[str], None]
 
@@ -50,6 +51,11 @@ class Request:
     dataset: Dataset | None
     #: whether any step is made of it
     trains: bool = True
+
+    def refuse_orders(self) -> None:
+        """Refuse a run whose order.npy finds no room where it is to be written."""
+        examples = examples_of(self.plan, self.dataset)
+        refuse_orders(self.plan, examples, self.settings.out or Path())
 
     @cached_property
     def records(self) -> list[Record]:
@@ -127,7 +133,7 @@ def read_request(
         os.environ["TQDM_DISABLE"] = "1"  # the bar of a download
         say = silence
     say_interpreters({entrant.backend for entrant in entrants}, pythons, say)
-    dataset, examples = None, SYNTHETIC_EXAMPLES
+    dataset = None
     if not synthetic:
         dataset = loading(
             settings.data_dir,
@@ -136,11 +142,13 @@ def read_request(
             resize=settings.resize,
             say=say,
         )
-        examples = min(plan.limit or dataset.train_examples, dataset.train_examples)
         refuse_small(MODELS[plan.model], dataset.inputs.shape)
-        plan = replace(plan, class_weights=class_weights(settings, dataset, examples))
+        weights = class_weights(settings, dataset, examples_of(plan, dataset))
+        plan = replace(plan, class_weights=weights)
+    examples = examples_of(plan, dataset)
     if trains:
         refuse_steps(plan, examples)
+    refuse_large(plan, dataset, entrants=len(entrants) + len(mixes), trains=trains)
     return Request(settings, plan, available, entrants, mixes, pythons, dataset, trains)
 
 

@@ -65,6 +65,8 @@ def run(
             changed.
     """
     settings = request.settings
+    if kept is None:
+        request.refuse_orders()
     out = settings.resume or settings.out or new_folder(request.plan.model)
     held = Place(out, force=settings.force, resumed=kept is not None)
     with Interruption() as interruption, held as place, ExitStack() as stack:

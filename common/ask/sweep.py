@@ -98,6 +98,8 @@ def sweep(
         Refused: it cannot be run as it stands.
     """
     requests = sweep_requests(settings, name, values, say)
+    for request in requests.values():
+        request.refuse_orders()
     out = settings.out or new_folder(f"{settings.model}-{name}")
     inner = {value: f"{name}-{value}" for value in values}
     runs: dict[int, Results] = {}

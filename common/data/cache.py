@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -100,6 +101,8 @@ def resized(dataset: Dataset, side: int, say: Say) -> Dataset:
     entry = dataset.folder.with_name(f"{dataset.folder.name}-{side}")
     inputs = Inputs("image", (side, side, dataset.inputs.shape[2]))
     if not made(entry, say):
+        images = dataset.train_examples + dataset.test_examples
+        _refuse_room(entry, images * math.prod(inputs.shape))
         say(f"resizing the images to {side} x {side}")
 
         def part(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Part:
@@ -110,6 +113,17 @@ def resized(dataset: Dataset, side: int, say: Say) -> Dataset:
         shape = (side, side, dataset.inputs.shape[2])
         write(Content(shape, train, test, dataset.classes, dataset.sha256), entry)
     return replace(dataset, folder=entry, inputs=inputs)
+
+
+def _refuse_room(entry: Path, needed: int) -> None:
+    """Refuse an entry of so many bytes for which the disk has no room."""
+    there = next(folder for folder in entry.parents if folder.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise Refused(
+            f"resized images take {needed / 1e9:.3g} GB, and {free / 1e9:.3g} are free in {there}; "
+            "try a smaller --resize; COMPARE_CACHE_DIR names another folder"
+        )
 
 
 def _resize(image: NDArray[np.uint8], *, shape: Shape, side: int) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from common.contract.labels import IGNORED
 from common.contract.net import Tensors
 from common.contract.precision import cast_one
 from common.errors import Refused
+from common.measure.machine import free_memory_bytes
 from common.modules.door import refuse_inputs
 
 #: Numbers in one array: 4 GB of float32.
@@ -236,6 +237,11 @@ def _shape(option: str, text: str) -> Drawn:
     least, below = int(found[2] or 0), None if found[3] is None else int(found[3])
     if not 0 < prod(shape) <= LARGEST:
         raise Refused(f"{option} {text[:80]!r}: {prod(shape)} numbers, not 1 to {LARGEST}")
+    if (needed := 8 * prod(shape)) > (free := free_memory_bytes()):  # as they are drawn
+        raise Refused(
+            f"{option} {text[:80]!r} takes {needed / 1e9:.3g} GB of memory at least, and "
+            f"{free / 1e9:.3g} are free"
+        )
     if below is not None and not 0 <= least < below <= LARGEST:
         raise Refused(
             f"{option} {text[:80]!r}: a vocabulary of {below - least}, not 1 to {LARGEST}"

@@ -96,6 +96,12 @@ class Work:
         return replace(self, plan=replace(self.plan, dtype="float64"), data=wide)
 
 
+def examples_of(plan: Plan, dataset: Dataset | None) -> int:
+    """How many are trained on in an epoch, those of a short batch that is left out among them."""
+    there = dataset.train_examples if dataset else draws.SYNTHETIC_EXAMPLES
+    return min(plan.limit or there, there)
+
+
 def draw_work(plan: Plan, dataset: Dataset | None) -> Work:
     """Draw what is random, and describe the data; nothing is written.
 
@@ -104,12 +110,13 @@ def draw_work(plan: Plan, dataset: Dataset | None) -> Work:
         dataset: what is trained on; None for synthetic data.
     """
     model = MODELS[plan.model]
+    examples = examples_of(plan, dataset)
     summary: dict[str, Any]
     if dataset is None:
         features, targets = draws.synthetic(plan.seed, plan.dtype)
         weight, bias = draws.least_squares(features, targets)
         inputs, classes = Inputs("vector", features.shape[1:]), 0
-        examples, test_labels = len(features), None
+        test_labels = None
         data: dict[str, Any] = {"train": (features, targets)}
         summary = {
             "name": "synthetic linear regression",
@@ -121,7 +128,6 @@ def draw_work(plan: Plan, dataset: Dataset | None) -> Work:
             "least_squares": {"weight": weight.tolist(), "bias": bias},
         }
     else:
-        examples = min(plan.limit or dataset.train_examples, dataset.train_examples)
         inputs, classes = dataset.inputs, len(dataset.classes)
         test_labels = dataset.test()[1]
         data = {"folder": str(dataset.folder), "limit": plan.limit}
