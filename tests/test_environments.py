@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import site
 import sys
 import venv
@@ -124,6 +125,29 @@ def test_what_cannot_be_imported_leaves_nothing(
     done = compare("env", "odd", "--backend-path", tmp_path / "more")
     assert done.returncode == 2
     assert "odd is installed, but cannot be imported: ImportError: no such library" in done.stderr
+    assert not any(home.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
+def test_an_interrupt_leaves_nothing(
+    number: int, home: Path, compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While an installer works, which would go on."""
+    code = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    said: list[str] = []
+
+    def interrupted(words: str) -> None:
+        said.append(words)
+        os.kill(os.getpid(), number)
+
+    def install(into: Environment, words: list[str], say: Callable[[str], None]) -> None:
+        Path(into.folder, "begun").touch()
+        environments._call([sys.executable, "-c", code], interrupted)
+
+    monkeypatch.setattr(environments, "_install", install)
+    assert compare("env", "numpy").returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(said[0]), 0)
     assert not any(home.iterdir())
 
 

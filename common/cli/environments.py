@@ -18,6 +18,7 @@ from common.errors import Refused
 def env(asked: argparse.Namespace, console: Console) -> int:
     """Do what `env` is asked; the exit code."""
     from common.entrants.environments import forget, make
+    from common.running.interruption import Interruption
 
     if asked.backend is None:
         if asked.newest or asked.forget:
@@ -33,7 +34,8 @@ def env(asked: argparse.Namespace, console: Console) -> int:
     def say(words: str) -> None:
         print(words, file=sys.stderr)
 
-    made = make(available[asked.backend], say, newest=asked.newest)
+    with Interruption() as interruption, interruption.taken():  # SIGTERM leaves nothing, either
+        made = make(available[asked.backend], say, newest=asked.newest)
     packages = " ".join(f"{name} {version}" for name, version in made.packages.items())
     print(f"{asked.backend} runs in {made.folder} from now on: {packages}")
     return 0

@@ -167,10 +167,14 @@ def _call(command: list[str], say: Callable[[str], None]) -> None:
         text=True, errors="replace", cwd=tempfile.gettempdir(),
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.strip():
-                last = line.strip()
-                say(last)
+        try:
+            for line in process.stdout:
+                if line.strip():
+                    last = line.strip()
+                    say(last)
+        except BaseException:
+            process.kill()  # or it would go on in a folder that is removed
+            raise
     if process.returncode:
         name = Path(command[0]).name if command[1] != "-m" else command[2]
         raise Refused(f"{name} ended with {process.returncode}; it said last: {last}")
