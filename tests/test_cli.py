@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -28,6 +29,7 @@ from common.contract.models import MODELS
 from common.data import draws, idx
 from common.results.folder import as_json
 from common.results.record import Results
+from common.running import saving
 from common.running.runner import Runner
 from tests.conftest import (
     BACKENDS,
@@ -808,6 +810,46 @@ def test_too_little_memory_is_refused(
     assert told.count("\n") == 1
     assert "too little memory: Unable to allocate 58 GiB; try a smaller --hidden" in told
     assert list(tmp_path.iterdir()) == []
+
+
+def no_room(*_: object) -> NoReturn:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("what", ["copy_source", "write_work", "Journal.begin"])
+def test_no_room_for_what_a_run_begins_with(
+    what: str, compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"common.ask.run.{what}", no_room)
+    done = compare(*compare.small("--backends", "numpy", "--out", "out"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "compare.py: out cannot be written: No space left on device; name another --out\n"
+    )
+    assert list(compare.folder.iterdir()) == []
+
+
+def test_results_that_are_elsewhere_replace_nothing(
+    compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old run's stay where they are, and where the new ones are is said."""
+    compare.run("--backends", "numpy", "--check", "none")
+    before = (compare.folder / "out" / "results.json").read_bytes()
+    compare.env["TMPDIR"] = str(compare.folder)
+    usual = saving.write_json
+
+    def write(path: Path, value: object) -> None:
+        no_room() if ".compare-new-" in str(path) else usual(path, value)
+
+    monkeypatch.setattr(saving, "write_json", write)
+    words = compare.small("--out", "out", "--force", "--backends", "numpy", "--check", "none")
+    done = compare(*words)
+    assert done.returncode == 0, done.stderr
+    (elsewhere,) = compare.folder.glob("compare-results-*")
+    assert done.stdout.endswith(f"\nresults in {elsewhere}\n")
+    checked((elsewhere / "results.json").read_text(encoding="utf-8"))
+    assert (compare.folder / "out" / "results.json").read_bytes() == before
+    assert (compare.folder / "out" / "initial.safetensors").exists()
 
 
 @pytest.mark.slow

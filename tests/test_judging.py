@@ -224,7 +224,7 @@ def finished(small: Dataset) -> tuple[Results, Work]:
 
 def saved(finished: tuple[Results, Work], folder: Path, small: Dataset, draw: Any) -> list[str]:
     results, work = finished
-    return saving.save(results, work, folder, small, draw)[1]
+    return saving.save(results, work, folder, small, draw)[-1]
 
 
 LOST = ["write_arrays", "write_predictions", "write_pictures", "images", "draw"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,10 @@ def run(
             others = stack.enter_context(alone(settings.wait_quiet, say))
         with watching as observer:
             found = train(request, place.folder, observer, say, interruption, others, kept)
-        place.keep(whole=not found.results.interrupted and found.results.error is None)
-        return replace(found, folder=place.folder)
+        there = found.folder == place.folder  # and not elsewhere, because it could not be written
+        ended = not found.results.interrupted and found.results.error is None
+        place.keep(whole=there and ended)
+        return replace(found, folder=place.folder) if there else found
 
 
 def train(
@@ -92,25 +95,39 @@ def train(
         work = drawn(request)
         asked = asked_of(request, work)
         if kept is None:
-            copy_source(folder / "source", request.backends())
-            write_work(work, folder)
+            with written(folder):
+                copy_source(folder / "source", request.backends())
+                write_work(work, folder)
         else:
             refuse_changed(folder, kept.asked, asked)
-    with Journal(folder, kept) as journal:
+    with written(folder):
+        journal = Journal(folder, kept)
+    with journal:
         if kept is None:
-            journal.begin(asked)
+            with written(folder):
+                journal.begin(asked)
         else:
             journal.refuse_unreadable(request.records)
         results = runner(request, work, folder, observer, interruption, journal, others).run()
         results.options = options_of(request)
         observer.phase("saving")
-        document, lost = save(results, work, folder, request.dataset, draw_page)
+        document, saved, lost = save(results, work, folder, request.dataset, draw_page)
         for words in lost:
             say(words)
         resumable = results.error is not None or results.exit_code() not in (0, 1)
         if not resumable:
             journal.remove()
-        return Outcome(results, document, work.initial, folder, resumable)
+        return Outcome(results, document, work.initial, saved, resumable)
+
+
+@contextmanager
+def written(folder: Path) -> Iterator[None]:
+    """Refuse a folder in which what a run begins with cannot be written."""
+    try:
+        yield
+    except OSError as cause:
+        words = f"{folder} cannot be written: {cause.strerror or cause}; name another --out"
+        raise Refused(words) from cause
 
 
 def runner(

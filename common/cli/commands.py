@@ -207,7 +207,8 @@ def run(asked: argparse.Namespace) -> int:
     results = outcome.results
 
     def table(console: Console) -> None:
-        print_results(results, str(outcome.folder), console, request.dataset)
+        drawn = (outcome.folder / "report.html").exists()
+        print_results(results, str(outcome.folder), console, request.dataset, drawn)
         unproved = running.unproved(results) if asked.check_float64 else {}
         for label, why in unproved.items():
             console.print(plain(f"{label}: not proved in float64: {why}"), soft_wrap=True)

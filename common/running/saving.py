@@ -21,7 +21,7 @@ def save(
     folder: Path,
     dataset: Dataset | None,
     draw: Callable[[Path], object],
-) -> tuple[Document, list[str]]:
+) -> tuple[Document, Path, list[str]]:
     """Write the result folder.
 
     Args:
@@ -32,7 +32,7 @@ def save(
         draw: draws the page of a folder that has everything else.
 
     Returns:
-        results.json as written, and what could not be written, in words.
+        results.json as written, the folder it is in, and what could not be written, in words.
     """
     found = results.document()
     folder, lost = _save_results(found, folder)
@@ -54,7 +54,7 @@ def save(
     if dataset is not None:
         attempt("pictures.npz", partial(_save_pictures, folder, results, dataset))
     attempt("report.html", lambda: draw(folder), "; compare.py report tries again")
-    return found, lost
+    return found, folder, lost
 
 
 def _save_pictures(folder: Path, results: Results, dataset: Dataset) -> None:

@@ -48,7 +48,11 @@ MORE_CORES = 1.05
 
 
 def print_results(
-    results: Results, folder: str, console: Console, dataset: Dataset | None = None
+    results: Results,
+    folder: str,
+    console: Console,
+    dataset: Dataset | None = None,
+    drawn: bool = True,
 ) -> None:
     """Print the verdict in a sentence, the table, times compared, notes, where it all is."""
     console.print(plain(sentence(results), style="bold"), soft_wrap=True)
@@ -66,7 +70,8 @@ def print_results(
         console.print(plain(line), soft_wrap=True)
     if any(verdict.verdict != "not checked" for verdict in results.verdicts.values()):
         console.print(plain(f"agreement means: {CRITERION}", style="dim"))
-    console.print(plain(f"results in {folder}, drawn in report.html"), soft_wrap=True)
+    page = ", drawn in report.html" if drawn else ""
+    console.print(plain(f"results in {folder}{page}"), soft_wrap=True)
 
 
 def check_lines(results: Results) -> list[str]:
