@@ -338,9 +338,9 @@ def test_hangs_and_so_does_its_child(broken: Made, tmp_path: Path) -> None:
     assert gone(child)
 
 
-def test_child_of_a_worker_that_is_closed(broken: Made, tmp_path: Path) -> None:
-    code = HANGS_WITH_CHILD.replace("while True:\n        pass", "return 0")
-    session = broken(accuracy=code)
+@pytest.mark.parametrize("apart", [False, True], ids=["child", "daemon"])
+def test_child_of_a_worker_that_is_closed(apart: bool, broken: Made, tmp_path: Path) -> None:
+    session = broken(accuracy=WITH_DAEMON if apart else WITH_CHILD)
     session.train(ORDER[:1])
     child = int((tmp_path / "more" / "broken" / "child").read_text())
     assert alive(child)
@@ -475,6 +475,15 @@ def test_modules_where_we_stand_are_not_imported(
     assert start().open(plan.asdict(), SCRATCH, session_data(plan)).versions
 
 
+def test_who_closes_its_pipe_and_stays_was_not_killed(broken: Made) -> None:
+    """By anybody but us: who reads SIGKILL looks for a lack of memory."""
+    code = (
+        "import os, sys, time\ndef correct(*_):\n    os.close(int(sys.argv[1]))\n    time.sleep(60)"
+    )
+    with pytest.raises(Killed, match="its process closed its pipe without an answer"):
+        broken(accuracy=code).train(ORDER)
+
+
 def test_close_ends_an_idle_worker_by_itself(start: Made, session_data: Data) -> None:
     plan, session = make_plan(), start()
     session.open(plan.asdict(), SCRATCH, session_data(plan))
@@ -561,6 +570,7 @@ def correct(logits, labels):
 """
 
 WITH_CHILD = HANGS_WITH_CHILD.replace("while True:\n        pass", "return 0")
+WITH_DAEMON = WITH_CHILD.replace("Popen(sleep)", "Popen(sleep, start_new_session=True)")
 
 
 @pytest.mark.slow
@@ -577,6 +587,7 @@ WITH_CHILD = HANGS_WITH_CHILD.replace("while True:\n        pass", "return 0")
         pytest.param(STOPS, False, id="stopped"),
         pytest.param(HANGS_WITH_CHILD, False, id="spins-with-child"),
         pytest.param(WITH_CHILD, True, id="idle-with-child"),
+        pytest.param(WITH_DAEMON, True, id="idle-with-daemon"),
     ],
 )
 def test_nobody_outlives_a_parent_that_was_ended(

@@ -1,9 +1,12 @@
 """A process that ends what its parent could not: after kill -9, nobody else is left to do so.
 
-One for all workers, started with the first of them. It reads which process groups there are, `+ID`
-when one begins and `-ID` when it has ended, from a pipe that the parent alone holds. When that
-ends, so has the parent, and the groups it left are ended, busy, stopped or idle, with their
-children. Run as a script by itself, it needs the standard library alone.
+One for all workers, started with the first of them. It reads which process groups there are,
+`+ID MARK` when one begins and `-ID` when it has ended, from a pipe that the parent alone holds.
+When that ends, so has the parent, and the groups it left are ended, busy, stopped or idle, with
+their children. Run as a script by itself, it needs the standard library alone.
+
+A child that made itself a session of its own, as daemons do, is in no group that is known. It is
+found by the mark that it inherited with its environment (Linux alone tells that of others).
 """
 
 from __future__ import annotations
@@ -16,27 +19,31 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable
+from pathlib import Path
+
+#: A variable of every worker, and of all that it starts; each has a value of its own.
+MARK = "COMPARE_WORKER"
 
 
 class Guard:
     """The parent's end."""
 
     def __init__(self) -> None:
-        self._groups: set[int] = set()
+        self._groups: dict[int, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1
         self._lock = threading.Lock()
 
-    def watch(self, group: int) -> None:
-        """End a process group if this process is gone before `forget`."""
+    def watch(self, group: int, mark: str) -> None:
+        """End a process group, and who has its mark, if this process is gone before `forget`."""
         with self._lock:
-            self._groups.add(group)
-            self._tell(f"+{group}\n")
+            self._groups[group] = mark
+            self._tell(f"+{group} {mark}\n")
 
     def forget(self, group: int) -> None:
         """A process group has ended."""
         with self._lock:
-            self._groups.discard(group)
+            self._groups.pop(group, None)
             self._tell(f"-{group}\n")
 
     def _tell(self, line: str) -> None:
@@ -48,7 +55,8 @@ class Guard:
                 os.close(self._pipe)
                 self._process.wait()
         self._process, self._pipe = start()
-        os.write(self._pipe, "".join(f"+{group}\n" for group in self._groups).encode())
+        lines = (f"+{group} {mark}\n" for group, mark in self._groups.items())
+        os.write(self._pipe, "".join(lines).encode())
 
 
 def start() -> tuple[subprocess.Popen[bytes], int]:
@@ -81,12 +89,26 @@ def above_standard(descriptor: int) -> int:
 
 def guard(lines: Iterable[str]) -> None:
     """Read the groups until the parent is gone, and end those it left."""
-    groups: set[int] = set()
+    groups: dict[int, str] = {}
     for line in lines:
-        (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
-    for group in groups:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
+        group, _, mark = line[1:].rstrip().partition(" ")
+        if line[0] == "+":
+            groups[int(group)] = mark
+        else:
+            groups.pop(int(group), None)
+    for number, mark in groups.items():
+        end_group(number, mark)
+
+
+def end_group(group: int, mark: str) -> None:
+    """End a process group, and whoever left it, which the mark tells."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+    variable = f"{MARK}={mark}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has just ended, or is somebody else's
+            if variable in path.read_bytes().split(b"\0"):
+                os.kill(int(path.parent.name), signal.SIGKILL)
 
 
 if __name__ == "__main__":

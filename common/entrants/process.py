@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -19,7 +19,7 @@ from common.contract.root import ROOT
 from common.entrants.answers import error, value
 from common.entrants.channel import Channel, Malformed
 from common.entrants.checked import CheckedSession
-from common.entrants.guard import Guard, above_standard
+from common.entrants.guard import MARK, Guard, above_standard, end_group
 from common.entrants.log import cut
 from common.errors import Failed, Killed, TimedOut, Unavailable
 
@@ -58,6 +58,7 @@ class Worker:
         python: str = sys.executable,
     ) -> None:
         self._timeout, self._expired, self._closed = timeout, False, False
+        self._mark, self._stayed = uuid.uuid4().hex, False
         self._ending = threading.Lock()
         self.log = log
         ours, theirs = pipe()
@@ -73,7 +74,12 @@ class Worker:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(path)},
+                    env={
+                        **os.environ,
+                        **environment,
+                        "PYTHONPATH": os.pathsep.join(path),
+                        MARK: self._mark,
+                    },
                     pass_fds=[theirs.fileno()],
                     start_new_session=True,
                 )
@@ -82,7 +88,7 @@ class Worker:
             raise Unavailable(f"{python} cannot be started: {cause.strerror}") from cause
         finally:
             theirs.close()
-        _GUARD.watch(self._process.pid)
+        _GUARD.watch(self._process.pid, self._mark)
         self._channel = Channel(ours)
 
     @property
@@ -161,13 +167,14 @@ class Worker:
 
     def _kill(self) -> None:
         """End the process and its children; only before it is reaped."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        end_group(self._process.pid, self._mark)
 
     def _last_words(self) -> str:
         status = self._process.wait()
         how = f"ended with exit code {status}"
-        if status < 0:
+        if self._stayed and status == -signal.SIGKILL:  # which was ours
+            how = "closed its pipe without an answer"
+        elif status < 0:
             names = {one.value: one.name for one in signal.Signals}
             how = f"was ended by signal {names.get(-status, -status)}"
         return f"its process {how}; see {self.log.name}"
@@ -182,6 +189,7 @@ class Worker:
         deadline = time.monotonic() + (0 if at_once else _GRACE)
         while not self._ended() and time.monotonic() < deadline:
             time.sleep(_GLANCE)
+        self._stayed = not self._ended()
         self._kill()
         self._process.wait()
         cut(self.log)
