@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from common.entrants.channel import Channel
+from common.entrants.channel import Channel, Malformed
 from tests.fakes import ROOT
 
 Pair = tuple[Channel, Channel]
@@ -143,6 +143,31 @@ def test_half_a_message_is_the_end(pair: Pair) -> None:
     pair[0]._connection.send_bytes(b'{"__array__": [0, "<f4", [2]]}')
     pair[0].close()
     with pytest.raises(EOFError):
+        pair[1].receive()
+
+
+@pytest.mark.parametrize("sent", [[b""], [b'{"__array__": [0, "<f4", [2]]}', b""]], ids=len)
+def test_a_frame_that_there_is_no_memory_for(
+    sent: list[bytes], pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four bytes can promise gigabytes: of a text, or of an array."""
+    frames = iter(sent)
+
+    def receive(_: int) -> bytes:
+        if frame := next(frames):
+            return frame
+        raise MemoryError
+
+    monkeypatch.setattr(pair[1]._connection, "recv_bytes", receive)
+    with pytest.raises(Malformed, match="no memory for"):
+        pair[1].receive()
+
+
+@pytest.mark.parametrize("dtype", ["O", "<f4,", "(2,)f4", {"names": []}, None, "<f4" * 9], ids=str)
+def test_a_type_that_is_none(pair: Pair, dtype: Any) -> None:
+    pair[0].send({"__array__": [0, dtype, [1]]})
+    pair[0]._connection.send_bytes(bytes(4))
+    with pytest.raises(Malformed, match="an array that is none: its type is "):
         pair[1].receive()
 
 

@@ -309,10 +309,13 @@ def zipped(**members: bytes) -> bytes:
         for name in npz.NAMES[0]:
             usual = io.BytesIO()
             np.save(usual, arrays()[name])
-            archive.writestr(f"{name}.npy", members.get(name, usual.getvalue()))
+            members.setdefault(name, usual.getvalue())
+        for name, data in members.items():
+            archive.writestr(f"{name}.npy", data)
     return found.getvalue()
 
 
+NAMED = zipped(é=b"")
 HUGE = "{'descr': '|u1', 'fortran_order': False, 'shape': (%s), }"
 
 
@@ -340,8 +343,23 @@ HUGE = "{'descr': '|u1', 'fortran_order': False, 'shape': (%s), }"
             zipped(train_images=member(HUGE % "12, 5, 7", bytes(421))),
             "train_images: too long, it goes on after what its header says",
         ),
+        (
+            NAMED.replace("é".encode(), b"\xff\xff"),
+            "damaged .npz file ('utf-8' codec can't decode byte 0xff",
+        ),
     ],
-    ids=["page", "nonsense", "cut", "no-array", "no-header", "huge", "large", "short", "long"],
+    ids=[
+        "page",
+        "nonsense",
+        "cut",
+        "no-array",
+        "no-header",
+        "huge",
+        "large",
+        "short",
+        "long",
+        "no-text",
+    ],
 )
 def test_damaged_npz(tmp_path: Path, data: bytes, words: str) -> None:
     (tmp_path / "mine").mkdir()

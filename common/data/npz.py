@@ -31,6 +31,16 @@ NAMES = (
     ("x_train", "y_train", "x_test", "y_test"),
 )
 
+#: What a damaged zip archive raises: a name in it may be no text, and its numbers nonsense.
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    KeyError,
+    UnicodeDecodeError,
+)
+
 
 def read(path: Path, names: tuple[str, ...]) -> Content:
     """What an .npz file holds.
@@ -108,6 +118,6 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         with reading(path):
             yield
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError) as error:
+    except _DAMAGED as error:
         words = " ".join(str(error).split())[:120]
         raise Refused(f"{path}: damaged .npz file ({words}); fetch it again") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from multiprocessing.connection import Connection
 from typing import Any
@@ -18,6 +19,9 @@ import numpy as np
 from common.contract.arrays import Array
 
 _ARRAY = "__array__"
+
+#: What `dtype.str` says of numbers and words; more, and NumPy would read a small language.
+_DTYPE = re.compile(r"[<>|][biufcSUV]\d{1,3}")
 
 #: Bytes of one frame, a text or an array: more than any model trained here has parameters.
 LARGEST_FRAME = 2**32
@@ -58,9 +62,13 @@ class Channel:
             count = _count(value)
         except (ValueError, RecursionError) as cause:
             raise Malformed(f"a text that is no JSON: {cause}") from cause
-        buffers = [self._connection.recv_bytes(LARGEST_FRAME) for _ in range(count)]
+        except MemoryError as cause:
+            raise Malformed("a text that there is no memory for") from cause
         try:
+            buffers = [self._connection.recv_bytes(LARGEST_FRAME) for _ in range(count)]
             return _unpack(value, buffers)
+        except MemoryError as cause:
+            raise Malformed("arrays that there is no memory for") from cause
         except (ValueError, TypeError, IndexError) as cause:
             raise Malformed(f"an array that is none: {cause}") from cause
 
@@ -103,6 +111,8 @@ def _unpack(value: Any, buffers: list[bytes]) -> Any:
     if isinstance(value, dict):
         if _ARRAY in value:
             position, dtype, shape = value[_ARRAY]
+            if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
+                raise TypeError(f"its type is {ascii(dtype)[:40]}")
             return np.frombuffer(buffers[position], dtype).reshape(shape)
         return {key: _unpack(item, buffers) for key, item in value.items()}
     if isinstance(value, list):
