@@ -77,4 +77,8 @@ INFO = Info(
             "attention from scratch stands in for it",
         ),
     ),
+    listings={
+        "scratch": ("linear", "softmax", "mlp"),
+        "concise": ("linear", "softmax", "mlp", "lenet"),
+    },
 )

@@ -120,4 +120,8 @@ INFO = Info(
     function_errors={"tanh": 1.01e-4, "exp": 8.5e-6},
     modules=("mindspore.nn.cell.Cell",),
     doubles=False,
+    listings={
+        "scratch": ("linear", "softmax", "mlp"),
+        "concise": ("linear", "softmax", "mlp", "lenet"),
+    },
 )

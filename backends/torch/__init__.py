@@ -107,4 +107,8 @@ INFO = Info(
             "torch.optim.AdamW's arithmetic by its functional form, torch.optim.adamw.adamw, with foreach",
         ),
     ),
+    listings={
+        "scratch": ("linear", "softmax", "mlp"),
+        "concise": ("linear", "softmax", "mlp", "lenet"),
+    },
 )

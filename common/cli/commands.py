@@ -145,6 +145,35 @@ def show_source(asked: argparse.Namespace) -> int:
     return 0
 
 
+def script(asked: argparse.Namespace) -> int:
+    """`script`: training written as its framework would, one plain file for each entrant."""
+    from common.learning.listings import Asked, listing, write
+
+    available = find(asked.backend_path)
+    wanted = Asked(
+        asked.model, asked.optimizer, asked.lr, asked.batch_size, asked.epochs, asked.seed
+    )
+    found = []
+    for entrant in parse(asked.entrants, available, model=asked.model):
+        other = [word for word in words_of(entrant.label) if word not in STYLES]
+        if other:
+            raise Refused(f"{entrant.label}: a listing has a style, and is not told {other[0]}")
+        found.append(listing(available[entrant.backend], entrant.style, wanted))
+    if asked.out is None and len(found) > 1 and not asked.side_by_side:
+        raise Refused(f"{len(found)} entrants: --out DIR for the files, or --side-by-side")
+    page = None
+    if asked.side_by_side:
+        from common.shown.page import source_page
+
+        page = source_page(asked.model, [(one.name, one.code) for one in found])
+    if asked.out is not None:
+        for path in write(found, asked.out, page):
+            print(path)
+    else:
+        print(page if page is not None else found[0].code, end="")
+    return 0
+
+
 def write_report(asked: argparse.Namespace) -> int:
     """`report`: the page of a result folder again, from what is in it."""
     from common.errors import one_line
@@ -370,6 +399,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "list": list_backends,
     "env": environments,
     "show": show_source,
+    "script": script,
     "report": write_report,
     "lessons": lessons,
 }

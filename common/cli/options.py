@@ -17,6 +17,7 @@ from common.ask.settings import (
 )
 from common.cli.option import Parser, add, number, pair, share, sizes, varied, weight
 from common.contract.info import COMPONENTS, MIXABLE, MODULE_DTYPES, MODULE_MODES
+from common.contract.models import MODELS
 
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
 
@@ -75,6 +76,9 @@ def parser() -> Parser:
     add(listing, "backend_path", "folder with further backends")
     add_env(commands.add_parser("env", help="an environment of its own for a backend"))
     add_show(commands.add_parser("show", help="source of a component side by side"))
+    add_script(
+        commands.add_parser("script", help="a model's training as a plain file that runs alone")
+    )
     page = commands.add_parser(
         "report", help="write report.html of a result folder again, from what is in it"
     )
@@ -356,6 +360,22 @@ def add_show(show: argparse.ArgumentParser) -> None:
     add(show, "model", "of this model alone", default=None)
     show.add_argument("--no-docstrings", action="store_true")
     show.add_argument("--html", action="store_true", help="a page, on stdout, instead of text")
+
+
+def add_script(script: argparse.ArgumentParser) -> None:
+    """Add the options of `script`."""
+    script.add_argument("model", metavar="MODEL", choices=MODELS, help=", ".join(MODELS))
+    script.add_argument("entrants", nargs="+", metavar="ENTRANT", help="BACKEND[:STYLE]")
+    script.add_argument(
+        "--side-by-side", action="store_true", help="a page of all in columns, on stdout or in DIR"
+    )
+    add(script, "out", "folder for the files; one alone is printed", metavar="DIR")
+    add(script, "backend_path", "folder with further backends")
+    add(script, "optimizer", "sgd unless said", default="sgd", choices=("sgd", "adam"))
+    add(script, "lr", "default: the model's")
+    add(script, "batch_size", "default: 256; linear: 10")
+    add(script, "epochs", "default: 10")
+    add(script, "seed", "initial weights and orders")
 
 
 def add_lessons(lessons: argparse.ArgumentParser) -> None:

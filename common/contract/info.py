@@ -237,6 +237,7 @@ class Info:
         modules: base classes of the networks that its `module.py` takes, by their full names.
         refused: base class -> why a network that no backend takes and that has it is refused.
         doubles: whether those compute in float64 throughout when they are given it.
+        listings: style -> models of which `listings/<style>.py.jinja` makes a file.
     """
 
     title: str
@@ -261,6 +262,7 @@ class Info:
     modules: tuple[str, ...] = ()
     refused: dict[str, str] = field(default_factory=dict)
     doubles: bool = True
+    listings: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def choices(self, model: str | None = None) -> tuple[str, ...]:
         """Every style, mode and data choice this backend has, or has with a model."""
