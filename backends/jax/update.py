@@ -33,7 +33,7 @@ def sgd_scratch(params, lr, momentum, decay):
 
     Differs: nothing is changed in place; new dicts are returned.
 
-    See: Dive into Deep Learning, 3.1.1.4 and 11.6.
+    See: Dive into Deep Learning, 3.1.1.4, 3.2.6 and 11.6.
     """
     state = sgd_state(params, lr, momentum)
 

@@ -67,7 +67,7 @@ def linear_scratch(params):
     Returns:
         forward(params, images) -> (n, 1).
 
-    See: Dive into Deep Learning, 3.2.3.
+    See: Dive into Deep Learning, 3.2.4.
     """
 
     def forward(params, images):

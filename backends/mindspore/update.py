@@ -30,7 +30,7 @@ def sgd_scratch(params, lr, momentum, decay):
     Tensor as float32; `ops.assign_sub`, because the method `sub_` does
     nothing on a CPU.
 
-    See: Dive into Deep Learning, 3.1.1.4 and 11.6.
+    See: Dive into Deep Learning, 3.1.1.4, 3.2.6 and 11.6.
     """
     dtype = next(iter(params.values())).dtype
     rates, keep, shrink = (Tensor(x, dtype) for x in (lr, momentum, decay))

@@ -15,7 +15,7 @@ def squared_error_scratch(logits, labels):
     Returns:
         the mean, a scalar.
 
-    See: Dive into Deep Learning, 3.1.1.3.
+    See: Dive into Deep Learning, 3.1.1.2 and 3.2.5.
     """
     return ((logits - labels) ** 2 / 2).mean()
 

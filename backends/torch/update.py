@@ -26,7 +26,7 @@ def sgd_scratch(params, lr, momentum, decay):
     Returns:
         state, update(params, grads, state) -> params, state.
 
-    See: Dive into Deep Learning, 3.1.1.4 and 11.6.
+    See: Dive into Deep Learning, 3.1.1.4, 3.2.6 and 11.6.
     """
     state = sgd_state(params, lr, momentum)
 
