@@ -1,174 +1,155 @@
 """Training loops written by hand, as each framework's documentation would write them.
 
-Softmax regression on arrays in memory, one step after another; every loop keeps each step's
-loss and correct count, as the project's own entrants do. Nothing here uses the project.
+Their steps are those of the listings that `compare.py script` writes; here they go over arrays in
+memory, one after another, and every loop keeps each step's loss and correct count, as the
+project's own entrants do.
 
-A maker takes images (N, 784) float32, labels (N,) int32 and initial weights (784, 10), and
-returns epoch(order) -> losses, counts.
+A maker takes a model's name, images (N, 784), or (N, 28, 28, 1) for LeNet, float32, labels (N,)
+int32 and initial values in neutral axes, and returns epoch(order) -> losses, counts. Layouts are
+the usual ones: pictures (N, C, H, W) in PyTorch and MindSpore, (N, H, W, C) in JAX.
 """
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-BATCH = 256
-LR = 0.1
+from common.contract.models import MODELS
+from common.contract.registry import find
+from common.learning.listings import Asked, listing
+from tests.listings import nested, set_layers
 
+BATCH = 256
+
+Values = dict[str, np.ndarray]
 Epoch = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def numpy_eager(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
+def listed(backend: str, model: str) -> ModuleType:
+    """A listing as a module, of a file: MindSpore's compiler reads it."""
+    info = find()[backend].info
+    found = listing(find()[backend], info.styles[-1], Asked(model, batch_size=BATCH))
+    folder = Path(tempfile.mkdtemp(prefix="compare-listing-"))
+    (folder / found.name).write_text(found.code, encoding="utf-8")
+    sys.path.insert(0, str(folder))
+    try:
+        return import_module(found.name.removesuffix(".py"))
+    finally:
+        sys.path.remove(str(folder))
+
+
+def channels_first(images: np.ndarray) -> np.ndarray:
+    """(N, H, W, C) as (N, C, H, W); rows of numbers as they are."""
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2)) if images.ndim == 4 else images
+
+
+def numpy_eager(model: str, images: np.ndarray, labels: np.ndarray, values: Values) -> Epoch:
     """NumPy."""
-    w, b = weight.copy(), np.zeros(10, np.float32)
+    code, params = listed("numpy", model), [value.copy() for value in values.values()]
 
     def epoch(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         losses, counts = [], []
         for start in range(0, len(order), BATCH):
             index = order[start : start + BATCH]
-            x, y = images[index], labels[index]
-            logits = x @ w + b
-            exps = np.exp(logits - logits.max(axis=1, keepdims=True))
-            chances = exps / exps.sum(axis=1, keepdims=True)
-            rows = np.arange(len(y))
-            losses.append(-np.log(chances[rows, y]).mean())
-            counts.append((logits.argmax(axis=1) == y).sum())
-            chances[rows, y] -= 1
-            chances /= len(y)
-            w[...] -= LR * (x.T @ chances)
-            b[...] -= LR * chances.sum(axis=0)
+            loss, count = code.train_step(params, images[index], labels[index])
+            losses.append(loss)
+            counts.append(count)
         return np.array(losses), np.array(counts)
 
     return epoch
 
 
-def torch_epoch(net: Any, lr: float, held: Any, labels: np.ndarray) -> Epoch:
-    """The usual loop of PyTorch's over a network and its inputs: cross_entropy, optim.SGD."""
+def torch_eager(model: str, images: np.ndarray, labels: np.ndarray, values: Values) -> Epoch:
+    """PyTorch: layers, cross_entropy, optim.SGD."""
     import torch
-    from torch.nn import functional
 
+    code = listed("torch", model)
+    held = torch.tensor(channels_first(images))
     classes = torch.tensor(labels.astype(np.int64))
-    optimizer = torch.optim.SGD(net.parameters(), lr=lr)
+    net = set_layers(code.make_net(), values)
+    optimizer = torch.optim.SGD(net.parameters(), lr=code.LR)
 
     def epoch(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         losses, counts = [], []
         for index in torch.from_numpy(order.astype(np.int64)).split(BATCH):
-            x, y = held[index], classes[index]
-            logits = net(x)
-            loss = functional.cross_entropy(logits, y)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.detach())
-            counts.append((logits.argmax(dim=1) == y).sum())
+            loss, count = code.train_step(net, optimizer, held[index], classes[index])
+            losses.append(loss)
+            counts.append(count)
         return torch.stack(losses).numpy(), torch.stack(counts).numpy()
 
     return epoch
 
 
-def torch_eager(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
-    """PyTorch: nn.Linear, cross_entropy, optim.SGD."""
-    import torch
-
-    held = torch.tensor(images)
-    net = torch.nn.Linear(784, 10)
-    with torch.no_grad():
-        net.weight.copy_(torch.tensor(weight.T.copy()))
-        net.bias.zero_()
-    return torch_epoch(net, LR, held, labels)
-
-
-def _jax_parts() -> Any:
-    """The objective and optimiser of JAX's loops."""
+def _jax_parts(model: str, values: Values) -> Any:
+    """What JAX's loops begin with, and its step, which `jax.jit` compiles."""
     import jax
-    import optax
 
-    optimizer = optax.sgd(LR)
-
-    def objective(params: Any, x: Any, y: Any) -> Any:
-        logits = x @ params["w"] + params["b"]
-        losses = optax.softmax_cross_entropy_with_integer_labels(logits, y)
-        return losses.mean(), logits
-
-    def step(params: Any, state: Any, x: Any, y: Any) -> Any:
-        (loss, logits), grads = jax.value_and_grad(objective, has_aux=True)(params, x, y)
-        updates, state = optimizer.update(grads, state)
-        count = (logits.argmax(axis=1) == y).sum()
-        return optax.apply_updates(params, updates), state, loss, count
-
-    return optimizer, step
+    code = listed("jax", model)
+    params = jax.tree.map(jax.numpy.array, nested(values))
+    return code.TrainState(params, code.optimizer.init(params)), code.train_step
 
 
-def jax_jit(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
+def jax_jit(model: str, images: np.ndarray, labels: np.ndarray, values: Values) -> Epoch:
     """JAX and optax: one jitted step, data on the device."""
     import jax
     import jax.numpy as jnp
 
     held, classes = jnp.array(images), jnp.array(labels)
-    optimizer, step = _jax_parts()
-    params = {"w": jnp.array(weight), "b": jnp.zeros(10)}
-    carry: list[Any] = [params, optimizer.init(params)]
+    state, step = _jax_parts(model, values)
+    carry = [state]
 
     @jax.jit
-    def gather_and_step(params: Any, state: Any, index: Any) -> Any:
-        return step(params, state, held[index], classes[index])
+    def gather_and_step(state: Any, index: Any) -> Any:
+        return step(state, held[index], classes[index])
 
     def epoch(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         losses, counts = [], []
-        params, state = carry
+        state = carry[0]
         for start in range(0, len(order), BATCH):
-            index = order[start : start + BATCH]
-            params, state, loss, count = gather_and_step(params, state, index)
+            state, loss, count = gather_and_step(state, order[start : start + BATCH])
             losses.append(loss)
             counts.append(count)
-        carry[:] = jax.block_until_ready((params, state))
+        carry[0] = jax.block_until_ready(state)
         return np.array(jax.device_get(losses)), np.array(jax.device_get(counts))
 
     return epoch
 
 
-def _mindspore_parts(weight: np.ndarray) -> Any:
+def _mindspore_parts(model: str, values: Values) -> Any:
     """Network and step of MindSpore's loops."""
-    import mindspore
-    from mindspore import Tensor, nn
+    from mindspore import nn
 
-    net = nn.Dense(784, 10, weight_init=Tensor(weight.T.copy()), bias_init="zeros")
-    loss_function = nn.CrossEntropyLoss()
-    optimizer = nn.SGD(net.trainable_params(), learning_rate=LR)
-
-    def objective(x: Any, y: Any) -> Any:
-        logits = net(x)
-        return loss_function(logits, y), logits
-
-    differentiate = mindspore.value_and_grad(objective, None, optimizer.parameters, has_aux=True)
-
-    def step(x: Any, y: Any) -> Any:
-        (loss, logits), grads = differentiate(x, y)
-        optimizer(grads)
-        return loss, (logits.argmax(axis=1) == y).astype(mindspore.int32).sum()
-
-    return net, step
+    code = listed("mindspore", model)
+    net = set_layers(code.make_net(), values)
+    optimizer = nn.SGD(net.trainable_params(), learning_rate=code.LR)
+    return net, code.make_step(net, optimizer)
 
 
-def mindspore_jit(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
-    """MindSpore: nn.Dense, nn.CrossEntropyLoss, nn.SGD, one jitted step."""
-    return _mindspore_epoch(images, labels, weight, compiled=True)
+def mindspore_jit(model: str, images: np.ndarray, labels: np.ndarray, values: Values) -> Epoch:
+    """MindSpore: layers, nn.CrossEntropyLoss, nn.SGD, one jitted step."""
+    return _mindspore_epoch(model, images, labels, values, compiled=True)
 
 
-def mindspore_eager(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
+def mindspore_eager(model: str, images: np.ndarray, labels: np.ndarray, values: Values) -> Epoch:
     """MindSpore: the same in PyNative."""
-    return _mindspore_epoch(images, labels, weight, compiled=False)
+    return _mindspore_epoch(model, images, labels, values, compiled=False)
 
 
 def _mindspore_epoch(
-    images: np.ndarray, labels: np.ndarray, weight: np.ndarray, *, compiled: bool
+    model: str, images: np.ndarray, labels: np.ndarray, values: Values, *, compiled: bool
 ) -> Epoch:
     import mindspore
     from mindspore import Tensor
 
-    net, step = _mindspore_parts(weight)
+    net, step = _mindspore_parts(model, values)
+    held = channels_first(images)
     if compiled:
         step = mindspore.jit(step)
 
@@ -176,26 +157,23 @@ def _mindspore_epoch(
         losses, counts = [], []
         for start in range(0, len(order), BATCH):
             index = order[start : start + BATCH]
-            loss, count = step(Tensor(images[index]), Tensor(labels[index]))
+            loss, count = step(Tensor(held[index]), Tensor(labels[index]))
             losses.append(loss)
             counts.append(count)
-        net.weight.asnumpy()
+        net.trainable_params()[0].asnumpy()
         return np.array([x.asnumpy() for x in losses]), np.array([c.asnumpy() for c in counts])
 
     return epoch
 
 
-def torch_jit(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
+def torch_jit(model: str, images: np.ndarray, labels: np.ndarray, values: Values) -> Epoch:
     """PyTorch: torch.compile of the loss, eager optimiser, as its tutorials do."""
     import torch
     from torch.nn import functional
 
     held, classes = torch.tensor(images), torch.tensor(labels.astype(np.int64))
-    net = torch.nn.Linear(784, 10)
-    with torch.no_grad():
-        net.weight.copy_(torch.tensor(weight.T.copy()))
-        net.bias.zero_()
-    optimizer = torch.optim.SGD(net.parameters(), lr=LR)
+    net = set_layers(listed("torch", model).make_net(), values)
+    optimizer = torch.optim.SGD(net.parameters(), lr=MODELS[model].lr)
 
     @torch.compile
     def objective(x: Any, y: Any) -> Any:
@@ -216,12 +194,13 @@ def torch_jit(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epo
     return epoch
 
 
-def torch_fused(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
+def torch_fused(model: str, images: np.ndarray, labels: np.ndarray, values: Values) -> Epoch:
     """PyTorch: six steps in functional form in one compiled call."""
     import torch
     from torch.nn import functional
 
     held, classes = torch.tensor(images), torch.tensor(labels.astype(np.int64))
+    weight, lr = values["output.weight"], MODELS[model].lr
     params = {"w": torch.tensor(weight.T.copy()), "b": torch.zeros(10)}
 
     def objective(params: Any, x: Any, y: Any) -> Any:
@@ -232,7 +211,7 @@ def torch_fused(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> E
         x, y = held[index], classes[index]
         differentiate = torch.func.grad_and_value(objective, has_aux=True)
         grads, (loss, logits) = differentiate(params, x, y)
-        params = {name: value - LR * grads[name] for name, value in params.items()}
+        params = {name: value - lr * grads[name] for name, value in params.items()}
         return params, loss, (logits.argmax(dim=1) == y).sum()
 
     @torch.compile(fullgraph=True, dynamic=False)
@@ -264,63 +243,61 @@ def torch_fused(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> E
     return epoch
 
 
-def jax_eager(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
+def jax_eager(model: str, images: np.ndarray, labels: np.ndarray, values: Values) -> Epoch:
     """JAX and optax, op by op."""
     import jax
     import jax.numpy as jnp
 
     held, classes = jnp.array(images), jnp.array(labels)
-    optimizer, step = _jax_parts()
-    params = {"w": jnp.array(weight), "b": jnp.zeros(10)}
-    carry: list[Any] = [params, optimizer.init(params)]
+    state, step = _jax_parts(model, values)
+    carry, one = [state], step.__wrapped__
 
     def epoch(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         losses, counts = [], []
-        params, state = carry
+        state = carry[0]
         for start in range(0, len(order), BATCH):
             index = order[start : start + BATCH]
-            params, state, loss, count = step(params, state, held[index], classes[index])
+            state, loss, count = one(state, held[index], classes[index])
             losses.append(loss)
             counts.append(count)
-        carry[:] = jax.block_until_ready((params, state))
+        carry[0] = jax.block_until_ready(state)
         return np.array(jax.device_get(losses)), np.array(jax.device_get(counts))
 
     return epoch
 
 
-def jax_fused(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
+def jax_fused(model: str, images: np.ndarray, labels: np.ndarray, values: Values) -> Epoch:
     """JAX and optax: lax.scan over an epoch."""
     import jax
     import jax.numpy as jnp
 
     held, classes = jnp.array(images), jnp.array(labels)
-    optimizer, step = _jax_parts()
-    params = {"w": jnp.array(weight), "b": jnp.zeros(10)}
-    carry: list[Any] = [params, optimizer.init(params)]
+    state, step = _jax_parts(model, values)
+    carry = [state]
 
-    def body(carry: Any, index: Any) -> Any:
-        params, state, loss, count = step(*carry, held[index], classes[index])
-        return (params, state), (loss, count)
+    def body(state: Any, index: Any) -> Any:
+        state, loss, count = step(state, held[index], classes[index])
+        return state, (loss, count)
 
-    scan = jax.jit(lambda carry, rows: jax.lax.scan(body, carry, rows))
+    scan = jax.jit(lambda state, rows: jax.lax.scan(body, state, rows))
     single = jax.jit(body)
 
     def epoch(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         full = len(order) - len(order) % BATCH
-        state, (losses, counts) = scan(tuple(carry), order[:full].reshape(-1, BATCH))
+        state, (losses, counts) = scan(carry[0], order[:full].reshape(-1, BATCH))
         state, (loss, count) = single(state, order[full:])
-        carry[:] = jax.block_until_ready(state)
+        carry[0] = jax.block_until_ready(state)
         return np.append(losses, loss), np.append(counts, count)
 
     return epoch
 
 
-def mindspore_fused(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
+def mindspore_fused(model: str, images: np.ndarray, labels: np.ndarray, values: Values) -> Epoch:
     """MindSpore: six steps in one jitted call, data on the device."""
     import mindspore
     from mindspore import Tensor, ops
 
-    net, step = _mindspore_parts(weight)
+    net, step = _mindspore_parts(model, values)
     held, classes = Tensor(images), Tensor(labels)
 
     @mindspore.jit
@@ -341,21 +318,21 @@ def mindspore_fused(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) 
         found = [several(Tensor(rows)) for rows in order[:full].reshape(-1, 6, BATCH)]
         for start in range(full, len(order), BATCH):
             found.append(single(Tensor(order[start : start + BATCH])))
-        net.weight.asnumpy()
+        net.trainable_params()[0].asnumpy()
         losses, counts = ([np.atleast_1d(one[k].asnumpy()) for one in found] for k in (0, 1))
         return np.concatenate(losses), np.concatenate(counts)
 
     return epoch
 
 
-def keras_fit(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epoch:
+def keras_fit(model: str, images: np.ndarray, labels: np.ndarray, values: Values) -> Epoch:
     """Keras 3, `model.fit`, on the framework that KERAS_BACKEND names; its own order."""
     import keras
 
     model = keras.Sequential([keras.layers.Input((784,)), keras.layers.Dense(10)])
-    model.layers[0].set_weights([weight, np.zeros(10, np.float32)])
+    model.layers[0].set_weights(list(values.values()))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.SGD(LR), loss, metrics=["accuracy"])
+    model.compile(keras.optimizers.SGD(MODELS[model].lr), loss, metrics=["accuracy"])
 
     def epoch(order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         history = model.fit(images, labels, batch_size=BATCH, verbose=0).history
@@ -364,7 +341,9 @@ def keras_fit(images: np.ndarray, labels: np.ndarray, weight: np.ndarray) -> Epo
     return epoch
 
 
-LOOPS = {
+#: model -> (backend, mode) -> what makes its loop.
+LOOPS: dict[str, dict[tuple[str, str], Callable[..., Epoch]]] = {}
+LOOPS["softmax"] = {
     ("numpy", "eager"): numpy_eager,
     ("torch", "eager"): torch_eager,
     ("torch", "jit"): torch_jit,
@@ -375,4 +354,9 @@ LOOPS = {
     ("mindspore", "eager"): mindspore_eager,
     ("mindspore", "jit"): mindspore_jit,
     ("mindspore", "fused"): mindspore_fused,
+}
+LOOPS["lenet"] = {
+    ("torch", "eager"): torch_eager,
+    ("jax", "jit"): jax_jit,
+    ("mindspore", "jit"): mindspore_jit,
 }

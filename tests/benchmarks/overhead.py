@@ -37,15 +37,7 @@ from common.data import datasets, draws
 from common.entrants.local import LocalSession
 from common.measure import limit, statistics
 from common.measure.machine import available_cores, limit_cores
-from tests.benchmarks import lenet_loops, loops
 from tests.benchmarks.loops import BATCH, LOOPS, keras_fit
-
-#: Model -> (backend, mode) -> what makes its loop by hand.
-BY_HAND: dict[str, dict[tuple[str, str], Callable[..., loops.Epoch]]] = {
-    "softmax": dict(LOOPS),
-    "lenet": dict(lenet_loops.LOOPS),
-}
-LR = {"softmax": loops.LR, "lenet": lenet_loops.LR}
 
 WARM_UP = 2
 #: At most so many times the loop by hand, of the same framework and mode.
@@ -75,7 +67,7 @@ class Goal:
 
 
 GOALS = [
-    *(Goal(f"{b} {m}", f"{b} {m} by hand", most=OVERHEAD) for b, m in LOOPS),
+    *(Goal(f"{b} {m}", f"{b} {m} by hand", most=OVERHEAD) for b, m in LOOPS["softmax"]),
     Goal("torch eager by hand", "torch fused", least=2),
     Goal("jax jit by hand", "jax fused", least=2.5),
     Goal("mindspore fused", "torch eager by hand", most=1),
@@ -96,7 +88,7 @@ def entrant(model: str, backend: str, mode: str) -> Callable[[np.ndarray], float
     """An epoch of the project's own: its mean loss."""
     start, found = start_of(model), datasets.load(say=lambda words: None)
     plan = Plan(
-        model=model, optimizer="sgd", lr=LR[model], momentum=0.0, weight_decay=0.0, epochs=1,
+        model=model, optimizer="sgd", lr=MODELS[model].lr, momentum=0.0, weight_decay=0.0, epochs=1,
         batch_size=BATCH, seed=0, dtype="float32", device="cpu", threads=available_cores(),
         workers=0, hidden=256, drop_last=False, limit=None, resize=None, rounds=1,
     )  # fmt: skip
@@ -115,11 +107,10 @@ def by_hand(model: str, name: str, mode: str) -> Callable[[np.ndarray], float]:
     """An epoch of a loop by hand, or of Keras: its mean loss."""
     pixels, labels = datasets.load(say=lambda words: None).train()
     images = (pixels.astype(np.float32) / np.float32(255)).reshape(len(pixels), 28, 28, 1)
-    start: object = start_of(model)
     if model == "softmax":
-        images, start = images.reshape(len(images), -1), start_of(model)["output.weight"]
-    make = keras_fit if name == "keras" else BY_HAND[model][name, mode]
-    epoch = make(images, labels.astype(np.int32), start)
+        images = images.reshape(len(images), -1)
+    make = keras_fit if name == "keras" else LOOPS[model][name, mode]
+    epoch = make(model, images, labels.astype(np.int32), start_of(model))
     return lambda order: float(epoch(order)[0].mean())
 
 
@@ -130,7 +121,7 @@ def serve(model: str, name: str, examples: int) -> None:
     if name == STOCK:
         epochs[f"{STOCK} jit"] = entrant(model, "mindspore", "jit")
     elif backend == name:
-        for mode in (mode for one, mode in BY_HAND[model] if one == backend):
+        for mode in (mode for one, mode in LOOPS[model] if one == backend):
             epochs[f"{backend} {mode}"] = entrant(model, backend, mode)
             epochs[f"{backend} {mode} by hand"] = by_hand(model, backend, mode)
     else:
@@ -219,10 +210,10 @@ def measure(started: dict[str, Child], pairs: int) -> dict[str, list[float]]:
 def main() -> int:
     """Measure, print; 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="softmax", choices=BY_HAND)
+    parser.add_argument("--model", default="softmax", choices=LOOPS)
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--limit", type=int, default=60000, help="examples an epoch has")
-    backends = list(dict.fromkeys(backend for backend, _ in LOOPS))
+    backends = list(dict.fromkeys(backend for backend, _ in LOOPS["softmax"]))
     parser.add_argument("--backends", nargs="+", default=backends, choices=backends)
     parser.add_argument("--keras", action="store_true", help="Keras's fit, too")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -234,7 +225,7 @@ def main() -> int:
         limit_cores(available_cores())
         serve(model, asked.child, examples)
         return 0
-    names = [name for name in asked.backends if any(name == one for one, _ in BY_HAND[model])]
+    names = [name for name in asked.backends if any(name == one for one, _ in LOOPS[model])]
     names += [STOCK] if "mindspore" in names else []
     if model == "softmax":
         names += [f"keras on {b}" for b in KERAS if asked.keras and b in asked.backends]
