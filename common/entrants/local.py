@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
@@ -25,6 +24,7 @@ from common.contract.registry import Rules
 from common.contract.schedules import varies
 from common.entrants.by_components import ByComponents
 from common.entrants.components import WARM_UP_CALLS, Components, Functions, calls_of
+from common.entrants.digests import digest_of
 from common.entrants.examples import EVALUATION_BATCH, classes_of, mean_over_examples, read
 from common.entrants.losses import loss_for
 from common.entrants.session import Evaluated, Inferred, Opened, Trained, WarmedUp
@@ -153,7 +153,7 @@ class LocalSession(ByComponents):
         self._target = tuple(data.get("target", TARGET))
         self._statistics = ()
         self._choose(plan, choices, data)
-        self._backward, self._gradients = self._model.backward, self._train.gradients
+        self._backward, self._gradients = self._model.backward, self._differentiation()
         if self._statistics:
             apart, told = self._import("statistics"), {"statistics": self._statistics}
             self._backward = partial(apart.backward, **told)
@@ -170,7 +170,7 @@ class LocalSession(ByComponents):
         if choices["data"] == "loader":  # the loader reads the files; one example tells the types
             train = (train[0][:1], train[1][:1])
         self._held = place(*train, plan["dtype"], plan["device"])
-        self._labels_dtype = "<i4" if self._classifies else np.dtype(held(plan["dtype"]))
+        self._labels_dtype = np.dtype("<i4" if self._classifies else held(plan["dtype"]))
         self._components = Components(self._functions(tuple(data["initial"])))
         self._params = self._loaded(data["initial"])
         forward = self._make_forward(self._params)
@@ -184,13 +184,21 @@ class LocalSession(ByComponents):
                 data["folder"], plan["dtype"], plan["device"], plan["batch_size"], plan["workers"]
             )
             source = self._clocked
-        self._epoch = self._train.epoch(step, source, mode, plan["batch_size"])
+        self._epoch = self._train.epoch(step, source, mode, self._batch_size())
         self._evaluate = None
         if self._test is not None:
             placed = place(*self._test, plan["dtype"], plan["device"])
             self._evaluate = self._train.evaluate(
                 forward, self._loss_of, self._count, placed, mode, EVALUATION_BATCH
             )
+
+    def _differentiation(self) -> Any:
+        """What makes gradients of a forward function, a loss and a mode."""
+        return self._train.gradients
+
+    def _batch_size(self) -> Any:
+        """How many examples of a full batch are taken here."""
+        return self._plan["batch_size"]
 
     def _choose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:
         """Choose the backend's functions for a plan."""
@@ -366,13 +374,7 @@ class LocalSession(ByComponents):
 
     def fingerprint(self, order: Array) -> str:
         """SHA-256 of every batch's images, then labels, as the framework holds them."""
-        sha = hashlib.sha256()
-        for images, labels in self._batches(order):
-            # Whole numbers are held in as many bytes as a framework likes.
-            kind = images.dtype.newbyteorder("<") if images.dtype.kind == "f" else "<i8"
-            sha.update(images.astype(kind, copy=False).tobytes())
-            sha.update(labels.astype(self._labels_dtype).tobytes())
-        return sha.hexdigest()
+        return digest_of(self._batches(order), self._labels_dtype)
 
     def _batches(self, order: Array) -> Iterator[tuple[Array, Array]]:
         size = self._plan["batch_size"]

@@ -151,9 +151,14 @@ class Worker:
                 return
             left -= min(time.monotonic() - began, _LOOK)
             cut(self.log)
+        if not done.is_set():
+            self._expired = True
+            self.end()
+
+    def end(self) -> None:
+        """End it at once, from whatever thread: who waits for its answer is told that it died."""
         with self._ending:
-            if not self._closed and not done.is_set():
-                self._expired = True
+            if not self._closed:
                 self._kill()
                 # A child in a session of its own may hold the other end for ever.
                 self._channel.shut()
@@ -201,13 +206,22 @@ class WorkerSession(Worker, CheckedSession):
 
     Args:
         backend: its name.
+        words: what its program is told besides.
+        program: that is run there.
         folder: where the backend lies, if not under the project's `backends/`.
         process: as for `Worker`.
     """
 
-    def __init__(self, backend: str, *, folder: Path | None = None, **process: Any) -> None:
-        words = [backend, *([str(folder)] if folder else [])]
-        super().__init__(["common.entrants.worker", *words], **process)
+    def __init__(
+        self,
+        backend: str,
+        *words: str,
+        program: str = "common.entrants.worker",
+        folder: Path | None = None,
+        **process: Any,
+    ) -> None:
+        told = [backend, *words, *([str(folder)] if folder else [])]
+        super().__init__([program, *told], **process)
 
     def _call(self, name: str, *arguments: Any) -> Any:
         return self.call(name, *arguments)
