@@ -1,12 +1,18 @@
 """PyTorch: tensors that change in place, gradients recorded as the code runs."""
 
-from common.contract.info import Declared, DeclaredLayer, Info
+from common.contract.info import Declared, DeclaredLayer, Info, Parallel
 
 #: Of what reads rows: a step of 28 took two minutes of two busy cores to
 #: compile, one of 12 rows half a minute, and each shape is compiled anew.
 UNROLLED = (
     "torch.compile takes no nn.GRU and no nn.LSTM, and lays a loop of rows "
     "out in a row, which takes minutes to compile (2.14.1)"
+)
+
+#: train.py differentiates by torch.func, which ends in no .grad.
+NO_HOOKS = (
+    "a compiled step is differentiated in functional form here, and "
+    "DistributedDataParallel reduces in hooks of loss.backward()"
 )
 
 INFO = Info(
@@ -31,6 +37,13 @@ INFO = Info(
         for model in ("gru", "lstm")
     },
     loader_packages=("torchvision",),
+    parallel=Parallel(
+        word="ddp",
+        processes=True,
+        modes=("eager",),
+        devices=("cpu", "cuda"),
+        absent={"jit": NO_HOOKS, "fused": NO_HOOKS},
+    ),
     modules=(
         "keras.src.backend.torch.layer.TorchLayer",
         "torch.nn.modules.module.Module",

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from common.contract.info import DATA_CHOICES, MODES, STYLES
 from common.contract.meant import meant
+from common.contract.ranks import narrowed, ranks_of
 from common.contract.registry import Backend
 from common.errors import Refused
 
 
 @dataclass(frozen=True)
 class Entrant:
-    """One row of a comparison: a backend and the three choices made for it.
+    """One row of a comparison: a backend, the three choices made for it, on how many devices.
 
     `tries` has the modes of which the quickest is to be found out; none where the mode is chosen.
     """
@@ -27,6 +28,7 @@ class Entrant:
     mode: str
     data: str
     stock: bool = False
+    ranks: int = 1
     notes: tuple[str, ...] = ()
     tries: tuple[str, ...] = ()
 
@@ -73,7 +75,10 @@ def parse(
         if name not in available:
             raise Refused(unknown(name, available))
         backend = available[name]
-        chosen, stock = _words(text, words.split(",") if words else [], backend, model)
+        ranks, others = ranks_of(text, words.split(",") if words else [], available, backend)
+        if ranks > 1:
+            backend = narrowed(backend, text, model)
+        chosen, stock = _words(text, others, backend, model)
         best, usual = chosen.get("mode") == BEST, backend.info.usual_mode
         if best:
             del chosen["mode"]  # its usual one, until that is found out
@@ -93,7 +98,16 @@ def parse(
             slug += "-"
         slugs.add(slug)
         entrants.append(
-            Entrant(label, slug, name, **chosen, stock=stock, notes=tuple(notes), tries=tries)
+            Entrant(
+                label,
+                slug,
+                name,
+                **chosen,
+                stock=stock,
+                ranks=ranks,
+                notes=tuple(notes),
+                tries=tries,
+            )
         )
     return entrants
 

@@ -213,6 +213,34 @@ class DeclaredLayer:
 
 
 @dataclass(frozen=True)
+class Parallel:
+    """How a framework trains one model on several devices, each with its share of every batch.
+
+    Attributes:
+        word: that an entrant asks for it with.
+        processes: whether each device is a process's own; if not, one process has all.
+        modes, devices, dtypes: that go with it.
+        absent: choice -> why it does not go with it.
+        environment: variables set before the framework is imported; `{ranks}` is filled in.
+    """
+
+    word: str
+    processes: bool
+    modes: tuple[Mode, ...]
+    devices: tuple[str, ...] = ("cpu",)
+    dtypes: tuple[str, ...] = MODULE_DTYPES
+    absent: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def lacks(self, device: str, dtype: str) -> str | None:
+        """Why a device or a dtype does not go with it; None if both do."""
+        for word, has in ((device, self.devices), (dtype, self.dtypes)):
+            if word not in has:
+                return f"no {self.word} in {word}: {self.absent.get(word, 'it was not tried')}"
+        return None
+
+
+@dataclass(frozen=True)
 class Info:
     """What a backend says of itself; plain data.
 
@@ -238,6 +266,7 @@ class Info:
         refused: base class -> why a network that no backend takes and that has it is refused.
         doubles: whether those compute in float64 throughout when they are given it.
         listings: style -> models of which `listings/<style>.py.jinja` makes a file.
+        parallel: how it trains on several devices; None if it does not here.
     """
 
     title: str
@@ -263,6 +292,7 @@ class Info:
     refused: dict[str, str] = field(default_factory=dict)
     doubles: bool = True
     listings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    parallel: Parallel | None = None
 
     def choices(self, model: str | None = None) -> tuple[str, ...]:
         """Every style, mode and data choice this backend has, or has with a model."""

@@ -14,10 +14,15 @@ from common.contract.optimizers import functions_of
 from common.contract.plan import Plan
 from common.contract.registry import Backend
 from common.entrants.mixed import Mix, MixedSession
+from common.entrants.parallel import ParallelSession, free_port
 from common.entrants.process import WorkerSession
 from common.entrants.session import Session
+from common.measure.machine import available_cores
 from common.results.record import Record
 from common.results.source import source_sha256
+
+#: The program of one process of several.
+RANK = "common.entrants.rank"
 
 
 def start_worker(
@@ -29,6 +34,24 @@ def start_worker(
 ) -> WorkerSession:
     """Start a process for an entrant, its environment as its INFO wants it."""
     return _worker(record.entrant, record.backend, record.settings, plan, folder, timeout, pythons)
+
+
+def start_ranks(record: Record, plan: Plan, *where: Any) -> ParallelSession:
+    """Start the processes of an entrant that trains in several."""
+    entrant, port = record.entrant, str(free_port())
+    part = replace(plan, threads=max(1, plan.threads // entrant.ranks))
+    started: list[WorkerSession] = []
+    try:
+        for rank in range(entrant.ranks):
+            named = replace(entrant, slug=f"{entrant.slug}-{rank}")
+            words = str(rank), str(entrant.ranks), port
+            program: dict[str, Any] = {"program": RANK, "words": words, "cores": plan.threads}
+            started.append(_worker(named, record.backend, record.settings, part, *where, **program))
+    except BaseException:
+        for one in started:
+            one.close(at_once=True)
+        raise
+    return ParallelSession(started)
 
 
 def start_mix(
@@ -55,21 +78,33 @@ def _worker(
     folder: Path,
     timeout: float,
     pythons: Mapping[str, str],
+    *,
+    words: tuple[str, ...] = (),
+    cores: int | None = None,
+    **extra: Any,
 ) -> WorkerSession:
     environment = backend.info.variables(plan.threads, plan.device, stock=entrant.stock)
     settings.update(environment)
-    extra: dict[str, Any] = {}
     if entrant.backend in pythons:
         extra["python"] = pythons[entrant.backend]
     if backend.external:
         extra["folder"] = backend.folder.parent
     return WorkerSession(
         entrant.backend,
+        *words,
         log=folder / f"worker-{entrant.slug}.log",
         environment=environment,
-        threads=plan.threads,
+        threads=cores or plan.threads,
         timeout=timeout,
         **extra,
+    )
+
+
+def shared(ranks: int) -> str:
+    """What the times of several devices on one machine are."""
+    return (
+        f"{ranks} devices share the {available_cores()} cores of this machine: its times show that "
+        "it runs, not what more devices would bring"
     )
 
 
@@ -93,6 +128,9 @@ def new_records(
         record.notes += remarks(entrant, backend, plan, trains=trains)
         missing = None if entrant.backend in pythons else backend.missing()
         missing = backend.info.lacks(plan.device, plan.dtype) or missing
+        if entrant.ranks > 1 and backend.info.parallel is not None:
+            missing = missing or backend.info.parallel.lacks(plan.device, plan.dtype)
+            record.notes.append(shared(entrant.ranks))
         if missing:
             record.status, record.reason = "unavailable", missing
         records.append(record)

@@ -1,0 +1,64 @@
+"""Words that ask for training on several devices: `ddp,x2` says how, and on how many."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from common.contract.models import MODELS
+from common.contract.registry import Backend
+from common.errors import Refused
+
+#: On how many devices, if an entrant says how and not on how many.
+USUAL = 2
+
+_COUNT = re.compile(r"x(\d+)")
+
+_LOADER = "each device takes its share of a batch from memory"
+
+
+def ranks_of(
+    text: str, words: Sequence[str], available: Mapping[str, Backend], backend: Backend
+) -> tuple[int, list[str]]:
+    """On how many devices an entrant trains, 1 if it does not say, and its other words.
+
+    Raises:
+        Refused: another backend's word, a number without a word, two numbers, or one below 2.
+    """
+    own = backend.info.parallel
+    theirs = {b.info.parallel.word: b.name for b in available.values() if b.info.parallel}
+    hows = [word for word in words if word in theirs or (own and word == own.word)]
+    counts = [word for word in words if _COUNT.fullmatch(word)]
+    rest = [word for word in words if word not in hows and word not in counts]
+    if not hows and not counts:
+        return 1, rest
+    if own is None:
+        why = backend.info.absent.get("parallel", "its INFO lists nothing of the kind")
+        raise Refused(f"{backend.name} does not train on several devices: {why}")
+    if hows != [own.word]:
+        said = f"{hows[0]} is {theirs[hows[0]]}'s" if hows else f"{counts[0]} says how many alone"
+        raise Refused(f"{text!r}: {said}; write {backend.name}:{own.word},{(*counts, 'x2')[0]}")
+    ranks = int(counts[0][1:]) if counts else USUAL
+    if len(counts) > 1 or ranks < 2:
+        raise Refused(f"{text!r}: one number of devices, x2 or more, not {', '.join(counts)}")
+    return ranks, rest
+
+
+def narrowed(backend: Backend, text: str, model: str | None) -> Backend:
+    """A backend as it is on several devices: with what goes with that, and why the rest does not.
+
+    Raises:
+        Refused: a model whose function depends on who shares a batch.
+    """
+    parallel = backend.info.parallel
+    assert parallel is not None
+    if model in MODELS and MODELS[model].statistics:
+        raise Refused(
+            f"{text!r}: {model} normalises by the batch, and a device by its share alone, which is "
+            "another function; choose a model without batch normalisation"
+        )
+    absent = {**backend.info.absent, "loader": _LOADER, **parallel.absent}
+    info = replace(backend.info, modes=parallel.modes, data=("memory",), absent=absent)
+    usual = info.usual_mode if info.usual_mode in parallel.modes else parallel.modes[-1]
+    return replace(backend, info=replace(info, usual_mode=usual))
