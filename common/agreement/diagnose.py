@@ -18,7 +18,14 @@ from typing import Any
 import numpy as np
 
 from common.agreement.checks import STEP, Check, checks, compared
-from common.agreement.differences import batches_differ, difference, left_out, made_twice, repeated
+from common.agreement.differences import (
+    batches_differ,
+    difference,
+    left_out,
+    made_twice,
+    ranks_apart,
+    repeated,
+)
 from common.agreement.divergence import distance
 from common.agreement.expectations import Expectations, expected_at
 from common.agreement.track import FACTOR, Track, off_by
@@ -28,6 +35,7 @@ from common.contract.arrays import Arrays
 from common.contract.entrant import Entrant
 from common.contract.info import Info
 from common.contract.precision import cast
+from common.entrants.parallel import ParallelSession
 from common.entrants.session import Session
 
 
@@ -93,7 +101,10 @@ def diagnose(patient: Patient, track: Track) -> Diagnosis:
     """
     started = time.perf_counter()
     found = Diagnosis(planned=track.schedule.total)
-    first = found.difference = first_difference(patient, track, found)
+    first = first_difference(patient, track, found)
+    if isinstance(patient.session, ParallelSession) and patient.session.apart is not None:
+        first = ranks_apart(patient.session.apart, first)
+    found.difference = first
     if first is None:
         found.unchecked = not_compared(found.checks, track.diverges)
     elif first.stage != "data":
@@ -107,7 +118,7 @@ def first_difference(patient: Patient, track: Track, found: Diagnosis) -> Differ
     """What is wrong at the earliest step; what was looked at is noted in `found`."""
     session, schedule = patient.session, track.schedule
     if session.fingerprint(schedule.orders[0]) != track.fingerprint:
-        return batches_differ(session, track.referee, schedule)
+        return batches_differ(session, track.referee, schedule, patient.entrant.ranks)
     return (
         wrong_first_step(patient, track, found)
         or wrong_on_the_way(patient, track, found)
@@ -168,7 +179,7 @@ def wrong_as_it_runs(patient: Patient, expectations: Expectations) -> Difference
     """What is wrong at one step, the step as it runs and the evaluation included."""
     for outcome in checks(patient.session, expectations, patient.info, compiled=False):
         if not outcome.check.right:
-            return difference(expectations, outcome)
+            return difference(expectations, outcome, patient.entrant.ranks)
     return None
 
 
@@ -181,7 +192,7 @@ def wrong_component(
     for outcome in outcomes:
         found.append(outcome.check)
         if not outcome.check.right:
-            return difference(expectations, outcome)
+            return difference(expectations, outcome, patient.entrant.ranks)
     return None
 
 
@@ -219,7 +230,7 @@ def wrong_step(
     session.train(at.other)
     outcomes = list(compare(one_step(session, at.params, at.state, at.index), expectations.step))
     again = [outcome for outcome in outcomes if not outcome.check.right]
-    return difference(expectations, (again or wrong)[0])
+    return difference(expectations, (again or wrong)[0], patient.entrant.ranks)
 
 
 def wrong_among(patient: Patient, track: Track, first: int, stop: int) -> Difference | None:

@@ -15,6 +15,7 @@ from common.agreement.schedule import Schedule
 from common.agreement.slips.causes import EXP_ERROR, likely_cause
 from common.agreement.verdict import Difference
 from common.contract.arrays import Array
+from common.entrants.parallel import Apart
 from common.entrants.session import Session
 
 NAN = float("nan")
@@ -76,10 +77,18 @@ def made_twice(step: int) -> Difference:
     return Difference(step, "data", "batch", (), NAN, NAN, words, "whole step")
 
 
-def difference(expectations: Expectations, outcome: Outcome) -> Difference:
+def ranks_apart(apart: Apart, first: Difference | None) -> Difference:
+    """What the devices of an entrant had not alike; the step is that of the check that failed."""
+    words = f"{apart.words}; to confirm, {apart.confirm}"
+    where = apart.index, apart.value, apart.first
+    step = first.step if first else 1
+    return Difference(step, apart.stage, apart.tensor, *where, words, "between ranks")
+
+
+def difference(expectations: Expectations, outcome: Outcome, ranks: int = 1) -> Difference:
     """What a failed check says, and what may be the cause."""
     check = outcome.check
-    slip = likely_cause(expectations, outcome)
+    slip = likely_cause(expectations, outcome, ranks)
     words, stage, length = None, check.stage, False
     if check.fault is not None:
         words = f"{check.tensor} {check.fault}"
@@ -148,13 +157,15 @@ def rows_off(outcome: Outcome) -> str | None:
     return None
 
 
-def batches_differ(session: Session, referee: Referee, schedule: Schedule) -> Difference:
+def batches_differ(
+    session: Session, referee: Referee, schedule: Schedule, ranks: int = 1
+) -> Difference:
     """Find the first batch of epoch 1 whose bytes are not the referee's."""
     for step in range(1, schedule.per_epoch + 1):
         at = referee.state(schedule, step)
         for outcome in batch_checks(session, inputs_at(referee, at)):
             if not outcome.check.right:
-                return difference(expected_at(referee, at), outcome)
+                return difference(expected_at(referee, at), outcome, ranks)
     words = (
         "likely the batches come in another order or size: each by itself is right; to confirm, "
         "compare the order that is asked for with the one the loader uses"

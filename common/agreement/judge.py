@@ -25,7 +25,7 @@ import numpy as np
 
 from common.agreement.budget import Budget
 from common.agreement.checks import Check, checks, row_checks
-from common.agreement.differences import batches_differ, difference, miscount
+from common.agreement.differences import batches_differ, difference, miscount, ranks_apart
 from common.agreement.drift import beyond, drift, free_limit
 from common.agreement.expectations import Expectations, expected_at
 from common.agreement.expected_row import Row, expected_row
@@ -35,6 +35,7 @@ from common.agreement.verdict import Difference, Verdict
 from common.contract.arrays import Array
 from common.contract.entrant import Entrant
 from common.contract.info import Info
+from common.entrants.parallel import ParallelSession
 from common.entrants.session import Session
 
 #: What is expected of one batch takes as long to work out as so many of the referee's steps.
@@ -136,13 +137,15 @@ def judge(
     first: Difference | None
     if fingerprint != bench.path.fingerprint:
         with bench.asking:
-            first = batches_differ(session, bench.referee, bench.schedule)
+            first = batches_differ(session, bench.referee, bench.schedule, entrant.ranks)
     elif missing is not None:
         first = missing
     else:
         first = first_component_difference(
             session, entrant, info, bench, steps_per_call, verdict.components
         )
+    if isinstance(session, ParallelSession) and session.apart is not None:
+        first = ranks_apart(session.apart, first)  # seen, where others are inferred
     if first is not None:
         verdict.differs(first)
     else:
@@ -180,7 +183,7 @@ def first_component_difference(
             found.append(outcome.check)
             if not outcome.check.right:
                 with bench.asking:
-                    return difference(expectations, outcome)
+                    return difference(expectations, outcome, entrant.ranks)
     return None
 
 

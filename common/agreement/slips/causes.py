@@ -22,6 +22,7 @@ from common.agreement.slips.data import data_slips
 from common.agreement.slips.gradient import gradient_slips
 from common.agreement.slips.loss import loss_slips
 from common.agreement.slips.model import forward_slips
+from common.agreement.slips.parallel import parallel_slips
 from common.agreement.slips.slip import Slip, as_float64, guarded
 from common.agreement.slips.statistics import statistic_slips
 from common.agreement.slips.step import step_slips
@@ -35,7 +36,7 @@ UNEXPLAINED = 1e-3
 EXP_ERROR = 1e-5
 
 
-def likely_cause(expectations: Expectations, outcome: Outcome) -> Slip | None:
+def likely_cause(expectations: Expectations, outcome: Outcome, ranks: int = 1) -> Slip | None:
     """Name the slip that explains what an entrant computed.
 
     Of those that explain all but a thousandth, the one listed first, for the general ones
@@ -44,6 +45,7 @@ def likely_cause(expectations: Expectations, outcome: Outcome) -> Slip | None:
     Args:
         expectations: what the referee expects at this state.
         outcome: the check that failed, and all of its unit.
+        ranks: on how many devices the entrant trains.
     """
     first, values, expected = outcome.check, outcome.values, outcome.expected
     right = {name: e.right.astype("float64") for name, e in expected.items()}
@@ -55,7 +57,7 @@ def likely_cause(expectations: Expectations, outcome: Outcome) -> Slip | None:
         return None  # an infinite or missing value is not explained by anything
     best, least = None, np.inf
     with np.errstate(all="ignore"):  # a formula may overflow: then it explains nothing
-        for slip in guarded(slips(expectations, outcome, right)):
+        for slip in guarded(slips(expectations, outcome, right, ranks)):
             left = share_left(slip, outcome)
             if left is not None and left < least:
                 best, least = slip, left
@@ -136,9 +138,13 @@ def kind_of(value: Array) -> Any:
     return value.dtype if value.dtype.kind == "f" else np.dtype("float64")
 
 
-def slips(expectations: Expectations, outcome: Outcome, right: Arrays) -> Iterator[Slip]:
+def slips(
+    expectations: Expectations, outcome: Outcome, right: Arrays, ranks: int
+) -> Iterator[Slip]:
     """Every known slip that could show where this check failed."""
     first, values, start = outcome.check, outcome.values, outcome.start
+    if ranks > 1:
+        yield from guarded(parallel_slips(expectations, outcome, right, ranks))
     if first.unit == STEP:
         yield from step_slips(expectations, right, values)
     elif first.stage == "data":

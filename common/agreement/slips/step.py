@@ -44,17 +44,21 @@ def after_wrong_gradients(
     expectations: Expectations, grads: Arrays, values: Arrays
 ) -> Iterator[Slip]:
     """What a step makes of gradients with a slip."""
-    plan = expectations.plan
     wrongs = [
         *guarded(wrong_gradients(expectations, grads)),
         *clipped(grads, implied_gradients(expectations, values)),
     ]
     for slip in wrongs:
-        wrong = {**grads, **slip.predicted}
-        moved, memory = rule_of(plan)(
-            expectations.params, wrong, expectations.state, **settings(plan)
-        )
-        yield Slip({**moved, **memory}, slip.words, slip.confirm, "gradient")
+        yield after_gradients(expectations, grads, slip)
+
+
+def after_gradients(expectations: Expectations, grads: Arrays, slip: Slip) -> Slip:
+    """What a step makes of gradients that are right but for a slip's; it may name the loss, too."""
+    plan, predicted = expectations.plan, dict(slip.predicted)
+    loss = {"loss": predicted.pop("loss")} if "loss" in predicted else {}
+    wrong = {**grads, **predicted}
+    moved, memory = rule_of(plan)(expectations.params, wrong, expectations.state, **settings(plan))
+    return Slip({**loss, **moved, **memory}, slip.words, slip.confirm, "gradient")
 
 
 def implied_gradients(expectations: Expectations, values: Arrays) -> Arrays:
