@@ -20,7 +20,7 @@ from common.contract.plan import Plan
 from common.entrants.parallel import ParallelSession, free_port
 from common.entrants.process import WorkerSession
 from common.errors import EntrantError, Killed, Refused, TimedOut
-from tests.conftest import BACKENDS, make_plan
+from tests.conftest import BACKENDS, Command, make_plan
 from tests.fakes import alive, copy_backend
 from tests.test_parity import bench_of, orders_of
 
@@ -252,3 +252,31 @@ def test_refused(text: str, model: str | None, words: str) -> None:
 def test_two_unless_it_is_said() -> None:
     (one,) = parse(["torch:ddp"], BACKENDS)
     assert (one.ranks, one.mode) == (2, "eager")
+
+
+SUMMED = """
+_averaged = gradients
+
+
+def gradients(forward, loss, mode, mesh):
+    differentiate = _averaged(forward, loss, mode, mesh)
+
+    def summed(params, images, labels):
+        value, logits, grads = differentiate(params, images, labels)
+        return value, logits, {n: mesh.size * g for n, g in grads.items()}
+
+    return summed
+"""
+
+
+@pytest.mark.slow
+def test_sharded_arrays(compare: Command, tmp_path: Path) -> None:
+    """Two and three devices, even and uneven shares; a copy that sums is named."""
+    copy_backend(tmp_path / "own", "summing", "jax", parallel=SUMMED)
+    asked = ["--epochs", 1, "--batch-size", 16, "--check-seconds", 60]
+    backends = ["jax:sharded,x2", "jax:sharded,x3", "summing:sharded,x3"]
+    folder = ["--backend-path", tmp_path / "own"]
+    found = compare.run("--backends", *backends, *asked, *folder, expect=1)["parity"]["entrants"]
+    assert [one["verdict"] for one in found.values()] == ["rounding", "rounding", "differs"]
+    cause = found["summing:sharded,x3"]["first_difference"]["likely_cause"]
+    assert "every gradient is summed over the 3 ranks" in cause

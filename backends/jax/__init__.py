@@ -1,6 +1,6 @@
 """JAX with optax: pure functions, transformed."""
 
-from common.contract.info import Declared, DeclaredLayer, Info
+from common.contract.info import Declared, DeclaredLayer, Info, Parallel
 
 INFO = Info(
     title="JAX",
@@ -25,6 +25,22 @@ INFO = Info(
     },
     # Ours and not JAX's, which has no such setting: see train.py, `pin_threads`.
     tuned={"COMPARE_PIN_THREADS": "1"},
+    parallel=Parallel(
+        word="sharded",
+        processes=False,
+        modes=("jit", "fused"),
+        devices=("cpu", "cuda"),
+        absent={
+            "eager": "the compiler of a whole step is what divides a batch "
+            "among devices"
+        },
+        # It counts for the CPU alone.
+        environment={
+            "XLA_FLAGS": "--xla_force_host_platform_device_count={ranks}",
+            # Several devices have no pool that is one device's.
+            "COMPARE_PIN_THREADS": "0",
+        },
+    ),
     modules=(
         "keras.src.backend.jax.layer.JaxLayer",
         "flax.nnx.module.Module",

@@ -28,7 +28,14 @@ from common.measure.machine import available_cores
 from common.results.place import refuse_folder
 from common.results.record import Record
 from common.running.memory import refuse_large, refuse_orders
-from common.running.starting import mixed_record, new_records, start_mix, start_ranks, start_worker
+from common.running.starting import (
+    mixed_record,
+    new_records,
+    start_devices,
+    start_mix,
+    start_ranks,
+    start_worker,
+)
 from common.running.work import examples_of
 
 Say = Callable[[str], None]
@@ -79,8 +86,8 @@ class Request:
             mix = mixes.get(record.entrant.label)
             where = (self.plan, folder, self.settings.timeout, self.pythons)
             parallel = record.backend.info.parallel
-            if record.entrant.ranks > 1 and parallel is not None and parallel.processes:
-                return start_ranks(record, *where)
+            if record.entrant.ranks > 1 and parallel is not None:
+                return (start_ranks if parallel.processes else start_devices)(record, *where)
             if mix is None:
                 return start_worker(record, *where)
             return start_mix(record, mix, self.available, *where)

@@ -166,10 +166,9 @@ class LocalSession(ByComponents):
             check_labels(images, labels, self._classes, self._target)
         self._examples = len(train[1])
         self.rates = self.rates_of(plan) if varies(plan) else None
-        place = self._data.place
         if choices["data"] == "loader":  # the loader reads the files; one example tells the types
             train = (train[0][:1], train[1][:1])
-        self._held = place(*train, plan["dtype"], plan["device"])
+        self._held = self._placed(*train)
         self._labels_dtype = np.dtype("<i4" if self._classifies else held(plan["dtype"]))
         self._components = Components(self._functions(tuple(data["initial"])))
         self._params = self._loaded(data["initial"])
@@ -187,7 +186,7 @@ class LocalSession(ByComponents):
         self._epoch = self._train.epoch(step, source, mode, self._batch_size())
         self._evaluate = None
         if self._test is not None:
-            placed = place(*self._test, plan["dtype"], plan["device"])
+            placed = self._placed(*self._test)
             self._evaluate = self._train.evaluate(
                 forward, self._loss_of, self._count, placed, mode, EVALUATION_BATCH
             )
@@ -390,6 +389,9 @@ class LocalSession(ByComponents):
         """Fetch one batch as the framework holds it."""
         return next(self._batches(index))
 
+    def _placed(self, images: Array, labels: Array) -> Any:
+        return self._data.place(images, labels, self._plan["dtype"], self._plan["device"])
+
     def _tensor(self, array: Array) -> Any:
         return self._in_dtype(self._data.to_tensor(array, self._plan["device"]))
 
@@ -434,10 +436,9 @@ class LocalSession(ByComponents):
 
     def test_batches(self) -> Iterator[tuple[Array, Array]]:
         """Images and labels of the test set, as many at a time as are evaluated at once."""
-        images, labels = self._test
-        placed = self._data.place(images, labels, self._plan["dtype"], self._plan["device"])
-        for start in range(0, len(labels), EVALUATION_BATCH):
-            index = np.arange(start, min(start + EVALUATION_BATCH, len(labels)), dtype=np.int32)
+        placed, examples = self._placed(*self._test), len(self._test[1])
+        for start in range(0, examples, EVALUATION_BATCH):
+            index = np.arange(start, min(start + EVALUATION_BATCH, examples), dtype=np.int32)
             batch = self._data.take(placed, self._tensor(index))
             yield self._data.to_array(batch[0]), self._data.to_array(batch[1])
 

@@ -21,8 +21,8 @@ from common.measure.machine import available_cores
 from common.results.record import Record
 from common.results.source import source_sha256
 
-#: The program of one process of several.
-RANK = "common.entrants.rank"
+#: The programs of one process of several, and of one that has several devices.
+RANK, DEVICES = "common.entrants.rank", "common.entrants.devices"
 
 
 def start_worker(
@@ -52,6 +52,13 @@ def start_ranks(record: Record, plan: Plan, *where: Any) -> ParallelSession:
             one.close(at_once=True)
         raise
     return ParallelSession(started)
+
+
+def start_devices(record: Record, *where: Any) -> WorkerSession:
+    """Start the process of an entrant that trains on several devices of its own."""
+    ranks = str(record.entrant.ranks)
+    known = record.entrant, record.backend, record.settings
+    return _worker(*known, *where, program=DEVICES, words=(ranks,))
 
 
 def start_mix(
@@ -84,6 +91,9 @@ def _worker(
     **extra: Any,
 ) -> WorkerSession:
     environment = backend.info.variables(plan.threads, plan.device, stock=entrant.stock)
+    if entrant.ranks > 1 and (parallel := backend.info.parallel) is not None:
+        told = parallel.environment.items()
+        environment |= {name: text.format(ranks=entrant.ranks) for name, text in told}
     settings.update(environment)
     if entrant.backend in pythons:
         extra["python"] = pythons[entrant.backend]

@@ -1,0 +1,93 @@
+"""An entrant that trains on several devices of one process.
+
+Started as `python -P -m common.entrants.devices DESCRIPTOR THREADS BACKEND RANKS [FOLDER]`; see
+`common.entrants.worker`. How the framework divides a batch among its devices stands in its
+backend's `parallel.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Any
+
+from common.contract.arrays import Array, Arrays
+from common.entrants.local import LocalSession
+from common.entrants.session import Trained
+from common.entrants.worker import answer, leave
+from common.errors import Failed, Unavailable
+
+
+class DevicesSession(LocalSession):
+    """An entrant on several devices.
+
+    Args:
+        backend: as for `LocalSession`.
+        ranks: how many devices.
+    """
+
+    _parallel: Any
+    _mesh: Any
+
+    def __init__(self, backend: str, ranks: int) -> None:
+        super().__init__(backend)
+        self._ranks = ranks
+
+    def set_up(self) -> dict[str, Any]:
+        """As before, and lay out the devices.
+
+        Raises:
+            Unavailable: there are fewer.
+        """
+        said = super().set_up()
+        self._parallel = self._import("parallel")
+        self._mesh = self._parallel.mesh(self._ranks, self._plan["device"])
+        if self._mesh.size < self._ranks:
+            raise Unavailable(f"{self._ranks} devices were asked for; {self._mesh.size} are there")
+        return {**said, "devices": self._ranks}
+
+    def _differentiation(self) -> Any:
+        """Gradients of a batch that is divided among the devices."""
+        return partial(self._parallel.gradients, mesh=self._mesh)
+
+    def _tensor(self, array: Array) -> Any:
+        return self._parallel.replicated(super()._tensor(array), self._mesh)
+
+    def _loaded(self, arrays: Arrays) -> Any:
+        # One by one: a framework may hand a dict back in another order.
+        held = super()._loaded(arrays).items()
+        return {name: self._parallel.replicated(one, self._mesh) for name, one in held}
+
+    def _placed(self, images: Array, labels: Array) -> Any:
+        return self._parallel.replicated(super()._placed(images, labels), self._mesh)
+
+    def train(self, order: Array) -> Trained:
+        """As `Session.train`; every device must then have the same parameters, bit by bit.
+
+        Raises:
+            Failed: one has not.
+        """
+        trained = super().train(order)
+        if names := self._parallel.unlike(self._params):
+            raise Failed(f"the devices have different copies of {', '.join(names)} after training")
+        return trained
+
+
+def main(
+    descriptor: str, threads: str, backend: str, ranks: str, folder: str | None = None
+) -> None:
+    """Serve one backend's devices on an inherited file descriptor."""
+
+    def session() -> DevicesSession:
+        from common.contract.registry import extend_path
+
+        if folder:
+            extend_path(folder)
+        return DevicesSession(backend, int(ranks))
+
+    answer(descriptor, threads, session)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+    leave()
