@@ -19,7 +19,7 @@ from common.contract.entrant import Entrant, parse
 from common.contract.plan import Plan
 from common.entrants.parallel import ParallelSession, free_port
 from common.entrants.process import WorkerSession
-from common.errors import EntrantError, Killed, Refused, TimedOut
+from common.errors import EntrantError, Failed, Killed, Refused, TimedOut
 from tests.conftest import BACKENDS, Command, make_plan
 from tests.fakes import alive, copy_backend
 from tests.test_parity import bench_of, orders_of
@@ -208,6 +208,15 @@ def test_no_false_alarm(model: str, size: int, pair: Ranks, session_data: Data) 
         assert verdict.first_difference is None
         assert verdict.max_abs_loss_difference is not None
         assert dtype == "float32" or verdict.max_abs_loss_difference < 1e-12
+
+
+def test_a_batch_too_small_to_be_shared(pair: Ranks, session_data: Data) -> None:
+    """70 = 3 * 23 + 1."""
+    plan, session = make_plan(batch_size=23), pair.session("torch")
+    choices = {"style": "concise", "mode": "eager", "data": "memory"}
+    session.open(plan.asdict(), choices, session_data(plan))
+    with pytest.raises(Failed, match="a batch of 1 cannot be shared by 2 processes"):
+        session.warm_up(orders_of(plan)[0])
 
 
 @pytest.mark.parametrize(("how", "error"), [(signal.SIGKILL, Killed), (signal.SIGSTOP, TimedOut)])

@@ -111,7 +111,17 @@ class ParallelSession:
         )
 
     def warm_up(self, order: Array) -> WarmedUp:
-        """As `Session.warm_up`."""
+        """As `Session.warm_up`.
+
+        Raises:
+            Failed: the last batch leaves a process without any example.
+        """
+        last = len(order) % self._plan["batch_size"] or self._plan["batch_size"]
+        if last < self._ranks:
+            raise Failed(
+                f"a batch of {last} cannot be shared by {self._ranks} processes; choose another "
+                "--batch-size, or --drop-last"
+            )
         warmed = self._all(lambda one: one.warm_up(order))
         seconds = [one.compile_seconds for one in warmed]
         return WarmedUp(
