@@ -248,6 +248,7 @@ def test_a_rank_that_ends_or_hangs_ends_all(
         ("torch:ddp,x1", None, "x2 or more"),
         ("torch:ddp,x2,x3", None, "one number of devices"),
         ("torch:ddp,jit", None, "reduces in hooks of loss.backward"),
+        ("jax:sharded,best", None, "best tries modes on one device"),
         ("torch:ddp,loader", None, "its share of a batch from memory"),
         ("torch:ddp", "resnet", "choose a model without batch normalisation"),
         ("numpy:x2", None, "numpy does not train on several devices"),

@@ -78,6 +78,8 @@ def parse(
         ranks, others = ranks_of(text, words.split(",") if words else [], available, backend)
         if ranks > 1:
             backend = narrowed(backend, text, model)
+            if BEST in others:
+                raise Refused(f"{text!r}: {BEST} tries modes on one device; name a mode")
         chosen, stock = _words(text, others, backend, model)
         best, usual = chosen.get("mode") == BEST, backend.info.usual_mode
         if best:

@@ -13,7 +13,8 @@ from typing import Any
 
 from common.contract.arrays import Array, Arrays
 from common.entrants.local import LocalSession
-from common.entrants.session import Trained
+from common.entrants.parallel import ONE_ANSWERS
+from common.entrants.session import Inferred, Trained
 from common.entrants.worker import answer, leave
 from common.errors import Failed, Unavailable
 
@@ -71,6 +72,10 @@ class DevicesSession(LocalSession):
         if names := self._parallel.unlike(self._params):
             raise Failed(f"the devices have different copies of {', '.join(names)} after training")
         return trained
+
+    def infer(self, params: Arrays, index: Array, calls: int, within: float | None) -> Inferred:
+        """As `Session.infer`: not here."""
+        raise Failed(ONE_ANSWERS)
 
 
 def main(

@@ -186,17 +186,13 @@ class LocalSession(ByComponents):
         self._epoch = self._train.epoch(step, source, mode, self._batch_size())
         self._evaluate = None
         if self._test is not None:
-            placed = self._placed(*self._test)
-            self._evaluate = self._train.evaluate(
-                forward, self._loss_of, self._count, placed, mode, EVALUATION_BATCH
-            )
+            told = forward, self._loss_of, self._count, self._placed(*self._test)
+            self._evaluate = self._train.evaluate(*told, mode, EVALUATION_BATCH)
 
     def _differentiation(self) -> Any:
-        """What makes gradients of a forward function, a loss and a mode."""
         return self._train.gradients
 
     def _batch_size(self) -> Any:
-        """How many examples of a full batch are taken here."""
         return self._plan["batch_size"]
 
     def _choose(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> None:

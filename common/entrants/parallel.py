@@ -21,12 +21,15 @@ from common.contract.arrays import Array, Arrays
 from common.contract.models import MODELS
 from common.contract.precision import held
 from common.entrants.digests import digest_of
-from common.entrants.session import Evaluated, Opened, Session, Trained, WarmedUp
+from common.entrants.session import Evaluated, Inferred, Opened, Session, Trained, WarmedUp
 from common.errors import EntrantError, Failed, Killed, TimedOut
 
 #: So long the others may take to say why they ended, too, once one has, seconds.
 _GRACE = 2.0
 
+
+#: Why `infer` has nothing to time.
+ONE_ANSWERS = "several devices train here, and one answers: time the entrant without them"
 
 #: Where ranks may part, in the order in which one leads to the next.
 STAGES = ("data", "start", "gradient", "update")
@@ -259,6 +262,10 @@ class ParallelSession:
     def component_seconds(self, index: Array) -> dict[str, float]:
         """As `Session.component_seconds`: nothing, for a part of a batch is another's work."""
         return {}
+
+    def infer(self, params: Arrays, index: Array, calls: int, within: float | None) -> Inferred:
+        """As `Session.infer`: a model that answers is one process's."""
+        raise Failed(ONE_ANSWERS)
 
     def predict(self) -> Array:
         """As `Session.predict`."""
