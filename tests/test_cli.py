@@ -647,7 +647,7 @@ def test_interrupted_before_there_is_anything(
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(request, "find", interrupt)
+    monkeypatch.setattr(request, "interpreters", interrupt)
     assert commands.main(["--backends", "numpy"]) == 130
     told = capsys.readouterr()
     assert told.out == ""

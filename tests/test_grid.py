@@ -60,30 +60,31 @@ def merged(compare: Command, *words: object, expect: int = 0) -> dict[str, Any]:
 SOUND = 'backends = ["numpy"]\nmodel = "linear"\n'
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ('backends = ["numpy"', "is no TOML"),
-        (SOUND + "epoch = 3", "epoch is unknown; there are backends, "),
-        (SOUND + 'out = "here"', "out is the grid's own to decide"),
-        (SOUND + "no_progress = true", "no_progress is the grid's own to decide"),
-        (SOUND + "epochs = 0", "epochs: '0' is not a whole number of at least 1"),
-        (SOUND + "[vary]\nepochs = [1, 0]", "epochs 0: epochs: '0' is not a whole number"),
-        (SOUND + "[vary]\nepochs = 1", "[vary] epochs = 1 is no list of values"),
-        (SOUND + '[vary]\nmodel = ["mlp"]', "model stands twice"),
-        (SOUND + "[vary]\nseed = [1, 1]", "two cells are the same: seed 1"),
-        (SOUND + "[vary]\nresize = [14]", "resize 14: linear is trained on synthetic data"),
-        ('model = "linear"', "name its entrants"),
-        (SOUND + "[vary]\nseed = [0]\n[[exclude]]\nseed = 1", "seed 1 leaves nothing out"),
-        (SOUND + "[vary]\nseed = [0]\n[[exclude]]\nseed = 0", "leave out all 1 combinations"),
-        (SOUND + "[exclude]\nseed = 1", "exclude is written [[exclude]]"),
-        (SOUND + "[needs]\nmemory = 1", "[needs] memory is unknown; there are cores, memory-gb"),
-        (SOUND + "[needs]\ncores = 0", "[needs] cores: '0' is not a whole number"),
-        (SOUND + "[needs]\nexclusive = false", "must say threads, or [needs] cores"),
-        (SOUND + "threads = 2\n[needs]\ncores = 1", "are less than its 2 threads"),
-        (f"{SOUND}[vary]\nseed = {list(range(400))}\nepochs = {list(range(400))}", "160000 combin"),
-    ],
-)
+#: A grid.toml -> what is said of it.
+REFUSED = [
+    ('backends = ["numpy"', "is no TOML"),
+    (SOUND + "epoch = 3", "epoch is unknown; there are backends, "),
+    (SOUND + 'out = "here"', "out is the grid's own to decide"),
+    (SOUND + "no_progress = true", "no_progress is the grid's own to decide"),
+    (SOUND + "epochs = 0", "epochs: '0' is not a whole number of at least 1"),
+    (SOUND + "[vary]\nepochs = [1, 0]", "epochs 0: epochs: '0' is not a whole number"),
+    (SOUND + "[vary]\nepochs = 1", "[vary] epochs = 1 is no list of values"),
+    (SOUND + '[vary]\nmodel = ["mlp"]', "model stands twice"),
+    (SOUND + "[vary]\nseed = [1, 1]", "two cells are the same: seed 1"),
+    (SOUND + "[vary]\nresize = [14]", "resize 14: linear is trained on synthetic data"),
+    ('model = "linear"', "name its entrants"),
+    (SOUND + "[vary]\nseed = [0]\n[[exclude]]\nseed = 1", "seed 1 leaves nothing out"),
+    (SOUND + "[vary]\nseed = [0]\n[[exclude]]\nseed = 0", "leave out all 1 combinations"),
+    (SOUND + "[exclude]\nseed = 1", "exclude is written [[exclude]]"),
+    (SOUND + "[needs]\nmemory = 1", "[needs] memory is unknown; there are cores, memory-gb"),
+    (SOUND + "[needs]\ncores = 0", "[needs] cores: '0' is not a whole number"),
+    (SOUND + "[needs]\nexclusive = false", "must say threads, or [needs] cores"),
+    (SOUND + "threads = 2\n[needs]\ncores = 1", "are less than its 2 threads"),
+    (f"{SOUND}[vary]\nseed = {list(range(400))}\nepochs = {list(range(400))}", "160000 combin"),
+]
+
+
+@pytest.mark.parametrize(("text", "words"), REFUSED, ids=[words for _, words in REFUSED])
 def test_refused_by_name(text: str, words: str, compare: Command) -> None:
     (compare.folder / "grid.toml").write_text(text)
     done = compare("grid", "plan", "grid.toml", "--out", "grid")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -82,6 +83,8 @@ def submit(
     cells = to_run(folder, grid)
     if not cells:
         return []
+    # Or submitit's import closes every handler of whoever calls, and the streams of some.
+    os.environ.setdefault("SUBMITIT_LOG_LEVEL", "NOCONFIG")
     if local:
         return [submit_local(folder, cells)]
     return [submit_array(folder, needs, alike, options or {}) for needs, alike in arrays(cells)]
