@@ -48,6 +48,11 @@ EXTREME = {
 }
 
 
+def disk_with(free: int) -> SimpleNamespace:
+    """What `shutil.disk_usage` says of a disk."""
+    return SimpleNamespace(free=free, total=10**12)
+
+
 @pytest.mark.parametrize("case", EXTREME)
 def test_refused_before_anything_is_asked_for(
     case: str, compare: Command, monkeypatch: pytest.MonkeyPatch
@@ -93,7 +98,7 @@ def test_an_order_for_which_there_is_no_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = make_plan(epochs=3)
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=4 * 3 * 70))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: disk_with(4 * 3 * 70))
     refuse_orders(plan, 70, tmp_path)
     with pytest.raises(Refused, match="of 3 epochs takes"):
         refuse_orders(plan, 71, tmp_path)
@@ -103,7 +108,7 @@ def test_a_run_without_room_leaves_nothing(
     compare: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Resized, 140 images of 7 x 7; not resized, orders of two epochs of 70 or more."""
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=500))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: disk_with(500))
     orders, numpy = "order.npy of 2 epochs", ["--backends", "numpy"]
     for arguments, words in (
         ([*RUN, "--resize", "7"], "resized images take"),

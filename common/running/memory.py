@@ -91,11 +91,13 @@ def refuse_orders(plan: Plan, examples: int, folder: Path) -> None:
         Refused: its folder's disk has too little.
     """
     there = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
-    needed, free = 4 * plan.epochs * examples, shutil.disk_usage(there).free
-    if needed > free:
+    disk, needed = shutil.disk_usage(there), 4 * plan.epochs * examples
+    # One of no size at all, as /proc is, has no files of anybody's: making the folder says so.
+    if disk.total and needed > disk.free:
         raise Refused(
-            f"order.npy of {plan.epochs} epochs takes {needed / 1e9:.3g} GB, and {free / 1e9:.3g} "
-            f"are free in {there}; try fewer --epochs, a smaller --limit or another --out"
+            f"order.npy of {plan.epochs} epochs takes {needed / 1e9:.3g} GB, and "
+            f"{disk.free / 1e9:.3g} are free in {there}; try fewer --epochs, a smaller --limit or "
+            "another --out"
         )
 
 
