@@ -174,6 +174,13 @@ def script(asked: argparse.Namespace) -> int:
     return 0
 
 
+def exercise(asked: argparse.Namespace) -> int:
+    """`exercise`: list them, start one, or look at what somebody made of it."""
+    from common.cli.exercise import exercise as do
+
+    return do(asked)
+
+
 def write_report(asked: argparse.Namespace) -> int:
     """`report`: the page of a result folder again, from what is in it."""
     from common.errors import one_line
@@ -400,6 +407,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "env": environments,
     "show": show_source,
     "script": script,
+    "exercise": exercise,
     "report": write_report,
     "lessons": lessons,
 }

@@ -75,20 +75,26 @@ def parser() -> Parser:
     listing = commands.add_parser("list", help="backends: versions, what each can do")
     add(listing, "backend_path", "folder with further backends")
     add_env(commands.add_parser("env", help="an environment of its own for a backend"))
-    add_show(commands.add_parser("show", help="source of a component side by side"))
-    add_script(
-        commands.add_parser("script", help="a model's training as a plain file that runs alone")
-    )
     page = commands.add_parser(
         "report", help="write report.html of a result folder again, from what is in it"
     )
     page.add_argument("folder", type=Path, metavar="FOLDER")
+    add_show(commands.add_parser("show", help="source of a component side by side"))
+    add_learning(commands)
+    return top
+
+
+def add_learning(commands: argparse._SubParsersAction[Parser]) -> None:
+    """Add the commands of those who learn."""
+    add_script(
+        commands.add_parser("script", help="a model's training as a plain file that runs alone")
+    )
+    add_exercise(commands.add_parser("exercise", help="find a slip in a framework's code, mend it"))
     add_lessons(
         commands.add_parser(
             "lessons", help="differences between the frameworks: list them, or run one"
         )
     )
-    return top
 
 
 def check_settings(asked: argparse.Namespace) -> CheckSettings:
@@ -345,6 +351,17 @@ def add_env(env: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--forget", action="store_true", help="remove it")
     add(env, "backend_path", "folder with further backends")
+
+
+def add_exercise(exercise: argparse.ArgumentParser) -> None:
+    """Add the options of `exercise`."""
+    exercise.add_argument("name", nargs="?", metavar="NAME", help="which; none: list them")
+    what = exercise.add_mutually_exclusive_group()
+    what.add_argument("--start", type=Path, metavar="DIR", help="write it there, to be edited")
+    what.add_argument("--check", type=Path, metavar="DIR", help="is it solved, or nearer?")
+    what.add_argument("--hint", action="store_true")
+    what.add_argument("--answer", action="store_true")
+    add(exercise, "no_progress", "no progress")
 
 
 def add_show(show: argparse.ArgumentParser) -> None:

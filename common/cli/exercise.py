@@ -1,0 +1,67 @@
+"""`compare.py exercise`: find a slip in a framework's code, and mend it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+
+from common.cli.telling import console, progress, say
+from common.contract.registry import find
+from common.learning import exercises as learning
+
+if TYPE_CHECKING:
+    from common.ask.request import Request
+    from common.shown.progress import Progress
+
+
+def exercise(asked: argparse.Namespace) -> int:
+    """Do what `exercise` is asked; 0, or 1 if it is not solved yet."""
+    known = learning.exercises()
+    if asked.name is None:
+        return listed(known)
+    chosen = learning.choose(asked.name, known)
+    if asked.check is not None:
+        return checked(chosen, asked)
+    if asked.start is not None:
+        learning.start(chosen, find()[chosen.backend], asked.start)
+        print(f"{chosen.slip.task}\nedit the files in {asked.start / chosen.backend}, then:")
+        print(f"compare.py exercise {chosen.name} --check {asked.start}")
+    elif asked.hint:
+        print(chosen.slip.hint)
+    elif asked.answer:
+        print(
+            f"{chosen.slip.answer}\n{chosen.slip.file}: {chosen.wrong}\nshould be: {chosen.right}"
+        )
+    else:
+        print(f"{chosen.slip.task}\ncompare.py exercise {chosen.name} --start DIR")
+    return 0
+
+
+def listed(known: dict[str, learning.Exercise]) -> int:
+    """A row for each task; its exercises by framework."""
+    rows: dict[str, list[str]] = {}
+    for name, one in known.items():
+        rows.setdefault(one.slip.task, []).append(name)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("exercises", no_wrap=True)
+    table.add_column("task")
+    for task, names in rows.items():
+        table.add_row("\n".join(names), task)
+    console(otherwise=120).print(table)
+    return 0
+
+
+def checked(chosen: learning.Exercise, asked: argparse.Namespace) -> int:
+    """Say whether it is solved, or where it is still wrong."""
+    from common.ask.exercise import look
+    from common.shown.words import plain
+
+    def watch(request: Request) -> Progress:
+        return progress(request, quiet=asked.no_progress)
+
+    found = look(chosen, asked.check, watch, say)
+    console(otherwise=120).print(plain(found.words), soft_wrap=True)
+    return int(not found.solved)
