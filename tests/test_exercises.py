@@ -102,7 +102,7 @@ def test_listed_hinted_and_answered(compare: Command) -> None:
     ("words", "said"),
     [
         (("torch-udpate-1",), "did you mean torch-update-1?"),
-        ((QUICK, "--start", "full"), "is no new or empty folder"),
+        ((QUICK, "--start", "full"), "is there, and not empty"),
         ((QUICK, "--start", "not/there"), "is not there"),
         ((QUICK, "--check", "full"), "is no started exercise"),
         ((QUICK, "--check", "other"), "is of the exercise jax-data-1"),

@@ -8,7 +8,6 @@ look can say whether it came nearer.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from common.contract.meant import meant
 from common.contract.registry import Backend
 from common.contract.root import ROOT
 from common.errors import Refused, one_line
-from common.results.folder import umask, write_json
+from common.results.folder import whole_folder, write_json
 
 CATALOGUE = ROOT / "docs" / "exercises.toml"
 
@@ -126,10 +125,7 @@ def start(exercise: Exercise, backend: Backend, folder: Path) -> None:
     Raises:
         Refused: the folder cannot be had.
     """
-    refuse(folder)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.absolute().parent) as t:
-        made = Path(t) / "exercise"
-        made.mkdir(mode=0o777 & ~umask())
+    with whole_folder(folder, "--start") as made:
         files = made / exercise.backend
         shutil.copytree(backend.folder, files, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         plant(exercise, files)
@@ -146,7 +142,6 @@ def start(exercise: Exercise, backend: Backend, folder: Path) -> None:
         )
         (made / "README.md").write_text(words, encoding="utf-8")
         write_json(made / STATE, State(exercise.name))
-        made.replace(folder)
 
 
 def plant(exercise: Exercise, files: Path) -> None:
@@ -156,18 +151,6 @@ def plant(exercise: Exercise, files: Path) -> None:
     if exercise.right not in code:
         raise ValueError(f"{exercise.name}: {exercise.right!r} is not in {path}")
     path.write_text(code.replace(exercise.right, exercise.wrong), encoding="utf-8")
-
-
-def refuse(folder: Path) -> None:
-    """Refuse a folder that is somebody's, or cannot be made.
-
-    Raises:
-        Refused: why.
-    """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise Refused(f"--start {folder} is no new or empty folder; name another")
-    if not folder.absolute().parent.is_dir():
-        raise Refused(f"--start {folder}: the folder {folder.absolute().parent} is not there")
 
 
 def state_of(exercise: Exercise, folder: Path) -> State:

@@ -36,6 +36,33 @@ def whole(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def whole_folder(folder: Path, option: str) -> Iterator[Path]:
+    """Give an empty folder that becomes `folder` only if the block succeeds.
+
+    Args:
+        folder: a new one, or an empty one.
+        option: by which it was named.
+
+    Raises:
+        Refused: something is there, or the folder it is to be in is not.
+    """
+    parent = folder.absolute().parent
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Refused(f"{option} {folder} is there, and not empty; name a new folder")
+    if not parent.is_dir():
+        raise Refused(f"{option} {folder}: the folder {parent} is not there")
+    try:
+        place = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=parent)
+    except OSError as cause:
+        raise Refused(f"{option} {folder} cannot be written: {cause.strerror}") from cause
+    with place as name:
+        made = Path(name) / "whole"
+        made.mkdir(mode=0o777 & ~umask())
+        yield made
+        made.replace(folder)
+
+
 def umask() -> int:
     """The permissions that new files do not have."""
     mask = os.umask(0)

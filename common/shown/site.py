@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,9 +11,8 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from common.contract.root import ROOT
-from common.errors import Refused
 from common.learning.lessons import Lesson, shown
-from common.results.folder import umask
+from common.results.folder import whole_folder
 from common.shown.html import coloured, styles, template
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
@@ -45,23 +43,11 @@ def write_site(folder: Path, lessons: Sequence[Lesson]) -> int:
     Raises:
         Refused: the folder cannot be had.
     """
-    refuse_site(folder)
     leaves = list(leaves_of(lessons))
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.absolute().parent) as t:
-        made = Path(t) / "site"
-        made.mkdir(mode=0o777 & ~umask())
+    with whole_folder(folder, "--site") as made:
         for leaf, text in zip(leaves, rendered(leaves), strict=True):
             (made / leaf.file).write_text(text, encoding="utf-8")
-        made.replace(folder)
     return len(leaves)
-
-
-def refuse_site(folder: Path) -> None:
-    """Refuse a folder that is somebody's, or cannot be made."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise Refused(f"--site {folder} is there, and not empty; name a new folder")
-    if not folder.absolute().parent.is_dir():
-        raise Refused(f"--site {folder}: the folder {folder.absolute().parent} is not there")
 
 
 def leaves_of(lessons: Sequence[Lesson]) -> Iterator[Leaf]:
