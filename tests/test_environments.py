@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import site
+import subprocess
 import sys
 import venv
 from collections.abc import Callable
@@ -62,9 +63,10 @@ def test_made_used_and_forgotten(
         "--out", tmp_path / "out",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "numpy runs in the environment made for it: numpy" in done.stderr
-    asked = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))["options"]
-    assert asked["python"] == {"numpy": made.python}
+    assert "numpy: note: runs in the environment made for it: numpy" in done.stdout
+    results = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert results["options"]["python"] == {"numpy": made.python}
+    assert any("the environment made for it" in one for one in results["entrants"][0]["notes"])
 
     compare("env", "numpy")
     again = environments.remembered()["numpy"]
@@ -84,7 +86,7 @@ def test_one_that_is_gone_is_said(home: Path, compare: Command, small_folder: Pa
         "--backends", "numpy", "--data-dir", small_folder, "--custom-data", "--epochs", "1",
     )  # fmt: skip
     assert done.returncode == 0
-    assert "is gone; compare.py env numpy makes it" in done.stderr
+    assert "is gone; compare.py env numpy makes it again" in " ".join(done.stdout.split())
 
 
 def test_a_file_that_is_none_of_ours_is_refused(home: Path, compare: Command) -> None:
@@ -148,6 +150,25 @@ def test_an_interrupt_leaves_nothing(
     assert compare("env", "numpy").returncode == 130
     with pytest.raises(ProcessLookupError):
         os.kill(int(said[0]), 0)
+    assert not any(home.iterdir())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), subprocess.CalledProcessError(1, ["ensurepip"])],
+    ids=["full disk", "no ensurepip"],
+)
+def test_an_environment_that_cannot_be_made_leaves_nothing(
+    home: Path, compare: Command, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(environments.shutil, "which", lambda name: None)
+    monkeypatch.setattr(venv, "create", fail)
+    done = compare("env", "numpy")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "cannot be made an environment" in done.stderr
     assert not any(home.iterdir())
 
 

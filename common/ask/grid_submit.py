@@ -112,8 +112,7 @@ def auto_executor(folder: Path, cluster: str) -> submitit.AutoExecutor:
         import submitit
     except ImportError as cause:
         raise Refused(
-            "grid submit needs submitit, which is not installed; "
-            "pip install 'compare-frameworks[grid]'"
+            "grid submit needs submitit, which is not installed; pip install -e '.[grid]'"
         ) from cause
     try:
         return submitit.AutoExecutor(folder=folder / JOBS / "%j", cluster=cluster)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from common.contract.registry import Backend, find
 from common.contract.schedules import steps_of
 from common.data.datasets import load
 from common.data.description import Dataset
-from common.entrants.environments import remembered, there
+from common.entrants.environments import note, there
 from common.entrants.mixed import Mix, parse_mix
 from common.entrants.session import Session
 from common.errors import Refused
@@ -125,6 +125,7 @@ def read_request(
         data=settings.data,
         model=settings.model,
     )
+    entrants = [noted(entrant, pythons) for entrant in entrants]
     mixes = [parse_mix(text, available, settings.style) for text in settings.mix]
     # Whatever the order in which they name it.
     if any(one.chosen == other.chosen for one, other in itertools.combinations(mixes, 2)):
@@ -142,7 +143,6 @@ def read_request(
     if settings.silent or say is silence:
         os.environ["TQDM_DISABLE"] = "1"  # the bar of a download
         say = silence
-    say_interpreters({entrant.backend for entrant in entrants}, pythons, say)
     dataset = None
     if not synthetic:
         dataset = loading(
@@ -317,14 +317,10 @@ def refuse_batch_of_one(plan: Plan, examples: int) -> None:
     )
 
 
-def say_interpreters(names: Collection[str], pythons: Mapping[str, str], say: Say) -> None:
-    """Say which backends run in environments of their own, and which of those are gone."""
-    for name, one in remembered().items():
-        if name in names and pythons.get(name) == one.python:
-            packages = " ".join(f"{package} {found}" for package, found in one.packages.items())
-            say(f"{name} runs in the environment made for it: {packages}")
-        elif name in names and name not in pythons:
-            say(f"the environment of {name}, {one.folder}, is gone; compare.py env {name} makes it")
+def noted(entrant: Entrant, pythons: Mapping[str, str]) -> Entrant:
+    """An entrant with a note of the environment it runs in, if that was made for its backend."""
+    words = note(entrant.backend, pythons.get(entrant.backend))
+    return replace(entrant, notes=(*entrant.notes, words)) if words else entrant
 
 
 def interpreters(pairs: Sequence[str], available: Mapping[str, Backend]) -> dict[str, str]:

@@ -85,6 +85,22 @@ def there(names: Iterable[str]) -> dict[str, Environment]:
     }
 
 
+def note(name: str, python: str | None) -> str | None:
+    """What is to be known of a backend's environment: that it runs there, or that it is gone.
+
+    Args:
+        name: the backend's.
+        python: the interpreter it runs in; None for this one.
+    """
+    own = remembered().get(name)
+    if own is not None and python == own.python:
+        packages = " ".join(f"{package} {found}" for package, found in own.packages.items())
+        return f"runs in the environment made for it: {packages}"
+    if own is not None and python is None:
+        return f"its environment, {own.folder}, is gone; compare.py env {name} makes it again"
+    return None
+
+
 def make(backend: Backend, say: Callable[[str], None], *, newest: bool = False) -> Environment:
     """Make an environment for a backend, try it, and remember it in the place of an older one.
 
@@ -105,7 +121,11 @@ def make(backend: Backend, say: Callable[[str], None], *, newest: bool = False) 
         raise Refused(f"no environment can be made in {home}: {cause.strerror}") from cause
     with _removed_unless_whole(folder):
         made = Environment(str(folder), {})
-        _install(made, [*wanted, *([] if newest else _tested())], say)
+        try:
+            _install(made, [*wanted, *([] if newest else _tested())], say)
+        except (OSError, subprocess.CalledProcessError) as cause:
+            # Debian has ensurepip in a package of its own, python3-venv.
+            raise Refused(f"{folder} cannot be made an environment: {one_line(cause)}") from cause
         if why := fault(backend, made.python):
             raise Refused(f"{backend.name} is installed, but cannot be imported: {why}")
         made = Environment(str(folder), _versions(made, backend.info.packages))
