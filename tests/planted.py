@@ -38,6 +38,7 @@ from common.contract.registry import extend_path
 from common.contract.root import ROOT
 from common.data import draws
 from common.entrants.local import LocalSession
+from common.learning.exercises import slips
 from common.measure.machine import available_cores
 from tests.conftest import BACKENDS, CLASSES, EXAMPLES, FEATURES, make_plan, shape_of, write_images
 
@@ -90,9 +91,17 @@ WEIGHTS = tuple(0.5 + 0.25 * one for one in range(CLASSES))
 BY_HAND = {"numpy": "its gradient is written by hand: the loss alone would be wrong"}
 
 
+SLIPS = slips()
+
+
 def everywhere(right: str, wrong: str) -> Edits:
     """The same edit in every backend."""
     return dict.fromkeys(NAMES, (right, wrong))
+
+
+def exercised(name: str, **more: tuple[str, str]) -> Edits:
+    """Those of an exercise, and of backends that it is not in."""
+    return {**SLIPS[name].edits, **more}
 
 
 def before_update(*lines: str) -> Edits:
@@ -137,14 +146,10 @@ PLANTS: dict[str, Plant] = {
     ),
     "pixels divided by 256": Plant(
         "data.py",
-        {
-            "torch": ("images.float() / 255", "images.float() / 256"),
-            "jax": ("pixels * HIGH + pixels * LOW", "pixels / 256"),
-            **dict.fromkeys(
-                ("numpy", "mindspore"),
-                ("np.divide(images, np.float32(255)", "np.divide(images, np.float32(256)"),
-            ),
-        },
+        exercised(
+            "data-1",
+            numpy=("np.divide(images, np.float32(255)", "np.divide(images, np.float32(256)"),
+        ),
         "data",
         ("images",),
         "divided by 256",
@@ -161,14 +166,7 @@ PLANTS: dict[str, Plant] = {
     ),
     "labels in another order than images": Plant(
         "data.py",
-        {
-            **everywhere("labels[index]", "labels[index[::-1]]"),
-            "torch": ("labels.index_select(0, index)", "labels.index_select(0, index.flip(0))"),
-            "mindspore": (
-                "ops.gather(labels, index, 0)",
-                "ops.gather(labels, index.flip((0,)), 0)",
-            ),
-        },
+        exercised("data-2", numpy=("labels[index]", "labels[index[::-1]]")),
         "data",
         ("labels",),
         "labels are those of the batch in another order",
@@ -235,25 +233,14 @@ PLANTS: dict[str, Plant] = {
     ),
     "model ends in a softmax": Plant(
         "model.py",
-        {
-            "numpy": (
+        exercised(
+            "model-1",
+            numpy=(
                 'return images @ params["output.weight"] + params["output.bias"]',
                 'images = np.exp(images @ params["output.weight"] + params["output.bias"])\n'
                 "        return images / images.sum(axis=1, keepdims=True)",
             ),
-            "torch": (
-                "output=nn.Linear(features, outputs)",
-                "output=nn.Linear(features, outputs), last=nn.Softmax(1)",
-            ),
-            "jax": (
-                'return dense(params, "output", images)',
-                'return jax.nn.softmax(dense(params, "output", images))',
-            ),
-            "mindspore": (
-                "output=nn.Dense(features, outputs)",
-                "output=nn.Dense(features, outputs), last=nn.Softmax(1)",
-            ),
-        },
+        ),
         "forward",
         ("logits",),
         "ends in a softmax",
@@ -261,12 +248,7 @@ PLANTS: dict[str, Plant] = {
     ),
     "ReLU missing": Plant(
         "model.py",
-        {
-            "numpy": ("hidden = np.maximum(hidden, 0)", "hidden = hidden"),
-            "torch": ("relu=nn.ReLU()", "relu=nn.Identity()"),
-            "jax": ("jax.nn.relu(dense(", "(dense("),
-            "mindspore": ("relu=nn.ReLU()", "relu=nn.Identity()"),
-        },
+        exercised("model-2", numpy=("hidden = np.maximum(hidden, 0)", "hidden = hidden")),
         "forward",
         ("logits",),
         "no activation at all",
@@ -287,7 +269,7 @@ PLANTS: dict[str, Plant] = {
     # Loss.
     "loss summed instead of averaged": Plant(
         "loss.py",
-        everywhere("(log_sum - picked).mean()", "(log_sum - picked).sum()"),
+        exercised("loss-1", numpy=("(log_sum - picked).mean()", "(log_sum - picked).sum()")),
         "loss",
         ("loss",),
         "summed over the batch",
@@ -388,12 +370,7 @@ PLANTS: dict[str, Plant] = {
     ),
     "squared error without the 1/2": Plant(
         "loss.py",
-        {
-            "numpy": ("((logits - labels) ** 2 / 2)", "((logits - labels) ** 2)"),
-            "torch": ('reduction="mean") / 2', 'reduction="mean")'),
-            "jax": ("optax.l2_loss", "optax.squared_error"),
-            "mindspore": ('reduction="mean") / 2', 'reduction="mean")'),
-        },
+        exercised("loss-2", numpy=("((logits - labels) ** 2 / 2)", "((logits - labels) ** 2)")),
         "loss",
         ("loss",),
         "1/2 of the squared error is missing",
@@ -431,15 +408,9 @@ PLANTS: dict[str, Plant] = {
     # 0 times the bias, as above.
     "bias detached": Plant(
         "model.py",
-        {
-            "numpy": ('"output.bias": dlogits.sum', '"output.bias": 0 * dlogits.sum'),
-            "torch": (
-                '+ params["output.bias"]',
-                '+ 0 * params["output.bias"] + params["output.bias"].detach()',
-            ),
-            "jax": ('+ params["output.bias"]', '+ jax.lax.stop_gradient(params["output.bias"])'),
-            "mindspore": ("weight.T) + bias", "weight.T) + ops.stop_gradient(bias)"),
-        },
+        exercised(
+            "gradient-1", numpy=('"output.bias": dlogits.sum', '"output.bias": 0 * dlogits.sum')
+        ),
         "gradient",
         ("output.bias",),
         "the gradient of output.bias is zero",
@@ -743,21 +714,10 @@ PLANTS: dict[str, Plant] = {
     ),
     "momentum with dampening": Plant(
         "update.py",
-        {
-            "numpy": (
-                'state[f"{name}/m"] += step',
-                'state[f"{name}/m"] += (1 - momentum) * step',
-            ),
-            "torch": (".add_(step)", ".add_((1 - momentum) * step)"),
-            "jax": (
-                'momentum * state[f"{name}/m"] + step',
-                'momentum * state[f"{name}/m"] + (1 - momentum) * step',
-            ),
-            "mindspore": (
-                'keep * state[name + "/m"] + step',
-                'keep * state[name + "/m"] + (1 - keep) * step',
-            ),
-        },
+        exercised(
+            "update-1",
+            numpy=('state[f"{name}/m"] += step', 'state[f"{name}/m"] += (1 - momentum) * step'),
+        ),
         "update",
         OUTPUT,
         "momentum has dampening",
@@ -804,7 +764,7 @@ PLANTS: dict[str, Plant] = {
     ),
     "weight decay spares the bias": Plant(
         "update.py",
-        everywhere("if decay:", "if decay and param.ndim > 1:"),
+        exercised("update-2", numpy=("if decay:", "if decay and param.ndim > 1:")),
         "update",
         ("output.bias",),
         "weight decay spares the biases",
@@ -829,14 +789,7 @@ PLANTS: dict[str, Plant] = {
     ),
     "adam without bias correction": Plant(
         "adaptive.py",
-        {
-            **everywhere("m_hat, v_hat = m / (1 - b1**t), v / (1 - b2**t)", "m_hat, v_hat = m, v"),
-            "numpy": ("m_hat, v_hat = m / c1, v / c2", "m_hat, v_hat = m, v"),
-            "mindspore": (
-                "m_hat, v_hat = m / (1 - keep_m**t), v / (1 - keep_v**t)",
-                "m_hat, v_hat = m, v",
-            ),
-        },
+        exercised("update-3", numpy=("m_hat, v_hat = m / c1, v / c2", "m_hat, v_hat = m, v")),
         "update",
         OUTPUT,
         "bias correction is left out",

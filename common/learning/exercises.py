@@ -91,14 +91,19 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last: Where | None = None
 
 
-def exercises(path: Path = CATALOGUE) -> dict[str, Exercise]:
+def slips() -> dict[str, Slip]:
+    """What exercises are about, by name."""
+    return msgspec.toml.decode(CATALOGUE.read_bytes(), type=dict[str, Slip])
+
+
+def exercises() -> dict[str, Exercise]:
     """All of them by name, framework by framework."""
-    slips = msgspec.toml.decode(path.read_bytes(), type=dict[str, Slip])
-    names = sorted({backend for slip in slips.values() for backend in slip.edits})
+    known = slips()
+    names = sorted({backend for slip in known.values() for backend in slip.edits})
     return {
         f"{backend}-{name}": Exercise(f"{backend}-{name}", backend, slip)
         for backend in names
-        for name, slip in slips.items()
+        for name, slip in known.items()
         if backend in slip.edits
     }
 
