@@ -18,6 +18,7 @@ from common.measure.machine import usable_cores
 from common.measure.quiet import BUSY
 from common.results.document import Pair
 from common.shown.words import winner_words
+from tests.benchmarks import overhead
 
 
 @given(st.integers(0, 8), st.integers(0, 12), st.integers(0, 2**32))
@@ -284,6 +285,16 @@ def test_who_is_faster_in_words(
         a="x", b="y", ratio=1.0, low=low, high=high, prediction_agreement=None, verdict=verdict
     )
     assert winner_words(pair, rounds) == words
+
+
+@pytest.mark.parametrize(("by_hand", "missed"), [(1.0, False), (0.9, True)], ids=["met", "missed"])
+def test_a_goal_of_the_loops_by_hand(by_hand: float, missed: bool) -> None:
+    noise = 1 + np.random.default_rng(3).normal(0, 0.01, 20)
+    rows, found = overhead.judged(
+        {"jax jit": list(noise), "jax jit by hand": list(by_hand * noise[::-1])}
+    )
+    assert (len(rows), found) == (1, missed)
+    assert ("missed" in rows[0]) == missed
 
 
 def test_rounds_are_drawn_before_epochs() -> None:
