@@ -37,6 +37,7 @@ def epoch(step, data, mode, batch_size):
 """
 
 
+@pytest.mark.slow
 def test_the_quickest_that_agrees_is_taken(compare: Command, tmp_path: Path) -> None:
     copy_backend(tmp_path / "more", "three", init=MODES, train=EPOCH)
     where = ("--backend-path", tmp_path / "more")

@@ -13,16 +13,10 @@ from tests.conftest import Command
 
 ALL = exercises()
 
-#: Tried every day; the others import or compile longer.
-QUICK = "torch-update-1"
+ONE = "torch-update-1"
 
 #: Where a kind of slip shows that is called otherwise.
 STAGES = {"model": "forward"}
-
-CELLS = [
-    pytest.param(one, id=name, marks=() if name == QUICK else pytest.mark.slow)
-    for name, one in ALL.items()
-]
 
 
 @pytest.fixture
@@ -38,13 +32,14 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(code.replace(old, new), encoding="utf-8")
 
 
-@pytest.mark.parametrize("exercise", CELLS)
+@pytest.mark.slow
+@pytest.mark.parametrize("exercise", ALL.values(), ids=ALL)
 def test_found_and_solved(exercise: Exercise, looking: Command) -> None:
     folder = looking.folder / "here"
     begun = looking("exercise", exercise.name, "--start", folder)
     assert begun.returncode == 0, begun.stderr
     assert exercise.slip.answer not in begun.stdout + (folder / "README.md").read_text()
-    first = looking.process("exercise", exercise.name, "--check", folder, timeout=240)
+    first = looking("exercise", exercise.name, "--check", folder)
     assert first.returncode == 1, first.stderr
     kind = exercise.name.split("-")[1]
     # The bias begins at zero, where no decay shows.
@@ -52,20 +47,21 @@ def test_found_and_solved(exercise: Exercise, looking: Command) -> None:
     where = f"not yet: it differs at step {step}, stage {STAGES.get(kind, kind)}, "
     assert first.stdout.startswith(where), first.stdout
     edit(folder / exercise.backend / exercise.slip.file, exercise.wrong, exercise.right)
-    mended = looking.process("exercise", exercise.name, "--check", folder, timeout=240)
+    mended = looking("exercise", exercise.name, "--check", folder)
     assert (mended.returncode, mended.stderr.count("Traceback")) == (0, 0), mended.stdout
     assert mended.stdout == "solved: it agrees with the referee, step by step\n"
 
 
+@pytest.mark.slow
 def test_another_slip_is_not_solved(looking: Command) -> None:
     folder = looking.folder / "here"
-    looking("exercise", QUICK, "--start", folder)
+    looking("exercise", ONE, "--start", folder)
     file = folder / "torch" / "update.py"
-    edit(file, ALL[QUICK].wrong, ".add_(2 * step)")
-    done = looking.process("exercise", QUICK, "--check", folder, timeout=240)
+    edit(file, ALL[ONE].wrong, ".add_(2 * step)")
+    done = looking("exercise", ONE, "--check", folder)
     assert (done.returncode, "not yet: it differs at step" in done.stdout) == (1, True)
     file.write_text("1 / 0")
-    done = looking.process("exercise", QUICK, "--check", folder, timeout=240)
+    done = looking("exercise", ONE, "--check", folder)
     assert (done.returncode, "could not be followed" in done.stdout) == (1, True), done.stdout
 
 
@@ -92,20 +88,20 @@ def test_listed_hinted_and_answered(compare: Command) -> None:
     done = compare("exercise")
     assert all(name in done.stdout for name in ALL)
     assert len(ALL) == 30
-    slip = ALL[QUICK].slip
-    assert compare("exercise", QUICK).stdout.startswith(slip.task)
-    assert compare("exercise", QUICK, "--hint").stdout == slip.hint + "\n"
-    assert slip.answer in compare("exercise", QUICK, "--answer").stdout
+    slip = ALL[ONE].slip
+    assert compare("exercise", ONE).stdout.startswith(slip.task)
+    assert compare("exercise", ONE, "--hint").stdout == slip.hint + "\n"
+    assert slip.answer in compare("exercise", ONE, "--answer").stdout
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("torch-udpate-1",), "did you mean torch-update-1?"),
-        ((QUICK, "--start", "full"), "is there, and not empty"),
-        ((QUICK, "--start", "not/there"), "is not there"),
-        ((QUICK, "--check", "full"), "is no started exercise"),
-        ((QUICK, "--check", "other"), "is of the exercise jax-data-1"),
+        ((ONE, "--start", "full"), "is there, and not empty"),
+        ((ONE, "--start", "not/there"), "is not there"),
+        ((ONE, "--check", "full"), "is no started exercise"),
+        ((ONE, "--check", "other"), "is of the exercise jax-data-1"),
     ],
     ids=["name", "full", "no parent", "not started", "another"],
 )
@@ -115,6 +111,6 @@ def test_refused(words: tuple[str, ...], said: str, compare: Command) -> None:
     (compare.folder / "other").mkdir()
     state = {"exercise": State("jax-data-1").exercise}
     (compare.folder / "other" / STATE).write_text(json.dumps(state))
-    done = compare.process("exercise", *words)
+    done = compare("exercise", *words)
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
     assert done.stderr.count("\n") == 1

@@ -239,6 +239,7 @@ def test_a_cell_is_run_by_one_process_at_a_time(compare: Command) -> None:
     assert not (grid / "0").exists()
 
 
+@pytest.mark.slow
 def test_a_cell_that_was_killed_is_taken_up(compare: Command) -> None:
     grid = planned(compare, epochs=150, more="optimizer = 'adam'\nno-band = true")
     ended_at(compare.words("grid", "run", grid), compare, grid / ".0" / JOURNAL, 40)

@@ -111,6 +111,7 @@ def test_who_differs_is_not_compared(compare: Command, tmp_path: Path, slip: str
     assert "wrong differs from the referee, and is not compared" in found["words"]
 
 
+@pytest.mark.slow
 def test_what_is_judged_is_what_is_timed(compare: Command, tmp_path: Path) -> None:
     """A model that is right op by op, and wrong once it is compiled."""
     modes = 'from dataclasses import replace\nINFO = replace(INFO, modes=("eager", "jit"))'
@@ -129,6 +130,7 @@ def test_an_entrant_that_fails_is_alone(compare: Command, tmp_path: Path) -> Non
     assert found["comparisons"] == []
 
 
+@pytest.mark.slow
 def test_trained_weights(compare: Command) -> None:
     compare.run("--backends", "numpy", "--check", "none")
     initial = infer(compare, "--backends", "numpy")

@@ -219,6 +219,7 @@ def test_a_batch_too_small_to_be_shared(pair: Ranks, session_data: Data) -> None
         session.warm_up(orders_of(plan)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "error"), [(signal.SIGKILL, Killed), (signal.SIGSTOP, TimedOut)])
 def test_a_rank_that_ends_or_hangs_ends_all(
     how: signal.Signals, error: type[EntrantError], tmp_path: Path, session_data: Data

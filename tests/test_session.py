@@ -475,6 +475,7 @@ def test_modules_where_we_stand_are_not_imported(
     assert start().open(plan.asdict(), SCRATCH, session_data(plan)).versions
 
 
+@pytest.mark.slow
 def test_who_closes_its_pipe_and_stays_was_not_killed(broken: Made) -> None:
     """By anybody but us: who reads SIGKILL looks for a lack of memory."""
     code = (
