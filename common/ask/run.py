@@ -206,9 +206,7 @@ def import_ahead() -> None:
 
 
 def import_what_comes_last() -> Any:
-    """Import the statistics and the page, a second's work; returns `common.shown.page`."""
-    import scipy.stats  # noqa: F401
-
+    """Import the page, a second's work; returns `common.shown.page`."""
     from common.shown import page
 
     return page

@@ -7,7 +7,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.stats import ks_2samp
 
 from common.contract.arrays import Array, Arrays
 
@@ -56,4 +55,6 @@ def _chance(one: Array, other: Array) -> float:
     """How probable it is that two draws of one law are so far apart."""
     if one.min() == one.max() or other.min() == other.max():  # no draws: a constant
         return float(np.array_equal(one, other))
+    from scipy.stats import ks_2samp  # half a second, for `--init framework` alone
+
     return float(ks_2samp(one.ravel(), other.ravel()).pvalue)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,7 +34,8 @@ def bootstrapped(
 
     Args:
         samples: of one thing, or of several, each drawn again by itself.
-        statistic: of as many arrays of readings.
+        statistic: of as many arrays of readings, along their last axis (`axis=-1`), in which a
+            reading that is NaN was not drawn.
 
     See: A. C. Davison and D. V. Hinkley, Bootstrap Methods and their Application, 1997, 3.8;
          https://docs.scipy.org/doc/scipy/reference/generated/scipy.stats.bootstrap.html
@@ -43,41 +43,31 @@ def bootstrapped(
     samples = [[one for one in rounds if len(one)] for rounds in samples]
     if min(sum(map(len, rounds)) for rounds in samples) < LEAST:
         return None, None
-    if all(len(rounds) == 1 for rounds in samples):
-        return _of_one_round([rounds[0] for rounds in samples], statistic)
     draw = np.random.default_rng(0)
-    drawn = [statistic(*(redrawn(one, draw) for one in samples)) for _ in range(RESAMPLES)]
+    drawn = statistic(*(redrawn(one, draw) for one in samples), axis=-1)
     low, high = np.percentile(drawn, (2.5, 97.5))
     return float(low), float(high)
 
 
 def redrawn(rounds: Rounds, draw: np.random.Generator) -> Any:
-    """As many rounds, drawn with replacement, and so the readings of each."""
-    chosen = draw.integers(len(rounds), size=len(rounds))
-    return np.concatenate([draw.choice(rounds[one], len(rounds[one])) for one in chosen])
+    """As many rounds, drawn with replacement, and so the readings of each: a row a resample.
 
-
-def _of_one_round(
-    samples: Sequence[Sequence[float]], statistic: Callable[..., Any]
-) -> tuple[float, float]:
-    from scipy.stats import bootstrap
-
-    with warnings.catch_warnings():
-        # Equal readings have an interval of no width, which scipy warns of.
-        warnings.simplefilter("ignore")
-        found = bootstrap(
-            [np.asarray(readings) for readings in samples],
-            statistic,
-            method="percentile",
-            n_resamples=RESAMPLES,
-            rng=0,
-        ).confidence_interval
-    return float(found.low), float(found.high)
+    Where a round has fewer readings than the longest, NaN takes the place of the rest.
+    """
+    lengths = np.array([len(one) for one in rounds])
+    readings = np.full((len(rounds), lengths.max()), np.nan)
+    for row, one in zip(readings, rounds, strict=True):
+        row[: len(one)] = one
+    chosen = draw.integers(len(rounds), size=(RESAMPLES, len(rounds), 1))
+    which = draw.integers(lengths[chosen], size=(*chosen.shape[:2], lengths.max()))
+    drawn = readings[chosen, which]
+    drawn[np.arange(lengths.max()) >= lengths[chosen]] = np.nan
+    return drawn.reshape(RESAMPLES, -1)
 
 
 def interval(rounds: Rounds) -> tuple[float | None, float | None]:
     """95 % interval of the median; (None, None) under three readings."""
-    return bootstrapped([rounds], np.median)
+    return bootstrapped([rounds], np.nanmedian)
 
 
 def summary(rounds: Rounds) -> dict[str, Any]:

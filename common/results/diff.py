@@ -198,7 +198,7 @@ def ratio_of_medians(new: Rounds, old: Rounds) -> tuple[float | None, float | No
 
 def _ratio(new: Any, old: Any, axis: int = -1) -> Any:
     with np.errstate(over="ignore"):
-        return np.median(new, axis=axis) / np.median(old, axis=axis)
+        return np.nanmedian(new, axis=axis) / np.nanmedian(old, axis=axis)
 
 
 def compared_accuracy(old: float | None, new: float | None, examples: int) -> str:

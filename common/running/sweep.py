@@ -124,11 +124,15 @@ def line(found: Sequence[Point]) -> Line | None:
     straight = float(off.max()) if len(medians) > 2 else None
     samples = [point.rounds for point in found]
 
-    def overhead_of(*seconds: Any) -> float:
-        return _fitted(operations, np.array([np.median(one) for one in seconds]))[0]
+    def fitted(which: int, *seconds: Any, axis: int) -> Any:
+        again = np.stack([np.nanmedian(one, axis=axis) for one in seconds], axis=-1)
+        return np.apply_along_axis(lambda row: _fitted(operations, row)[which], -1, again)
 
-    def inverse_of(*seconds: Any) -> float:
-        return _fitted(operations, np.array([np.median(one) for one in seconds]))[1]
+    def overhead_of(*seconds: Any, axis: int) -> Any:
+        return fitted(0, *seconds, axis=axis)
+
+    def inverse_of(*seconds: Any, axis: int) -> Any:
+        return fitted(1, *seconds, axis=axis)
 
     inverses = bootstrapped(samples, inverse_of)
     return Line(

@@ -50,7 +50,7 @@ USUAL_TIMEOUT = 20.0
 #: Beyond the timeout, what all else in a run may take.
 MORE = 60.0
 #: Processes of runs are copies of one that has imported all this.
-PRELOADED = ["common.cli.commands", "common.ask.resume", "common.shown.results", "scipy.stats"]
+PRELOADED = ["common.cli.commands", "common.ask.resume", "common.shown.results"]
 
 
 @dataclass(frozen=True)
