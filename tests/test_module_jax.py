@@ -351,6 +351,28 @@ def test_tokens(make: Any) -> None:
     assert not np.array_equal(once, twice)
 
 
+class Squares(nnx.Module):
+    """Flax's variance is the mean of squares less the square of the mean."""
+
+    def __init__(self) -> None:
+        self.norm = nnx.BatchNorm(3, momentum=0.9, epsilon=1e-5, rngs=nnx.Rngs(0))
+
+    def __call__(self, x: Any) -> Any:
+        return self.norm(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mean", "agrees"), [(0, True), (20, True), (1000, False)])
+def test_a_variance_of_squares_rounds_more_and_is_right_while_digits_stay(
+    mean: float, agrees: bool
+) -> None:
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(1).normal(mean, 1, (16, 3, 6, 6)).astype("float32")
+    report = check(Squares(), torch.nn.BatchNorm2d(3), x, None, train=True, steps=0)
+    assert report.agrees == agrees, str(report)
+    assert ("formulas that round more" in str(report)) == (mean == 20)
+
+
 @pytest.mark.slow
 def test_groups_of_channels_against_pytorch() -> None:
     """JAX turns two axes and joins them, in one reshape, for the slopes of what goes in."""

@@ -124,11 +124,24 @@ class Sum:
         return Answer((np.asarray(x * (1 + error), x.dtype),))
 
 
-def held(value: Array, exactly: Array | None, own: float = 0.0, noise: float = 0.0) -> Held:
+def held(
+    value: Array,
+    exactly: Array | None,
+    own: float = 0.0,
+    noise: float = 0.0,
+    port_noise: float | None = None,
+) -> Held:
     x = np.linspace(1, 2, 5, dtype="float32")
     expected = Expectation(Sum(own, noise), Asked({}, (x,)), "float32")
     place = Place("layer", "layer", "forward", "layer", "output")
-    return hold(place, expected, [("output", 0)], (value, exactly), lambda some: some[0])
+    return hold(
+        place,
+        expected,
+        [("output", 0)],
+        (value, exactly),
+        lambda some: some[0],
+        own_noise=lambda: port_noise,
+    )
 
 
 X = np.linspace(1, 2, 5, dtype="float32")
@@ -159,6 +172,27 @@ def test_a_sum_may_round_as_far_as_random_rounding_leads() -> None:
     found = held(wrong, X64, noise=1e-4)
     assert found.right
     assert found.judged == "sums"
+
+
+def test_a_port_may_round_as_far_as_its_own_operations_lead() -> None:
+    wrong = X * np.float32(1 + 1e-4)
+    assert not held(wrong, X64, port_noise=1e-5).right
+    found = held(wrong, X64, port_noise=1e-3)
+    assert found.right
+    assert found.judged == "own rounding"
+
+
+def test_and_in_float64_as_far_as_that_rounds() -> None:
+    cancelled = X64 * (1 + 4e-12)
+    assert not held(X, cancelled, port_noise=1e-4).right
+    assert held(X, cancelled, port_noise=1e-2).judged == "own rounding"
+    # What float32 itself would round is nothing that float64 may be off by.
+    assert not held(X, X64 * (1 + 1e-9), port_noise=1e-2).right
+
+
+def test_half_of_the_digits_stay() -> None:
+    found = held(X * np.float32(1 + 1e-2), X64, port_noise=1.0)
+    assert (found.right, found.judged) == (False, "sums")
 
 
 @pytest.mark.parametrize(

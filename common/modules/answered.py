@@ -12,12 +12,14 @@ from common.contract.arrays import Array
 from common.contract.net import Answer, Asking
 from common.contract.registry import find
 from common.modules.expected import (
+    NOISE_DRAWS,
     Expectation,
     Name,
     UnaskedError,
     as_dtype,
     barely_moved,
     expectation,
+    furthest,
     tensors_of,
 )
 from common.modules.guard import blamed
@@ -49,6 +51,7 @@ class Answered:
     failed: str | None = None
     asking: Asking | None = None
     _inside: list[bool] = field(default_factory=list)
+    _noise: list[Answer] = field(default_factory=list)
 
     def same(self, other: Answered, without: Collection[Name]) -> bool:
         """Whether the port answered two questions alike, to the bit, some tensors left out."""
@@ -89,6 +92,32 @@ class Answered:
         if apart > OTHER_MOVE * float(np.linalg.norm(right.ravel())) > 0.0:
             self._inside.append(True)
         return bool(self._inside)
+
+    def own_noise(self, value_of: Callable[[Answer], Array | None]) -> float | None:
+        """How far random rounding leads the port from what it answers in float64, at most.
+
+        Every operation of the port's own is moved as float32 would round it: what its formulas make
+        of that is its own, whatever the reference's make of it. None where it has no such noise, or
+        an operation that there is no rule for.
+        """
+        exactly = self.answers[1] or self.answers[0]
+        assert self.asking is not None
+        assert exactly is not None
+        if not self._noise:
+            asked = in_float64(self.matched, self.unit)
+            try:
+                for seed in range(NOISE_DRAWS):
+                    self._noise.append(self.asking.run(replace(asked, noise=seed)))
+            except Exception:
+                # Somebody's network, which has answered twice: the tensor stays as it was held.
+                return None
+        if any(one.unknown for one in self._noise):
+            return None
+        right = value_of(exactly)
+        values = [moved for one in self._noise if (moved := value_of(one)) is not None]
+        if right is None or len(values) < len(self._noise):
+            return None
+        return float(np.max(furthest(right, values), initial=0.0))
 
 
 def answered(

@@ -10,7 +10,7 @@ import numpy as np
 from common.agreement.divergence import distance
 from common.contract.arrays import Array
 from common.contract.precision import ulp
-from common.modules.expected import Expectation, Name, largest
+from common.modules.expected import NOISE_FACTOR, Expectation, Name, largest
 
 #: Makes the port's tensor of the reference's: of one in another order of axes, or of several
 #: leaves.
@@ -18,6 +18,13 @@ There = Callable[[Sequence[Array]], Array]
 
 #: How a tensor is judged that is rounded to float32 on the way, though given float64.
 INSIDE = "float32 inside"
+
+#: How a tensor is judged that needs what the port's own operations round, one by one.
+OWN = "own rounding"
+
+#: How far off a tensor may be that only the port's own rounding explains, in shares of its largest
+#: value: half of float32's digits stay.
+HALF_THE_DIGITS = float(np.finfo("float32").eps) ** 0.5
 
 #: How an input is judged that has another value: by what its layer makes of it.
 EFFECT = "its effect"
@@ -57,9 +64,9 @@ class Held:
         index, value, reference: that element, in the port's order of axes.
         dtype: in which it was judged wrong, or judged last.
         judged: by what: "float64 and rounding", "rounding", "sums" (the bound of other orders of
-            summation was needed), "float32 inside" (rounding alone: given float64 it rounds to
-            float32), "exactly" (whole numbers), "its effect" (another value, of which the layer
-            makes the same).
+            summation was needed), "own rounding" (that of the port's own operations was),
+            "float32 inside" (rounding alone: given float64 it rounds to float32), "exactly" (whole
+            numbers), "its effect" (another value, of which the layer makes the same).
         loose: elements that no bound holds: in float64 on an edge, in the run's dtype where the
             reference's own arithmetic overflows.
         elements: how many there are.
@@ -148,6 +155,7 @@ def hold(
     values: tuple[Array | None, Array | None],
     there: There,
     rounds_inside: Callable[[], bool] = lambda: False,
+    own_noise: Callable[[], float | None] = lambda: None,
 ) -> Held:
     """Hold one tensor against the reference's.
 
@@ -158,6 +166,8 @@ def hold(
         values: the port's, in the run's dtype, and in float64 if it computes in that.
         there: brings a tensor of the reference's into the port's order.
         rounds_inside: whether the port, though given float64, rounds to float32 on the way.
+        own_noise: how far rounding each of the port's own operations at random leads from what it
+            answers in float64, at most; None if it cannot be asked.
     """
     dtype, (value, exactly) = expected.dtype, values
 
@@ -175,6 +185,18 @@ def hold(
         return found(place, value, right, np.zeros(right.shape), dtype, "exactly")
     if value.dtype != dtype:
         return faulty(place, f"has dtype {value.dtype}, expected {dtype}", dtype)
+
+    def of_own(value: Array, dtype: str) -> Held | None:
+        # The same mathematics, perhaps by a formula that rounds more.
+        noise = own_noise()
+        if noise is None:
+            return None
+        near = expected.exactly_off_edges if dtype == "float64" else expected.sensitivity
+        finer = float(np.finfo(dtype).eps / np.finfo("float32").eps)
+        limit = wanted(near) + NOISE_FACTOR * finer * noise
+        again = found(place, value, right, limit, dtype, OWN)
+        return again if again.right and again.error <= HALF_THE_DIGITS * largest(right) else None
+
     judged = "rounding"
     if exactly is not None:
         # What takes further runs of the reference is asked only where it is needed.
@@ -184,15 +206,20 @@ def hold(
         if not in_float64.right:
             ways = [(expected.own_rounding, ""), (expected.allowed, "")]
             near = first_right(place, exactly, right, ways, wanted, dtype).right
-            if not (near and rounds_inside()):
+            if near and rounds_inside():
+                judged = INSIDE
+            elif again := of_own(exactly, "float64"):
+                in_float64, judged = again, OWN
+            else:
                 return in_float64
-            judged = INSIDE
     ways = [
         (expected.own_rounding, judged),
         (expected.allowed, judged),
-        (expected.allowed_of_sums, INSIDE if judged == INSIDE else "sums"),
+        (expected.allowed_of_sums, judged if judged in (INSIDE, OWN) else "sums"),
     ]
     rounded = first_right(place, value, right, ways, wanted, dtype)
+    if not rounded.right and judged != INSIDE and (exactly is not None or dtype == "float64"):
+        rounded = of_own(value, dtype) or rounded
     loose = rounded.loose if exactly is None else max(rounded.loose, in_float64.loose)
     own = right if dtype == "float64" else wanted(expected.own.__getitem__)
     from_own = float(np.max(distance(value, own), initial=0.0))

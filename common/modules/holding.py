@@ -47,6 +47,7 @@ def linked(answered: Answered, place: Place, links: Links, kind: str, *key: Key)
             (first, exactly),
             layout := partial(one_there, link.layout),
             partial(answered.rounds_inside, [name], layout, value_of),
+            partial(answered.own_noise, value_of),
         )
     return found
 
@@ -151,6 +152,7 @@ def of_leaf(
             (first[entry.port], None if exactly is None else exactly[entry.port]),
             made,
             partial(answered.rounds_inside, names, made, value_of),
+            partial(answered.own_noise, value_of),
         )
 
 

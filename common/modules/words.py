@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from common.modules.causes.likely import SECONDS
-from common.modules.held import EFFECT, INSIDE, Held, Place
+from common.modules.held import EFFECT, INSIDE, OWN, Held, Place
 
 if TYPE_CHECKING:
     from common.modules.report import ModuleReport
@@ -126,6 +126,15 @@ def right_lines(report: ModuleReport) -> list[str]:
         most = max(sums, key=lambda one: one.ulps)
         lines.append(
             f"sums that round more than the reference's: {len(sums)}, up to {most.ulps:.0f} ulp:\n"
+            f"    {place_words(most.place)}: {most.place.tensor}"
+        )
+    own = [one for one in report.held if one.right and one.judged == OWN]
+    if own:
+        most = max(own, key=lambda one: one.ulps)
+        lines.append(
+            f"formulas that round more than the reference's: {len(own)}, "
+            f"up to {most.ulps:.0f} ulp;\n"
+            "    rounding each operation of the port at random does, too, and float64 agrees:\n"
             f"    {place_words(most.place)}: {most.place.tensor}"
         )
     inside = sum(one.judged == INSIDE for one in report.held)
