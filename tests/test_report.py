@@ -1159,6 +1159,8 @@ def test_narrow_terminals_keep_entrant_and_verdict(width: int) -> None:
     assert max(map(len, table.splitlines())) <= width
     for label in ("torch", "jax", "numpy"):
         assert re.search(rf"(?m)^ *{label} ", table), f"{label} is cut at {width} columns"
+    if width >= 80:
+        assert "mode" in text.partition("───")[0], "the last to go"
     for verdict in ("rounding", "differs", "timeout"):
         assert re.search(rf"\b{verdict}\b", table), f"{verdict} is cut at {width} columns"
     # Long labels may be folded over lines, but nothing of them may be lost.

@@ -136,15 +136,15 @@ class Row:
 OUTCOME: list[Column[Row]] = [
     Column("entrant", "left", 0, lambda row: row.label),
     Column(
-        "version", "left", 5, lambda row: plain(next(iter(row.record.versions.values()), DASH))
+        "version", "left", 6, lambda row: plain(next(iter(row.record.versions.values()), DASH))
     ),
     Column(
-        "mode", "left", 6, lambda row: f"{row.record.entrant.mode} {row.record.entrant.style}"
+        "mode", "left", 1, lambda row: f"{row.record.entrant.mode} {row.record.entrant.style}"
     ),
-    Column("train loss", "right", 2, lambda row: digits(row.last.get("train_loss"), ".4f")),
-    Column("train acc", "right", 4, lambda row: percent(row.last.get("train_accuracy"))),
+    Column("train loss", "right", 3, lambda row: digits(row.last.get("train_loss"), ".4f")),
+    Column("train acc", "right", 5, lambda row: percent(row.last.get("train_accuracy"))),
     Column("test acc", "right", 0, lambda row: percent(row.last.get("test_accuracy"))),
-    Column("s/epoch", "right", 1, lambda row: three_digits(row.epoch["median"])),
+    Column("s/epoch", "right", 2, lambda row: three_digits(row.epoch["median"])),
     Column(
         "95 % interval", "right", 7,
         lambda row: DASH
@@ -152,7 +152,7 @@ OUTCOME: list[Column[Row]] = [
         else f"{row.epoch['low']:.3f}–{row.epoch['high']:.3f}",
     ),
     Column(
-        "max Δ loss", "right", 3,
+        "max Δ loss", "right", 4,
         lambda row: digits(row.verdict.max_abs_loss_difference, ".1e"),
     ),
     Column("verdict", "left", 0, lambda row: _verdict_cell(row.record, row.verdict)),
