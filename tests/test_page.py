@@ -44,6 +44,21 @@ SECTIONS = (
     "verdict", "table", "curves", "drift", "timing", "predictions", "confusion", "weights",
     "source", "environment",
 )  # fmt: skip
+#: Where a wrapped line of code begins, and where it goes on.
+WRAPPED = """(() => {
+  for (const line of document.querySelectorAll("pre.code > span")) {
+    const words = document.createRange();
+    words.selectNodeContents(line);
+    const boxes = [...words.getClientRects()].filter(box => box.width);
+    const below = boxes.filter(box => box.top > boxes[0].top + 4);
+    const spaces = line.textContent.match(/^ */)[0].length;
+    if (below.length && spaces >= 4) {
+      const letter = boxes[0].width / line.firstChild.textContent.length;
+      const begun = line.getBoundingClientRect().left + spaces * letter;
+      return [begun, Math.min(...below.map(box => box.left))];
+    }
+  }
+})()"""
 HOSTILE = (
     '<script>window.hacked=1</script>"\'><img src=x onerror="window.hacked=2">\\u2028</script>'
 )
@@ -541,6 +556,9 @@ def test_opens_offline(browser: Any, ran: Path, scheme: str, width: int) -> None
         "getComputedStyle(document.querySelector('[data-chart=train_loss] .role-axis text')).fill"
     )
     assert ink == seen.evaluate("getComputedStyle(document.body).color"), "charts have its ink"
+    if width < 1000:
+        begun, below = seen.evaluate(WRAPPED)
+        assert below > begun, "a wrapped line of code hangs under its own indentation"
     opened.close(path)
 
 

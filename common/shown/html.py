@@ -8,6 +8,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from common.shown.code import HANGING
 from common.shown.words import digits, megabytes, percent, seconds
 
 #: Pygments' styles for the two schemes.
@@ -29,9 +30,24 @@ def template(name: str) -> Template:
 
 
 def coloured(code: str, *, noclasses: bool = False) -> Markup:
-    """Python source in colours, character for character; with `noclasses` needing no style."""
+    """Python source in colours, character for character; with `noclasses` needing no style.
+
+    Every line is a block of its own, so that what is wrapped hangs under its own indentation.
+    """
     lexer = PythonLexer(stripnl=False, ensurenl=False)
-    return Markup(highlight(code, lexer, HtmlFormatter(nowrap=True, noclasses=noclasses)))
+    lines = highlight(code, lexer, HtmlFormatter(nowrap=True, noclasses=noclasses)).split("\n")
+    texts = code.split("\n")
+    ends = ["\n"] * (len(texts) - 1) + [""]
+    return Markup("").join(
+        Markup('<span style="{}">{}{}</span>').format(hanging(text), Markup(line), end)
+        for text, line, end in zip(texts, lines, ends, strict=False)
+    )
+
+
+def hanging(line: str) -> str:
+    """The style of a line of code: what does not fit goes on below, further in than it began."""
+    inwards = len(line) - len(line.lstrip(" ")) + HANGING
+    return f"display:block;padding-left:{inwards}ch;text-indent:-{inwards}ch"
 
 
 def styles() -> Markup:
