@@ -26,7 +26,7 @@ from common.contract.registry import version
 from common.errors import Refused
 from common.results.document import Document
 from common.results.folder import read_results
-from common.shown import charts, entrants, gallery, page, repeat, vega
+from common.shown import charts, drawing, entrants, gallery, page, repeat, vega
 from common.shown.notebook import Comparison
 from tests.conftest import (
     BACKENDS,
@@ -289,6 +289,20 @@ def test_entrants_that_choose_alike_share_a_matrix() -> None:
     same, other = np.array([1, 2]), np.array([1, 0])
     chosen = gallery.choices(found, {"a": same, "b": other, "d": same.copy(), "labels": other})
     assert list(chosen) == ["a, d", "b"], "c left no predictions"
+
+
+def test_a_framework_has_its_colour_and_a_style_its_dashes() -> None:
+    """Whoever is beside it, in whatever order."""
+    few = drawing.looks({"torch:jit": "concise", "torch": "scratch", "torch#1": "concise"})
+    many = drawing.looks({"mine": "concise", "jax": "concise", "torch": "concise"})
+    assert few["torch:jit"] == many["torch"]
+    assert few["torch"].colour == many["torch"].colour
+    assert few["torch"].dashes != many["torch"].dashes
+    assert len({few["torch#1"].colour, *(look.colour for look in many.values())}) == 4
+    found = document(
+        make_plan(), {"label": "numpy", "backend": "numpy"}, {"label": "jax", "backend": "jax"}
+    )
+    assert charts.looks_of(found)["jax"].colour == many["jax"].colour
 
 
 def test_long_runs_are_drawn_by_their_largest_steps() -> None:
@@ -556,6 +570,12 @@ def test_opens_offline(browser: Any, ran: Path, scheme: str, width: int) -> None
         "getComputedStyle(document.querySelector('[data-chart=train_loss] .role-axis text')).fill"
     )
     assert ink == seen.evaluate("getComputedStyle(document.body).color"), "charts have its ink"
+    for words in seen.query_selector_all("[data-chart] .role-legend-label text"):
+        assert "…" not in words.text_content(), "a cut legend"
+    axis = "[data-chart=train_loss] .role-axis-label text"
+    ticks = [one.text_content() for one in seen.query_selector_all(axis)]
+    assert {"1", "2"} < set(ticks)
+    assert "1.5" not in ticks[:3], "whole epochs"
     if width < 1000:
         begun, below = seen.evaluate(WRAPPED)
         assert below > begun, "a wrapped line of code hangs under its own indentation"

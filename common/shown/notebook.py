@@ -12,6 +12,7 @@ from common.errors import Refused
 from common.results.folder import read_results
 from common.results.record import Record
 from common.shown import charts
+from common.shown.drawing import looks
 from common.shown.entrants import OUTCOME, Shown
 from common.shown.html import coloured, template
 from common.shown.page import columns_of, sentence
@@ -161,7 +162,8 @@ class Curves(Silent):
                     for r in self._records
                 }
                 for measure in charts.CURVES
-            }
+            },
+            looks({r.entrant.label: r.entrant.style for r in self._records}),
         )
 
 
