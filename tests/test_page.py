@@ -322,7 +322,11 @@ def test_a_run_without_pictures_has_a_page(compare: Command) -> None:
     assert done.returncode == 0, done.stderr
     text = (compare.folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "least squares" in text
-    assert "There are no test images in this run." in text
+    for empty in ("confusion", "predictions", "weights"):
+        assert f'id="{empty}"' not in text
+        assert f'href="#{empty}"' not in text
+    assert " acc</th>" not in text
+    assert '"scale": {"type": "log"}, "title": "train loss"' in text
 
 
 @pytest.mark.slow
@@ -560,6 +564,9 @@ def test_opens_offline(browser: Any, ran: Path, scheme: str, width: int) -> None
     viewport = {"width": width, "height": 800}
     opened = Opened(browser, path, color_scheme=scheme, viewport=viewport)
     seen = opened.page
+    assert not seen.is_visible("#source details pre"), "whole files are folded"
+    first = seen.inner_text("#source pre.code")
+    assert f"def {read_results(ran).plan.model}_" in first, "what ran comes first"
     assert [one.get_attribute("id") for one in seen.query_selector_all("header, section")] == list(
         SECTIONS
     )

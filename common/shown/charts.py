@@ -130,7 +130,8 @@ def binned(values: Any) -> dict[float, float | None]:
         part = values[start : start + every]
         part = part[np.isfinite(part)]
         shown = len(part) > 0 and part.max() > 0
-        found[float(start + 1)] = float(part.max()) if shown else None
+        # Three digits, which are all that is shown: a page holds many of them.
+        found[float(start + 1)] = float(f"{part.max():.3g}") if shown else None
     return found
 
 

@@ -9,7 +9,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from common.shown.code import HANGING
-from common.shown.words import digits, megabytes, percent, seconds
+from common.shown.words import digits, megabytes, percent, seconds, sentence_of
 
 #: Pygments' styles for the two schemes.
 LIGHT, DARK = "friendly", "github-dark"
@@ -24,7 +24,9 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(seconds=seconds, percent=percent, megabytes=megabytes, digits=digits)
+    environment.filters.update(
+        seconds=seconds, percent=percent, megabytes=megabytes, digits=digits, sentence=sentence_of
+    )
     found: Template = environment.get_template(f"{name}.jinja")
     return found
 

@@ -13,7 +13,7 @@ from common.results.folder import read_results
 from common.results.record import Record
 from common.shown import charts
 from common.shown.drawing import looks
-from common.shown.entrants import OUTCOME, Shown
+from common.shown.entrants import OUTCOME, Shown, telling
 from common.shown.html import coloured, template
 from common.shown.page import columns_of, sentence
 from common.shown.progress import Silent, turn_is_over
@@ -90,7 +90,10 @@ class Comparison:
     def _repr_html_(self) -> str:
         entrants = [Shown(entrant, self._found) for entrant in self._found.entrants]
         return template("notebook.html").render(
-            sentence=self.verdict, entrants=entrants, outcome=OUTCOME, folder=self.folder
+            sentence=self.verdict,
+            entrants=entrants,
+            outcome=telling(OUTCOME, entrants),
+            folder=self.folder,
         )
 
     def __repr__(self) -> str:

@@ -31,6 +31,7 @@ from common.shown.words import (
     files_beside_arrays,
     laws_words,
     left_out_words,
+    loss_digits,
     megabytes,
     percent,
     plain,
@@ -141,7 +142,7 @@ OUTCOME: list[Column[Row]] = [
     Column(
         "mode", "left", 1, lambda row: f"{row.record.entrant.mode} {row.record.entrant.style}"
     ),
-    Column("train loss", "right", 3, lambda row: digits(row.last.get("train_loss"), ".4f")),
+    Column("train loss", "right", 3, lambda row: loss_digits(row.last.get("train_loss"))),
     Column("train acc", "right", 5, lambda row: percent(row.last.get("train_accuracy"))),
     Column("test acc", "right", 0, lambda row: percent(row.last.get("test_accuracy"))),
     Column("s/epoch", "right", 2, lambda row: three_digits(row.epoch["median"])),

@@ -45,6 +45,17 @@ def percent(value: float | None) -> str:
     return DASH if value is None else f"{100 * value:.1f} %"
 
 
+def loss_digits(value: float | None) -> str:
+    """Four digits after the point; of what is so little that they would be zeros, three digits."""
+    small = value is not None and 0 < abs(value) < 0.01
+    return digits(value, ".2e" if small else ".4f")
+
+
+def sentence_of(words: str) -> str:
+    """Words that stand alone."""
+    return f"{words[:1].upper()}{words[1:]}."
+
+
 def winner_words(pair: Pair, rounds: int) -> str:
     """Who of a pair is faster, or why that is not said.
 
