@@ -27,7 +27,7 @@ from common.errors import Refused
 from common.results.document import Document
 from common.results.folder import read_results
 from common.shown import charts, drawing, entrants, gallery, page, repeat, vega
-from common.shown.notebook import Comparison
+from common.shown.notebook import Comparison, Plot
 from tests.conftest import (
     BACKENDS,
     BATCH,
@@ -485,7 +485,9 @@ def test_notebooks_get_the_same(ran: Path) -> None:
     assert "def cross_entropy_scratch" in str(found.show("loss"))
     assert "<span" in found.show("loss")._repr_html_()
     for name in charts.NAMES[:-1]:
-        assert found.plot(name).to_dict()["$schema"]
+        bundle = found.plot(name)._repr_mimebundle_()
+        assert bundle["image/svg+xml"].startswith("<svg")
+        assert "script" not in bundle["image/svg+xml"]
     with pytest.raises(Refused, match="nothing to draw as distances"):
         found.plot("distances")  # so little work has no limit that can be measured
     for refused in (lambda: found.plot("x"), lambda: found.show("x"), lambda: found.frame("x")):
@@ -599,6 +601,21 @@ def test_pointing_at_an_epoch_shows_every_entrant(opened: Opened) -> None:
         assert label in tip
     assert "epoch" in tip
     assert opened.wrong == []
+
+
+@pytest.mark.slow
+def test_a_notebooks_chart_is_drawn_without_network(browser: Any, ran: Path) -> None:
+    """By a front end's own Vega-Lite."""
+    context = browser.new_context(offline=True)
+    seen, asked = context.new_page(), []
+    seen.on("request", lambda request: asked.append(request.url))
+    seen.set_content("<div id=chart></div>")
+    seen.add_script_tag(content=vega.vega())
+    bundle = Comparison(ran).plot("train_loss")._repr_mimebundle_()
+    seen.evaluate("it => vegaEmbed('#chart', it, {actions: false})", bundle[Plot.MIME])
+    seen.wait_for_selector("#chart canvas", timeout=10_000)
+    context.close()
+    assert asked == []
 
 
 @pytest.mark.slow

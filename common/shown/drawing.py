@@ -33,6 +33,13 @@ LETTER, SYMBOL = 6.5, 34
 Drawing = Any
 
 
+#: Where a chart cannot have its page's colours.
+PAPER = {
+    "background": "white",
+    "legend": {"orient": "top", "symbolType": "stroke", "labelLimit": LEGEND - SYMBOL},
+}
+
+
 def theme() -> dict[str, Any]:
     """Colours and fonts that are the page's."""
     text = {"labelColor": "currentColor", "titleColor": "currentColor", "titleFontWeight": "normal"}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import vl_convert
 
 from common.errors import Refused
 from common.results.folder import read_results
 from common.results.record import Record
 from common.shown import charts
-from common.shown.drawing import looks
+from common.shown.drawing import PAPER, Drawing, looks
 from common.shown.entrants import OUTCOME, Shown, telling
 from common.shown.html import coloured, template
 from common.shown.page import columns_of, sentence
@@ -70,8 +72,8 @@ class Comparison:
             raise Refused(f"pandas is not installed; .{rows} has the same as plain rows") from cause
         return pandas.DataFrame(getattr(self, rows))
 
-    def plot(self, what: str = "train_loss") -> Any:
-        """One of the page's charts, by Altair; `charts.NAMES` has what there is.
+    def plot(self, what: str = "train_loss") -> Plot:
+        """One of the page's charts; `charts.NAMES` has what there is, `.chart` is Altair's.
 
         Raises:
             Refused: there is no such chart, or nothing to draw in it.
@@ -81,7 +83,7 @@ class Comparison:
         chart = charts.named(self._found, what)
         if chart is None:
             raise Refused(f"this run has nothing to draw as {what}")
-        return chart.properties(width=480)
+        return Plot(chart.properties(width=480))
 
     def show(self, component: str) -> Source:
         """The code of a component that ran, side by side."""
@@ -98,6 +100,41 @@ class Comparison:
 
     def __repr__(self) -> str:
         return f"{self.verdict} Results in {self.folder}."
+
+
+class Plot:
+    """A chart for a notebook, which needs no network.
+
+    A front end that brings Vega-Lite draws it, to be pointed at; any other shows it as SVG.
+
+    Args:
+        chart: by Altair.
+    """
+
+    #: What front ends bring is Vega-Lite 5; charts use nothing that came later.
+    MIME = "application/vnd.vegalite.v5+json"
+    SCHEMA = "https://vega.github.io/schema/vega-lite/v5.20.1.json"
+
+    def __init__(self, chart: Drawing) -> None:
+        self.chart = chart
+
+    def to_dict(self) -> dict[str, Any]:
+        """As Vega-Lite, on white, whatever the notebook's theme."""
+        plain: dict[str, Any] = self.chart.to_dict()
+        return {**plain, "$schema": self.SCHEMA, "config": {**PAPER, **plain.get("config", {})}}
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        plain = self.to_dict()
+        svg = rounded(vl_convert.vegalite_to_svg(plain))
+        return {self.MIME: plain, "image/svg+xml": svg, "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return "a chart, for a notebook; .chart is Altair's"
+
+
+def rounded(svg: str) -> str:
+    """A picture whose lines go by hundredths of a pixel: a notebook keeps all of it."""
+    return re.sub(r' d="[^"]*"', lambda line: re.sub(r"(\.\d\d)\d+", r"\1", line.group()), svg)
 
 
 class Source:
