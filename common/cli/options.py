@@ -18,6 +18,7 @@ from common.ask.settings import (
 from common.cli.option import Parser, add, number, pair, share, sizes, varied, weight
 from common.contract.info import COMPONENTS, MIXABLE, MODULE_DTYPES, MODULE_MODES
 from common.contract.models import MODELS
+from common.learning.lessons import TOPICS
 
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
 
@@ -399,6 +400,11 @@ def add_lessons(lessons: argparse.ArgumentParser) -> None:
     """Add the options of `lessons`."""
     lessons.add_argument("name", nargs="?", metavar="NAME", help="which; none: list them")
     lessons.add_argument("--all", action="store_true", help="run every one")
+    lessons.add_argument("--topic", choices=TOPICS, metavar="TOPIC", help=", ".join(TOPICS))
+    lessons.add_argument(
+        "--backends", nargs="+", metavar="BACKEND", help="run in these; none: in all that are here"
+    )
+    lessons.add_argument("--html", action="store_true", help="NAME as a page, on stdout; not run")
     lessons.add_argument(
         "--markdown", action="store_true", help="all claims as docs/differences.md has them"
     )

@@ -36,6 +36,7 @@ from common.shown.words import (
     percent,
     plain,
     reach_words,
+    results_line,
     said,
     seconds,
     spread_words,
@@ -71,8 +72,7 @@ def print_results(
         console.print(plain(line), soft_wrap=True)
     if any(verdict.verdict != "not checked" for verdict in results.verdicts.values()):
         console.print(plain(f"agreement means: {CRITERION}", style="dim"))
-    page = ", drawn in report.html" if drawn else ""
-    console.print(plain(f"results in {folder}{page}"), soft_wrap=True)
+    console.print(results_line(folder, "report.html" if drawn else ""), soft_wrap=True)
 
 
 def check_lines(results: Results) -> list[str]:

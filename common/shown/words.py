@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from rich.text import Text
@@ -38,6 +39,19 @@ def plain(words: str, style: str = "") -> Text:
     """Somebody's words as they are: no markup, and no control character reaches the terminal."""
     shown = (c if c == "\n" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in words)
     return Text("".join(shown), style=style)
+
+
+def results_line(folder: Path | str, drawn: str = "") -> Text:
+    """Where it all is, and the picture of it; to be clicked on in a terminal that can."""
+    line = Text("results in ").append_text(linked(Path(folder), str(folder)))
+    if drawn:
+        line.append(", drawn in ").append_text(linked(Path(folder) / drawn, drawn))
+    return line
+
+
+def linked(path: Path, words: str) -> Text:
+    """Words that lead to a file."""
+    return plain(words, style=f"link {path.resolve().as_uri()}")
 
 
 def percent(value: float | None) -> str:
