@@ -19,6 +19,7 @@ from common.results.document import Document, EpochSeconds, Limit
 from common.running.sweep import Point, usable
 from common.shown.drawing import (
     COLOURS,
+    PAPER,
     Drawing,
     Look,
     Looks,
@@ -27,7 +28,6 @@ from common.shown.drawing import (
     lines,
     looks,
     pattern,
-    theme,
 )
 
 #: More steps than this are drawn as the largest value of several.
@@ -325,7 +325,7 @@ def growing(curves: Mapping[str, Curves], looks: Looks) -> str:
     if not shown:
         return ""
     plain = alt.hconcat(*shown).to_dict()
-    plain["config"] = theme()
+    plain["config"] = PAPER
     svg: str = vl_convert.vegalite_to_svg(plain)
     return svg
 

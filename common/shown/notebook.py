@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -188,7 +189,9 @@ class Curves(Silent):
             return
         from IPython.display import HTML, display
 
-        picture = HTML(template("growing.html").render(words=self._words, svg=self._svg()))
+        # As an image: of a notebook that is not trusted, front ends take SVG elements away.
+        svg = base64.b64encode(rounded(self._svg()).encode()).decode("ascii")
+        picture = HTML(template("growing.html").render(words=self._words, svg=svg))
         if self._shown is None:
             self._shown = display(picture, display_id=True)
         else:
