@@ -333,9 +333,9 @@ def add_diff(diff: argparse.ArgumentParser) -> None:
     diff.add_argument(
         "--fail-above",
         type=share,
-        metavar="5%",
-        help="exit 1 if an entrant is slower by more, its whole interval, or has no time any more; "
-        "exit 4 if that cannot be said",
+        metavar="PERCENT",
+        help="5%%: exit 1 if an entrant is slower by more, its whole interval, or has no time any "
+        "more; exit 4 if that cannot be said",
     )
     diff.add_argument(
         "--anyway", action="store_true", help="compare other work, or other machines, too"
