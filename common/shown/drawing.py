@@ -182,7 +182,7 @@ def lines(
     ]
     scale = alt.Scale(type="log") if log else alt.Scale(zero=zero, nice=True)
     axis = alt.Axis(format="~e" if log else ".1~%" if share else "", tickCount=5)
-    few = [at["at"] for at in wide] if len(wide) <= 12 else alt.Undefined
+    few: Any = [row["at"] for row in wide] if len(wide) <= 12 else alt.Undefined
     x = alt.X("at:Q", title=across).axis(tickMinStep=1, values=few, format="d", grid=False)
     x = x.scale(nice=False)
     drawn = (
