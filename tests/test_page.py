@@ -487,7 +487,7 @@ def test_notebooks_get_the_same(ran: Path) -> None:
     for name in charts.NAMES[:-1]:
         bundle = found.plot(name)._repr_mimebundle_()
         assert bundle["image/svg+xml"].startswith("<svg")
-        assert "script" not in bundle["image/svg+xml"]
+        assert "<script" not in bundle["image/svg+xml"]
     with pytest.raises(Refused, match="nothing to draw as distances"):
         found.plot("distances")  # so little work has no limit that can be measured
     for refused in (lambda: found.plot("x"), lambda: found.show("x"), lambda: found.frame("x")):
@@ -612,8 +612,8 @@ def test_a_notebooks_chart_is_drawn_without_network(browser: Any, ran: Path) -> 
     seen.set_content("<div id=chart></div>")
     seen.add_script_tag(content=vega.vega())
     bundle = Comparison(ran).plot("train_loss")._repr_mimebundle_()
-    seen.evaluate("it => vegaEmbed('#chart', it, {actions: false})", bundle[Plot.MIME])
-    seen.wait_for_selector("#chart canvas", timeout=10_000)
+    seen.evaluate("it => { vegaEmbed('#chart', it, {actions: false}) }", bundle[Plot.MIME])
+    seen.wait_for_selector("#chart .marks", timeout=10_000)
     context.close()
     assert asked == []
 
