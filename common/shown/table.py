@@ -11,8 +11,6 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from common.shown.words import DASH
-
 #: What a table's edge and padding take from each column.
 GAP = 3
 
@@ -37,13 +35,8 @@ class Column(Generic[Row]):
 
 
 def fitted(columns: Sequence[Column[Row]], rows: Sequence[Row], width: int) -> Table:
-    """A table of entrants, their labels first; on a narrow terminal the less important go.
-
-    So do those that say nothing of anybody.
-    """
-    said = {column.name: [column.cell(row) for row in rows] for column in columns}
-    columns = [one for one in columns if not rows or set(map(str, said[one.name])) != {DASH}]
-    cells = [said[column.name] for column in columns]
+    """A table of entrants, their labels first; on a narrow terminal the less important go."""
+    cells = [[column.cell(row) for row in rows] for column in columns]
     # Labels and verdicts may be folded; the rest is shown whole or not at all.
     folded = {"entrant": 9, "verdict": len("interrupted")}
     needed = [
