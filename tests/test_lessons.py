@@ -178,12 +178,22 @@ def test_lists_them_by_topic(compare: Command) -> None:
     for name in LESSONS:
         assert name in done.stdout
     assert compare("lessons", "zzz").returncode == 2
+    some = compare("lessons", "--topic", "loss").stdout
+    assert [name for name in LESSONS if name in some] == [
+        name for name, lesson in LESSONS.items() if lesson.topic == "loss"
+    ]
 
 
 @pytest.mark.slow
 def test_one_from_the_command_line(compare: Command) -> None:
     """One that a single framework has: all are run together by `found`."""
-    done = compare("lessons", "thread_count_bit")
+    done = compare("lessons", "thread_count_bit", "--backends", "torch")
     assert done.returncode == 0, done.stderr
     assert "torch.set_num_threads(threads)" in done.stdout
     assert "it holds in torch" in done.stdout
+    heads = ("Why it matters", "The code", "What came out", "Try it yourself")
+    places = [done.stdout.index(f"\n{head}\n") for head in heads]
+    assert places == sorted(places)
+    page = compare("lessons", "thread_count_bit", "--html").stdout
+    assert page.startswith("<!doctype html>")
+    assert all(f"<h3>{head}</h3>" in page for head in heads if head != "What came out")

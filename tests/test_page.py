@@ -26,8 +26,8 @@ from common.contract.registry import version
 from common.errors import Refused
 from common.results.document import Document
 from common.results.folder import read_results
-from common.shown import charts, entrants, gallery, page, repeat, vega
-from common.shown.notebook import Comparison
+from common.shown import charts, drawing, entrants, gallery, page, repeat, vega
+from common.shown.notebook import Comparison, Plot
 from tests.conftest import (
     BACKENDS,
     BATCH,
@@ -44,6 +44,21 @@ SECTIONS = (
     "verdict", "table", "curves", "drift", "timing", "predictions", "confusion", "weights",
     "source", "environment",
 )  # fmt: skip
+#: Where a wrapped line of code begins, and where it goes on.
+WRAPPED = """(() => {
+  for (const line of document.querySelectorAll("pre.code > span")) {
+    const words = document.createRange();
+    words.selectNodeContents(line);
+    const boxes = [...words.getClientRects()].filter(box => box.width);
+    const below = boxes.filter(box => box.top > boxes[0].top + 4);
+    const spaces = line.textContent.match(/^ */)[0].length;
+    if (below.length && spaces >= 4) {
+      const letter = boxes[0].width / line.firstChild.textContent.length;
+      const begun = line.getBoundingClientRect().left + spaces * letter;
+      return [begun, Math.min(...below.map(box => box.left))];
+    }
+  }
+})()"""
 HOSTILE = (
     '<script>window.hacked=1</script>"\'><img src=x onerror="window.hacked=2">\\u2028</script>'
 )
@@ -276,6 +291,20 @@ def test_entrants_that_choose_alike_share_a_matrix() -> None:
     assert list(chosen) == ["a, d", "b"], "c left no predictions"
 
 
+def test_a_framework_has_its_colour_and_a_style_its_dashes() -> None:
+    """Whoever is beside it, in whatever order."""
+    few = drawing.looks({"torch:jit": "concise", "torch": "scratch", "torch#1": "concise"})
+    many = drawing.looks({"mine": "concise", "jax": "concise", "torch": "concise"})
+    assert few["torch:jit"] == many["torch"]
+    assert few["torch"].colour == many["torch"].colour
+    assert few["torch"].dashes != many["torch"].dashes
+    assert len({few["torch#1"].colour, *(look.colour for look in many.values())}) == 4
+    found = document(
+        make_plan(), {"label": "numpy", "backend": "numpy"}, {"label": "jax", "backend": "jax"}
+    )
+    assert charts.looks_of(found)["jax"].colour == many["jax"].colour
+
+
 def test_long_runs_are_drawn_by_their_largest_steps() -> None:
     values = np.full(10_000, 1e-8)
     values[7_777] = 1e-3
@@ -293,7 +322,11 @@ def test_a_run_without_pictures_has_a_page(compare: Command) -> None:
     assert done.returncode == 0, done.stderr
     text = (compare.folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "least squares" in text
-    assert "There are no test images in this run." in text
+    for empty in ("confusion", "predictions", "weights"):
+        assert f'id="{empty}"' not in text
+        assert f'href="#{empty}"' not in text
+    assert " acc</th>" not in text
+    assert '"scale": {"type": "log"}, "title": "train loss"' in text
 
 
 @pytest.mark.slow
@@ -452,7 +485,9 @@ def test_notebooks_get_the_same(ran: Path) -> None:
     assert "def cross_entropy_scratch" in str(found.show("loss"))
     assert "<span" in found.show("loss")._repr_html_()
     for name in charts.NAMES[:-1]:
-        assert found.plot(name).to_dict()["$schema"]
+        bundle = found.plot(name)._repr_mimebundle_()
+        assert bundle["image/svg+xml"].startswith("<svg")
+        assert "<script" not in bundle["image/svg+xml"]
     with pytest.raises(Refused, match="nothing to draw as distances"):
         found.plot("distances")  # so little work has no limit that can be measured
     for refused in (lambda: found.plot("x"), lambda: found.show("x"), lambda: found.frame("x")):
@@ -531,6 +566,9 @@ def test_opens_offline(browser: Any, ran: Path, scheme: str, width: int) -> None
     viewport = {"width": width, "height": 800}
     opened = Opened(browser, path, color_scheme=scheme, viewport=viewport)
     seen = opened.page
+    assert not seen.is_visible("#source details pre"), "whole files are folded"
+    first = seen.inner_text("#source pre.code")
+    assert f"def {read_results(ran).plan.model}_" in first, "what ran comes first"
     assert [one.get_attribute("id") for one in seen.query_selector_all("header, section")] == list(
         SECTIONS
     )
@@ -541,6 +579,15 @@ def test_opens_offline(browser: Any, ran: Path, scheme: str, width: int) -> None
         "getComputedStyle(document.querySelector('[data-chart=train_loss] .role-axis text')).fill"
     )
     assert ink == seen.evaluate("getComputedStyle(document.body).color"), "charts have its ink"
+    for words in seen.query_selector_all("[data-chart] .role-legend-label text"):
+        assert "…" not in words.text_content(), "a cut legend"
+    axis = "[data-chart=train_loss] .role-axis-label text"
+    ticks = [one.text_content() for one in seen.query_selector_all(axis)]
+    assert {"1", "2"} < set(ticks)
+    assert "1.5" not in ticks[:3], "whole epochs"
+    if width < 1000:
+        begun, below = seen.evaluate(WRAPPED)
+        assert below > begun, "a wrapped line of code hangs under its own indentation"
     opened.close(path)
 
 
@@ -554,6 +601,21 @@ def test_pointing_at_an_epoch_shows_every_entrant(opened: Opened) -> None:
         assert label in tip
     assert "epoch" in tip
     assert opened.wrong == []
+
+
+@pytest.mark.slow
+def test_a_notebooks_chart_is_drawn_without_network(browser: Any, ran: Path) -> None:
+    """By a front end's own Vega-Lite."""
+    context = browser.new_context(offline=True)
+    seen, asked = context.new_page(), []
+    seen.on("request", lambda request: asked.append(request.url))
+    seen.set_content("<div id=chart></div>")
+    seen.add_script_tag(content=vega.vega())
+    bundle = Comparison(ran).plot("train_loss")._repr_mimebundle_()
+    seen.evaluate("it => { vegaEmbed('#chart', it, {actions: false}) }", bundle[Plot.MIME])
+    seen.wait_for_selector("#chart .marks", timeout=10_000)
+    context.close()
+    assert asked == []
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ from common.shown.curves import CURVES_WIDTH, curves
 from common.shown.pictures import drawn, print_agreement
 from common.shown.progress import Progress
 from common.shown.results import print_results
-from common.shown.words import blind_words, disturbed_line, seconds
+from common.shown.words import blind_words, disturbed_line, results_line, seconds
 from tests.conftest import BACKENDS, make_plan
 from tests.fakes import MEGABYTE, SHA256, FakeSession
 
@@ -1159,6 +1159,8 @@ def test_narrow_terminals_keep_entrant_and_verdict(width: int) -> None:
     assert max(map(len, table.splitlines())) <= width
     for label in ("torch", "jax", "numpy"):
         assert re.search(rf"(?m)^ *{label} ", table), f"{label} is cut at {width} columns"
+    if width >= 80:
+        assert "mode" in text.partition("───")[0], "the last to go"
     for verdict in ("rounding", "differs", "timeout"):
         assert re.search(rf"\b{verdict}\b", table), f"{verdict} is cut at {width} columns"
     # Long labels may be folded over lines, but nothing of them may be lost.
@@ -1196,6 +1198,18 @@ def test_lines_below_the_table_are_whole(width: int) -> None:
     text = printed(usual(), width)
     assert "\nnumpy: timeout: train took longer than 3 s\n" in text
     assert "\nresults in runs/x, drawn in report.html\n" in text
+
+
+def test_the_last_line_is_a_link_on_a_terminal(tmp_path: Path) -> None:
+    text = []
+    for terminal in (True, False):
+        out = io.StringIO()
+        colours = "truecolor" if terminal else "auto"
+        console = Console(file=out, force_terminal=terminal, color_system=colours, width=80)
+        console.print(results_line(tmp_path, "report.html"), soft_wrap=True)
+        text.append(out.getvalue())
+    assert f";{(tmp_path / 'report.html').as_uri()}{ESCAPE}\\report.html{ESCAPE}" in text[0]
+    assert text[1] == f"results in {tmp_path}, drawn in report.html\n"
 
 
 def test_wide_terminals_show_all_columns() -> None:

@@ -16,6 +16,7 @@ from common.measure.limit import work
 from common.measure.quiet import BUSY
 from common.running.sweep import Line, Point, line, points, usable
 from common.shown.charts import chart
+from common.shown.drawing import looks
 from common.shown.sweep import disturbed_words, line_words
 from tests.conftest import Command, make_plan
 from tests.fakes import RAISES, copy_backend
@@ -141,7 +142,8 @@ def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, step
 
 
 def test_the_chart_has_a_point_for_every_value() -> None:
-    drawn = chart({"a": timed(), "b": timed()[:1]}, "batch-size", "step").to_dict()
+    shown = looks({"a": "concise", "b": "scratch"})
+    drawn = chart({"a": timed(), "b": timed()[:1]}, shown, "batch-size", "step").to_dict()
     (rows,) = drawn["datasets"].values()
     assert [(row["entrant"], row["batch-size"]) for row in rows] == [
         *(("a", size) for size in SIZES),

@@ -20,6 +20,7 @@ from common.results.record import Results
 from common.running import sweep as lines
 from common.running.interruption import Interruption
 from common.shown import charts
+from common.shown.drawing import looks
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,13 @@ def sweep(
         drawn = any(lines.usable(of_label) for of_label in found.values())
         write_json(place.folder / "sweep.json", document)
         if drawn:
+            styles = {
+                record.entrant.label: record.entrant.style
+                for results in runs.values()
+                for record in results.records
+            }
             with whole(place.folder / "sweep.svg") as path:
-                charts.chart(found, name, unit or "step").save(path, format="svg")
+                charts.chart(found, looks(styles), name, unit or "step").save(path, format="svg")
         ended = interrupted or any(one.interrupted or one.error for one in runs.values())
         place.keep(whole=not ended)
         return Swept(runs, found, fits, unit or "step", document, drawn, place.folder, interrupted)

@@ -198,34 +198,10 @@ def write_report(asked: argparse.Namespace) -> int:
 
 
 def lessons(asked: argparse.Namespace) -> int:
-    """`lessons`: list them by topic, or run one, or all, in every framework that is there."""
-    from common.learning import lessons as teaching
-    from common.shown.lessons import print_lesson, print_lessons
+    """`lessons`: list them by topic, run one, or all, or make pages of them."""
+    from common.cli.lessons import lessons as do
 
-    known = teaching.find()
-    if asked.site is not None:
-        from common.shown.site import write_site
-
-        if asked.name or asked.all or asked.markdown:
-            raise Refused("--site has all lessons; NAME, --all and --markdown do not go with it")
-        pages = write_site(asked.site, list(known.values()))
-        print(f"{pages} pages in {asked.site}; begin with {asked.site / 'index.html'}")
-        return 0
-    wide = console(otherwise=120)
-    if asked.markdown:
-        print(teaching.markdown(known.values()), end="")
-        return 0
-    if asked.name is None and not asked.all:
-        print_lessons(list(known.values()), wide)
-        return 0
-    chosen = list(known.values()) if asked.all else [teaching.choose(asked.name, known)]
-    there = {name: backend for name, backend in find(None).items() if backend.missing() is None}
-    found = teaching.run(chosen, there)
-    wrong = False
-    for lesson in chosen:
-        print_lesson(lesson, found[lesson.name], wide, code=not asked.all)
-        wrong |= any(outcome.wrong for outcome in found[lesson.name].values())
-    return int(wrong)
+    return do(asked)
 
 
 def run(asked: argparse.Namespace) -> int:
@@ -265,7 +241,7 @@ def sweep(asked: argparse.Namespace) -> int:
     from common.ask.run import exit_code
     from common.results.target import refuse_target
     from common.shown.sweep import disturbed_words, print_sweep
-    from common.shown.words import plain
+    from common.shown.words import results_line
 
     refuse_target(asked.json)
     name, values = asked.vary
@@ -278,8 +254,8 @@ def sweep(asked: argparse.Namespace) -> int:
     def table(console: Console) -> None:
         disturbed = disturbed_words(swept.runs.values())
         print_sweep(swept.points, swept.lines, name, swept.unit, disturbed, console)
-        drawn = ", drawn in sweep.svg" if swept.drawn else ""
-        console.print(plain(f"results in {swept.folder}{drawn}"), soft_wrap=True)
+        drawn = "sweep.svg" if swept.drawn else ""
+        console.print(results_line(swept.folder, drawn), soft_wrap=True)
 
     with saved_in(swept.folder):
         tell(swept.document, asked.json, None if asked.quiet else table)
@@ -365,7 +341,7 @@ def check(asked: argparse.Namespace) -> int:
     from common.ask import checking
     from common.ask.check_request import read_check
     from common.results.target import refuse_target
-    from common.shown.words import plain
+    from common.shown.words import plain, results_line
 
     refuse_target(asked.json)
     checked = checking.check(read_check(check_settings(asked)))
@@ -381,7 +357,7 @@ def check(asked: argparse.Namespace) -> int:
                 words = side_words(checked.document["environment"][name])
                 console.print(plain(f"{name}: {words}"), soft_wrap=True)
         if checked.folder is not None:
-            console.print(plain(f"results in {checked.folder}"), soft_wrap=True)
+            console.print(results_line(checked.folder), soft_wrap=True)
 
     tell(checked.document, asked.json, None if asked.quiet else told)
     if checked.reason is not None:

@@ -18,6 +18,7 @@ from common.ask.settings import (
 from common.cli.option import Parser, add, number, pair, share, sizes, varied, weight
 from common.contract.info import COMPONENTS, MIXABLE, MODULE_DTYPES, MODULE_MODES
 from common.contract.models import MODELS
+from common.learning.lessons import TOPICS
 
 DESCRIPTION = "Train one model in several frameworks and prove whether they agree."
 
@@ -332,9 +333,9 @@ def add_diff(diff: argparse.ArgumentParser) -> None:
     diff.add_argument(
         "--fail-above",
         type=share,
-        metavar="5%",
-        help="exit 1 if an entrant is slower by more, its whole interval, or has no time any more; "
-        "exit 4 if that cannot be said",
+        metavar="PERCENT",
+        help="5%%: exit 1 if an entrant is slower by more, its whole interval, or has no time any "
+        "more; exit 4 if that cannot be said",
     )
     diff.add_argument(
         "--anyway", action="store_true", help="compare other work, or other machines, too"
@@ -399,6 +400,11 @@ def add_lessons(lessons: argparse.ArgumentParser) -> None:
     """Add the options of `lessons`."""
     lessons.add_argument("name", nargs="?", metavar="NAME", help="which; none: list them")
     lessons.add_argument("--all", action="store_true", help="run every one")
+    lessons.add_argument("--topic", choices=TOPICS, metavar="TOPIC", help=", ".join(TOPICS))
+    lessons.add_argument(
+        "--backends", nargs="+", metavar="BACKEND", help="run in these; none: in all that are here"
+    )
+    lessons.add_argument("--html", action="store_true", help="NAME as a page, on stdout; not run")
     lessons.add_argument(
         "--markdown", action="store_true", help="all claims as docs/differences.md has them"
     )

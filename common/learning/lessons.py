@@ -112,6 +112,12 @@ def read(path: Path) -> Lesson:
     )  # fmt: skip
 
 
+def paragraphs(lesson: Lesson) -> list[str]:
+    """The docstring behind the claim, a line each; lines that are set in stay as they are."""
+    parts = [part for part in lesson.text.split("\n\n")[1:] if part.strip()]
+    return [part if "\n " in part or part[0] == " " else " ".join(part.split()) for part in parts]
+
+
 def find(folder: Path = FOLDER) -> dict[str, Lesson]:
     """All lessons by name, topic by topic."""
     lessons = [read(path) for path in sorted(folder.glob("*.py"))]

@@ -17,7 +17,18 @@ from common.agreement.drift import band_limit, free_limit
 from common.contract.arrays import Array
 from common.results.document import Document, EpochSeconds, Limit
 from common.running.sweep import Point, usable
-from common.shown.drawing import COLOURS, Drawing, colour, lines, theme
+from common.shown.drawing import (
+    COLOURS,
+    PAPER,
+    Drawing,
+    Look,
+    Looks,
+    colour,
+    entrants_axis,
+    lines,
+    looks,
+    pattern,
+)
 
 #: More steps than this are drawn as the largest value of several.
 BINS = 600
@@ -25,6 +36,8 @@ BINS = 600
 BAR = 28
 #: Times further apart than this are drawn on a logarithmic scale.
 WIDE = 8.0
+#: A loss that falls further than this is, too.
+FAR = 100.0
 #: What is drawn of every epoch -> the title of its axis.
 CURVES = {
     "train_loss": "train loss",
@@ -42,9 +55,9 @@ PHASE_COLOURS = ("#8da0cb", "#66a61e", "#d9b310", "#e7857a", "#8a8f98", "#c49a6c
 Curves = Mapping[str, Mapping[float, float | None]]
 
 
-def labels_of(found: Document) -> list[str]:
-    """The entrants, in the order in which they were asked for."""
-    return [entrant.label for entrant in found.entrants]
+def looks_of(found: Document) -> dict[str, Look]:
+    """How the entrants are drawn, in the order in which they were asked for."""
+    return looks({entrant.label: entrant.style for entrant in found.entrants})
 
 
 def of_epochs(found: Document, measure: str) -> Curves:
@@ -55,19 +68,28 @@ def of_epochs(found: Document, measure: str) -> Curves:
     }
 
 
-def curve(series: Curves, title: str, *, pointed: bool = True) -> Drawing | None:
-    """A line an entrant; pointing at an epoch shows all of them; None where nobody has values."""
+def curve(series: Curves, looks: Looks, measure: str, *, pointed: bool = True) -> Drawing | None:
+    """A line an entrant; pointing at an epoch shows all of them; None where nobody has values.
+
+    A loss that falls far has a logarithmic scale, or its last epochs could not be told apart.
+    """
     known = {
         label: {at: value for at, value in points.items() if value is not None}
         for label, points in series.items()
     }
-    if not any(known.values()):
+    values = [value for points in known.values() for value in points.values()]
+    if not values:
         return None
-    return lines(known, "epoch", title, zero=False, pointed=pointed)
+    share = measure.endswith("accuracy")
+    log = not share and min(values) > 0 and max(values) > FAR * min(values)
+    return lines(
+        known, looks, "epoch", CURVES[measure], zero=False, log=log, share=share, pointed=pointed,
+        number=".4g" if log else ".4f",
+    )  # fmt: skip
 
 
 def drift(found: Document) -> Drawing | None:
-    """Distance of every step's loss from the referee's, and, dashed, what of it rounding explains.
+    """Distance of every step's loss from the referee's, and, dotted, what of it rounding explains.
 
     On a logarithmic scale, which has no place for zero: steps that are bit-equal leave a gap.
     """
@@ -93,14 +115,10 @@ def drift(found: Document) -> Drawing | None:
         return None
     band_lines = (
         alt.Chart({"values": bands})
-        .mark_line(strokeWidth=1.5, strokeDash=[4, 4], opacity=0.8)
-        .encode(alt.X("at:Q"), alt.Y("value:Q"), colour(labels_of(found)))
+        .mark_line(strokeWidth=1.5, strokeDash=[1, 3], opacity=0.8)
+        .encode(alt.X("at:Q"), alt.Y("value:Q"), colour(looks_of(found)))
     )
-    # Solid, because the dashed ones are what rounding explains.
-    drifts = lines(
-        series, "step", "|loss − referee's|", log=True, number=".2e", patterns=False,
-        domain=labels_of(found),
-    )  # fmt: skip
+    drifts = lines(series, looks_of(found), "step", "|loss − referee's|", log=True, number=".2e")
     return (drifts + band_lines).properties(width="container", height=260)
 
 
@@ -112,7 +130,8 @@ def binned(values: Any) -> dict[float, float | None]:
         part = values[start : start + every]
         part = part[np.isfinite(part)]
         shown = len(part) > 0 and part.max() > 0
-        found[float(start + 1)] = float(part.max()) if shown else None
+        # Three digits, which are all that is shown: a page holds many of them.
+        found[float(start + 1)] = float(f"{part.max():.3g}") if shown else None
     return found
 
 
@@ -125,8 +144,8 @@ def times(found: Document) -> Drawing | None:
     log = max(spread) > WIDE * min(spread)
     scale = alt.Scale(type="log") if log else alt.Scale(zero=True)
     shared = {
-        "y": alt.Y("entrant:N", title=None, sort=list(seconds)),
-        "color": colour(list(seconds), legend=False),
+        "y": entrants_axis(list(seconds)),
+        "color": colour(looks_of(found), named=False),
     }
     layers = [epoch_ticks(seconds, scale, shared), *medians(seconds, scale, shared)]
     if found.limit:
@@ -221,7 +240,7 @@ def phases(found: Document) -> Drawing | None:
         .mark_bar()
         .encode(
             alt.X("seconds:Q", title="seconds"),
-            alt.Y("entrant:N", title=None, sort=labels_of(found)),
+            entrants_axis(list(looks_of(found))),
             alt.Color(
                 "phase:N",
                 sort=list(PHASES),
@@ -230,7 +249,7 @@ def phases(found: Document) -> Drawing | None:
             alt.Order("place:Q"),
             tooltip=["entrant:N", "phase:N", alt.Tooltip("seconds:Q", format=".3f")],
         )
-        .properties(width="container", height=BAR * len(labels_of(found)))
+        .properties(width="container", height=BAR * len(found.entrants))
     )
 
 
@@ -240,14 +259,14 @@ def distances(found: Document) -> Drawing | None:
     if not known:
         return None
     rows = [{"entrant": label, "times": times} for label, times in known.items()]
-    y = alt.Y("entrant:N", title=None, sort=labels_of(found))
+    y = entrants_axis(list(looks_of(found)))
     base = alt.Chart({"values": rows})
     bars = base.mark_bar().encode(
         alt.X("times:Q", title="times the machine's limit")
         .scale(domain=[0, 1.15 * max(known.values())])
         .axis(tickCount=5),
         y,
-        colour(labels_of(found), legend=False),
+        colour(looks_of(found), named=False),
         tooltip=["entrant:N", alt.Tooltip("times:Q", format=".1f")],
     )
     words = base.mark_text(align="left", dx=4).encode(
@@ -290,22 +309,23 @@ def confusion(classes: Array, labels: Array, names: Sequence[str]) -> Drawing:
 def named(found: Document, what: str) -> Drawing | None:
     """One of the charts by name; None where there is nothing to draw."""
     if what in CURVES:
-        return curve(of_epochs(found, what), CURVES[what])
+        return curve(of_epochs(found, what), looks_of(found), what)
     return {"drift": drift, "times": times, "phases": phases, "distances": distances}[what](found)
 
 
-def growing(curves: Mapping[str, Curves]) -> str:
+def growing(curves: Mapping[str, Curves], looks: Looks) -> str:
     """Curves of every epoch so far, side by side, as SVG; empty before the first.
 
     Args:
         curves: a name of `CURVES` -> what there is of it.
+        looks: how the entrants are drawn.
     """
-    drawn = [curve(series, CURVES[what], pointed=False) for what, series in curves.items()]
+    drawn = [curve(series, looks, what, pointed=False) for what, series in curves.items()]
     shown = [chart.properties(width=220, height=180) for chart in drawn if chart is not None]
     if not shown:
         return ""
     plain = alt.hconcat(*shown).to_dict()
-    plain["config"] = theme()
+    plain["config"] = PAPER
     svg: str = vl_convert.vegalite_to_svg(plain)
     return svg
 
@@ -316,7 +336,7 @@ def class_names(classes: Iterable[str], count: int) -> list[str]:
     return [known[n] if n < len(known) else str(n) for n in range(count)]
 
 
-def chart(found: Mapping[str, Sequence[Point]], name: str, unit: str) -> Drawing:
+def chart(found: Mapping[str, Sequence[Point]], looks: Looks, name: str, unit: str) -> Drawing:
     """Seconds against the setting, a line an entrant, both axes logarithmic."""
     rows = [
         {"entrant": label, name: point.value, "seconds": point.median}
@@ -329,6 +349,7 @@ def chart(found: Mapping[str, Sequence[Point]], name: str, unit: str) -> Drawing
         .encode(
             alt.X(f"{name}:Q").scale(type="log").title(name),
             alt.Y("seconds:Q").scale(type="log").title(f"seconds per {unit}"),
-            alt.Color("entrant:N").title(None),
+            colour(looks),
+            pattern(looks),
         )
     )

@@ -9,12 +9,16 @@ from rich.console import Console, Group
 from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.table import Table
+from rich.text import Text
 
 #: Narrower columns than this are shown one after another instead.
 NARROWEST = 60
 
 #: The width the files are written for.
 WIDEST = 80
+
+#: So many characters further in than its line goes on what is wrapped.
+HANGING = 4
 
 
 def show(found: Sequence[tuple[str, str]], console: Console) -> None:
@@ -31,12 +35,22 @@ def show(found: Sequence[tuple[str, str]], console: Console) -> None:
     console.print(table)
 
 
-def _highlighted(code: str, width: int) -> Syntax:
-    return Syntax(
-        code,
-        "python",
-        theme="ansi_dark",
-        background_color="default",
-        code_width=width,
-        word_wrap=True,
-    )
+def _highlighted(code: str, width: int) -> Group:
+    """Code in colours; what is wrapped hangs under its line's own indentation."""
+    coloured = Syntax("", "python", theme="ansi_dark", background_color="default").highlight(code)
+    return Group(*(part for line in coloured.split("\n") for part in _wrapped(line, width)))
+
+
+def _wrapped(line: Text, width: int) -> list[Text]:
+    """A line of code in pieces that fit, the further ones further in than it began."""
+    line.rstrip()
+    if line.cell_len <= width:
+        return [line]
+    inwards = min(len(line.plain) - len(line.plain.lstrip(" ")) + HANGING, width // 2)
+    begun, rest = line.divide([inwards])
+    pieces = rest.wrap(Console(width=width), width - inwards)
+    first = Text.assemble(begun, pieces[0])
+    found = [first, *(Text.assemble(" " * inwards, piece) for piece in pieces[1:])]
+    for piece in found:
+        piece.rstrip()
+    return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from common.results.document import Document, EntrantResult
 from common.results.record import AGREE
 from common.shown.paying import first_result
-from common.shown.words import DASH, digits, megabytes, percent, seconds
+from common.shown.words import DASH, digits, loss_digits, megabytes, percent, seconds
 
 
 class Shown:
@@ -43,6 +43,11 @@ class Column:
     look: Callable[[Shown], str] = lambda _: ""
 
 
+def telling(columns: Sequence[Column], rows: Sequence[Shown]) -> list[Column]:
+    """Those that say something of anybody: who learns a line has no accuracy."""
+    return [one for one in columns if any(one.cell(row) != DASH for row in rows)] or [*columns]
+
+
 def mode(one: Shown) -> str:
     """How it ran."""
     loader = " loader" if one.entrant.data == "loader" else ""
@@ -72,7 +77,7 @@ OUTCOME = [
     ),
     Column("version", lambda one: next(iter(one.entrant.versions.values()), DASH), word=True),
     Column("mode", mode, word=True),
-    Column("train loss", lambda one: digits(one.last("train_loss"), ".4f")),
+    Column("train loss", lambda one: loss_digits(one.last("train_loss"))),
     Column("train acc", lambda one: percent(one.last("train_accuracy"))),
     Column("test acc", lambda one: percent(one.last("test_accuracy"))),
     Column("s/epoch", lambda one: digits(one.timing.epoch_seconds.median, ".4f")),

@@ -10,12 +10,15 @@ from typing import Any
 
 from markupsafe import Markup
 
+from common.contract.entrant import words_of as words_of_label
+from common.contract.info import STYLES
+from common.contract.registry import find
 from common.measure.quiet import BUSY
 from common.results.document import Pair
 from common.results.folder import whole
 from common.results.grid import value_words, words_of
 from common.results.grid_merged import Merged, MergedCell
-from common.shown.drawing import COLOURS
+from common.shown.drawing import looks
 from common.shown.grid import (
     accuracy_words,
     by_settings,
@@ -58,7 +61,7 @@ def render(merged: Merged, folder: Path) -> str:
         pairs=list(dict.fromkeys((p.a, p.b) for cell in merged.cells for p in cell.comparisons)),
         squares=squares(merged),
         problems=problems(merged) + several_versions(merged),
-        labels=dict(zip(labels, COLOURS * (1 + len(labels) // len(COLOURS)), strict=False)),
+        labels=looks({label: style_of(label) for label in labels}),
         settings=settings,
         axis=accuracy_axis(merged),
         rates=rates(merged),
@@ -76,6 +79,15 @@ def render(merged: Merged, folder: Path) -> str:
         few=FEW,
     )
     return text
+
+
+def style_of(label: str) -> str:
+    """As the label says, else what its backend takes for the usual one."""
+    words = [word for word in words_of_label(label) if word in STYLES]
+    backend = find().get(label.partition(":")[0])
+    return (words or ["scratch" if backend and backend.info.styles == ("scratch",) else "concise"])[
+        0
+    ]
 
 
 def squares(merged: Merged) -> list[tuple[int, str, str]]:

@@ -8,7 +8,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from common.shown.words import digits, megabytes, percent, seconds
+from common.shown.code import HANGING
+from common.shown.words import digits, megabytes, percent, seconds, sentence_of
 
 #: Pygments' styles for the two schemes.
 LIGHT, DARK = "friendly", "github-dark"
@@ -23,15 +24,32 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(seconds=seconds, percent=percent, megabytes=megabytes, digits=digits)
+    environment.filters.update(
+        seconds=seconds, percent=percent, megabytes=megabytes, digits=digits, sentence=sentence_of
+    )
     found: Template = environment.get_template(f"{name}.jinja")
     return found
 
 
 def coloured(code: str, *, noclasses: bool = False) -> Markup:
-    """Python source in colours, character for character; with `noclasses` needing no style."""
+    """Python source in colours, character for character; with `noclasses` needing no style.
+
+    Every line is a block of its own, so that what is wrapped hangs under its own indentation.
+    """
     lexer = PythonLexer(stripnl=False, ensurenl=False)
-    return Markup(highlight(code, lexer, HtmlFormatter(nowrap=True, noclasses=noclasses)))
+    lines = highlight(code, lexer, HtmlFormatter(nowrap=True, noclasses=noclasses)).split("\n")
+    texts = code.split("\n")
+    ends = ["\n"] * (len(texts) - 1) + [""]
+    return Markup("").join(
+        Markup('<span style="{}">{}{}</span>').format(hanging(text), Markup(line), end)
+        for text, line, end in zip(texts, lines, ends, strict=False)
+    )
+
+
+def hanging(line: str) -> str:
+    """The style of a line of code: what does not fit goes on below, further in than it began."""
+    inwards = len(line) - len(line.lstrip(" ")) + HANGING
+    return f"display:block;padding-left:{inwards}ch;text-indent:-{inwards}ch"
 
 
 def styles() -> Markup:

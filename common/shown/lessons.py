@@ -10,9 +10,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from common.learning.lessons import Lesson, Outcome, shown
+from common.learning.lessons import Lesson, Outcome, paragraphs, shown
 from common.shown.code import show
 from common.shown.words import listed, plain
+
+#: Columns of a paragraph at most.
+READABLE = 100
 
 
 def print_lessons(lessons: Sequence[Lesson], console: Console) -> None:
@@ -36,14 +39,42 @@ def print_lessons(lessons: Sequence[Lesson], console: Console) -> None:
 def print_lesson(
     lesson: Lesson, found: Mapping[str, Outcome], console: Console, *, code: bool
 ) -> None:
-    """Print a lesson: the claim, the same lines in each framework, the values, whether it holds."""
+    """Print a lesson part by part: claim, why, code, what came out, how to go on.
+
+    Without `code` the claim, and what came out.
+    """
     console.print(plain(f"{lesson.name}: {lesson.claim}", style="bold"), soft_wrap=False)
     if code:
-        rest = lesson.text.partition("\n\n")[2]
-        for words in [rest, lesson.why]:
-            if words:
-                console.print(plain(words))
+        for paragraph in paragraphs(lesson):
+            told(paragraph, console)
+        head("Why it matters", console)
+        told(lesson.why, console)
+        head("The code", console)
         show([(name, lesson.code[name] + "\n") for name in found], console)
+        head("What came out", console)
+    print_outcomes(lesson, found, console)
+    if code:
+        seen = ", ".join(f"{name} {version}" for name, version in lesson.seen.items())
+        console.print(plain(f"seen in {seen}", style="dim"))
+        head("Try it yourself", console)
+        told(f"Change a line of docs/lessons/{lesson.path.name}, and run this again.", console)
+        for page in lesson.see:
+            console.print(plain(page, style="dim"), soft_wrap=True)
+
+
+def head(words: str, console: Console) -> None:
+    """What a part is about."""
+    console.print()
+    console.print(plain(words, style="bold cyan"))
+
+
+def told(words: str, console: Console) -> None:
+    """A paragraph, as wide as it can be read."""
+    console.print(plain(words), width=min(console.width, READABLE))
+
+
+def print_outcomes(lesson: Lesson, found: Mapping[str, Outcome], console: Console) -> None:
+    """Print the values of each framework, and whether the claim holds there."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
     for name in found:
@@ -63,9 +94,4 @@ def print_lesson(
         console.print(plain(f"✓ it holds in {listed(list(found))}", style="green"))
     missing = [name for name in lesson.code if name not in found]
     if missing:
-        console.print(plain(f"not run, because not installed: {listed(missing)}"))
-    if code:
-        seen = ", ".join(f"{name} {version}" for name, version in lesson.seen.items())
-        console.print(plain(f"seen in {seen}", style="dim"))
-        for page in lesson.see:
-            console.print(plain(page, style="dim"), soft_wrap=True)
+        console.print(plain(f"not run here: {listed(missing)}"))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import vl_convert
 
 from common.errors import Refused
 from common.results.folder import read_results
 from common.results.record import Record
 from common.shown import charts
-from common.shown.entrants import OUTCOME, Shown
+from common.shown.drawing import PAPER, Drawing, looks
+from common.shown.entrants import OUTCOME, Shown, telling
 from common.shown.html import coloured, template
 from common.shown.page import columns_of, sentence
 from common.shown.progress import Silent, turn_is_over
@@ -69,8 +73,8 @@ class Comparison:
             raise Refused(f"pandas is not installed; .{rows} has the same as plain rows") from cause
         return pandas.DataFrame(getattr(self, rows))
 
-    def plot(self, what: str = "train_loss") -> Any:
-        """One of the page's charts, by Altair; `charts.NAMES` has what there is.
+    def plot(self, what: str = "train_loss") -> Plot:
+        """One of the page's charts; `charts.NAMES` has what there is, `.chart` is Altair's.
 
         Raises:
             Refused: there is no such chart, or nothing to draw in it.
@@ -80,7 +84,7 @@ class Comparison:
         chart = charts.named(self._found, what)
         if chart is None:
             raise Refused(f"this run has nothing to draw as {what}")
-        return chart.properties(width=480)
+        return Plot(chart.properties(width=480))
 
     def show(self, component: str) -> Source:
         """The code of a component that ran, side by side."""
@@ -89,11 +93,49 @@ class Comparison:
     def _repr_html_(self) -> str:
         entrants = [Shown(entrant, self._found) for entrant in self._found.entrants]
         return template("notebook.html").render(
-            sentence=self.verdict, entrants=entrants, outcome=OUTCOME, folder=self.folder
+            sentence=self.verdict,
+            entrants=entrants,
+            outcome=telling(OUTCOME, entrants),
+            folder=self.folder,
         )
 
     def __repr__(self) -> str:
         return f"{self.verdict} Results in {self.folder}."
+
+
+class Plot:
+    """A chart for a notebook, which needs no network.
+
+    A front end that brings Vega-Lite draws it, to be pointed at; any other shows it as SVG.
+
+    Args:
+        chart: by Altair.
+    """
+
+    #: What front ends bring is Vega-Lite 5; charts use nothing that came later.
+    MIME = "application/vnd.vegalite.v5+json"
+    SCHEMA = "https://vega.github.io/schema/vega-lite/v5.20.1.json"
+
+    def __init__(self, chart: Drawing) -> None:
+        self.chart = chart
+
+    def to_dict(self) -> dict[str, Any]:
+        """As Vega-Lite, on white, whatever the notebook's theme."""
+        plain: dict[str, Any] = self.chart.to_dict()
+        return {**plain, "$schema": self.SCHEMA, "config": {**PAPER, **plain.get("config", {})}}
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        plain = self.to_dict()
+        svg = rounded(vl_convert.vegalite_to_svg(plain))
+        return {self.MIME: plain, "image/svg+xml": svg, "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return "a chart, for a notebook; .chart is Altair's"
+
+
+def rounded(svg: str) -> str:
+    """A picture whose lines go by hundredths of a pixel: a notebook keeps all of it."""
+    return re.sub(r' d="[^"]*"', lambda line: re.sub(r"(\.\d\d)\d+", r"\1", line.group()), svg)
 
 
 class Source:
@@ -147,7 +189,9 @@ class Curves(Silent):
             return
         from IPython.display import HTML, display
 
-        picture = HTML(template("growing.html").render(words=self._words, svg=self._svg()))
+        # As an image: of a notebook that is not trusted, front ends take SVG elements away.
+        svg = base64.b64encode(rounded(self._svg()).encode()).decode("ascii")
+        picture = HTML(template("growing.html").render(words=self._words, svg=svg))
         if self._shown is None:
             self._shown = display(picture, display_id=True)
         else:
@@ -161,7 +205,8 @@ class Curves(Silent):
                     for r in self._records
                 }
                 for measure in charts.CURVES
-            }
+            },
+            looks({r.entrant.label: r.entrant.style for r in self._records}),
         )
 
 

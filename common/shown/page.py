@@ -18,18 +18,19 @@ from markupsafe import Markup
 
 from common.contract.arrays import Array
 from common.contract.info import COMPONENTS, MIXED
-from common.contract.models import file_of, files_of
+from common.contract.models import files_of
 from common.errors import Refused
 from common.results.document import Document, Line
 from common.results.folder import read_results, whole
 from common.results.source import source_files
 from common.shown import charts
 from common.shown.drawing import specification
-from common.shown.entrants import OUTCOME, TIMES, Shown
+from common.shown.entrants import OUTCOME, TIMES, Shown, telling
 from common.shown.gallery import arrays, choices, grids, on_the_way, weights
 from common.shown.html import coloured, script_safe, styles, template
 from common.shown.inside import looks, statistics
 from common.shown.paying import paid_lines
+from common.shown.ran import inside, ran
 from common.shown.repeat import command
 from common.shown.vega import vega
 from common.shown.words import (
@@ -94,6 +95,7 @@ def render(folder: Path) -> str:
     specifications = {
         name: specification(chart) for name, chart in drawn.items() if chart is not None
     }
+    rows = [Shown(entrant, found) for entrant in found.entrants]
     seen, apart = looks(folder, found, pictures)
     text: str = template("report.html").render(
         found=found,
@@ -101,9 +103,9 @@ def render(folder: Path) -> str:
         seen=len(seen),
         apart=apart,
         statistics=list(statistics(folder, found)),
-        entrants=[Shown(entrant, found) for entrant in found.entrants],
-        outcome=OUTCOME,
-        times=TIMES,
+        entrants=rows,
+        outcome=telling(OUTCOME, rows),
+        times=telling(TIMES, rows),
         sentence=sentence(found),
         charts=specifications,
         vega=Markup(script_safe(vega())) if specifications else "",
@@ -129,7 +131,7 @@ def render(folder: Path) -> str:
             if name != "initial" or found.plan.init == "framework"
             for file in files_of(name, found.plan.model)
         ],
-        opened=file_of(found.plan.model),
+        ran=ran(folder, found),
         verified=verified(folder, found),
         command=command(found),
         styles=styles(),
@@ -238,13 +240,6 @@ def columns_of_file(folder: Path, found: Document, name: str) -> list[dict[str, 
             }
         )
     return columns
-
-
-def inside(file: Path, folder: Path) -> bool:
-    """Whether a file is where it seems to be: a link may show what is none of the run's."""
-    if not file.is_relative_to(folder):
-        return False
-    return file.resolve() == folder.resolve() / file.relative_to(folder)
 
 
 def component_times(

@@ -31,10 +31,12 @@ from common.shown.words import (
     files_beside_arrays,
     laws_words,
     left_out_words,
+    loss_digits,
     megabytes,
     percent,
     plain,
     reach_words,
+    results_line,
     said,
     seconds,
     spread_words,
@@ -70,8 +72,7 @@ def print_results(
         console.print(plain(line), soft_wrap=True)
     if any(verdict.verdict != "not checked" for verdict in results.verdicts.values()):
         console.print(plain(f"agreement means: {CRITERION}", style="dim"))
-    page = ", drawn in report.html" if drawn else ""
-    console.print(plain(f"results in {folder}{page}"), soft_wrap=True)
+    console.print(results_line(folder, "report.html" if drawn else ""), soft_wrap=True)
 
 
 def check_lines(results: Results) -> list[str]:
@@ -136,15 +137,15 @@ class Row:
 OUTCOME: list[Column[Row]] = [
     Column("entrant", "left", 0, lambda row: row.label),
     Column(
-        "version", "left", 5, lambda row: plain(next(iter(row.record.versions.values()), DASH))
+        "version", "left", 6, lambda row: plain(next(iter(row.record.versions.values()), DASH))
     ),
     Column(
-        "mode", "left", 6, lambda row: f"{row.record.entrant.mode} {row.record.entrant.style}"
+        "mode", "left", 1, lambda row: f"{row.record.entrant.mode} {row.record.entrant.style}"
     ),
-    Column("train loss", "right", 2, lambda row: digits(row.last.get("train_loss"), ".4f")),
-    Column("train acc", "right", 4, lambda row: percent(row.last.get("train_accuracy"))),
+    Column("train loss", "right", 3, lambda row: loss_digits(row.last.get("train_loss"))),
+    Column("train acc", "right", 5, lambda row: percent(row.last.get("train_accuracy"))),
     Column("test acc", "right", 0, lambda row: percent(row.last.get("test_accuracy"))),
-    Column("s/epoch", "right", 1, lambda row: three_digits(row.epoch["median"])),
+    Column("s/epoch", "right", 2, lambda row: three_digits(row.epoch["median"])),
     Column(
         "95 % interval", "right", 7,
         lambda row: DASH
@@ -152,7 +153,7 @@ OUTCOME: list[Column[Row]] = [
         else f"{row.epoch['low']:.3f}–{row.epoch['high']:.3f}",
     ),
     Column(
-        "max Δ loss", "right", 3,
+        "max Δ loss", "right", 4,
         lambda row: digits(row.verdict.max_abs_loss_difference, ".1e"),
     ),
     Column("verdict", "left", 0, lambda row: _verdict_cell(row.record, row.verdict)),

@@ -11,7 +11,7 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from common.contract.root import ROOT
-from common.learning.lessons import Lesson, shown
+from common.learning.lessons import Lesson, paragraphs, shown
 from common.results.folder import whole_folder
 from common.shown.html import coloured, styles, template
 
@@ -62,10 +62,17 @@ def leaves_of(lessons: Sequence[Lesson]) -> Iterator[Leaf]:
     yield Leaf("glossary.html", "glossary", "site-glossary.html", {"head": head, "words": words})
 
 
-def rendered(leaves: Sequence[Leaf]) -> Iterator[str]:
-    """The text of each page, with the ways to those beside it."""
+def lesson_page(lesson: Lesson) -> str:
+    """The page of a lesson, with no other beside it."""
+    leaf = Leaf(f"{lesson.name}.html", lesson.name, "site-lesson.html", {"lesson": lesson})
+    return next(rendered([leaf], alone=True))
+
+
+def rendered(leaves: Sequence[Leaf], *, alone: bool = False) -> Iterator[str]:
+    """The text of each page, with the ways to those beside it, unless it is `alone`."""
     shared = {
         "rows": rows, "paragraphs": paragraphs, "coloured": coloured, "styles": styles(),
+        "alone": alone,
     }  # fmt: skip
     for before, leaf, after in zip([None, *leaves], leaves, [*leaves[1:], None], strict=False):
         beside = {"before": before, "after": after}
@@ -77,11 +84,6 @@ def rows(lesson: Lesson) -> Iterator[tuple[str, list[str]]]:
     columns = [lesson.expected[name] for name in lesson.seen if name in lesson.expected]
     for what in dict.fromkeys(what for column in columns for what in column):
         yield what, [shown(column[what]) if what in column else "" for column in columns]
-
-
-def paragraphs(lesson: Lesson) -> list[str]:
-    """The docstring behind the claim."""
-    return [part for part in lesson.text.split("\n\n")[1:] if part.strip()]
 
 
 def glossary() -> list[list[Markup]]:

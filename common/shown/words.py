@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from rich.text import Text
@@ -40,9 +41,33 @@ def plain(words: str, style: str = "") -> Text:
     return Text("".join(shown), style=style)
 
 
+def results_line(folder: Path | str, drawn: str = "") -> Text:
+    """Where it all is, and the picture of it; to be clicked on in a terminal that can."""
+    line = Text("results in ").append_text(linked(Path(folder), str(folder)))
+    if drawn:
+        line.append(", drawn in ").append_text(linked(Path(folder) / drawn, drawn))
+    return line
+
+
+def linked(path: Path, words: str) -> Text:
+    """Words that lead to a file."""
+    return plain(words, style=f"link {path.resolve().as_uri()}")
+
+
 def percent(value: float | None) -> str:
     """One digit after the point."""
     return DASH if value is None else f"{100 * value:.1f} %"
+
+
+def loss_digits(value: float | None) -> str:
+    """Four digits after the point; of what is so little that they would be zeros, three digits."""
+    small = value is not None and 0 < abs(value) < 0.01
+    return digits(value, ".2e" if small else ".4f")
+
+
+def sentence_of(words: str) -> str:
+    """Words that stand alone."""
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def winner_words(pair: Pair, rounds: int) -> str:
