@@ -121,22 +121,7 @@ def right_lines(report: ModuleReport) -> list[str]:
         )
     if ends_there(report):
         lines.append("what is behind it, and all slopes, wait until this is right")
-    sums = [one for one in report.held if one.right and one.judged == "sums"]
-    if sums:
-        most = max(sums, key=lambda one: one.ulps)
-        lines.append(
-            f"sums that round more than the reference's: {len(sums)}, up to {most.ulps:.0f} ulp:\n"
-            f"    {place_words(most.place)}: {most.place.tensor}"
-        )
-    own = [one for one in report.held if one.right and one.judged == OWN]
-    if own:
-        most = max(own, key=lambda one: one.ulps)
-        lines.append(
-            f"formulas that round more than the reference's: {len(own)}, "
-            f"up to {most.ulps:.0f} ulp;\n"
-            "    rounding each operation of the port at random does, too, and float64 agrees:\n"
-            f"    {place_words(most.place)}: {most.place.tensor}"
-        )
+    lines += wider_lines(report)
     inside = sum(one.judged == INSIDE for one in report.held)
     if inside:
         lines.append(
@@ -165,6 +150,27 @@ def right_lines(report: ModuleReport) -> list[str]:
         )
     if not report.matched.port.net.doubles:
         lines.append("the port computes in float32 only: rounding alone was judged")
+    return lines
+
+
+def wider_lines(report: ModuleReport) -> list[str]:
+    """What rounds more than the reference does: sums, and other formulas."""
+    lines = []
+    for judged, words in (
+        ("sums", "sums that round more than the reference's: {}, up to {:.0f} ulp:"),
+        (
+            OWN,
+            "formulas that round more than the reference's: {}, up to {:.0f} ulp;\n"
+            "    rounding each operation of the port at random does, too, and float64 agrees:",
+        ),
+    ):
+        found = [one for one in report.held if one.right and one.judged == judged]
+        if found:
+            most = max(found, key=lambda one: one.ulps)
+            lines += [
+                f"{words.format(len(found), most.ulps)}\n"
+                f"    {place_words(most.place)}: {most.place.tensor}"
+            ]
     return lines
 
 
