@@ -22,9 +22,9 @@ INSIDE = "float32 inside"
 #: How a tensor is judged that needs what the port's own operations round, one by one.
 OWN = "own rounding"
 
-#: How far off a tensor may be that only the port's own rounding explains, in shares of its largest
-#: value: half of float32's digits stay.
-HALF_THE_DIGITS = float(np.finfo("float32").eps) ** 0.5
+#: The power of eps that a tensor may be off by, in shares of its largest value, which only the
+#: port's own rounding explains: half of the digits stay.
+HALF_THE_DIGITS = 0.5
 
 #: How an input is judged that has another value: by what its layer makes of it.
 EFFECT = "its effect"
@@ -186,16 +186,17 @@ def hold(
     if value.dtype != dtype:
         return faulty(place, f"has dtype {value.dtype}, expected {dtype}", dtype)
 
-    def of_own(value: Array, dtype: str) -> Held | None:
-        # The same mathematics, perhaps by a formula that rounds more.
-        noise = own_noise()
-        if noise is None:
+    def of_own(wrong: Held, value: Array, dtype: str) -> Held | None:
+        # The same mathematics, perhaps by a formula that rounds more. Of a layer alone: what adds
+        # noise to a whole network takes JAX minutes to compile.
+        most = float(np.finfo(dtype).eps) ** HALF_THE_DIGITS * largest(right)
+        if place.unit != "layer" or not wrong.error <= most or (noise := own_noise()) is None:
             return None
         near = expected.exactly_off_edges if dtype == "float64" else expected.sensitivity
         finer = float(np.finfo(dtype).eps / np.finfo("float32").eps)
         limit = wanted(near) + NOISE_FACTOR * finer * noise
         again = found(place, value, right, limit, dtype, OWN)
-        return again if again.right and again.error <= HALF_THE_DIGITS * largest(right) else None
+        return again if again.right and again.error <= most else None
 
     judged = "rounding"
     if exactly is not None:
@@ -208,7 +209,7 @@ def hold(
             near = first_right(place, exactly, right, ways, wanted, dtype).right
             if near and rounds_inside():
                 judged = INSIDE
-            elif again := of_own(exactly, "float64"):
+            elif again := of_own(in_float64, exactly, "float64"):
                 in_float64, judged = again, OWN
             else:
                 return in_float64
@@ -219,7 +220,7 @@ def hold(
     ]
     rounded = first_right(place, value, right, ways, wanted, dtype)
     if not rounded.right and judged != INSIDE and (exactly is not None or dtype == "float64"):
-        rounded = of_own(value, dtype) or rounded
+        rounded = of_own(rounded, value, dtype) or rounded
     loose = rounded.loose if exactly is None else max(rounded.loose, in_float64.loose)
     own = right if dtype == "float64" else wanted(expected.own.__getitem__)
     from_own = float(np.max(distance(value, own), initial=0.0))
