@@ -20,6 +20,7 @@ from babel.messages.pofile import read_po, write_po
 from common.contract.root import ROOT
 from common.learning import lessons
 from common.learning.lessons import Lesson
+from tests.test_docs import words_of_the_glossary
 
 CATALOGUE = ROOT / "common" / "locale" / "zh" / "LC_MESSAGES" / "lessons.po"
 HEADER = """\
@@ -110,6 +111,14 @@ def test_every_text_has_a_translation_and_none_is_left_over() -> None:
 def test_code_and_numbers_are_those_of_the_lesson(name: str) -> None:
     for text in (one for one, names in SAID.items() if name in names):
         assert mistakes(text, KNOWN[text]) == [], f"{text}\n{KNOWN[text]}"
+
+
+def test_the_words_are_those_of_the_glossary() -> None:
+    """Terms of several words: one alone may mean something else ("class 9", "a single batch")."""
+    for chinese, english in words_of_the_glossary():
+        terms = [term for term in english if " " in term and term != "data set"]  # "data set anew"
+        for text in (one for one in SAID if any(re.search(rf"\b{term}", one) for term in terms)):
+            assert any(word in KNOWN[text] for word in chinese), f"{text}\n{KNOWN[text]}"
 
 
 def mistakes(text: str, told: str) -> list[str]:
