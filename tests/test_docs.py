@@ -67,14 +67,30 @@ def test_links_within_the_project_lead_somewhere(path: Path) -> None:
             assert (path.parent / target).exists(), target
 
 
-def test_both_readmes_ask_the_same() -> None:
-    """The same commands in both languages, but for what the Chinese one leaves out."""
-    english, chinese = (
-        set(re.findall(r"^    (python compare\.py.*?)(?:  |$)", (ROOT / name).read_text(), re.M))
-        for name in ("README.md", "README.zh.md")
-    )
-    assert chinese <= english
-    assert len(chinese) > 12
+@pytest.mark.parametrize("english", ["README.md", "docs/tour.md"])
+def test_the_chinese_page_says_the_same(english: str) -> None:
+    """The same commands in the same order, and the same links, or to the page in Chinese."""
+    pages = [ROOT / english, ROOT / english.replace(".md", ".zh.md")]
+    ours, theirs = (page.read_text(encoding="utf-8") for page in pages)
+    assert commands(theirs) == commands(ours)
+    assert len(commands(ours)) > 10
+    assert links(pages[1]) == {
+        chinese if (chinese := target.with_suffix(".zh.md")).exists() else target
+        for target in links(pages[0])
+    }
+
+
+def commands(text: str) -> list[str]:
+    """The lines to be typed, in a shell or in Python, without what is said of them."""
+    return re.findall(r"^    ((?:python3? |from compare |found).*?)(?:  .*)?$", text, re.MULTILINE)
+
+
+def links(page: Path) -> set[Path]:
+    """The files to which a page leads, but for the same page in the other language."""
+    targets = re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    plain = page.with_name(page.name.replace(".zh.md", ".md"))
+    found = {(page.parent / target).resolve() for target in targets}
+    return found - {plain, plain.with_suffix(".zh.md")}
 
 
 def test_the_glossary_has_one_row_for_each_word() -> None:
