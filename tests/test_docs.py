@@ -112,6 +112,24 @@ def words_of_the_glossary() -> list[tuple[list[str], list[str]]]:
     ]
 
 
+#: What others call it -> what the Chinese edition of the book calls it, and so do we.
+ELSEWHERE = {
+    "轮次": "迭代周期", "轮数": "迭代周期", "池化": "汇聚", "归一化": "规范化", "丢弃法": "暂退法",
+    "准确率": "精度", "正向": "前向", "就地": "原地", "批次": "批量",
+}  # fmt: skip
+CHINESE = [
+    *ROOT.glob("*.zh.md"),
+    *ROOT.glob("docs/*.zh.md"),
+    *ROOT.glob("common/locale/zh/**/*.po"),
+]
+
+
+@pytest.mark.parametrize("path", CHINESE, ids=[str(path.relative_to(ROOT)) for path in CHINESE])
+def test_chinese_has_the_words_of_the_book(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert {word: better for word, better in ELSEWHERE.items() if word in text} == {}
+
+
 @pytest.mark.slow
 def test_a_copy_of_the_project_needs_no_git(tmp_path: Path) -> None:
     """Who downloads an archive has the same commands."""
