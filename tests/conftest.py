@@ -126,18 +126,20 @@ def shape_of(model: Model) -> tuple[int, ...]:
     return PICTURE if model.smallest else SHAPE
 
 
-def write_images(folder: Path, shape: tuple[int, int, int] = SHAPE) -> None:
-    """Make up IDX files: ten classes, `EXAMPLES` for training and for testing.
+def write_images(
+    folder: Path, shape: tuple[int, int, int] = SHAPE, examples: int = EXAMPLES
+) -> None:
+    """Make up IDX files: ten classes, so many examples for training and for testing.
 
     Every one of the 256 pixel values occurs.
     """
     draw = np.random.default_rng(5)
     for images, labels in (idx.TRAIN, idx.TEST):
         height, width, _ = shape
-        pixels = draw.integers(0, 256, (EXAMPLES, height * width), dtype=np.uint8)
+        pixels = draw.integers(0, 256, (examples, height * width), dtype=np.uint8)
         pixels.flat[:256] = np.arange(256)
-        idx.write_images(folder / images, [pixels], EXAMPLES, height, width)
-        idx.write_labels(folder / labels, draw.integers(0, 10, EXAMPLES, dtype=np.uint8))
+        idx.write_images(folder / images, [pixels], examples, height, width)
+        idx.write_labels(folder / labels, draw.integers(0, 10, examples, dtype=np.uint8))
 
 
 @pytest.fixture(scope="session")

@@ -406,6 +406,10 @@ def test_the_page_has_a_complete_example(page: str) -> None:
     assert all(printed)
 
 
+def test_the_page_in_chinese_has_the_same_example() -> None:
+    assert example_of(docs("checking-a-port.zh.md")) == example_of(docs("checking-a-port.md"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_the_example_prints_what_the_page_shows(page: str, tmp_path: Path) -> None:

@@ -67,20 +67,67 @@ def test_links_within_the_project_lead_somewhere(path: Path) -> None:
             assert (path.parent / target).exists(), target
 
 
-def test_both_readmes_ask_the_same() -> None:
-    """The same commands in both languages, but for what the Chinese one leaves out."""
-    english, chinese = (
-        set(re.findall(r"^    (python compare\.py.*?)(?:  |$)", (ROOT / name).read_text(), re.M))
-        for name in ("README.md", "README.zh.md")
-    )
-    assert chinese <= english
-    assert len(chinese) > 12
+@pytest.mark.parametrize("english", ["README.md", "docs/tour.md"])
+def test_the_chinese_page_says_the_same(english: str) -> None:
+    """The same commands in the same order, and the same links, or to the page in Chinese."""
+    pages = [ROOT / english, ROOT / english.replace(".md", ".zh.md")]
+    ours, theirs = (page.read_text(encoding="utf-8") for page in pages)
+    assert commands(theirs) == commands(ours)
+    assert len(commands(ours)) > 10
+    assert links(pages[1]) == {
+        chinese if (chinese := target.with_suffix(".zh.md")).exists() else target
+        for target in links(pages[0])
+    }
 
 
-def test_the_words_of_the_glossary_are_words_of_the_project() -> None:
-    rows = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines()[4:]
-    assert len(rows) > 30
-    assert all(row.count("|") == 4 for row in rows)
+def commands(text: str) -> list[str]:
+    """The lines to be typed, in a shell or in Python, without what is said of them."""
+    return re.findall(r"^    ((?:python3? |from compare |found).*?)(?:  .*)?$", text, re.MULTILINE)
+
+
+def links(page: Path) -> set[Path]:
+    """The files to which a page leads, but for the same page in the other language."""
+    targets = re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    plain = page.with_name(page.name.replace(".zh.md", ".md"))
+    found = {(page.parent / target).resolve() for target in targets}
+    return found - {plain, plain.with_suffix(".zh.md")}
+
+
+def test_the_glossary_has_one_row_for_each_word() -> None:
+    rows = words_of_the_glossary()
+    assert len(rows) > 100
+    for side in zip(*rows, strict=True):
+        words = [word for cell in side for word in cell]
+        assert sorted(words) == sorted(set(words))
+
+
+def words_of_the_glossary() -> list[tuple[list[str], list[str]]]:
+    """Row by row: the Chinese words, the English ones."""
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("|")][2:]
+    assert all(len(row) == 3 for row in rows)
+    return [
+        (re.findall(r"[^、（）]+", zh.strip()), re.sub(r" \(.*?\)", "", en).strip().split(", "))
+        for zh, en, _ in rows
+    ]
+
+
+#: What others call it -> what the Chinese edition of the book calls it, and so do we.
+ELSEWHERE = {
+    "轮次": "迭代周期", "轮数": "迭代周期", "池化": "汇聚", "归一化": "规范化", "丢弃法": "暂退法",
+    "准确率": "精度", "正向": "前向", "就地": "原地", "批次": "批量",
+}  # fmt: skip
+CHINESE = [
+    *ROOT.glob("*.zh.md"),
+    *ROOT.glob("docs/*.zh.md"),
+    *ROOT.glob("common/locale/zh/**/*.po"),
+]
+
+
+@pytest.mark.parametrize("path", CHINESE, ids=[str(path.relative_to(ROOT)) for path in CHINESE])
+def test_chinese_has_the_words_of_the_book(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert {word: better for word, better in ELSEWHERE.items() if word in text} == {}
 
 
 @pytest.mark.slow
