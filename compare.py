@@ -4,7 +4,7 @@
 
 and from Python, a notebook for instance
 
-    from compare import Port, check, compare
+    from compare import Port, check, compare, speak
     compare(backends=["torch", "jax"])
 """
 
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from common.check import check
     from common.compare import compare
     from common.entrants.port import Port
+    from common.locale.language import speak
 
-__all__ = ["Port", "check", "compare"]
+__all__ = ["Port", "check", "compare", "speak"]
 
-_HOMES = {"Port": "common.entrants.port", "check": "common.check", "compare": "common.compare"}
+_HOMES = {
+    "Port": "common.entrants.port", "check": "common.check", "compare": "common.compare",
+    "speak": "common.locale.language",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -64,6 +64,10 @@ os.environ["COMPARE_LOCK_DIR"] = _locks = tempfile.mkdtemp(prefix="compare-tests
 atexit.register(shutil.rmtree, _locks, ignore_errors=True)
 # Environments that somebody made are not the tests' affair.
 os.environ["COMPARE_ENV_DIR"] = f"{tempfile.gettempdir()}/compare-tests-no-environments"
+# What is said is asserted in English, whatever this machine speaks.
+for _name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+    if os.environ.get(_name, "").lower().startswith("zh"):
+        os.environ[_name] = "C.UTF-8"
 # Keras computes in one framework a process, and in TensorFlow unless it is told.
 os.environ.setdefault("KERAS_BACKEND", "torch")
 

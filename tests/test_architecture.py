@@ -35,6 +35,7 @@ FLOORS: list[tuple[str, ...]] = [
     ("measure",),
     ("data",),
     ("contract",),
+    ("locale",),
     ("errors",),
 ]
 PAGE = ROOT / "docs" / "architecture.md"

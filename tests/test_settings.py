@@ -71,6 +71,6 @@ def test_the_names_of_the_api() -> None:
     from common.entrants.port import Port
 
     assert (compare.check, compare.Port) == (check, Port)
-    assert sorted(compare.__all__) == ["Port", "check", "compare"]
+    assert sorted(compare.__all__) == ["Port", "check", "compare", "speak"]
     with pytest.raises(AttributeError, match="no attribute 'contrast'"):
         compare.contrast  # noqa: B018

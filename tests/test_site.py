@@ -10,7 +10,8 @@ import pytest
 
 from common.errors import Refused
 from common.learning import lessons
-from common.shown.site import glossary, write_site
+from common.locale.language import LANGUAGES
+from common.shown.site import glossary, page, write_site
 from tests.conftest import Command
 from tests.test_lessons import written
 from tests.test_page import Opened, browser
@@ -21,25 +22,30 @@ LESSONS = list(lessons.find().values())
 MEGABYTE = 10**6
 
 
-NAMES = [f"{lesson.name}.html" for lesson in LESSONS]
-PAGES = ["index.html", *NAMES, "differences.html", "glossary.html"]
+STEMS = ["index", *(lesson.name for lesson in LESSONS), "differences", "glossary"]
+PAGES, OTHERS = ([page(stem, language) for stem in STEMS] for language in LANGUAGES)
 
 
 def test_every_link_leads_somewhere(compare: Command) -> None:
-    """From the first page to the last by what comes next, and to every page from the index."""
+    """From the first page to the last by what comes next, to every page from the index, and from
+    each to itself in the other language.
+    """
     done = compare("lessons", "--site", "site")
     assert done.returncode == 0, done.stderr
     folder = compare.folder / "site"
-    assert f"{len(PAGES)} pages in site" in done.stdout
-    assert sorted(path.name for path in folder.iterdir()) == sorted(PAGES)
+    assert f"{len(PAGES + OTHERS)} pages in site" in done.stdout
+    assert sorted(path.name for path in folder.iterdir()) == sorted(PAGES + OTHERS)
     assert sum(path.stat().st_size for path in folder.iterdir()) < 20 * MEGABYTE
-    texts = {name: (folder / name).read_text(encoding="utf-8") for name in PAGES}
-    for text in texts.values():
-        hrefs = re.findall(r'href="([^"]*)"', text)
-        assert {one for one in hrefs if not one.startswith(("https://", "data:"))} <= set(PAGES)
-    chain = [re.findall(r'rel="next" href="([^"]*)"', texts[name]) for name in PAGES]
-    assert chain == [[name] for name in PAGES[1:]] + [[]]
-    assert set(NAMES) <= set(re.findall(r'href="([^"]*)"', texts["index.html"]))
+    for names, others in ((PAGES, OTHERS), (OTHERS, PAGES)):
+        texts = {name: (folder / name).read_text(encoding="utf-8") for name in names}
+        for text, other in zip(texts.values(), others, strict=True):
+            hrefs = set(re.findall(r'href="([^"]*)"', text))
+            within = {one for one in hrefs if not one.startswith(("https://", "data:"))}
+            assert within <= {*names, other}
+            assert other in within
+        chain = [re.findall(r'rel="next" href="([^"]*)"', texts[name]) for name in names]
+        assert chain == [[name] for name in names[1:]] + [[]]
+        assert set(names[1:-2]) <= set(re.findall(r'href="([^"]*)"', texts[names[0]]))
 
 
 @pytest.mark.slow

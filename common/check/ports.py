@@ -55,6 +55,7 @@ from common.entrants.port import (
 from common.entrants.session import Session
 from common.entrants.trail import Trail
 from common.errors import CompareError, Refused, one_line
+from common.locale.phrases import told
 from common.measure.machine import available_cores
 from common.modules.functions import Parameters, side_of
 from common.modules.inside import parting_of
@@ -92,8 +93,9 @@ class Report:
         """The verdict, where it parts and why, and how far each tensor is off."""
         from common.shown.diagnosis import diagnosis_text
 
-        inside = "" if self.parting is None else f"inside: {self.parting}\n"
-        return f"{self.verdict.verdict}\n{inside}{diagnosis_text('the port', self.diagnosis)}"
+        inside = "" if self.parting is None else told(f"inside: {self.parting}\n")
+        found = diagnosis_text(told("the port"), self.diagnosis)
+        return f"{told(self.verdict.verdict)}\n{inside}{found}"
 
 
 def check_functions(

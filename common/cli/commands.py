@@ -8,20 +8,20 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from common.cli.codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_REFUSED, EXIT_UNFINISHED, GRAVER
 from common.cli.grid import grid
+from common.cli.option import language
 from common.cli.options import check_settings, infer_settings, parser, settings
 from common.cli.streams import lasting
 from common.cli.telling import console, progress, saved_in, say, tell
 from common.contract.entrant import parse, words_of
-from common.contract.info import STYLES, Info
-from common.contract.registry import Backend, find, version
+from common.contract.info import STYLES
+from common.contract.registry import Backend, find
 from common.errors import Refused
+from common.locale.language import _, speak
+from common.locale.phrases import told
 
 if TYPE_CHECKING:
     from common.ask.request import Request
@@ -30,29 +30,33 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks; the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    # `run` may be left out; a first word that is no option must be a command.
-    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
-        given.insert(0, "run")
+    speak(None)
     with lasting():
         try:
+            chosen, given = language(sys.argv[1:] if arguments is None else arguments)
+            speak(chosen)
+            # `run` may be left out; a first word that is no option must be a command.
+            if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+                given.insert(0, "run")
             asked = parser().parse_args(given)
             return COMMANDS[asked.command](asked)
         except Refused as error:
             from common.shown.words import plain
 
             # It may hold words of a file of somebody's.
-            print(f"compare.py: {plain(str(error))}", file=sys.stderr)
+            print(f"compare.py: {plain(told(str(error)))}", file=sys.stderr)
             return EXIT_REFUSED
         except KeyboardInterrupt as error:
-            when = str(error) or "before there was anything to save"
-            print(f"compare.py: interrupted {when}", file=sys.stderr)
+            when = told(str(error)) or _("before there was anything to save")
+            print(_("compare.py: interrupted {when}", when=when), file=sys.stderr)
             return EXIT_INTERRUPTED
         except Exception:
             traceback.print_exc()
             print(
-                "compare.py: this is an error of compare.py itself; please report it, with the "
-                "lines above and the command",
+                _(
+                    "compare.py: this is an error of compare.py itself; please report it, with the "
+                    "lines above and the command"
+                ),
                 file=sys.stderr,
             )
             return EXIT_ERROR
@@ -60,56 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def list_backends(asked: argparse.Namespace) -> int:
     """`list`: a row for every backend; those that are installed are tried."""
-    from common.entrants.environments import there
-    from common.entrants.tried import faults
+    from common.cli.backends import backends
 
-    available = find(asked.backend_path)
-    own = there(available)
-    absent = {n: None if n in own else backend.missing() for n, backend in available.items()}
-    pythons = {name: one.python for name, one in own.items()}
-    broken = faults((one for one in available.values() if absent[one.name] is None), pythons)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in (
-        "backend",
-        "versions",
-        "styles",
-        "modes",
-        "data",
-        "devices",
-        "here, and what is missing",
-    ):
-        table.add_column(name)
-    for backend in available.values():
-        info = backend.info
-        found = own[backend.name].packages if backend.name in own else {}
-        packages = [f"{name} {found.get(name) or version(name) or '–'}" for name in info.packages]
-        why = absent[backend.name]
-        if fault := broken.get(backend.name):
-            why = f"fails to be imported: {fault}"
-        works = f"works, in {own[backend.name].folder}" if backend.name in own else "works"
-        missing = [why or works]
-        missing += [f"{word}: {why}" for word, why in info.absent.items()]
-        missing += lacking(info)
-        cells = ["\n".join(packages), *map(" ".join, (info.styles, info.modes, info.data))]
-        table.add_row(
-            backend.name, *cells, " ".join(info.devices), escape("\n".join(map(str, missing)))
-        )
-    console().print(table)
-    return 0
-
-
-def lacking(info: Info) -> list[str]:
-    """What a backend cannot do with some models; a line for each reason."""
-    found: dict[str, tuple[list[str], list[str]]] = {}
-    for model, choices in info.lacking.items():
-        for choice, why in choices.items():
-            words, models = found.setdefault(why, ([], []))
-            words += [choice] * (choice not in words)
-            models += [model] * (model not in models)
-    return [
-        f"{', '.join(words)} with {', '.join(models)}: {why}"
-        for why, (words, models) in found.items()
-    ]
+    return backends(asked, console())
 
 
 def environments(asked: argparse.Namespace) -> int:
@@ -191,8 +148,7 @@ def write_report(asked: argparse.Namespace) -> int:
     except Refused:
         raise
     except Exception as cause:  # whatever the files of somebody's folder hold
-        words = f"{asked.folder} cannot be drawn: {one_line(cause)}"
-        raise Refused(words) from cause
+        raise Refused(f"{asked.folder} cannot be drawn: {one_line(cause)}") from cause
     print(path)
     return 0
 
@@ -223,9 +179,14 @@ def run(asked: argparse.Namespace) -> int:
         print_results(results, str(outcome.folder), console, request.dataset, drawn)
         unproved = running.unproved(results) if asked.check_float64 else {}
         for label, why in unproved.items():
-            console.print(plain(f"{label}: not proved in float64: {why}"), soft_wrap=True)
+            console.print(
+                plain(_("{label}: not proved in float64: {why}", label=label, why=told(why))),
+                soft_wrap=True,
+            )
         if outcome.resumable:
-            words = f"compare.py --resume {outcome.folder} finishes what is missing"
+            words = _(
+                "compare.py --resume {folder} finishes what is missing", folder=outcome.folder
+            )
             console.print(plain(words), soft_wrap=True)
 
     with saved_in(outcome.folder):
@@ -317,7 +278,7 @@ def diagnose(asked: argparse.Namespace) -> int:
     from common.ask.request import read_request
     from common.results.target import refuse_target
     from common.shown.diagnosis import print_diagnoses
-    from common.shown.words import plain
+    from common.shown.words import joined, plain
 
     refuse_target(asked.json)
     request = read_request(settings(asked), say)
@@ -327,7 +288,7 @@ def diagnose(asked: argparse.Namespace) -> int:
         print_diagnoses(diagnosed.found, console)
         for record in diagnosed.records:
             if record.reason:
-                line = f"{record.entrant.label}: {record.status}: {record.reason}"
+                line = joined(record.entrant.label, _(record.status), told(record.reason))
                 console.print(plain(line), soft_wrap=True)
 
     tell(diagnosed.document, asked.json, None if asked.quiet else table)
@@ -341,27 +302,34 @@ def check(asked: argparse.Namespace) -> int:
     from common.ask import checking
     from common.ask.check_request import read_check
     from common.results.target import refuse_target
-    from common.shown.words import plain, results_line
+    from common.shown.words import joined, plain, results_line
 
     refuse_target(asked.json)
     checked = checking.check(read_check(check_settings(asked)))
 
-    def told(console: Console) -> None:
+    def table(console: Console) -> None:
         if checked.bytes is not None:
             console.print(
-                plain(f"kit of {checked.bytes / 1e6:.1f} MB in {asked.write}"), soft_wrap=True
+                plain(
+                    _(
+                        "kit of {size:.1f} MB in {folder}",
+                        size=checked.bytes / 1e6,
+                        folder=asked.write,
+                    )
+                ),
+                soft_wrap=True,
             )
         elif checked.report is not None:
-            console.print(plain(str(checked.report)), soft_wrap=True)
+            console.print(plain(told(str(checked.report))), soft_wrap=True)
             for name in ("reference", "port") if asked.against else ():
                 words = side_words(checked.document["environment"][name])
-                console.print(plain(f"{name}: {words}"), soft_wrap=True)
+                console.print(plain(joined(_(name), words)), soft_wrap=True)
         if checked.folder is not None:
             console.print(results_line(checked.folder), soft_wrap=True)
 
-    tell(checked.document, asked.json, None if asked.quiet else told)
+    tell(checked.document, asked.json, None if asked.quiet else table)
     if checked.reason is not None:
-        say(f"compare.py: {checked.reason}")
+        say(f"compare.py: {told(checked.reason)}")
     return checked.exit_code(strict=asked.strict)
 
 

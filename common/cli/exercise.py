@@ -11,6 +11,8 @@ from rich.table import Table
 from common.cli.telling import console, progress, say
 from common.contract.registry import find
 from common.learning import exercises as learning
+from common.locale.language import _
+from common.locale.phrases import told
 
 if TYPE_CHECKING:
     from common.ask.request import Request
@@ -27,16 +29,34 @@ def exercise(asked: argparse.Namespace) -> int:
         return checked(chosen, asked)
     if asked.start is not None:
         learning.start(chosen, find()[chosen.backend], asked.start)
-        print(f"{chosen.slip.task}\nedit the files in {asked.start / chosen.backend}, then:")
+        print(
+            _(
+                "{task}\nedit the files in {folder}, then:",
+                task=told(chosen.slip.task),
+                folder=asked.start / chosen.backend,
+            )
+        )
         print(f"compare.py exercise {chosen.name} --check {asked.start}")
     elif asked.hint:
-        print(chosen.slip.hint)
+        print(told(chosen.slip.hint))
     elif asked.answer:
         print(
-            f"{chosen.slip.answer}\n{chosen.slip.file}: {chosen.wrong}\nshould be: {chosen.right}"
+            _(
+                "{answer}\n{file}: {wrong}\nshould be: {right}",
+                answer=told(chosen.slip.answer),
+                file=chosen.slip.file,
+                wrong=chosen.wrong,
+                right=chosen.right,
+            )
         )
     else:
-        print(f"{chosen.slip.task}\ncompare.py exercise {chosen.name} --start DIR")
+        print(
+            _(
+                "{task}\ncompare.py exercise {name} --start DIR",
+                task=told(chosen.slip.task),
+                name=chosen.name,
+            )
+        )
     return 0
 
 
@@ -46,10 +66,10 @@ def listed(known: dict[str, learning.Exercise]) -> int:
     for name, one in known.items():
         rows.setdefault(one.slip.task, []).append(name)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("exercises", no_wrap=True)
-    table.add_column("task")
+    table.add_column(_("exercises"), no_wrap=True)
+    table.add_column(_("task"))
     for task, names in rows.items():
-        table.add_row("\n".join(names), task)
+        table.add_row("\n".join(names), told(task))
     console(otherwise=120).print(table)
     return 0
 
@@ -63,5 +83,5 @@ def checked(chosen: learning.Exercise, asked: argparse.Namespace) -> int:
         return progress(request, quiet=asked.no_progress)
 
     found = look(chosen, asked.check, watch, say)
-    console(otherwise=120).print(plain(found.words), soft_wrap=True)
+    console(otherwise=120).print(plain(told(found.words)), soft_wrap=True)
     return int(not found.solved)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from common.cli.codes import EXIT_INTERRUPTED, GRAVER
 from common.cli.telling import console, progress, say, tell
+from common.locale.language import _
+from common.locale.phrases import told
 
 if TYPE_CHECKING:
     from common.ask.request import Request
@@ -40,20 +42,33 @@ def run(asked: argparse.Namespace) -> int:
     found = read_grid(asked.grid)
     cells = to_run(asked.grid, found) if asked.cell is None else [found.cell(asked.cell)]
     if not cells:
-        say(f"nothing is missing in {asked.grid}")
+        say(_("nothing is missing in {folder}", folder=asked.grid))
     code = 0
     for number, cell in enumerate(cells, 1):
-        place = f" ({number} of {len(cells)})" if len(cells) > 1 else ""
-        say(f"cell {cell.index}{place}: {found.words(cell)}")
+        place = _(" ({number} of {all})", number=number, all=len(cells)) if len(cells) > 1 else ""
+        say(
+            _(
+                "cell {index}{place}: {words}",
+                index=cell.index,
+                place=place,
+                words=found.words(cell),
+            )
+        )
         try:
             ran = run_cell(asked.grid, found, cell, watching(cell, quiet=asked.quiet), say)
         except Held as error:
             if asked.cell is not None:
                 raise
-            say(f"{error}; left to it")
+            say(_("{error}; left to it", error=told(str(error))))
             continue
         results = ran.outcome.results if ran.outcome else None
-        say(f"cell {cell.index}: {ended_words(results, ran.exit_code)}")
+        say(
+            _(
+                "cell {index}: {words}",
+                index=cell.index,
+                words=ended_words(results, ran.exit_code),
+            )
+        )
         code = max(code, ran.exit_code, key=GRAVER.index)
         if results is not None and results.error is not None:
             raise results.error
@@ -66,7 +81,7 @@ def watching(cell: Cell, *, quiet: bool) -> Callable[[Request], Progress]:
     """Make who tells of a cell's run."""
 
     def watch(request: Request) -> Progress:
-        return progress(request, f"cell {cell.index}: ", quiet=quiet)
+        return progress(request, _("cell {index}: ", index=cell.index), quiet=quiet)
 
     return watch
 
@@ -98,9 +113,11 @@ def submit(asked: argparse.Namespace) -> int:
         asked.grid, read_grid(asked.grid), local=asked.local, options=dict(asked.slurm or ())
     )
     for job in jobs:
-        say(f"job {job.id}: cells {ranges(job.cells)}")
+        say(_("job {id}: cells {cells}", id=job.id, cells=ranges(job.cells)))
     say(
-        f"their output is in {asked.grid / JOBS}" if jobs else f"nothing is missing in {asked.grid}"
+        _("their output is in {folder}", folder=asked.grid / JOBS)
+        if jobs
+        else _("nothing is missing in {folder}", folder=asked.grid)
     )
     return 0
 

@@ -9,6 +9,7 @@ from common.contract.entrant import unknown
 from common.contract.registry import Backend, find
 from common.errors import Refused
 from common.learning import lessons as teaching
+from common.locale.language import _
 
 
 def lessons(asked: argparse.Namespace) -> int:
@@ -42,6 +43,7 @@ def lessons(asked: argparse.Namespace) -> int:
 
 def site(asked: argparse.Namespace, known: list[teaching.Lesson]) -> int:
     """All of them as pages."""
+    from common.shown.site import page as page_of
     from common.shown.site import write_site
 
     if asked.name or asked.all or asked.markdown or asked.topic or asked.html:
@@ -49,7 +51,15 @@ def site(asked: argparse.Namespace, known: list[teaching.Lesson]) -> int:
             "--site has all lessons; NAME, --all, --topic, --html and --markdown do not go with it"
         )
     pages = write_site(asked.site, known)
-    print(f"{pages} pages in {asked.site}; begin with {asked.site / 'index.html'}")
+    first = asked.site / page_of("index")
+    print(
+        _(
+            "{pages} pages in {folder}; begin with {first}",
+            pages=pages,
+            folder=asked.site,
+            first=first,
+        )
+    )
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,13 +22,58 @@ from common.ask.settings import (
 from common.contract.meant import meant
 from common.contract.models import ALSO
 from common.errors import Refused
+from common.locale.language import LANGUAGES
+from common.locale.phrases import told
+from common.locale.typography import wrapped
+
+#: What argparse says by itself, as the catalogue of phrases is to have it.
+ARGPARSE = (
+    "usage: ", "positional arguments", "show this help message and exit",
+    "argument {name}: {what}", "the following arguments are required: {names}",
+    "unrecognized arguments: {words}", "expected one argument", "expected at least one argument",
+    "expected {number} arguments", "not allowed with argument {other}",
+    "invalid choice: {value} (choose from {choices})", "one of the arguments {names} is required",
+    "ignored explicit argument {value}",
+)  # fmt: skip
+
+
+#: The colon behind a Chinese heading.
+HEADING = re.compile("(?<=[\u2e80-\u9fff]):$", re.MULTILINE)
+
+
+class Help(argparse.HelpFormatter):
+    """Help in the language that is spoken; a Chinese character is two columns wide."""
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        """With what stands before it."""
+        super().add_usage(usage, actions, groups, told("usage: ") if prefix is None else prefix)
+
+    def add_text(self, text: str | None) -> None:
+        """A description."""
+        super().add_text(text and told(text))
+
+    def start_section(self, heading: str | None) -> None:
+        """A group of options."""
+        super().start_section(heading and told(heading))
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help and told(action.help)
+
+    def format_help(self) -> str:
+        """With a Chinese colon behind a Chinese heading."""
+        return HEADING.sub("：", super().format_help())
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return wrapped(text, width)
 
 
 class Parser(argparse.ArgumentParser):
     """Refuses in one line instead of a usage text."""
 
     def __init__(self, **named: Any) -> None:
-        super().__init__(**{"allow_abbrev": False, **named})
+        super().__init__(**{"allow_abbrev": False, "formatter_class": Help, **named})
+        if self.add_help:
+            add_language(self)
 
     def error(self, message: str) -> NoReturn:
         """Turn argparse's complaint into ours."""
@@ -48,6 +93,19 @@ class Parser(argparse.ArgumentParser):
         except argparse.ArgumentError as error:
             near = meant(str(value), map(str, action.choices or ()), also_of(action))
             raise argparse.ArgumentError(action, error.message + near) from None
+
+
+def add_language(parser: argparse.ArgumentParser) -> None:
+    """Add the option that every command has."""
+    parser.add_argument("--lang", choices=LANGUAGES, help="default: the locale's")
+
+
+def language(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """What a command line says of the language, wherever in it, and the rest of its words."""
+    asking = Parser(add_help=False)
+    add_language(asking)
+    found, rest = argparse.ArgumentParser.parse_known_args(asking, list(words))
+    return found.lang, rest
 
 
 def also_of(action: argparse.Action) -> dict[str, str]:

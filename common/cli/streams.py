@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from common.locale.language import _
+
 
 class Lasting:
     """A stream that goes silent when a write fails; in all else it is the stream.
@@ -72,5 +74,10 @@ def lasting() -> Iterator[None]:
         finally:
             out.flush()
             if out.failure is not None and not isinstance(out.failure, BrokenPipeError):
-                errors.write(f"compare.py: not all was printed: {out.failure.strerror}\n")
+                errors.write(
+                    _(
+                        "compare.py: not all was printed: {error}\n",
+                        error=out.failure.strerror,
+                    )
+                )
             errors.flush()

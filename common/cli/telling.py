@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from common.locale.phrases import told
+
 if TYPE_CHECKING:
     from common.ask.request import Request
     from common.results.document import Document
@@ -76,7 +78,9 @@ def encodable(text: str, encoding: str | None) -> str:
 def say(words: str) -> None:
     """Say something on standard error, as it is."""
     # Without `emoji` it would draw what stands between two colons.
-    Console(stderr=True).print(words, markup=False, highlight=False, emoji=False, soft_wrap=True)
+    Console(stderr=True).print(
+        told(words), markup=False, highlight=False, emoji=False, soft_wrap=True
+    )
 
 
 def console(*, to_stderr: bool = False, otherwise: int = 160) -> Console:

@@ -19,6 +19,7 @@ from common.contract.meant import meant
 from common.contract.registry import Backend
 from common.contract.root import ROOT
 from common.errors import Refused, one_line
+from common.locale.phrases import told
 from common.results.folder import whole_folder, write_json
 
 CATALOGUE = ROOT / "docs" / "exercises.toml"
@@ -145,7 +146,7 @@ def start(exercise: Exercise, backend: Backend, folder: Path) -> None:
             model=model,
             how=", ".join([style, *(f"{name} {value}" for name, value in settings.items())]),
         )
-        (made / "README.md").write_text(words, encoding="utf-8")
+        (made / "README.md").write_text(told(words), encoding="utf-8")
         write_json(made / STATE, State(exercise.name))
 
 

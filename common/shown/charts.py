@@ -15,6 +15,7 @@ import vl_convert
 
 from common.agreement.drift import band_limit, free_limit
 from common.contract.arrays import Array
+from common.locale.language import _, marked
 from common.results.document import Document, EpochSeconds, Limit
 from common.running.sweep import Point, usable
 from common.shown.drawing import (
@@ -40,14 +41,17 @@ WIDE = 8.0
 FAR = 100.0
 #: What is drawn of every epoch -> the title of its axis.
 CURVES = {
-    "train_loss": "train loss",
-    "train_accuracy": "train accuracy",
-    "test_accuracy": "test accuracy",
+    "train_loss": marked("train loss"),
+    "train_accuracy": marked("train accuracy"),
+    "test_accuracy": marked("test accuracy"),
 }
 #: Charts of a run, in the order of the page.
 NAMES = (*CURVES, "drift", "times", "phases", "distances")
 #: What a bar of phases is made of, in the order in which it happens.
-PHASES = ("import", "open", "compile", "first step", "training", "evaluation")
+PHASES = (
+    marked("import"), marked("open"), marked("compile"), marked("first step"), marked("training"),
+    marked("evaluation"),
+)  # fmt: skip
 #: Not those of the entrants.
 PHASE_COLOURS = ("#8da0cb", "#66a61e", "#d9b310", "#e7857a", "#8a8f98", "#c49a6c")
 
@@ -83,8 +87,8 @@ def curve(series: Curves, looks: Looks, measure: str, *, pointed: bool = True) -
     share = measure.endswith("accuracy")
     log = not share and min(values) > 0 and max(values) > FAR * min(values)
     return lines(
-        known, looks, "epoch", CURVES[measure], zero=False, log=log, share=share, pointed=pointed,
-        number=".4g" if log else ".4f",
+        known, looks, _("epoch"), _(CURVES[measure]), zero=False, log=log, share=share,
+        pointed=pointed, number=".4g" if log else ".4f",
     )  # fmt: skip
 
 
@@ -118,7 +122,9 @@ def drift(found: Document) -> Drawing | None:
         .mark_line(strokeWidth=1.5, strokeDash=[1, 3], opacity=0.8)
         .encode(alt.X("at:Q"), alt.Y("value:Q"), colour(looks_of(found)))
     )
-    drifts = lines(series, looks_of(found), "step", "|loss − referee's|", log=True, number=".2e")
+    drifts = lines(
+        series, looks_of(found), _("step"), _("|loss − referee's|"), log=True, number=".2e"
+    )
     return (drifts + band_lines).properties(width="container", height=260)
 
 
@@ -153,6 +159,11 @@ def times(found: Document) -> Drawing | None:
     return alt.layer(*layers).properties(width="container", height=34 * len(seconds))
 
 
+def who() -> alt.Tooltip:
+    """Whose it is, where it is pointed at."""
+    return alt.Tooltip("entrant:N", title=_("entrant"))
+
+
 def epoch_ticks(
     seconds: Mapping[str, EpochSeconds], scale: alt.Scale, shared: Mapping[str, Any]
 ) -> Drawing:
@@ -163,18 +174,22 @@ def epoch_ticks(
         rows += [
             {
                 "entrant": label, "seconds": one,
-                "meanwhile": "others used the machine" if off else "nothing else ran",
+                "meanwhile": _("others used the machine") if off else _("nothing else ran"),
             }
             for one, off in zip(summary.all, noted, strict=False)
         ]  # fmt: skip
-    x = alt.X("seconds:Q", title="seconds per epoch", scale=scale)
+    x = alt.X("seconds:Q", title=_("seconds per epoch"), scale=scale)
     return (
         alt.Chart({"values": rows})
         .mark_tick(thickness=2, opacity=0.6, size=18)
         .encode(
             x.axis(tickCount=5, labelOverlap="greedy", format="~r"),
             **shared,
-            tooltip=["entrant:N", alt.Tooltip("seconds:Q", format=".4f"), "meanwhile:N"],
+            tooltip=[
+                who(),
+                alt.Tooltip("seconds:Q", title=_("seconds"), format=".4f"),
+                alt.Tooltip("meanwhile:N", title=_("meanwhile")),
+            ],
         )
     )
 
@@ -183,13 +198,13 @@ def medians(
     seconds: Mapping[str, EpochSeconds], scale: alt.Scale, shared: Mapping[str, Any]
 ) -> list[Drawing]:
     """A diamond for every median, upon its interval where there is one."""
-    titles = {"median": "median", "low": "95 % from", "high": "to", "min": "least"}
+    titles = {"median": _("median"), "low": _("95 % from"), "high": _("to"), "min": _("least")}
     rows = [
         {"entrant": label, **{name: getattr(summary, name) for name in titles}}
         for label, summary in seconds.items()
         if summary.median is not None
     ]
-    tips: list[Any] = ["entrant:N"]
+    tips: list[Any] = [who()]
     tips += [alt.Tooltip(f"{name}:Q", format=".4f", title=words) for name, words in titles.items()]
     base = alt.Chart({"values": rows})
     middle = base.mark_point(filled=True, size=70, shape="diamond", opacity=1).encode(
@@ -210,7 +225,7 @@ def limit_rule(limit: Limit, scale: alt.Scale) -> Drawing:
         .mark_rule(strokeDash=[2, 2])
         .encode(
             alt.X("limit:Q", scale=scale),
-            tooltip=[alt.Tooltip("limit:Q", title="the machine's limit", format=".4f")],
+            tooltip=[alt.Tooltip("limit:Q", title=_("the machine's limit"), format=".4f")],
         )
     )
 
@@ -229,25 +244,30 @@ def phases(found: Document) -> Drawing | None:
             sum(row.eval_seconds or 0.0 for row in epochs),
         )
         rows += [
-            {"entrant": entrant.label, "phase": name, "seconds": seconds, "place": place}
+            {"entrant": entrant.label, "phase": _(name), "seconds": seconds, "place": place}
             for place, (name, seconds) in enumerate(zip(PHASES, spent, strict=True))
             if seconds
         ]
     if not rows:
         return None
+    names = list(map(_, PHASES))
     return (
         alt.Chart({"values": rows})
         .mark_bar()
         .encode(
-            alt.X("seconds:Q", title="seconds"),
+            alt.X("seconds:Q", title=_("seconds")),
             entrants_axis(list(looks_of(found))),
             alt.Color(
                 "phase:N",
-                sort=list(PHASES),
+                sort=names,
                 legend=alt.Legend(title=None, symbolType="square", columns=3),
-            ).scale(domain=list(PHASES), range=list(PHASE_COLOURS)),
+            ).scale(domain=names, range=list(PHASE_COLOURS)),
             alt.Order("place:Q"),
-            tooltip=["entrant:N", "phase:N", alt.Tooltip("seconds:Q", format=".3f")],
+            tooltip=[
+                who(),
+                alt.Tooltip("phase:N", title=_("phase")),
+                alt.Tooltip("seconds:Q", title=_("seconds"), format=".3f"),
+            ],
         )
         .properties(width="container", height=BAR * len(found.entrants))
     )
@@ -262,12 +282,12 @@ def distances(found: Document) -> Drawing | None:
     y = entrants_axis(list(looks_of(found)))
     base = alt.Chart({"values": rows})
     bars = base.mark_bar().encode(
-        alt.X("times:Q", title="times the machine's limit")
+        alt.X("times:Q", title=_("times the machine's limit"))
         .scale(domain=[0, 1.15 * max(known.values())])
         .axis(tickCount=5),
         y,
         colour(looks_of(found), named=False),
-        tooltip=["entrant:N", alt.Tooltip("times:Q", format=".1f")],
+        tooltip=[who(), alt.Tooltip("times:Q", title=_("× limit"), format=".1f")],
     )
     words = base.mark_text(align="left", dx=4).encode(
         alt.X("times:Q"), y, alt.Text("times:Q", format=".1f")
@@ -281,7 +301,7 @@ def confusion(classes: Array, labels: Array, names: Sequence[str]) -> Drawing:
     np.add.at(counts, (labels, classes), 1)
     rows = [
         {
-            "true": true, "taken for": taken, "images": int(counts[i, j]),
+            "true": true, "taken": taken, "images": int(counts[i, j]),
             "share": float(counts[i, j] / max(1, counts[i].sum())),
         }
         for i, true in enumerate(names)
@@ -289,12 +309,18 @@ def confusion(classes: Array, labels: Array, names: Sequence[str]) -> Drawing:
     ]  # fmt: skip
     base = alt.Chart({"values": rows}).encode(
         alt.X(
-            "taken for:N",
+            "taken:N",
+            title=_("taken for"),
             sort=list(names),
             axis=alt.Axis(labelAngle=-45, orient="top", domain=False),
         ),
-        alt.Y("true:N", sort=list(names)).axis(domain=False),
-        tooltip=["true:N", "taken for:N", "images:Q", alt.Tooltip("share:Q", format=".1%")],
+        alt.Y("true:N", title=_("true"), sort=list(names)).axis(domain=False),
+        tooltip=[
+            alt.Tooltip("true:N", title=_("true")),
+            alt.Tooltip("taken:N", title=_("taken for")),
+            alt.Tooltip("images:Q", title=_("images")),
+            alt.Tooltip("share:Q", title=_("share"), format=".1%"),
+        ],
     )
     squares = base.mark_rect(color=COLOURS[0]).encode(
         opacity=alt.Opacity("share:Q", legend=None).scale(domain=[0, 1], range=[0.03, 1]),
@@ -348,7 +374,7 @@ def chart(found: Mapping[str, Sequence[Point]], looks: Looks, name: str, unit: s
         .mark_line(point=True)
         .encode(
             alt.X(f"{name}:Q").scale(type="log").title(name),
-            alt.Y("seconds:Q").scale(type="log").title(f"seconds per {unit}"),
+            alt.Y("seconds:Q").scale(type="log").title(_("seconds per {unit}", unit=_(unit))),
             colour(looks),
             pattern(looks),
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
+from common.locale.language import _
 from common.results.record import Record
 from common.shown.words import finite
 
@@ -27,9 +28,13 @@ def curves(records: Sequence[Record], epochs: int, width: int) -> Text | None:
     """
     import plotille
 
-    named = {"train loss": "train_loss", "test acc": "test_accuracy", "train acc": "train_accuracy"}
+    named = {
+        "train_loss": _("train loss"),
+        "test_accuracy": _("test acc"),
+        "train_accuracy": _("train acc"),
+    }
     panels = []
-    for title, measure in list(named.items())[: max(1, width // CURVES_WIDTH)]:
+    for measure, title in list(named.items())[: max(1, width // CURVES_WIDTH)]:
         lines = [
             [row[measure] for row in record.epochs if finite(row[measure])] for record in records
         ]
@@ -37,7 +42,7 @@ def curves(records: Sequence[Record], epochs: int, width: int) -> Text | None:
             continue
         figure = plotille.Figure()
         figure.width, figure.height = CURVES_WIDTH - 25, CURVES_HEIGHT - 4
-        figure.x_label, figure.y_label = "epoch", title
+        figure.x_label, figure.y_label = _("epoch"), title
         figure.register_label_formatter(float, tick)
         figure.set_x_limits(1, max(2, epochs))
         for place, line in enumerate(lines):

@@ -13,8 +13,10 @@ from rich.text import Text
 from common.agreement.checks import Check
 from common.agreement.diagnose import Diagnosis
 from common.agreement.expected import CRITERION as COMPONENTS_CRITERION
+from common.locale.language import _
+from common.locale.phrases import told
 from common.shown.results import difference_lines
-from common.shown.words import DASH, plain, seconds
+from common.shown.words import DASH, paragraph, plain, seconds
 
 
 def print_diagnoses(found: Mapping[str, Diagnosis], console: Console) -> None:
@@ -22,38 +24,54 @@ def print_diagnoses(found: Mapping[str, Diagnosis], console: Console) -> None:
     for label, diagnosis in found.items():
         print_diagnosis(label, diagnosis, console)
     if any(diagnosis.checks for diagnosis in found.values()):
-        title = (
+        title = _(
             "off by, in units in the last place of the tensor's largest value, from equal inputs:"
         )
         console.print(plain(title), soft_wrap=True)
         console.print(checks_table(found))
-        console.print(plain(f"right means: {COMPONENTS_CRITERION}", style="dim"))
+        words = _("right means: {criterion}", criterion=told(COMPONENTS_CRITERION))
+        console.print(paragraph(words, console.width, style="dim"))
 
 
 def print_diagnosis(label: str, found: Diagnosis, console: Console) -> None:
     """Print where one entrant parts from the referee, why, and how that grows."""
     first = found.difference
-    steps = "1 step" if found.steps == 1 else f"{found.steps} steps"
+    steps = _("1 step") if found.steps == 1 else _("{steps} steps", steps=found.steps)
     if found.state_apart:
-        line = (
-            f"{label}: state: not compared, the two name it otherwise; each made its own along "
-            "the referee's gradients, and only what it does to the parameters was compared"
+        line = _(
+            "{label}: state: not compared, the two name it otherwise; each made its own along "
+            "the referee's gradients, and only what it does to the parameters was compared",
+            label=label,
         )
         console.print(plain(line, style="yellow"), soft_wrap=True)
     if first is None:
         if found.steps < found.planned:
-            steps = (
-                f"the first {steps} of {found.planned}, all that the referee's walk had time for"
+            steps = _(
+                "the first {steps} of {planned}, all that the referee's walk had time for",
+                steps=steps,
+                planned=found.planned,
             )
-        line = f"{label}: only rounding differs, in {steps}; that took {seconds(found.seconds)}"
+        line = _(
+            "{label}: only rounding differs, in {steps}; that took {seconds}",
+            label=label,
+            steps=steps,
+            seconds=seconds(found.seconds),
+        )
         if found.unchecked:
-            line = f"{label}: not checked to the end: {found.unchecked}"
+            line = _(
+                "{label}: not checked to the end: {why}",
+                label=label,
+                why=told(found.unchecked),
+            )
         console.print(plain(line, style="yellow" if found.unchecked else "green"), soft_wrap=True)
         for begin, end in found.unexplained:
-            line = (
-                f"{label}: steps {begin} to {end} together end further off than nudges explain, "
+            line = _(
+                "{label}: steps {begin} to {end} together end further off than nudges explain, "
                 "though each by itself is right: a ReLU on its edge, as a rule; the noise band of "
-                "a run decides"
+                "a run decides",
+                label=label,
+                begin=begin,
+                end=end,
             )
             console.print(plain(line, style="yellow"), soft_wrap=True)
         return
@@ -63,12 +81,15 @@ def print_diagnosis(label: str, found: Diagnosis, console: Console) -> None:
         console.print(plain(line), soft_wrap=True)
     if found.growth:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("from there on by itself, steps later")
-        table.add_column("|loss - referee's|", justify="right")
+        table.add_column(_("from there on by itself, steps later"))
+        table.add_column(_("|loss - referee's|"), justify="right")
         for later, drift in found.growth:
             table.add_row(str(later), f"{drift:.1e}")
         console.print(table)
-    console.print(plain(f"{label}: that took {seconds(found.seconds)}"), soft_wrap=True)
+    console.print(
+        plain(_("{label}: that took {seconds}", label=label, seconds=seconds(found.seconds))),
+        soft_wrap=True,
+    )
 
 
 def diagnosis_text(label: str, found: Diagnosis) -> str:
@@ -88,17 +109,19 @@ def checks_table(found: Mapping[str, Diagnosis]) -> Table:
             row = rows.setdefault((check.stage, check.unit, check.tensor), {})
             row[label, check.compiled] = check
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
-    for name in ("stage", "what is run", "tensor"):
+    for name in (_("stage"), _("what is run"), _("tensor")):
         table.add_column(name, no_wrap=True)
-    table.add_column("own arithmetic", justify="right")
+    table.add_column(_("own arithmetic"), justify="right")
     for label, compiled in columns:
-        table.add_column(plain(f"{label}, compiled" if compiled else label), justify="right")
+        table.add_column(
+            plain(_("{label}, compiled", label=label) if compiled else label), justify="right"
+        )
     for (stage, unit, tensor), row in rows.items():
         if stage == "data":
             continue
         own = next(iter(row.values())).own_ulps
         cells = [_ulps_cell(row.get(column)) for column in columns]
-        table.add_row(stage, unit, tensor, f"{own:.1f}", *cells)
+        table.add_row(_(stage), told(unit), tensor, f"{own:.1f}", *cells)
     return table
 
 
@@ -106,4 +129,4 @@ def _ulps_cell(check: Check | None) -> Text:
     if check is None:
         return Text(DASH)
     words = f"{check.ulps:.1f}" if check.ulps < 1e4 else f"{check.ulps:.0e}"
-    return plain(check.fault or words, style="" if check.right else "red")
+    return plain(told(check.fault or words), style="" if check.right else "red")

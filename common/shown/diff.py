@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from common.locale.language import _
+from common.locale.phrases import told
 from common.measure.quiet import BUSY
 from common.results.diff import Change, Judged, environment
 from common.results.document import Document
 from common.results.record import AGREE
 from common.shown.table import Column, fitted
-from common.shown.words import DASH, megabytes, percent, plain, three_digits
+from common.shown.words import DASH, joined, megabytes, percent, plain, three_digits
 
 
 def print_diff(
@@ -25,35 +27,48 @@ def print_diff(
 ) -> None:
     """Print what changed between two runs, entrant by entrant."""
     if reasons:
-        words = f"not the same work on the same machine: {'; '.join(reasons)}"
+        words = _(
+            "not the same work on the same machine: {reasons}",
+            reasons=_("; ").join(map(told, reasons)),
+        )
         console.print(plain(words, style="yellow"), soft_wrap=True)
     console.print(fitted(COLUMNS, found, console.width))
     for line in change_lines(found, old, new):
         console.print(plain(line), soft_wrap=True)
     for line in judged.worse:
-        console.print(plain(line, style="red"), soft_wrap=True)
+        console.print(plain(told(line), style="red"), soft_wrap=True)
     for line in judged.undecided:
-        console.print(plain(line, style="yellow"), soft_wrap=True)
+        console.print(plain(told(line), style="yellow"), soft_wrap=True)
 
 
 def change_lines(found: Sequence[Change], old: Document, new: Document) -> list[str]:
     """What else changed, around the entrants and of each."""
     lines = [
-        f"{name} {then or DASH} → {now or DASH}"
+        f"{told(name)} {told(then or DASH)} → {told(now or DASH)}"
         for name, (then, now) in environment(old, new).items()
     ]
     for one in found:
         lines += [
-            f"{one.label}: {name} {then or DASH} → {now or DASH}"
+            joined(one.label, f"{told(name)} {told(then or DASH)} → {told(now or DASH)}")
             for name, (then, now) in one.changed.items()
         ]
-        accuracy = "" if one.accuracy == "not compared" else f"; accuracy: {one.accuracy}"
-        lines.append(f"{one.label}: {speed_words(one)}{accuracy}")
+        accuracy = (
+            ""
+            if one.accuracy == "not compared"
+            else _("; accuracy: {accuracy}", accuracy=_(one.accuracy))
+        )
+        lines.append(joined(one.label, f"{speed_words(one)}{accuracy}"))
     if old.limit and new.limit:
         rates = [run.limit.flops_per_second / 1e9 for run in (old, new) if run.limit]
-        lines.append(f"the machine did {rates[0]:.3g} GFLOP/s then and {rates[1]:.3g} now")
+        lines.append(
+            _(
+                "the machine did {then:.3g} GFLOP/s then and {now:.3g} now",
+                then=rates[0],
+                now=rates[1],
+            )
+        )
     if gone := old.by_label().keys() ^ new.by_label().keys():
-        lines.append(f"only in one of them: {', '.join(sorted(gone))}")
+        lines.append(_("only in one of them: {who}", who=_(", ").join(sorted(gone))))
     return lines
 
 
@@ -61,7 +76,7 @@ def ratio_cell(one: Change) -> str:
     """A ratio with its interval."""
     if one.ratio is None:
         return DASH
-    span = "" if one.low is None else f" ({one.low:.2f} to {one.high:.2f})"
+    span = "" if one.low is None else _(" ({low:.2f} to {high:.2f})", low=one.low, high=one.high)
     return f"{one.ratio:.2f}{span}"
 
 
@@ -89,8 +104,8 @@ COLUMNS: list[Column[Change]] = [
     Column(
         "verdict", "left", 0,
         lambda one: moved(
-            one.old_verdict if one.old_status == "ok" else one.old_status,
-            one.new_verdict if one.new_status == "ok" else one.new_status,
+            _(one.old_verdict if one.old_status == "ok" else one.old_status),
+            _(one.new_verdict if one.new_status == "ok" else one.new_status),
         ),
     ),
 ]  # fmt: skip
@@ -99,12 +114,12 @@ COLUMNS: list[Column[Change]] = [
 def speed_words(one: Change) -> str:
     """A change of speed in words."""
     if one.speed == BUSY:
-        return BUSY
+        return _(BUSY)
     if one.ratio is not None:
-        return "too few epochs to tell its speed" if one.low is None else one.speed
-    why = "it has no steady epoch in both"
+        return _("too few epochs to tell its speed") if one.low is None else _(one.speed)
+    why = _("it has no steady epoch in both")
     if {one.old_status, one.new_status} != {"ok"}:
-        why = "it did not finish in both"
+        why = _("it did not finish in both")
     elif not {one.old_verdict, one.new_verdict} <= set(AGREE):
-        why = "it does not agree with the referee in both"
-    return f"its times are not compared: {why}"
+        why = _("it does not agree with the referee in both")
+    return _("its times are not compared: {why}", why=why)

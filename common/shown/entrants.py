@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from common.locale.language import _
 from common.results.document import Document, EntrantResult
 from common.results.record import AGREE
 from common.shown.paying import first_result
@@ -50,15 +51,15 @@ def telling(columns: Sequence[Column], rows: Sequence[Shown]) -> list[Column]:
 
 def mode(one: Shown) -> str:
     """How it ran."""
-    loader = " loader" if one.entrant.data == "loader" else ""
+    loader = _(" loader") if one.entrant.data == "loader" else ""
     return f"{one.entrant.mode} {one.entrant.style}{loader}"
 
 
 def verdict(one: Shown) -> str:
     """What is said of it, with a sign that needs no colour."""
     sign = "✓" if one.right else "?" if one.word == "not checked" else "✗"
-    whose = f" to {one.verdict.identical_to}" if one.word == "identical" else ""
-    return f"{sign} {one.word}{whose}"
+    whose = _(" to {label}", label=one.verdict.identical_to) if one.word == "identical" else ""
+    return f"{sign} {_(one.word)}{whose}"
 
 
 def interval(one: Shown) -> str:
@@ -66,7 +67,7 @@ def interval(one: Shown) -> str:
     found = one.timing.epoch_seconds
     if found.low is None:
         return DASH
-    return f"{digits(found.low, '.4f')} to {digits(found.high, '.4f')}"
+    return _("{low} to {high}", low=digits(found.low, ".4f"), high=digits(found.high, ".4f"))
 
 
 #: What came out.

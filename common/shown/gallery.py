@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 from common.contract.arrays import Array
 from common.contract.models import PATCH
+from common.locale.language import _
 from common.results.document import Document
 from common.shown.inside import Inside
 
@@ -161,7 +162,12 @@ def on_the_way(one: Inside) -> dict[str, Any]:
         "picture": picture(one.picture),
         "maps": [
             {
-                "size": f"{maps.shape[2]} of {maps.shape[0]} × {maps.shape[1]}",
+                "size": _(
+                    "{number} of {height} × {width}",
+                    number=maps.shape[2],
+                    height=maps.shape[0],
+                    width=maps.shape[1],
+                ),
                 "images": [ink(maps[..., channel], maps) for channel in range(maps.shape[2])],
             }
             for maps in one.maps

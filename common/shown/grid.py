@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from common.locale.language import _, marked
+from common.locale.phrases import told
 from common.measure.quiet import BUSY
 from common.results.document import Pair
 from common.results.grid import Grid, value_words, words_of
@@ -16,10 +18,13 @@ from common.results.grid_merged import Accuracy, Apart, Merged, MergedCell
 from common.results.record import AGREE, Results
 from common.shown.results import sentence as sentence_of
 from common.shown.table import Column, fitted
-from common.shown.words import DASH, digits, plain
+from common.shown.words import DASH, digits, joined, plain
 
 #: Of more cells than that, the terminal shows those that do not agree.
 MANY = 40
+
+#: Kinds of cells.
+MARKED = (marked("agrees"), marked("differs"), marked("unchecked"))
 
 #: So many of a kind are named.
 NAMED = 10
@@ -28,33 +33,35 @@ NAMED = 10
 def print_plan(grid: Grid, left_out: Sequence[str], folder: str, console: Console) -> None:
     """Print how many cells there are, what varies, what was left out and what they need."""
     for line in left_out:
-        console.print(plain(line, style="yellow"), soft_wrap=True)
+        console.print(plain(told(line), style="yellow"), soft_wrap=True)
     needs = Counter(needs_words(grid, place) for place in range(len(grid.cells)))
     for words, number in needs.items():
-        console.print(plain(f"{counted(number, 'cell')}: {words}"), soft_wrap=True)
-    console.print(plain(f"planned in {folder}; compare.py grid run {folder}"), soft_wrap=True)
+        console.print(plain(joined(cells(number), words)), soft_wrap=True)
+    console.print(
+        plain(_("planned in {folder}; compare.py grid run {folder}", folder=folder)), soft_wrap=True
+    )
 
 
 def needs_words(grid: Grid, place: int) -> str:
     """What a cell needs of a machine."""
     needs = grid.cells[place].needs
-    parts = ["a machine of its own" if needs.exclusive else "a shared machine"]
+    parts = [_("a machine of its own") if needs.exclusive else _("a shared machine")]
     if needs.cores is not None:
-        parts.append(counted(needs.cores, "core"))
+        parts.append(cores(needs.cores))
     if needs.memory_gb is not None:
         parts.append(f"{needs.memory_gb:g} GB")
     if needs.gpus:
-        parts.append(counted(needs.gpus, "GPU"))
+        parts.append(gpus(needs.gpus))
     if needs.minutes is not None:
-        parts.append(f"at most {counted(needs.minutes, 'minute')}")
-    return ", ".join(parts)
+        parts.append(minutes(needs.minutes))
+    return _(", ").join(parts)
 
 
 def ended_words(results: Results | None, code: int) -> str:
     """What a cell's run came to; no results of one that was done before."""
     if results is None:
-        return f"done before, with exit code {code}"
-    more = {3: "; --cell tries it again", 130: "; it can be taken up"}
+        return _("done before, with exit code {code}", code=code)
+    more = {3: _("; --cell tries it again"), 130: _("; it can be taken up")}
     return sentence_of(results) + more.get(code, "")
 
 
@@ -65,15 +72,15 @@ def print_merged(merged: Merged, folder: str, console: Console) -> None:
     if len(shown) > MANY:
         shown = [cell for cell in shown if not agrees(cell)]
         if shown:
-            console.print(plain("those that do not agree:"))
+            console.print(plain(_("those that do not agree:")))
     if shown:
         console.print(fitted(columns(merged, shown), shown, console.width))
     if merged.accuracies:
-        console.print("test accuracy over seeds, mean ± standard deviation:")
+        console.print(_("test accuracy over seeds, mean ± standard deviation:"))
         console.print(accuracy_table(merged, console.width))
     for line in [*problems(merged), *several_versions(merged)]:
         console.print(plain(line, style="yellow"), soft_wrap=True)
-    console.print(plain(f"grid.json and grid.html in {folder}"), soft_wrap=True)
+    console.print(plain(_("grid.json and grid.html in {folder}", folder=folder)), soft_wrap=True)
 
 
 def sentence(merged: Merged) -> str:
@@ -81,20 +88,23 @@ def sentence(merged: Merged) -> str:
     failed = {one.index for one in merged.failed}
     kinds = Counter(kind(cell) for cell in merged.cells if cell.index not in failed)
     agree, differ = kinds["agrees"], kinds["differs"]
-    words = [f"{agree} of {counted(merged.planned, 'cell')} {'agrees' if agree == 1 else 'agree'}"]
+    of_all = _("{number} of {cells} agrees") if agree == 1 else _("{number} of {cells} agree")
+    words = [of_all.format(number=agree, cells=cells(merged.planned))]
     if differ:
-        words.append(f"{differ} {'differs' if differ == 1 else 'differ'}")
+        words.append(
+            (_("{number} differs") if differ == 1 else _("{number} differ")).format(number=differ)
+        )
     words += [
         f"{number} {word}"
         for word, number in (
-            ("not checked to the end", kinds["unchecked"]),
-            ("failed", len(failed)),
-            ("missing", len(merged.missing)),
-            ("foreign", len({one.index for one in merged.foreign})),
+            (_("not checked to the end"), kinds["unchecked"]),
+            (_("failed"), len(failed)),
+            (_("missing"), len(merged.missing)),
+            (_("foreign"), len({one.index for one in merged.foreign})),
         )
         if number
     ]
-    return ", ".join(words) + f"; on {counted(len(merged.hosts), 'machine')}"
+    return _(", ").join(words) + _("; on {machines}", machines=machines(len(merged.hosts)))
 
 
 def kind(cell: MergedCell) -> str:
@@ -114,10 +124,10 @@ def verdict_words(cell: MergedCell) -> str:
     said = {one.label: one.verdict if one.status == "ok" else one.status for one in cell.entrants}
     kinds = Counter(said.values())
     if len(kinds) == 1:
-        return next(iter(kinds))
+        return _(next(iter(kinds)))
     if set(kinds) <= set(AGREE):
-        return "agree"
-    return ", ".join(f"{label} {word}" for label, word in said.items() if word not in AGREE)
+        return _("agree")
+    return _(", ").join(f"{label} {_(word)}" for label, word in said.items() if word not in AGREE)
 
 
 def columns(merged: Merged, cells: Sequence[MergedCell]) -> list[Column[MergedCell]]:
@@ -159,7 +169,7 @@ def ratio_cell(pair: Pair | None) -> Text:
     """A ratio with its interval; bold where that is a difference, dim where it is not judged."""
     if pair is None or pair.ratio is None:
         return Text(DASH)
-    span = "" if pair.low is None else f" ({pair.low:.3g} to {pair.high:.3g})"
+    span = "" if pair.low is None else _(" ({low:.3g} to {high:.3g})", low=pair.low, high=pair.high)
     style = "bold" if is_clear(pair) else "dim" if pair.verdict == BUSY else ""
     return Text(f"{pair.ratio:.3g}{span}", style=style)
 
@@ -222,24 +232,33 @@ def problems(merged: Merged) -> list[str]:
     """What is missing, failed, foreign or there twice, by name."""
     lines = []
     if merged.missing:
-        lines.append(f"missing: {counted(len(merged.missing), 'cell')}: {ranges(merged.missing)}")
-    lines += apart_words("failed", merged.failed)
-    lines += apart_words("foreign", merged.foreign)
-    return lines + apart_words("there twice", merged.twice)
+        lines.append(joined(_("missing"), cells(len(merged.missing)), ranges(merged.missing)))
+    lines += apart_words(_("failed"), merged.failed)
+    lines += apart_words(_("foreign"), merged.foreign)
+    return lines + apart_words(_("there twice"), merged.twice)
 
 
 def apart_words(kind: str, found: Sequence[Apart]) -> list[str]:
     """Cells of a kind, each with its reason, the first of them."""
-    lines = [f"{kind}: cell {one.index}: {one.why}" for one in found[:NAMED]]
+    lines = [
+        _("{kind}: cell {index}: {why}", kind=kind, index=one.index, why=told(one.why))
+        for one in found[:NAMED]
+    ]
     if len(found) > NAMED:
-        lines.append(f"{kind}: {len(found) - NAMED} more; all are in grid.json")
+        lines.append(
+            _("{kind}: {number} more; all are in grid.json", kind=kind, number=len(found) - NAMED)
+        )
     return lines
 
 
 def several_versions(merged: Merged) -> list[str]:
     """Packages of which the cells have more than one version."""
     return [
-        f"{package} is not the same everywhere: {counts_words(found)}"
+        _(
+            "{package} is not the same everywhere: {versions}",
+            package=package,
+            versions=counts_words(found),
+        )
         for package, found in merged.versions.items()
         if len(found) > 1
     ]
@@ -247,7 +266,9 @@ def several_versions(merged: Merged) -> list[str]:
 
 def counts_words(found: Mapping[str, int]) -> str:
     """Versions, and how many cells have each."""
-    return ", ".join(f"{v} in {counted(n, 'cell')}" for v, n in sorted(found.items()))
+    return _(", ").join(
+        _("{version} in {cells}", version=v, cells=cells(n)) for v, n in sorted(found.items())
+    )
 
 
 def ranges(numbers: Sequence[int]) -> str:
@@ -261,6 +282,26 @@ def ranges(numbers: Sequence[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in found)
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and its noun."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def cells(number: int) -> str:
+    """So many cells."""
+    return _("1 cell") if number == 1 else _("{number} cells", number=number)
+
+
+def cores(number: int) -> str:
+    """So many cores."""
+    return _("1 core") if number == 1 else _("{number} cores", number=number)
+
+
+def gpus(number: int) -> str:
+    """So many GPUs."""
+    return _("1 GPU") if number == 1 else _("{number} GPUs", number=number)
+
+
+def machines(number: int) -> str:
+    """So many machines."""
+    return _("1 machine") if number == 1 else _("{number} machines", number=number)
+
+
+def minutes(number: int) -> str:
+    """So many minutes at most."""
+    return _("at most 1 minute") if number == 1 else _("at most {number} minutes", number=number)

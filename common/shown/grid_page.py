@@ -13,6 +13,7 @@ from markupsafe import Markup
 from common.contract.entrant import words_of as words_of_label
 from common.contract.info import STYLES
 from common.contract.registry import find
+from common.locale.language import _
 from common.measure.quiet import BUSY
 from common.results.document import Pair
 from common.results.folder import whole
@@ -32,6 +33,7 @@ from common.shown.grid import (
     verdict_words,
 )
 from common.shown.html import template
+from common.shown.words import joined
 
 PAGE = "grid.html"
 
@@ -103,7 +105,7 @@ def squares(merged: Merged) -> list[tuple[int, str, str]]:
             look = "failed"
         elif cell is not None:
             look = kind(cell)
-        words = f"{words_of(cell.varied)}: {verdict_words(cell)}" if cell else look
+        words = joined(words_of(cell.varied), verdict_words(cell)) if cell else _(look)
         found.append((index, look, words))
     return found
 
@@ -154,4 +156,4 @@ def rates(merged: Merged) -> dict[str, dict[str, Any]]:
 def span(values: list[float]) -> str:
     """The least and the largest."""
     low, high = f"{min(values):.3g}", f"{max(values):.3g}"
-    return low if low == high else f"{low} to {high}"
+    return low if low == high else _("{low} to {high}", low=low, high=high)

@@ -8,6 +8,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
+from common.locale.language import _, spoken, taught
+from common.locale.phrases import told
 from common.shown.code import HANGING
 from common.shown.words import digits, megabytes, percent, seconds, sentence_of
 
@@ -24,6 +26,7 @@ def template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals.update(_=_, told=told, taught=taught, spoken=spoken)
     environment.filters.update(
         seconds=seconds, percent=percent, megabytes=megabytes, digits=digits, sentence=sentence_of
     )

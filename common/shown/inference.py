@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
+from common.locale.language import _
+from common.locale.phrases import told
 from common.measure.quiet import moved
 from common.results.document import Pair, VerdictResult
 from common.results.inference import Calls, Inference, Inferrer, Size
@@ -16,7 +18,9 @@ from common.shown.words import (
     DASH,
     agreeing,
     disturbed_line,
+    joined,
     listed,
+    paragraph,
     plain,
     seconds,
     times_words,
@@ -39,10 +43,10 @@ class Row:
     def verdict(self) -> Text:
         """What is said of its logits, or why there is nothing to say."""
         if self.entrant.status != "ok":
-            return Text(self.entrant.status, style="red")
+            return Text(_(self.entrant.status), style="red")
         word = self.size.verdict.verdict
         colour = {"differs": "red", "not checked": "yellow"}.get(word, "green")
-        return Text(word, style=colour)
+        return Text(_(word), style=colour)
 
 
 COLUMNS: list[Column[Row]] = [
@@ -78,7 +82,7 @@ def print_inference(found: Inference, console: Console) -> None:
     """Print who is right, a table for each batch size, times compared, and notes."""
     console.print(plain(sentence(found), style="bold"), soft_wrap=True)
     for position, size in enumerate(found.asked.batch_sizes):
-        console.print(plain(f"\nbatches of {size}"))
+        console.print(plain("\n" + _("batches of {size}", size=size)))
         rows = [Row(entrant, entrant.sizes[position]) for entrant in found.entrants]
         console.print(fitted(COLUMNS, rows, console.width))
         for line in comparison_lines(found, size):
@@ -87,13 +91,14 @@ def print_inference(found: Inference, console: Console) -> None:
             console.print(plain(words), soft_wrap=True)
     for line in remark_lines(found):
         console.print(plain(line), soft_wrap=True)
-    console.print(plain(f"right means: {found.criterion}", style="dim"))
+    words = _("right means: {criterion}", criterion=told(found.criterion))
+    console.print(paragraph(words, console.width, style="dim"))
 
 
 def sentence(found: Inference) -> str:
     """Say in one sentence whose logits are right."""
     finished = [one for one in found.entrants if one.status == "ok"]
-    lost = [f"{one.label} ({one.status})" for one in found.entrants if one.status != "ok"]
+    lost = [f"{one.label} ({_(one.status)})" for one in found.entrants if one.status != "ok"]
 
     def those(word: str) -> list[str]:
         return [
@@ -105,16 +110,21 @@ def sentence(found: Inference) -> str:
     right = [one.label for one in finished if one.label not in wrong + open_]
     words = []
     if wrong:
-        differ = agreeing(wrong, "differs from the referee, and is", "differ, and are")
-        words.append(f"{listed(wrong)} {differ} not compared")
+        words.append(
+            agreeing(
+                wrong,
+                _("{who} differs from the referee, and is not compared"),
+                _("{who} differ, and are not compared"),
+            ).format(who=listed(wrong))
+        )
     if open_:
-        words.append(f"{listed(open_)}: agreement was not checked to the end")
+        words.append(_("{who}: agreement was not checked to the end", who=listed(open_)))
     if right:
-        who = "All entrants" if right == [one.label for one in found.entrants] else listed(right)
-        words.append(f"{who}: logits right, only rounding differs")
+        who = _("All entrants") if right == [one.label for one in found.entrants] else listed(right)
+        words.append(_("{who}: logits right, only rounding differs", who=who))
     if lost:
-        words.append(f"{listed(lost)} did not finish")
-    return ". ".join(words) + "."
+        words.append(_("{who} did not finish", who=listed(lost)))
+    return _(". ").join(words) + _(".")
 
 
 def comparison_lines(found: Inference, size: int) -> Iterator[str]:
@@ -124,36 +134,64 @@ def comparison_lines(found: Inference, size: int) -> Iterator[str]:
             continue
         between = ""
         if pair.low is not None and pair.high is not None:
-            between = f" (95 %: {times_words(pair.low)} to {times_words(pair.high)})"
+            between = _(
+                " (95 %: {low} to {high})", low=times_words(pair.low), high=times_words(pair.high)
+            )
         as_of_run = Pair(
             a=pair.a, b=pair.b, ratio=pair.ratio, low=pair.low, high=pair.high,
             prediction_agreement=None, verdict=pair.verdict,
         )  # fmt: skip
         words = winner_words(as_of_run, found.asked.rounds)
-        yield f"{pair.a} takes {times_words(pair.ratio)}× the time of {pair.b}{between}: {words}"
+        yield _(
+            "{a} takes {ratio}× the time of {b}{between}: {words}",
+            a=pair.a,
+            ratio=times_words(pair.ratio),
+            b=pair.b,
+            between=between,
+            words=words,
+        )
 
 
 def remark_lines(found: Inference) -> Iterator[str]:
     """What was timed, what disturbed it, and what is to be said of single entrants."""
     asked = found.asked
-    processes = "one process" if asked.rounds == 1 else f"{asked.rounds} processes"
+    processes = (
+        _("one process") if asked.rounds == 1 else _("{rounds} processes", rounds=asked.rounds)
+    )
     yield (
-        f"a call goes from an array of images to an array of logits; each entrant in {processes}, "
-        f"{asked.turns} turns of {seconds(asked.seconds / asked.turns)} or so, after up to "
-        f"{found.warm_up_calls} calls that do not count; first call: with what is compiled"
+        _(
+            "a call goes from an array of images to an array of logits; each entrant in "
+            "{processes}, {turns} turns of {seconds} or so, after up to {warm_up_calls} calls "
+            "that do not count; first call: with what is compiled",
+            processes=processes,
+            turns=asked.turns,
+            seconds=seconds(asked.seconds / asked.turns),
+            warm_up_calls=found.warm_up_calls,
+        )
     )
     if moved(found.rate, found.rate_after):
         yield (
-            f"the machine did {(found.rate or 0) / 1e9:.3g} GFLOP/s before the timing and "
-            f"{(found.rate_after or 0) / 1e9:.3g} after it: no times are judged"
+            _(
+                "the machine did {before:.3g} GFLOP/s before the timing and {after:.3g} after it: "
+                "no times are judged",
+                before=(found.rate or 0) / 1e9,
+                after=(found.rate_after or 0) / 1e9,
+            )
         )
     for entrant in found.entrants:
         if entrant.reason:
-            yield f"{entrant.label}: {entrant.status}: {entrant.reason}"
+            yield joined(entrant.label, _(entrant.status), told(entrant.reason))
         for size in entrant.sizes:
-            yield from verdict_lines(f"{entrant.label}, batches of {size.batch_size}", size.verdict)
+            yield from verdict_lines(
+                _(
+                    "{label}, batches of {batch_size}",
+                    label=entrant.label,
+                    batch_size=size.batch_size,
+                ),
+                size.verdict,
+            )
         for note in entrant.notes:
-            yield f"{entrant.label}: note: {note}"
+            yield _("{label}: note: {note}", label=entrant.label, note=told(note))
 
 
 def disturbed_words(found: Inference, position: int) -> str:
@@ -170,11 +208,21 @@ def verdict_lines(where: str, verdict: VerdictResult) -> Iterator[str]:
     """Where logits part from the referee's, or why they were not held against them."""
     if first := verdict.first_difference:
         index = "".join(f"[{i}]" for i in first.index)
-        words = f"{where}: {first.tensor}{index} differs ({first.unit})"
+        words = _(
+            "{where}: {tensor}{index} differs ({unit})",
+            where=where,
+            tensor=first.tensor,
+            index=index,
+            unit=told(first.unit or ""),
+        )
         if first.value is not None and first.referee is not None:
-            words += f": {first.value:.9g}, the referee has {first.referee:.9g}"
+            words += _(
+                ": {value:.9g}, the referee has {referee:.9g}",
+                value=first.value,
+                referee=first.referee,
+            )
         yield words
         if first.likely_cause:
-            yield f"{where}: {first.likely_cause}"
+            yield joined(where, told(first.likely_cause))
     elif verdict.reason:
-        yield f"{where}: {verdict.reason}"
+        yield joined(where, told(verdict.reason))

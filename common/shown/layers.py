@@ -11,6 +11,8 @@ import altair as alt
 import vl_convert
 
 from common.contract.net import Key
+from common.locale.language import _, marked
+from common.locale.phrases import told
 from common.modules.held import Held
 from common.modules.report import Layer, ModuleReport
 from common.shown.drawing import COLOURS, Drawing, theme
@@ -20,12 +22,16 @@ from common.shown.words import DASH
 LEAST = -4
 #: So many layers have names beside them.
 NAMED = 80
+#: What leads to a layer, and, backwards, what follows it.
+WAYS = (marked("way in"), marked("way on"))
 #: Heights in pixels, of a layer and of all where they have no names.
 ROW, ALL = 20, 960
 #: The direction's colours.
 STAGES = {"forward": COLOURS[0], "loss": COLOURS[2], "backward": COLOURS[1]}
 #: What belongs to no layer, by what it is.
-WHOLE = {"wiring": "outputs", "loss": "loss", "whole": "whole"}
+WHOLE = {"wiring": marked("outputs"), "loss": marked("loss"), "whole": marked("whole")}
+#: What a part is called, and what came of it.
+MARKED = (marked("layer"), marked("right"), marked("wrong"), marked("not run"), marked("tap"))
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class Row:
         """By what."""
         if self.worst is None:
             return ""
-        return self.worst.fault or self.worst.judged
+        return told(self.worst.fault or self.worst.judged)
 
 
 def digits(value: float | None, count: int = 3) -> str:
@@ -84,7 +90,7 @@ def digits(value: float | None, count: int = 3) -> str:
 
 def called(name: str, number: int) -> str:
     """A layer, and which call of it, if not the first."""
-    return f"{name}, call {number + 1}" if number else name
+    return _("{name}, call {number}", name=name, number=number + 1) if number else name
 
 
 def names_of(layer: Layer) -> tuple[str, str]:
@@ -92,14 +98,14 @@ def names_of(layer: Layer) -> tuple[str, str]:
     if layer.name or layer.port_name:
         return called(layer.name, layer.number), called(layer.port_name, layer.number)
     backward = layer.unit == "wiring" and layer.stage == "backward"
-    name = f"({'inputs' if backward else WHOLE[layer.unit]})"
+    name = f"({_('inputs') if backward else _(WHOLE[layer.unit])})"
     return name, name
 
 
 def part_of(layer: Layer) -> str:
     """What of a layer it is."""
     if layer.unit == "wiring":
-        return "way on" if layer.stage == "backward" else "way in"
+        return WAYS[layer.stage == "backward"]
     return layer.unit
 
 
@@ -144,8 +150,8 @@ def picture(every: Sequence[Row]) -> str:
         {
             "layer": row.name,
             "share": min(max(worst.share, 10.0**LEAST), 10.0**most),
-            "direction": row.stage,
-            "part": "layer" if row.part == "layer" else "way",
+            "direction": _(row.stage),
+            "part": _("layer") if row.part == "layer" else _("way"),
             "size": 40 if worst.right else 90,
         }
         for row, worst in run
@@ -167,12 +173,13 @@ def drawing(points: Sequence[dict[str, Any]], order: Sequence[str], most: int) -
         most: the power of ten that the scale ends at.
     """
     named = len(order) <= NAMED
-    stages = [one for one in STAGES if any(point["direction"] == one for point in points)]
+    stages = [one for one in STAGES if any(point["direction"] == _(one) for point in points)]
+    directions = list(map(_, stages))
     step = math.ceil((most - LEAST) / 5)
     ticks = [10.0**power for power in range(LEAST, most + 1) if power % step == 0]
     axis = alt.Axis(format="~e", values=ticks, labelFlush=False)
     ends = [10.0 ** (LEAST - 0.3), 10.0 ** (most + 0.1)]
-    x = alt.X("share:Q", title="error / bound", axis=axis)
+    x = alt.X("share:Q", title=_("error / bound"), axis=axis)
     x = x.scale(type="log", domain=ends, nice=False)
     points_drawn = (
         alt.Chart({"values": list(points)})
@@ -182,13 +189,13 @@ def drawing(points: Sequence[dict[str, Any]], order: Sequence[str], most: int) -
             alt.Y("layer:N", title=None)
             .axis(labels=named, ticks=named, labelLimit=120, grid=named)
             .scale(domain=list(order), paddingInner=0.45),
-            alt.YOffset("direction:N").scale(domain=stages, padding=0),
+            alt.YOffset("direction:N").scale(domain=directions, padding=0),
             alt.Color("direction:N", legend=alt.Legend(title=None, symbolType="circle")).scale(
-                domain=stages, range=[STAGES[one] for one in stages]
+                domain=directions, range=[STAGES[one] for one in stages]
             ),
             alt.Shape(
                 "part:N", legend=alt.Legend(title=None, symbolFillColor="currentColor")
-            ).scale(domain=["layer", "way"], range=["circle", "diamond"]),
+            ).scale(domain=[_("layer"), _("way")], range=["circle", "diamond"]),
             alt.Size("size:Q", scale=None, legend=None),
         )
     )

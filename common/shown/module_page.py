@@ -13,6 +13,8 @@ from typing import Any
 from markupsafe import Markup
 
 from common.errors import Refused
+from common.locale.language import _, marked
+from common.locale.phrases import told
 from common.modules.advice import advice
 from common.modules.matched import Side
 from common.modules.report import ModuleReport
@@ -20,15 +22,19 @@ from common.modules.words import difference_lines, headline, mapping_lines, righ
 from common.results.folder import whole, write_json
 from common.shown.html import coloured, styles, template
 from common.shown.layers import picture, rows
+from common.shown.words import joined
 
 #: What a report can be written as.
 SUFFIXES = (".html", ".json")
 #: Columns of the mapping: `WeightMap.rows`.
-MAPPED = ("leaf of the port", "shape", "made of", "shape", "how", "decided")
+MAPPED = (
+    marked("leaf of the port"), marked("shape"), marked("made of"), marked("shape"), marked("how"),
+    marked("decided"),
+)  # fmt: skip
 #: The headlines of verdicts that agree.
 AGREES = {
-    "rounding": "Only rounding differs",
-    "declared": "Only rounding differs, and what is so by design",
+    "rounding": marked("Only rounding differs"),
+    "declared": marked("Only rounding differs, and what is so by design"),
 }
 #: Longer tables are folded at first.
 LONG = 40
@@ -61,6 +67,10 @@ class CheckReport(ModuleReport):
         except OSError as error:
             raise Refused(f"the report {path} cannot be written: {error.strerror}") from error
 
+    def __str__(self) -> str:
+        """In the language that is spoken."""
+        return told(super().__str__())
+
     def _repr_html_(self) -> str:
         return template("module-notebook.html").render(**shown(self))
 
@@ -78,24 +88,33 @@ def shown(report: ModuleReport) -> dict[str, Any]:
     matched = report.matched
     found = rows(report)
     return {
-        "headline": AGREES.get(report.verdict) or headline(report),
+        "headline": _(AGREES[report.verdict])
+        if report.verdict in AGREES
+        else told(headline(report)),
         "facts": [
-            f"{matched.port.net.framework} against {matched.reference.net.framework}",
+            _(
+                "{port} against {reference}",
+                port=matched.port.net.framework,
+                reference=matched.reference.net.framework,
+            ),
             matched.dtype,
-            "training" if matched.train else "evaluation",
+            _("training") if matched.train else _("evaluation"),
             f"{report.seconds:.3g} s",
         ],
         "verdict": report.verdict,
-        "difference": difference_lines(report),
-        "cause": report.likely_cause,
-        "right": [*(f"declared: {words}" for words in report.declared), *right_lines(report)],
+        "difference": list(map(told, difference_lines(report))),
+        "cause": told(report.likely_cause) if report.likely_cause else None,
+        "right": [
+            *(_("declared: {words}", words=told(words)) for words in report.declared),
+            *map(told, right_lines(report)),
+        ],
         "rows": found,
         "picture": Markup(picture(found)),
         "mapped": MAPPED,
-        "mapping": matched.mapping.rows(),
-        "mapping_words": mapping_lines(report)[0],
-        "left": report.not_compared,
-        "advice": advice(report),
+        "mapping": [[told(cell) for cell in row] for row in matched.mapping.rows()],
+        "mapping_words": told(mapping_lines(report)[0]),
+        "left": list(map(told, report.not_compared)),
+        "advice": list(map(told, advice(report))),
         "long": LONG,
     }
 
@@ -106,14 +125,16 @@ def codes(report: ModuleReport) -> list[dict[str, Any]]:
         return []
     place = report.first.place
     sides = (
-        ("reference", report.matched.reference, place.layer),
-        ("port", report.matched.port, place.port_layer),
+        (_("reference"), report.matched.reference, place.layer),
+        (_("port"), report.matched.port, place.port_layer),
     )
     calling = [column(who, side, around(side, path)) for who, side, path in sides]
-    found = [{"title": "Where it is called" if place.layer else "The whole", "columns": calling}]
+    found = [
+        {"title": _("Where it is called") if place.layer else _("The whole"), "columns": calling}
+    ]
     if place.unit == "layer" and place.layer:
         of_layer = [column(who, side, path) for who, side, path in sides]
-        found.insert(0, {"title": "The layer", "columns": of_layer})
+        found.insert(0, {"title": _("The layer"), "columns": of_layer})
     return found
 
 
@@ -121,7 +142,7 @@ def column(who: str, side: Side, path: str) -> dict[str, Any]:
     """One side's code of the module at a path."""
     code = side.net.source(path)
     return {
-        "title": f"{who}, {side.net.framework}: {path or 'the whole'}",
+        "title": joined(f"{who}, {side.net.framework}", path or _("the whole")),
         "code": None if code is None else coloured(code),
     }
 

@@ -12,6 +12,7 @@ import msgspec
 import vl_convert
 
 from common.errors import Refused
+from common.locale.language import _
 from common.results.folder import read_results
 from common.results.record import Record
 from common.shown import charts
@@ -100,7 +101,7 @@ class Comparison:
         )
 
     def __repr__(self) -> str:
-        return f"{self.verdict} Results in {self.folder}."
+        return self.verdict + _(" Results in {folder}.", folder=self.folder)
 
 
 class Plot:

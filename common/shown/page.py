@@ -20,6 +20,7 @@ from common.contract.arrays import Array
 from common.contract.info import COMPONENTS, MIXED
 from common.contract.models import files_of
 from common.errors import Refused
+from common.locale.language import _, marked
 from common.results.document import Document, Line
 from common.results.folder import read_results, whole
 from common.results.source import source_files
@@ -52,11 +53,11 @@ REPORT = "report.html"
 
 #: A component's times, as they stand under its column.
 TIMED = {
-    "data": (("data", "take"),),
+    "data": (("data", marked("take")),),
     "model": (("forward", "forward"), ("backward", "backward")),
-    "loss": (("loss", "with its gradient"),),
+    "loss": (("loss", marked("with its gradient")),),
     "update": (("update", "update"),),
-    "accuracy": (("accuracy", "count"),),
+    "accuracy": (("accuracy", marked("count")),),
     "train": (),
     "initial": (),
 }
@@ -145,7 +146,7 @@ def reached(found: Document) -> list[str]:
     reach = min((len(found.referee_losses(entrant)) for entrant in found.entrants), default=0)
     words = reach_words(reach, steps)
     held = {label: verdict.held_steps for label, verdict in found.parity.entrants.items()}
-    own = OWN_STARTS if found.starts else ""
+    own = _(OWN_STARTS) if found.starts else ""
     left = left_out_words(found.parity.left_out, found.options.check)
     return [line for line in (own, words, left, *blind_words(held, steps)) if line]
 
@@ -178,7 +179,7 @@ def sentence(found: Document) -> str:
 
 def learnt(found: Document) -> list[tuple[str, Line]]:
     """What `linear` was to learn, and who learnt what."""
-    rows = [("true", found.data.true), ("least squares", found.data.least_squares)]
+    rows = [(_("true"), found.data.true), (_("least squares"), found.data.least_squares)]
     rows += [(entrant.label, entrant.learnt) for entrant in found.entrants]
     return [(label, line) for label, line in rows if line is not None]
 

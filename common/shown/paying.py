@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from common.contract.plan import Plan
+from common.locale.language import _
 from common.results.document import EntrantResult, Pair, Timing
 from common.shown.words import seconds
 
@@ -30,8 +31,8 @@ def first_line(entrants: Sequence[EntrantResult]) -> str:
         for entrant in alike
         if (took := first_result(entrant.timing)) is not None
     ]
-    words = "time to the first result (import, open, compile, first step): "
-    return words + ", ".join(parts) if parts else ""
+    words = _("time to the first result (import, open, compile, first step): ")
+    return words + _(", ").join(parts) if parts else ""
 
 
 def paid_lines(
@@ -89,9 +90,16 @@ def words(
     quick: EntrantResult, slow: EntrantResult, after: float, low: float, high: float, epochs: int
 ) -> str:
     """After how many epochs it has paid, and whether the run has so many."""
-    least = " at least" if quick.timing.compile_seconds is None else ""
-    within = "" if after <= epochs else f": not within this run of {epochs}"
-    return (
-        f"{quick.label} has paid for its compilation after{least} {after:.1f} epochs beside "
-        f"{slow.label} (95 %: {low:.1f} to {high:.1f}){within}"
+    least = _(" at least") if quick.timing.compile_seconds is None else ""
+    within = "" if after <= epochs else _(": not within this run of {epochs}", epochs=epochs)
+    return _(
+        "{label} has paid for its compilation after{least} {after:.1f} epochs beside "
+        "{other} (95 %: {low:.1f} to {high:.1f}){within}",
+        label=quick.label,
+        least=least,
+        after=after,
+        other=slow.label,
+        low=low,
+        high=high,
+        within=within,
     )

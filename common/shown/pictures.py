@@ -12,6 +12,7 @@ from rich.text import Text
 
 from common.contract.arrays import Array
 from common.data.description import Dataset
+from common.locale.language import _
 from common.results.record import Results
 from common.shown.words import plain
 
@@ -28,13 +29,21 @@ def print_agreement(results: Results, dataset: Dataset, console: Console) -> Non
     apart = np.flatnonzero((classes != classes[0]).any(axis=0))
     total = f"{classes.shape[1]:,}".replace(",", " ")
     if not len(apart):
-        words = f"All choose the same class for each of the {total} test images."
+        words = _("All choose the same class for each of the {total} test images.", total=total)
         console.print(plain(words), soft_wrap=True)
         return
     for (a, first), (b, second) in itertools.combinations(chosen.items(), 2):
         if off := int((first != second).sum()):
             console.print(
-                plain(f"{a} and {b} choose another class for {off} of {total} test images"),
+                plain(
+                    _(
+                        "{a} and {b} choose another class for {off} of {total} test images",
+                        a=a,
+                        b=b,
+                        off=off,
+                        total=total,
+                    )
+                ),
                 soft_wrap=True,
             )
     if results.margins is not None:
@@ -54,14 +63,16 @@ def pictures(
     def named(number: int) -> str:
         return names[number] if number < len(names) else str(number)
 
-    for _ in which:
+    for _image in which:
         table.add_column(min_width=28, overflow="fold")
     titles, notes = [], []
     for image in which:
-        titles.append(plain(f"test image {image}: {named(labels[image])}"))
+        titles.append(
+            plain(_("test image {number}: {name}", number=image, name=named(labels[image])))
+        )
         lines = [f"{label}: {named(classes[image])}" for label, classes in chosen.items()]
         if results.margins is not None:
-            lines.append(f"margin of the logits {results.margins[image]:.1e}")
+            lines.append(_("margin of the logits {margin:.1e}", margin=results.margins[image]))
         notes.append(plain("\n".join(lines)))
     table.add_row(*titles)
     table.add_row(*(picture(images[image].reshape(shape).mean(axis=2)) for image in which))

@@ -10,9 +10,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from common.locale.language import _
+from common.locale.phrases import told
 from common.results.record import Record
 from common.shown.curves import CURVES_HEIGHT, curves
-from common.shown.words import percent, plain, seconds
+from common.shown.words import joined, percent, plain, seconds
 
 
 class Silent:
@@ -81,12 +83,18 @@ class Progress(Silent):
 
     def phase(self, words: str) -> None:
         """As `Observer.phase`."""
-        self._words = words
-        self._say(f"{words} ...")
+        self._words = told(words)
+        self._say(f"{self._words} ...")
 
     def ready(self, record: Record) -> None:
         """As `Observer.ready`."""
-        self._say(f"{record.entrant.label}: first step {seconds(record.first_step_seconds)}")
+        self._say(
+            _(
+                "{label}: first step {seconds}",
+                label=record.entrant.label,
+                seconds=seconds(record.first_step_seconds),
+            )
+        )
 
     def epoch(self, record: Record, round_: int) -> None:
         """As `Observer.epoch`."""
@@ -94,15 +102,21 @@ class Progress(Silent):
             # Here, between two epochs, and not whenever the table is drawn: nothing is timed now.
             self._curves = curves(self._records, self._epochs, self._console.width)
         done, row = len(record.rounds[round_]), record.epochs[-1]
-        where = f"epoch {done}/{self._epochs}"
+        where = _("epoch {done}/{epochs}", done=done, epochs=self._epochs)
         if self._rounds > 1:
-            where = f"round {round_ + 1}/{self._rounds} {where}"
-        losses = f"train loss {row['train_loss']:.4f}  " if round_ == 0 else ""
-        self._say(f"{record.entrant.label}: {where}  {losses}{seconds(record.rounds[round_][-1])}")
+            where = _(
+                "round {number}/{rounds} {where}",
+                number=round_ + 1,
+                rounds=self._rounds,
+                where=where,
+            )
+        losses = _("train loss {loss:.4f}  ", loss=row["train_loss"]) if round_ == 0 else ""
+        took = seconds(record.rounds[round_][-1])
+        self._say(joined(record.entrant.label, f"{where}  {losses}{took}"))
 
     def ended(self, record: Record) -> None:
         """As `Observer.ended`."""
-        self._say(f"{record.entrant.label}: {record.status}: {record.reason}")
+        self._say(joined(record.entrant.label, _(record.status), told(record.reason or "")))
 
     def _say(self, line: str) -> None:
         if not self._live and not self._quiet:
@@ -117,7 +131,8 @@ class Progress(Silent):
         table = Table(
             title=self._before + self._words, title_justify="left", box=None, pad_edge=False
         )
-        for name in ("", "epoch", "train loss", "train acc", "test acc", "s/epoch"):
+        heads = (_("epoch"), _("train loss"), _("train acc"), _("test acc"), _("s/epoch"))
+        for name in ("", *heads):
             table.add_column(name, justify="left" if not name else "right")
         for record in self._records:
             table.add_row(plain(record.entrant.label), *self._cells(record))
@@ -125,9 +140,9 @@ class Progress(Silent):
 
     def _cells(self, record: Record) -> list[str]:
         if record.status != "ok":
-            return [f"[red]{record.status}[/]"]
+            return [f"[red]{_(record.status)}[/]"]
         if not record.epochs:
-            return ["ready" if record.first_step_seconds else "starting"]
+            return [_("ready") if record.first_step_seconds else _("starting")]
         row = record.epochs[-1]
         done = sum(map(len, record.rounds))
         return [

@@ -16,6 +16,8 @@ from rich.text import Text
 from common.agreement.drift import CRITERION
 from common.agreement.verdict import Difference, Verdict
 from common.data.description import Dataset
+from common.locale.language import _
+from common.locale.phrases import told
 from common.results.document import Draws, Pair
 from common.results.record import Record, Results
 from common.shown.paying import first_line, paid_lines
@@ -29,10 +31,12 @@ from common.shown.words import (
     digits,
     disturbed_line,
     files_beside_arrays,
+    joined,
     laws_words,
     left_out_words,
     loss_digits,
     megabytes,
+    paragraph,
     percent,
     plain,
     reach_words,
@@ -71,7 +75,8 @@ def print_results(
     for line in [*lines, *remark_lines(results), *check_lines(results)]:
         console.print(plain(line), soft_wrap=True)
     if any(verdict.verdict != "not checked" for verdict in results.verdicts.values()):
-        console.print(plain(f"agreement means: {CRITERION}", style="dim"))
+        words = _("agreement means: {criterion}", criterion=told(CRITERION))
+        console.print(paragraph(words, console.width, style="dim"))
     console.print(results_line(folder, "report.html" if drawn else ""), soft_wrap=True)
 
 
@@ -80,14 +85,17 @@ def check_lines(results: Results) -> list[str]:
     spent = {what: took for what, took in results.check_seconds.items() if took}
     if not spent:
         return []
-    parts = ", ".join(f"{what} {seconds(took)}" for what, took in spent.items())
+    parts = _(", ").join(f"{told(what)} {seconds(took)}" for what, took in spent.items())
     alone = [one.referee_losses for one in results.verdicts.values()]
     paths = [path for path in (results.referee_losses, *alone) if path is not None]
     held = min(map(len, paths), default=0)
     steps = max((len(record.step_losses) for record in results.records), default=0)
-    lines = [f"the checks took {seconds(sum(spent.values()))}: {parts}", reach_words(held, steps)]
+    lines = [
+        _("the checks took {seconds}: {parts}", seconds=seconds(sum(spent.values())), parts=parts),
+        reach_words(held, steps),
+    ]
     lines.append(left_out_words(results.left_out, results.options.check))
-    lines += [OWN_STARTS] if results.starts else []
+    lines += [_(OWN_STARTS)] if results.starts else []
     lines += blind_words({label: one.held_steps for label, one in results.verdicts.items()}, steps)
     return [line for line in lines if line]
 
@@ -192,11 +200,11 @@ def times_table(results: Results, width: int) -> Table:
 
 def _verdict_cell(record: Record, verdict: Verdict) -> Text:
     if record.status != "ok":
-        return Text(record.status, style="red")
+        return Text(_(record.status), style="red")
     colour = {"differs": "red", "not checked": "yellow"}.get(verdict.verdict, "green")
-    text = Text(verdict.verdict, style=colour)
+    text = Text(_(verdict.verdict), style=colour)
     if verdict.verdict == "identical":
-        text.append_text(plain(f" to {verdict.identical_to}"))
+        text.append_text(plain(_(" to {label}", label=verdict.identical_to)))
     return text
 
 
@@ -208,7 +216,7 @@ def learnt_table(results: Results) -> Table:
     names = [f"w{position + 1}" for position in range(len(true["weight"]))]
     for name in [*names, "b"]:
         table.add_column(name, justify="right")
-    rows = [("true", true), ("least squares", exact)]
+    rows = [(_("true"), true), (_("least squares"), exact)]
     rows += [(r.entrant.label, r.learnt) for r in results.records if r.learnt]
     for label, values in rows:
         numbers = [*values["weight"], values["bias"]]
@@ -218,13 +226,13 @@ def learnt_table(results: Results) -> Table:
 
 def starts_table(results: Results) -> Table:
     """How the initial values of every entrant's own are distributed, and whether by one law."""
-    title = "initial values: standard deviation, least to largest"
+    title = _("initial values: standard deviation, least to largest")
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
     labels = list(results.starts[0]["entrants"])
     for label in labels:
         table.add_column(plain(label), justify="right")
-    table.add_column("may be of one law")
+    table.add_column(_("may be of one law"))
     for start in results.starts:
         cells = [spread_words(**start["entrants"][label]) for label in labels]
         pairs = convert(start["pairs"], list[Draws])
@@ -238,13 +246,27 @@ def comparison_lines(results: Results) -> list[str]:
     for pair in results.comparisons:
         if pair["ratio"] is None:
             continue
-        span = "" if pair["low"] is None else f" (95 %: {pair['low']:.2f} to {pair['high']:.2f})"
+        span = (
+            ""
+            if pair["low"] is None
+            else _(" (95 %: {low:.2f} to {high:.2f})", low=pair["low"], high=pair["high"])
+        )
         a, b = pair["a"], pair["b"]
         verdict = winner_words(convert(pair, Pair), results.plan.rounds)
         ratio = times_words(pair["ratio"])
         apart = files_beside_arrays(a, b, pair["reads_files"], pair["waiting_share"])
-        beside = f" ({apart})" if apart else ""
-        lines.append(f"{a} takes {ratio}× the time of {b}{span}: {verdict}{beside}")
+        beside = _(" ({words})", words=apart) if apart else ""
+        lines.append(
+            _(
+                "{a} takes {ratio}× the time of {b}{span}: {verdict}{beside}",
+                a=a,
+                ratio=ratio,
+                b=b,
+                span=span,
+                verdict=verdict,
+                beside=beside,
+            )
+        )
     entrants = list(map(results.entrant, results.records))
     pairs = convert(results.comparisons, list[Pair])
     lines += [first_line(entrants)] if first_line(entrants) else []
@@ -256,14 +278,24 @@ def machine_lines(results: Results) -> list[str]:
     lines = []
     if limit := results.limit:
         lines.append(
-            f"the machine's limit is {seconds(limit['seconds'])} an epoch: "
-            f"{limit['flops'] / 1e9:.3g} GFLOP at {limit['flops_per_second'] / 1e9:.3g} GFLOP/s, "
-            f"{limit['bytes'] / 1e6:.3g} MB at {limit['bytes_per_second'] / 1e9:.3g} GB/s"
+            _(
+                "the machine's limit is {seconds} an epoch: {flops:.3g} GFLOP at "
+                "{flops_per_second:.3g} GFLOP/s, {bytes:.3g} MB at {bytes_per_second:.3g} GB/s",
+                seconds=seconds(limit["seconds"]),
+                flops=limit["flops"] / 1e9,
+                flops_per_second=limit["flops_per_second"] / 1e9,
+                bytes=limit["bytes"] / 1e6,
+                bytes_per_second=limit["bytes_per_second"] / 1e9,
+            )
         )
     if limit and results.moved:
         lines.append(
-            f"the machine did {limit['flops_per_second'] / 1e9:.3g} GFLOP/s before training and "
-            f"{limit['flops_per_second_after'] / 1e9:.3g} after it: no times are judged"
+            _(
+                "the machine did {flops_per_second:.3g} GFLOP/s before training and "
+                "{flops_per_second_after:.3g} after it: no times are judged",
+                flops_per_second=limit["flops_per_second"] / 1e9,
+                flops_per_second_after=limit["flops_per_second_after"] / 1e9,
+            )
         )
     if results.beside:
         lines.append(beside_line(results.beside))
@@ -271,8 +303,13 @@ def machine_lines(results: Results) -> list[str]:
     for record in results.records:
         if record.cores_used is not None and record.cores_used > threads * MORE_CORES:
             lines.append(
-                f"{record.entrant.label} kept {record.cores_used:.2f} cores busy, and was to use "
-                f"{threads}: its times are not those of the plan"
+                _(
+                    "{label} kept {cores:.2f} cores busy, and was to use {threads}: its times "
+                    "are not those of the plan",
+                    label=record.entrant.label,
+                    cores=record.cores_used,
+                    threads=threads,
+                )
             )
     noted = {r.entrant.label: results.epoch_seconds(r)["disturbed"] for r in results.records}
     if words := disturbed_line(noted):
@@ -282,27 +319,34 @@ def machine_lines(results: Results) -> list[str]:
 
 def remark_lines(results: Results) -> list[str]:
     """Reasons, first differences and notes, one line each."""
-    lines = [f"data: note: {note}" for note in results.data.get("notes", ())]
+    lines = [_("data: note: {note}", note=told(note)) for note in results.data.get("notes", ())]
     for record in results.records:
         label, verdict = record.entrant.label, results.verdicts[record.entrant.label]
         if record.reason:
-            lines.append(f"{label}: {record.status}: {record.reason}")
+            lines.append(joined(label, _(record.status), told(record.reason)))
         if verdict.first_difference is not None:
             lines += difference_lines(label, verdict.first_difference)
         if verdict.reason and record.status == "ok":
-            lines.append(f"{label}: {verdict.verdict}: {verdict.reason}")
-        lines += [f"{label}: note: {note}" for note in record.notes]
+            lines.append(joined(label, _(verdict.verdict), told(verdict.reason)))
+        lines += [_("{label}: note: {note}", label=label, note=told(note)) for note in record.notes]
     return lines
 
 
 def difference_lines(label: str, first: Difference) -> list[str]:
     """Where an entrant parts from the referee, and why that may be."""
     where = "".join(f"[{i}]" for i in first.index)
-    line = (
-        f"{label} differs at step {first.step}, stage {first.stage}, tensor {first.tensor}{where}"
+    line = _(
+        "{label} differs at step {step}, stage {stage}, tensor {tensor}{where}",
+        label=label,
+        step=first.step,
+        stage=_(first.stage),
+        tensor=first.tensor,
+        where=where,
     )
     if first.unit:
-        line += f" ({first.unit})"
+        line += f" ({told(first.unit)})"
     if first.value == first.value:  # a step that was not made has no value
-        line += f": {first.value:.9g}, the referee has {first.referee:.9g}"
-    return [line, *([f"{label}: {first.likely_cause}"] if first.likely_cause else [])]
+        line += _(
+            ": {value:.9g}, the referee has {referee:.9g}", value=first.value, referee=first.referee
+        )
+    return [line, *([joined(label, told(first.likely_cause))] if first.likely_cause else [])]

@@ -1,4 +1,7 @@
-"""All lessons as pages that open offline: one each, the values of all, and the glossary."""
+"""All lessons as pages that open offline: one each, the values of all, and the glossary.
+
+Every page is there in each language, and has a way to itself in the others.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,28 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from common.contract.root import ROOT
-from common.learning.lessons import Lesson, paragraphs, shown
+from common.learning.lessons import Lesson, paragraphs
+from common.locale.language import LANGUAGES, OWN, _, speaking, spoken
 from common.results.folder import whole_folder
 from common.shown.html import coloured, styles, template
+from common.shown.lessons import value_words
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """A page: its file, what it is called, its template, and what that is given."""
+    """A page: its file without ending, what it is called, its template, what that is given."""
 
-    file: str
+    stem: str
     name: str
     template: str
     given: Mapping[str, object]
+
+    @property
+    def file(self) -> str:
+        """In the language that is spoken."""
+        return page(self.stem)
 
 
 def write_site(folder: Path, lessons: Sequence[Lesson]) -> int:
@@ -43,28 +53,38 @@ def write_site(folder: Path, lessons: Sequence[Lesson]) -> int:
     Raises:
         Refused: the folder cannot be had.
     """
-    leaves = list(leaves_of(lessons))
+    count = 0
     with whole_folder(folder, "--site") as made:
-        for leaf, text in zip(leaves, rendered(leaves), strict=True):
-            (made / leaf.file).write_text(text, encoding="utf-8")
-    return len(leaves)
+        for language in LANGUAGES:
+            with speaking(language):
+                leaves = list(leaves_of(lessons))
+                for leaf, text in zip(leaves, rendered(leaves), strict=True):
+                    (made / leaf.file).write_text(text, encoding="utf-8")
+                    count += 1
+    return count
+
+
+def page(stem: str, language: str | None = None) -> str:
+    """A page's file, in a language or in the one that is spoken."""
+    language = language or spoken()
+    return f"{stem}.html" if language == OWN else f"{stem}.{language}.html"
 
 
 def leaves_of(lessons: Sequence[Lesson]) -> Iterator[Leaf]:
     """The pages, one after the other."""
     topics = [(topic, list(some)) for topic, some in groupby(lessons, key=lambda one: one.topic)]
-    yield Leaf("index.html", "lessons", "site-index.html", {"topics": topics})
+    yield Leaf("index", _("lessons"), "site-index.html", {"topics": topics})
     for lesson in lessons:
-        yield Leaf(f"{lesson.name}.html", lesson.name, "site-lesson.html", {"lesson": lesson})
+        yield Leaf(lesson.name, lesson.name, "site-lesson.html", {"lesson": lesson})
     given = {"lessons": lessons}
-    yield Leaf("differences.html", "differences", "site-differences.html", given)
+    yield Leaf("differences", _("differences"), "site-differences.html", given)
     head, *words = glossary()
-    yield Leaf("glossary.html", "glossary", "site-glossary.html", {"head": head, "words": words})
+    yield Leaf("glossary", _("glossary"), "site-glossary.html", {"head": head, "words": words})
 
 
 def lesson_page(lesson: Lesson) -> str:
     """The page of a lesson, with no other beside it."""
-    leaf = Leaf(f"{lesson.name}.html", lesson.name, "site-lesson.html", {"lesson": lesson})
+    leaf = Leaf(lesson.name, lesson.name, "site-lesson.html", {"lesson": lesson})
     return next(rendered([leaf], alone=True))
 
 
@@ -72,10 +92,10 @@ def rendered(leaves: Sequence[Leaf], *, alone: bool = False) -> Iterator[str]:
     """The text of each page, with the ways to those beside it, unless it is `alone`."""
     shared = {
         "rows": rows, "paragraphs": paragraphs, "coloured": coloured, "styles": styles(),
-        "alone": alone,
+        "alone": alone, "page": page, "languages": LANGUAGES,
     }  # fmt: skip
     for before, leaf, after in zip([None, *leaves], leaves, [*leaves[1:], None], strict=False):
-        beside = {"before": before, "after": after}
+        beside = {"before": before, "after": after, "leaf": leaf}
         yield template(leaf.template).render(**shared, **beside, **leaf.given)
 
 
@@ -83,7 +103,7 @@ def rows(lesson: Lesson) -> Iterator[tuple[str, list[str]]]:
     """What is claimed of each framework, a cell each, in the order in which they were seen."""
     columns = [lesson.expected[name] for name in lesson.seen if name in lesson.expected]
     for what in dict.fromkeys(what for column in columns for what in column):
-        yield what, [shown(column[what]) if what in column else "" for column in columns]
+        yield what, [value_words(column[what]) if what in column else "" for column in columns]
 
 
 def glossary() -> list[list[Markup]]:

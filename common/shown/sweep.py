@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from common.locale.language import _
 from common.results.record import AGREE, Results
 from common.running.sweep import Line, Point
-from common.shown.words import DASH, disturbed_line, plain, seconds
+from common.shown.words import DASH, disturbed_line, joined, plain, seconds
 
 
 def print_sweep(
@@ -26,10 +27,10 @@ def print_sweep(
     """Print what every entrant took at every value, the line through that, and who disturbed."""
     values = list(dict.fromkeys(point.value for points in found.values() for point in points))
     table = Table(
-        title=f"seconds per {unit}, by {name}", title_justify="left", box=box.SIMPLE_HEAD,
-        pad_edge=False,
+        title=_("seconds per {unit}, by {name}", unit=_(unit), name=name), title_justify="left",
+        box=box.SIMPLE_HEAD, pad_edge=False,
     )  # fmt: skip
-    table.add_column("entrant", overflow="fold")
+    table.add_column(_("entrant"), overflow="fold")
     for value in values:
         table.add_column(str(value), justify="right")
     for label, points in found.items():
@@ -38,7 +39,7 @@ def print_sweep(
     console.print(table)
     for label, line in lines.items():
         if line is not None:
-            console.print(plain(f"{label}: {line_words(line, unit)}"), soft_wrap=True)
+            console.print(plain(joined(label, line_words(line, _(unit)))), soft_wrap=True)
     if disturbed:
         console.print(plain(disturbed, style="red"), soft_wrap=True)
 
@@ -55,7 +56,7 @@ def disturbed_words(runs: Iterable[Results]) -> str:
 def sweep_cell(point: Point) -> Text:
     """A median, or why there is none."""
     if point.verdict not in AGREE:
-        return Text(point.verdict, style="red")
+        return Text(_(point.verdict), style="red")
     return Text(seconds(point.median))
 
 
@@ -64,17 +65,36 @@ def line_words(line: Line, unit: str) -> str:
     if line.overhead:
         span = ""
         if line.overhead_low is not None:
-            span = f" (95 %: {seconds(line.overhead_low)} to {seconds(line.overhead_high)})"
-        words = f"a {unit} costs {seconds(line.overhead)} before any work is done{span}"
+            span = _(
+                " (95 %: {low} to {high})",
+                low=seconds(line.overhead_low),
+                high=seconds(line.overhead_high),
+            )
+        words = _(
+            "a {unit} costs {overhead} before any work is done{span}",
+            unit=unit,
+            overhead=seconds(line.overhead),
+            span=span,
+        )
     else:
-        most = f"; 95 %: at most {seconds(line.overhead_high)}" if line.overhead_high else ""
-        words = f"a {unit} costs nothing that shows before any work is done{most}"
+        most = (
+            _("; 95 %: at most {high}", high=seconds(line.overhead_high))
+            if line.overhead_high
+            else ""
+        )
+        words = _(
+            "a {unit} costs nothing that shows before any work is done{most}", unit=unit, most=most
+        )
     if line.rate is not None:
-        words += f", and does {line.rate / 1e9:.3g} GFLOP/s beyond"
+        words += _(", and does {rate:.3g} GFLOP/s beyond", rate=line.rate / 1e9)
         if line.rate_low is not None and line.rate_high is not None:
-            words += f" ({line.rate_low / 1e9:.3g} to {line.rate_high / 1e9:.3g})"
+            words += _(
+                " ({low:.3g} to {high:.3g})",
+                low=line.rate_low / 1e9,
+                high=line.rate_high / 1e9,
+            )
     else:
-        words += "; more work took no longer"
+        words += _("; more work took no longer")
     if line.off is not None:
-        words += f"; the line is off by {100 * line.off:.0f} % at most"
+        words += _("; the line is off by {off:.0f} % at most", off=100 * line.off)
     return words

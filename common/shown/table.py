@@ -11,6 +11,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from common.locale.language import _
+
 #: What a table's edge and padding take from each column.
 GAP = 3
 
@@ -37,11 +39,12 @@ class Column(Generic[Row]):
 def fitted(columns: Sequence[Column[Row]], rows: Sequence[Row], width: int) -> Table:
     """A table of entrants, their labels first; on a narrow terminal the less important go."""
     cells = [[column.cell(row) for row in rows] for column in columns]
+    heads = [_(column.name) for column in columns]
     # Labels and verdicts may be folded; the rest is shown whole or not at all.
-    folded = {"entrant": 9, "verdict": len("interrupted")}
+    folded = {"entrant": 9, "verdict": max(len("interrupted"), cell_len(_("rounding")))}
     needed = [
-        min(folded.get(column.name, width), max(map(cell_len, map(str, (column.name, *of_column)))))
-        for column, of_column in zip(columns, cells, strict=True)
+        min(folded.get(column.name, width), max(map(cell_len, map(str, (head, *of_column)))))
+        for column, head, of_column in zip(columns, heads, cells, strict=True)
     ]
     shown: list[int] = []
     spare = width
@@ -56,10 +59,10 @@ def fitted(columns: Sequence[Column[Row]], rows: Sequence[Row], width: int) -> T
         column, wanted = columns[place], needed[place]
         if column.name == "entrant":
             wanted = min(
-                wanted + max(0, spare // 2), max(map(len, map(str, cells[place])), default=0)
+                wanted + max(0, spare // 2), max(map(cell_len, map(str, cells[place])), default=0)
             )
         table.add_column(
-            column.name,
+            heads[place],
             justify=column.side,
             no_wrap=column.rank > 0,
             min_width=wanted,

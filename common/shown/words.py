@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 from rich.text import Text
 
+from common.locale.language import OWN, _, marked, spoken
+from common.locale.phrases import told
+from common.locale.typography import wrapped
 from common.measure.quiet import BUSY
 from common.measure.starts import RARE
 from common.measure.statistics import CLEAR, ROUNDS, clear
@@ -15,7 +18,20 @@ from common.results.document import Draws, Pair
 
 DASH = "–"
 
-OWN_STARTS = (
+#: Words of results.json that are shown as they are in English: verdicts, and how an entrant ended.
+MARKED = (
+    marked("identical"), marked("rounding"), marked("declared"), marked("differs"),
+    marked("not checked"), marked("ok"), marked("unavailable"), marked("failed"), marked("killed"),
+    marked("timeout"), marked("diverged"), marked("interrupted"), marked("data"),
+    marked("forward"), marked("loss"), marked("gradient"), marked("update"), marked("accuracy"),
+    marked("backward"), marked("step"), marked("epochs"), marked("turns"), marked("epoch"),
+    marked("no clear difference"), marked("not compared"), marked("a is faster"),
+    marked("b is faster"), marked("machine busy: not judged"), marked("reference"), marked("port"),
+    marked("faster"), marked("slower"),
+    marked("better"), marked("model"), marked("worse"),
+)  # fmt: skip
+
+OWN_STARTS = marked(
     "each framework's layers drew their own initial values: losses and accuracies differ by that, "
     "and each is held against a referee that began as it did"
 )
@@ -43,15 +59,20 @@ def plain(words: str, style: str = "") -> Text:
 
 def results_line(folder: Path | str, drawn: str = "") -> Text:
     """Where it all is, and the picture of it; to be clicked on in a terminal that can."""
-    line = Text("results in ").append_text(linked(Path(folder), str(folder)))
+    line = Text(_("results in ")).append_text(linked(Path(folder), str(folder)))
     if drawn:
-        line.append(", drawn in ").append_text(linked(Path(folder) / drawn, drawn))
+        line.append(_(", drawn in ")).append_text(linked(Path(folder) / drawn, drawn))
     return line
 
 
 def linked(path: Path, words: str) -> Text:
     """Words that lead to a file."""
     return plain(words, style=f"link {path.resolve().as_uri()}")
+
+
+def paragraph(words: str, width: int, style: str = "") -> Text:
+    """Words over several lines; English is broken by the console, at its spaces."""
+    return plain(words if spoken() == OWN else "\n".join(wrapped(words, width)), style)
 
 
 def percent(value: float | None) -> str:
@@ -67,7 +88,7 @@ def loss_digits(value: float | None) -> str:
 
 def sentence_of(words: str) -> str:
     """Words that stand alone."""
-    return f"{words[:1].upper()}{words[1:]}."
+    return f"{words[:1].upper()}{words[1:]}" + _(".")
 
 
 def winner_words(pair: Pair, rounds: int) -> str:
@@ -78,16 +99,16 @@ def winner_words(pair: Pair, rounds: int) -> str:
         rounds: of the run, each of them a process.
     """
     if winner := {"a is faster": pair.a, "b is faster": pair.b}.get(pair.verdict):
-        return f"{winner} is faster"
-    words = pair.verdict
-    if pair.ratio is None or words == BUSY:
+        return _("{winner} is faster", winner=winner)
+    words = _(pair.verdict)
+    if pair.ratio is None or pair.verdict == BUSY:
         return words
     if pair.low is None or pair.high is None:
-        return "too few epochs to tell"
+        return _("too few epochs to tell")
     alike = pair.high >= 1 / (1 + CLEAR) and pair.low <= 1 + CLEAR
     if alike or rounds >= ROUNDS:
         return words
-    return f"{words}, by so few processes; --rounds {ROUNDS} tells"
+    return _("{words}, by so few processes; --rounds {rounds} tells", words=words, rounds=ROUNDS)
 
 
 def times_words(ratio: float) -> str:
@@ -104,9 +125,17 @@ def files_beside_arrays(a: str, b: str, reads_files: str | None, share: float | 
     """Say of two entrants that are compared that one reads files and the other has arrays."""
     if reads_files is None:
         return None
-    words = f"{reads_files} reads files, {b if reads_files == a else a} has its arrays in memory"
+    words = _(
+        "{label} reads files, {other} has its arrays in memory",
+        label=reads_files,
+        other=b if reads_files == a else a,
+    )
     if share is not None:
-        words += f"; {percent(share)} of {reads_files}'s time was waiting for data"
+        words += _(
+            "; {share} of {label}'s time was waiting for data",
+            share=percent(share),
+            label=reads_files,
+        )
     return words
 
 
@@ -127,12 +156,13 @@ def said(
 ) -> str:
     """Statuses, verdicts and step losses by label, in one sentence."""
     if not interrupted and set(statuses.values()) == {"diverged"} and (steps := run_away(losses)):
-        return (
-            f"All entrants run away alike: their losses are infinite, or NaN, from {steps}, and "
-            "nothing can be said of agreement beyond; try a smaller --lr."
+        return _(
+            "All entrants run away alike: their losses are infinite, or NaN, from {steps}, and "
+            "nothing can be said of agreement beyond; try a smaller --lr.",
+            steps=steps,
         )
     finished = {label: verdicts[label] for label, one in statuses.items() if one == "ok"}
-    lost = [f"{label} ({one})" for label, one in statuses.items() if one != "ok"]
+    lost = [f"{label} ({_(one)})" for label, one in statuses.items() if one != "ok"]
 
     def those(word: str) -> list[str]:
         return [label for label, verdict in finished.items() if verdict == word]
@@ -140,25 +170,38 @@ def said(
     differ, open_, declared = those("differs"), those("not checked"), those("declared")
     words = []
     if interrupted:
-        words.append("Interrupted")
+        words.append(_("Interrupted"))
     if differ:
-        words.append(f"{listed(differ)} {agreeing(differ, 'differs', 'differ')} from the referee")
-    if open_:
-        words.append(f"{listed(open_)}: agreement was not checked to the end")
-    if declared:
-        whose = agreeing(declared, "a rule of its own that is", "rules of their own that are")
         words.append(
-            f"{listed(declared)} {agreeing(declared, 'follows', 'follow')} {whose} declared"
+            agreeing(
+                differ, _("{who} differs from the referee"), _("{who} differ from the referee")
+            ).format(who=listed(differ))
+        )
+    if open_:
+        words.append(_("{who}: agreement was not checked to the end", who=listed(open_)))
+    if declared:
+        words.append(
+            agreeing(
+                declared,
+                _("{who} follows a rule of its own that is declared"),
+                _("{who} follow rules of their own that are declared"),
+            ).format(who=listed(declared))
         )
     agree = [label for label in finished if label not in differ + open_ + declared]
     if agree:
         others = differ or open_ or lost or declared or len(agree) == 1
-        who = listed(agree) if others else "All entrants"
-        verb = "agrees" if len(agree) == 1 else "agree"
-        words.append(f"{who} {verb} with the referee: only rounding differs")
+        words.append(
+            agreeing(
+                agree,
+                _("{who} agrees with the referee: only rounding differs"),
+                _("{who} agree with the referee: only rounding differs"),
+            ).format(who=listed(agree))
+            if others
+            else _("All entrants agree with the referee: only rounding differs")
+        )
     if lost:
-        words.append(f"{listed(lost)} did not finish")
-    return ". ".join(words) + "."
+        words.append(_("{who} did not finish", who=listed(lost)))
+    return _(". ").join(words) + _(".")
 
 
 #: Losses that run away alike differ by so much at most, of the largest, until one is infinite; what
@@ -178,13 +221,18 @@ def run_away(losses: Losses) -> str | None:
     before = np.array([row[:first] for row in rows])
     if (np.ptp(before, axis=0) > ALIKE * np.abs(before).max(axis=0)).any():
         return None
-    latest = f", {last + 1} at the latest" if last > first else ""
-    return f"step {first + 1} on{latest}"
+    latest = _(", {last} at the latest", last=last + 1) if last > first else ""
+    return _("step {first} on{latest}", first=first + 1, latest=latest)
 
 
 def listed(words: Sequence[str]) -> str:
     """Words in a row, the last after "and"."""
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+    return words[0] if len(words) == 1 else _(", ").join(words[:-1]) + _(" and ") + words[-1]
+
+
+def joined(*parts: str) -> str:
+    """What is said of something, after its name: "torch: note: ..."."""
+    return _(": ").join(parts)
 
 
 def agreeing(subjects: Sequence[str], one: str, many: str) -> str:
@@ -204,21 +252,29 @@ def three_digits(value: float | None) -> str:
 
 def beside_line(beside: str) -> str:
     """That another run was at work when one began."""
-    return f"{beside} was at work when this one began: no times are judged"
+    return _("{beside} was at work when this one began: no times are judged", beside=told(beside))
 
 
 def disturbed_line(noted: Mapping[str, Sequence[bool]], what: str = "epochs") -> str:
     """Whose epochs, or turns, others disturbed, in words; empty if nobody's."""
     parts = [
-        f"{sum(epochs)} of {len(epochs)} {what} of {label}"
+        _(
+            "{some} of {all} {what} of {label}",
+            some=sum(epochs),
+            all=len(epochs),
+            what=_(what),
+            label=label,
+        )
         for label, epochs in noted.items()
         if any(epochs)
     ]
     if not parts:
         return ""
-    words = f"others used the machine during {', '.join(parts)}; they count all the same"
+    words = _(
+        "others used the machine during {parts}; they count all the same", parts=_(", ").join(parts)
+    )
     if any(2 * sum(epochs) > len(epochs) for epochs in noted.values()):
-        words += ", so that these times say little: run it again when the machine is quiet"
+        words += _(", so that these times say little: run it again when the machine is quiet")
     return words
 
 
@@ -226,10 +282,12 @@ def reach_words(held: int, steps: int) -> str:
     """How much of a free run the referee's was long enough for; nothing to say of all."""
     if not 0 < held < steps:
         return ""
-    return (
-        f"the free runs are held against the referee for the first {held} of {steps} steps, "
+    return _(
+        "the free runs are held against the referee for the first {held} of {steps} steps, "
         "all that its own run had time for; the components at the first step, the short "
-        "batch and the last of these"
+        "batch and the last of these",
+        held=held,
+        steps=steps,
     )
 
 
@@ -238,8 +296,11 @@ def left_out_words(left_out: Sequence[str], check: str) -> str:
     if not left_out:
         return ""
     if check == "quick":
-        return f"left out, as --check quick asks: {', '.join(left_out)}"
-    return f"there was no time to check: {', '.join(left_out)}; --check-seconds gives more"
+        return _("left out, as --check quick asks: {what}", what=_(", ").join(map(told, left_out)))
+    return _(
+        "there was no time to check: {what}; --check-seconds gives more",
+        what=_(", ").join(map(told, left_out)),
+    )
 
 
 def blind_words(held: Mapping[str, int | None], steps: int) -> list[str]:
@@ -254,9 +315,14 @@ def blind_words(held: Mapping[str, int | None], steps: int) -> list[str]:
         if count is not None:
             reached.setdefault(count, []).append(label)
     return [
-        f"after step {count} of {steps} rounding alone may move the loss of {listed(labels)} by a "
-        "tenth and more: later steps are not held against the referee, and accuracies do not say "
-        "who learns better; try a smaller --lr"
+        _(
+            "after step {count} of {steps} rounding alone may move the loss of {labels} by a "
+            "tenth and more: later steps are not held against the referee, and accuracies do not "
+            "say who learns better; try a smaller --lr",
+            count=count,
+            steps=steps,
+            labels=listed(labels),
+        )
         for count, labels in reached.items()
     ]
 
@@ -264,11 +330,11 @@ def blind_words(held: Mapping[str, int | None], steps: int) -> list[str]:
 def spread_words(mean: float, deviation: float, low: float, high: float) -> str:
     """How numbers are distributed: their deviation, the least and the largest."""
     if low == high:
-        return f"all {mean:.3g}"
-    return f"{deviation:.3g}, {low:.3g} to {high:.3g}"
+        return _("all {mean:.3g}", mean=mean)
+    return _("{deviation:.3g}, {low:.3g} to {high:.3g}", deviation=deviation, low=low, high=high)
 
 
 def laws_words(pairs: Sequence[Draws]) -> str:
     """Whose draws may be of one law."""
-    alike = [f"{pair.a} and {pair.b}" for pair in pairs if pair.p >= RARE]
-    return "all" if pairs and len(alike) == len(pairs) else ", ".join(alike) or "none"
+    alike = [_("{a} and {b}", a=pair.a, b=pair.b) for pair in pairs if pair.p >= RARE]
+    return _("all") if pairs and len(alike) == len(pairs) else _(", ").join(alike) or _("none")

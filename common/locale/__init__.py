@@ -1,0 +1,1 @@
+"""The language that is spoken: English, or Chinese by its catalogue."""
