@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from common.contract.registry import extend_path
+from common.entrants.local import LocalSession
 from common.entrants.rank import RankSession
 from common.entrants.worker import answer, leave
 
@@ -15,6 +16,10 @@ class Several(RankSession):
     def become(self, backend: str) -> None:
         """Train this copy from the next `open` on."""
         self.backend, self._package = backend, f"backends.{backend}"
+
+    def warm_up_within(self, seconds: float) -> None:
+        """Warm up as a slower process would, which makes fewer calls in its time."""
+        LocalSession.warm_up_seconds = seconds
 
 
 if __name__ == "__main__":

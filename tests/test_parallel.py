@@ -219,6 +219,15 @@ def test_a_batch_too_small_to_be_shared(pair: Ranks, session_data: Data) -> None
         session.warm_up(orders_of(plan)[0])
 
 
+def test_ranks_warm_up_alike(pair: Ranks, session_data: Data) -> None:
+    """A process that makes fewer calls than another leaves it waiting for ever."""
+    plan, session = make_plan(epochs=1), pair.session("torch")
+    choices = {"style": "concise", "mode": "eager", "data": "memory"}
+    session.open(plan.asdict(), choices, session_data(plan))
+    pair.parts[1].call("warm_up_within", 0.0)
+    session.warm_up(orders_of(plan)[0])
+
+
 @pytest.mark.parametrize(("how", "error"), [(signal.SIGKILL, Killed), (signal.SIGSTOP, TimedOut)])
 def test_a_rank_that_ends_or_hangs_ends_all(
     how: signal.Signals, error: type[EntrantError], tmp_path: Path, session_data: Data

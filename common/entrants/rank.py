@@ -7,6 +7,7 @@ in its backend's `parallel.py`.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +32,8 @@ class RankSession(LocalSession):
 
     _parallel: Any
     _joined = False
+    #: As often as the others: a process that makes fewer calls, by its own clock, is waited for.
+    warm_up_seconds = math.inf
 
     def __init__(self, backend: str, rank: int, ranks: int, port: int) -> None:
         super().__init__(backend)
