@@ -24,6 +24,9 @@ class Said:
     size: int = 16
 
 
+#: The stage of a slip that lets nothing be judged: the entrant fails, and says why.
+FAILS = "fails"
+
 SAID = {
     "mean of unequal means": Said("loss", "each of the 2 ranks counts alike", 15),
     "sum for mean": Said("gradient", "every gradient is summed over the 2 ranks"),
@@ -125,4 +128,109 @@ MINDSPORE: dict[str, tuple[str, Edits]] = {
     "shifted order": ("parallel", SHIFTED),
 }
 
-EDITS = {"torch": TORCH, "mindspore": MINDSPORE}
+WHOLE = "    return train.gradients(sharded, loss, mode)\n"
+#: As whoever writes what each device does, and reduces by hand; one that forgets says so nowhere.
+BY_HAND = """    differentiate = train.gradients(forward, loss, mode)
+
+    def alone(params, images, labels):
+        value, logits, grads = differentiate(params, images, labels)
+        value = jax.lax.pmean(value, "ranks")
+        return value, logits, grads
+
+    spread = jax.shard_map(
+        alone,
+        mesh=mesh,
+        in_specs=(P(), P("ranks"), P("ranks")),
+        out_specs=(P(), P("ranks"), P()),
+        check_vma=False,
+    )
+
+    def reduced(params, images, labels):
+        rows, back = places(len(images), mesh.size)
+        value, logits, grads = spread(params, images[rows], labels[rows])
+        return value, logits[back], grads
+
+    return reduced
+"""
+SCALED = """    differentiate = train.gradients(sharded, loss, mode)
+
+    def scaled(params, images, labels):
+        value, logits, grads = differentiate(params, images, labels)
+        return value, logits, {n: FACTOR * g for n, g in grads.items()}
+
+    return scaled
+"""
+SPREAD = "np.asarray(arrays[name], param.dtype), param.sharding"
+JAX: dict[str, tuple[str, Edits]] = {
+    "mean of unequal means": (
+        "parallel",
+        {
+            WHOLE: """    def by_share(logits, labels):
+        shares = [slice(rank, None, mesh.size) for rank in range(mesh.size)]
+        return jnp.mean(jnp.stack([loss(logits[s], labels[s]) for s in shares]))
+
+    return train.gradients(sharded, by_share, mode)
+"""
+        },
+    ),
+    "sum for mean": ("parallel", {WHOLE: SCALED.replace("FACTOR", "mesh.size")}),
+    "divided twice": ("parallel", {WHOLE: SCALED.replace("FACTOR", "1 / mesh.size")}),
+    "nothing reduced": ("parallel", {WHOLE: BY_HAND}),
+    "one parameter not reduced": (
+        "parallel",
+        {
+            WHOLE: BY_HAND.replace(
+                "        return value, logits, grads\n\n    spread",
+                "        grads['output.bias'] = jax.lax.pmean(grads['output.bias'], 'ranks')\n"
+                "        return value, logits, grads\n\n    spread",
+            )
+        },
+    ),
+    "sampler repeats": (
+        "parallel",
+        {
+            WHOLE: """    def filled_up(params, images, labels):
+        rows, back = places(len(images), mesh.size)
+        differentiate = train.gradients(forward, loss, mode)
+        value, logits, grads = differentiate(params, images[rows], labels[rows])
+        return value, logits[back], grads
+
+    return filled_up
+"""
+        },
+    ),
+    "other initial weights": (
+        "model",
+        {
+            "        name: jax.device_put(\n            " + SPREAD + "\n        )\n": """\
+        name: jax.make_array_from_single_device_arrays(
+            param.shape,
+            param.sharding,
+            [
+                jax.device_put(np.asarray(arrays[name] + 1e-3 * device.id, param.dtype), device)
+                for device in param.sharding.device_set
+            ],
+        )
+"""
+        },
+    ),
+    "rate times ranks": ("update", {"optax.sgd(schedule(lr)": "optax.sgd(2 * lr"}),
+    "shifted order": (
+        "parallel",
+        {
+            "    return rows, np.argsort(slots)": "    rows = np.roll(rows, -1)\n"
+            "    return rows, np.argsort(slots)"
+        },
+    ),
+}
+
+EDITS = {"torch": TORCH, "mindspore": MINDSPORE, "jax": JAX}
+
+#: Where it is not said to be what it is in processes.
+OTHERWISE = {
+    ("jax", "nothing reduced"): Said(FAILS, "different copies of output.bias, output.weight after"),
+    ("jax", "one parameter not reduced"): Said(FAILS, "different copies of output.weight after"),
+    ("jax", "other initial weights"): Said(FAILS, "start from different copies of output"),
+    ("jax", "sampler repeats"): Said("loss", "what fills up the shares counts, too", 15),
+    ("jax", "shifted order"): Said("forward", ""),
+}
