@@ -1,6 +1,6 @@
 """MindSpore: parameters with names, Python compiled to graphs."""
 
-from common.contract.info import Declared, Info
+from common.contract.info import Declared, Info, Parallel
 
 INFO = Info(
     title="MindSpore",
@@ -20,6 +20,20 @@ INFO = Info(
     # epoch takes 0.08 s, and now and then 3 s. This makes it 0.11 s, every time.
     tuned={"MS_DEV_HOST_BLOCKING_RUN": "1"},
     environment={"GLOG_v": "2"},
+    parallel=Parallel(
+        word="parallel",
+        processes=True,
+        modes=("eager", "jit", "fused"),
+        dtypes=("float32",),
+        absent={
+            "float64": "MindSpore 2.10 reduces in float32 alone: its AllReduce "
+            "refuses float64, and DistributedGradReducer rounds to float32 and "
+            "back"
+        },
+        # A process waits for the others for ever, as in PyTorch, and not for
+        # 30 s: how long a call may take is not its business.
+        environment={"MS_CPU_COMM_OP_TIMEOUT": "-1"},
+    ),
     remarks=(
         (
             "sgd_concise",

@@ -62,16 +62,24 @@ class DevicesSession(LocalSession):
     def _placed(self, images: Array, labels: Array) -> Any:
         return self._parallel.replicated(super()._placed(images, labels), self._mesh)
 
-    def train(self, order: Array) -> Trained:
-        """As `Session.train`; every device must then have the same parameters, bit by bit.
+    def load(self, params: Arrays, state: Arrays | None = None) -> None:
+        """As `Session.load`; every device must then have the same parameters, bit by bit.
 
         Raises:
             Failed: one has not.
         """
+        super().load(params, state)
+        self._hold("the devices start from different copies of {}")
+
+    def train(self, order: Array) -> Trained:
+        """As `Session.train`, and as `load`."""
         trained = super().train(order)
-        if names := self._parallel.unlike(self._params):
-            raise Failed(f"the devices have different copies of {', '.join(names)} after training")
+        self._hold("the devices have different copies of {} after training")
         return trained
+
+    def _hold(self, words: str) -> None:
+        if names := self._parallel.unlike(self._params):
+            raise Failed(words.format(", ".join(sorted(names))))
 
     def infer(self, params: Arrays, index: Array, calls: int, within: float | None) -> Inferred:
         """As `Session.infer`: not here."""

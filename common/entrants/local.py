@@ -68,6 +68,7 @@ class LocalSession(ByComponents):
     _statistics: tuple[str, ...]
     #: The learning rate of every step, where it is not the same for all.
     rates: Array | None
+    warm_up_seconds = WARM_UP_SECONDS
     #: Of logits and labels, for a loss that sees more than those.
     _loss_alone: Callable[..., Any] | None = None
 
@@ -293,7 +294,7 @@ class LocalSession(ByComponents):
                 calls = 2
             elif part is parts[0] and 1 < unit >= full:
                 calls = 0
-            ends = time.perf_counter() + WARM_UP_SECONDS
+            ends = time.perf_counter() + self.warm_up_seconds
             for number in range(calls):
                 if number < 2 or time.perf_counter() < ends:
                     self._run(part)

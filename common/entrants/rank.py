@@ -7,6 +7,7 @@ in its backend's `parallel.py`.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -31,16 +32,18 @@ class RankSession(LocalSession):
 
     _parallel: Any
     _joined = False
+    #: As often as the others: a process that makes fewer calls, by its own clock, is waited for.
+    warm_up_seconds = math.inf
 
     def __init__(self, backend: str, rank: int, ranks: int, port: int) -> None:
         super().__init__(backend)
         self._rank, self._ranks, self._port = rank, ranks, port
-        self._reduced: dict[bool, Callable[..., Any]] = {}
+        self._reducing: dict[bool, Callable[..., Any]] = {}
 
     def set_up(self) -> dict[str, Any]:
         """As before, and meet the others, once."""
         said = super().set_up()
-        self._reduced, self._parallel = {}, self._import("parallel")
+        self._reducing, self._parallel = {}, self._import("parallel")
         if not self._joined:
             self._parallel.join(self._rank, self._ranks, self._port, self._plan["device"])
             self._joined = True
@@ -50,8 +53,15 @@ class RankSession(LocalSession):
         """Gradients of all processes, for parameters that are there by then."""
 
         def made(forward: Any, loss: Any, mode: str) -> Any:
-            self._reduced[False] = self._parallel.gradients(forward, loss, mode, self._params)
-            return self._reduced[False]
+            reduced = self._parallel.gradients(forward, loss, mode, self._params)
+            names = tuple(self._params)
+
+            def flat(params: Any, images: Any, labels: Any) -> Any:
+                value, logits, grads = reduced(params, images, labels)
+                return (value, logits, *[grads[n] for n in names])
+
+            self._reducing[False] = flat
+            return reduced
 
         return made
 
@@ -82,20 +92,19 @@ class RankSession(LocalSession):
     ) -> tuple[Array, Array, Arrays]:
         """As `Session.gradients`, of this share; by what trains, put on other parameters."""
         self.load(params)
-        if compiled not in self._reduced:
-            reduced = self._train.compiled(self._reduced[False], updates=False)
-            self._reduced[compiled] = reduced
+        if compiled not in self._reducing:
+            self._reducing[compiled] = self._train.compiled(self._reducing[False], updates=False)
         images, labels = self._share(images), self._share(labels)
         if self._classifies:
             check_classes(labels, len(images), self._classes)
         else:
             check_targets(labels, len(images), self._target)
         held = self._data.to_array(self._held[1]).dtype
-        value, logits, grads = self._reduced[compiled](
+        value, logits, *grads = self._reducing[compiled](
             self._params, self._tensor(images), self._tensor(labels.astype(held))
         )
-        to_array = self._data.to_array
-        return to_array(value), to_array(logits), dict(self._model.dump(grads, self._axes))
+        named, to_array = dict(zip(self._params, grads, strict=True)), self._data.to_array
+        return to_array(value), to_array(logits), dict(self._model.dump(named, self._axes))
 
 
 def main(

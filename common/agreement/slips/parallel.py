@@ -55,6 +55,7 @@ def wrong_reductions(expectations: Expectations, right: Arrays, ranks: int) -> I
         loss, slopes = mean_of_means(expectations, ranks)
         yield Slip({"loss": loss, **slopes}, words, look)
         yield Slip(slopes, words, look)
+        yield filled_up(expectations, ranks)
     for factor, words, look in (
         (
             ranks,
@@ -78,6 +79,18 @@ def mean_of_means(expectations: Expectations, ranks: int) -> tuple[Array, Arrays
         slopes.append(grads)
     mean = {name: np.mean([one[name] for one in slopes], axis=0) for name in expectations.trained}
     return np.asarray(np.mean(losses)), mean
+
+
+def filled_up(expectations: Expectations, ranks: int) -> Slip:
+    """Shares as long as the longest, the first examples once more in them, and all counted."""
+    size, exact = len(expectations.labels), expectations.referee.exact
+    rows = np.concatenate([np.arange(size), np.arange(-size % ranks)])
+    images, labels = expectations.images64[rows], expectations.labels64[rows]
+    value, _, grads = exact.gradients(expectations.params, images, labels)
+    slopes = {name: grads[name] for name in expectations.trained}
+    words = f"what fills up the shares counts, too: {len(rows)} examples in place of {size}"
+    look = "look for rows that were repeated so that every device has as many"
+    return Slip({"loss": np.asarray(value), **slopes}, words, look)
 
 
 def longer(expectations: Expectations, start: Arrays, grads: Arrays, ranks: int) -> Slip:
