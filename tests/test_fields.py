@@ -63,9 +63,11 @@ def looks(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def test_no_decision_hangs_on_what_is_said() -> None:
+    """But in which words it is said: common/locale is about nothing else."""
     found = [
         f"{path.relative_to(ROOT)}:{line}: {text}"
         for path in sorted((ROOT / "common").rglob("*.py"))
+        if path.parent.name != "locale"
         for line, text in looks(ast.parse(path.read_text(encoding="utf-8")))
     ]
     assert not found
