@@ -356,9 +356,11 @@ class Squares(nnx.Module):
 
     def __init__(self) -> None:
         self.norm = nnx.BatchNorm(3, momentum=0.9, epsilon=1e-5, rngs=nnx.Rngs(0))
+        self.out = nnx.Linear(108, 5, rngs=nnx.Rngs(0))
 
     def __call__(self, x: Any) -> Any:
-        return self.norm(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+        x = self.norm(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+        return self.out(x.reshape(len(x), -1))
 
 
 @pytest.mark.slow
@@ -368,7 +370,10 @@ def test_a_variance_of_squares_rounds_more_and_is_right_while_digits_stay(
 ) -> None:
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(1).normal(mean, 1, (16, 3, 6, 6)).astype("float32")
-    report = check(Squares(), torch.nn.BatchNorm2d(3), x, None, train=True, steps=0)
+    torch.manual_seed(0)
+    layers = torch.nn.BatchNorm2d(3), torch.nn.Flatten(), torch.nn.Linear(108, 5)
+    labels = np.arange(16) % 5
+    report = check(Squares(), torch.nn.Sequential(*layers), x, labels, train=True, steps=0)
     assert report.agrees == agrees, str(report)
     assert ("formulas that round more" in str(report)) == (mean == 20)
 
