@@ -38,6 +38,7 @@ from common.contract.root import ROOT
 from common.data import datasets, description, draws, idx
 from common.entrants.local import LocalSession
 from common.entrants.process import WorkerSession
+from common.locale.language import speaking
 from common.measure.machine import available_cores
 from common.results.schema import SCHEMA
 
@@ -305,6 +306,7 @@ class Command:
         words = [str(argument) for argument in arguments]
         streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
         with (
+            speaking(None),  # or what it chose is spoken by the tests that follow
             contextlib.chdir(self.folder),
             mock.patch.dict(os.environ, self.env, clear=True),
             mock.patch.object(tempfile, "tempdir", None),  # or it keeps to the folder it took first
