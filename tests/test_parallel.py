@@ -90,29 +90,40 @@ def started(
     ]
 
 
-@pytest.fixture(scope="module", params=["torch"])
-def pair(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Ranks]:
-    """Two ranks of a backend, which import it once for all tests."""
-    pytest.importorskip(request.param)
-    folder = tmp_path_factory.mktemp("ranks")
-    ranks = Ranks(folder, request.param, started(folder, request.param, 2, "tests.ranks"))
-    yield ranks
-    for part in ranks.parts:
-        part.close()
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Ranks]]:
+    """Two ranks of each backend, which import it once for all tests.
+
+    Of a fixture with the backend as its parameter pytest would make anew what another test's mark
+    names: a framework would be imported in two processes for each slip.
+    """
+    made: dict[str, Ranks] = {}
+
+    def pair(backend: str) -> Ranks:
+        pytest.importorskip(backend)
+        if backend not in made or any(part.closed for part in made[backend].parts):
+            folder = tmp_path_factory.mktemp("ranks")
+            made[backend] = Ranks(folder, backend, started(folder, backend, 2, "tests.ranks"))
+        return made[backend]
+
+    yield pair
+    for ranks in made.values():
+        for part in ranks.parts:
+            part.close()
 
 
 @pytest.mark.parametrize(
-    ("pair", "name"),
+    ("backend", "name"),
     [
         pytest.param(backend, name, id=f"{backend}-{name}", marks=marks_of(backend))
         for backend, edits in EDITS.items()
         for name in edits
     ],
-    indirect=["pair"],
 )
-def test_found_and_named(name: str, pair: Ranks, session_data: Data) -> None:
+def test_found_and_named(
+    backend: str, name: str, pairs: Callable[[str], Ranks], session_data: Data
+) -> None:
+    pair = pairs(backend)
     said = OTHERWISE.get((pair.backend, name), SAID[name])
     copy = f"{pair.backend}_{list(SAID).index(name)}"
     file, edits = EDITS[pair.backend][name]
@@ -136,11 +147,12 @@ def test_found_and_named(name: str, pair: Ranks, session_data: Data) -> None:
 
 @pytest.mark.parametrize("size", [16, 15])
 @pytest.mark.parametrize("model", ["softmax", "mlp", "lenet"])
-@pytest.mark.parametrize(
-    "pair", [pytest.param(one, marks=marks_of(one)) for one in EDITS], indirect=True
-)
-def test_no_false_alarm(model: str, size: int, pair: Ranks, session_data: Data) -> None:
+@pytest.mark.parametrize("backend", [pytest.param(one, marks=marks_of(one)) for one in EDITS])
+def test_no_false_alarm(
+    backend: str, model: str, size: int, pairs: Callable[[str], Ranks], session_data: Data
+) -> None:
     """Equal shares and others: 70 = 4 * 16 + 6 = 4 * 15 + 10."""
+    pair = pairs(backend)
     parallel = BACKENDS[pair.backend].info.parallel
     assert parallel is not None
     for dtype in set(parallel.dtypes) & {"float32", "float64"}:
@@ -151,17 +163,24 @@ def test_no_false_alarm(model: str, size: int, pair: Ranks, session_data: Data) 
         assert dtype == "float32" or verdict.max_abs_loss_difference < 1e-12
 
 
-def test_a_batch_too_small_to_be_shared(pair: Ranks, session_data: Data) -> None:
+@pytest.mark.parametrize("backend", ["torch"])
+def test_a_batch_too_small_to_be_shared(
+    backend: str, pairs: Callable[[str], Ranks], session_data: Data
+) -> None:
     """70 = 3 * 23 + 1."""
-    plan, session = make_plan(batch_size=23), pair.session("torch")
+    plan, session = make_plan(batch_size=23), pairs(backend).session(backend)
     session.open(plan.asdict(), CHOICES, session_data(plan))
     with pytest.raises(Failed, match="a batch of 1 cannot be shared by 2 processes"):
         session.warm_up(orders_of(plan)[0])
 
 
-def test_ranks_warm_up_alike(pair: Ranks, session_data: Data) -> None:
+@pytest.mark.parametrize("backend", ["torch"])
+def test_ranks_warm_up_alike(
+    backend: str, pairs: Callable[[str], Ranks], session_data: Data
+) -> None:
     """A process that makes fewer calls than another leaves it waiting for ever."""
-    plan, session = make_plan(epochs=1), pair.session("torch")
+    pair = pairs(backend)
+    plan, session = make_plan(epochs=1), pair.session(backend)
     session.open(plan.asdict(), CHOICES, session_data(plan))
     pair.parts[1].call("warm_up_within", 0.0)
     session.warm_up(orders_of(plan)[0])
