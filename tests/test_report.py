@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from rich.console import Console
 
 from common.agreement.verdict import Difference, Verdict
+from common.contract.arrays import Array
 from common.contract.entrant import Entrant
 from common.contract.inputs import Inputs
 from common.contract.models import MODELS
@@ -1247,6 +1249,27 @@ def test_quiet_progress_says_nothing() -> None:
         with Progress(console, records, 3, 1, quiet=True) as progress:
             run({"a": FakeSession()}, plan, records=records_of(["a"], plan), observer=progress)
     assert out.getvalue() == ""
+
+
+def test_the_table_is_drawn_between_epochs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing draws while somebody trains, and what has happened is seen."""
+    monkeypatch.setattr("common.shown.progress.OFTEN", 0.0)
+    plan, out = small_plan(epochs=2), io.StringIO()
+    records, seen = records_of(["a"], plan), []
+
+    class Watched(FakeSession):
+        def train(self, order: Array) -> Trained:
+            seen.append(out.getvalue())
+            time.sleep(0.3)  # a clock of rich's draws four times a second
+            seen.append(out.getvalue())
+            return super().train(order)
+
+    console = Console(file=out, width=80, force_terminal=True)
+    with Progress(console, records, 2, 1, quiet=False) as progress:
+        run({"a": Watched()}, plan, records=records, observer=progress)
+    assert [seen[0], seen[2]] == [seen[1], seen[3]]
+    assert "training" in seen[0]
+    assert "1/2" in seen[2]
 
 
 def test_progress_says_a_line_an_epoch() -> None:

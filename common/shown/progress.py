@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Self
 
@@ -15,6 +16,9 @@ from common.locale.phrases import told
 from common.results.record import Record
 from common.shown.curves import CURVES_HEIGHT, curves
 from common.shown.words import joined, percent, plain, seconds
+
+#: A table that is drawn is not drawn again within so many seconds, but for another phase.
+OFTEN = 0.1
 
 
 class Silent:
@@ -43,6 +47,9 @@ class Silent:
 class Progress(Silent):
     """Tells of a run while it goes on: a live table on a terminal, else a line an epoch.
 
+    The table is drawn when something happens, which is between two epochs, and not by a clock: a
+    thread that draws four times a second has a core of those that train.
+
     Args:
         console: standard error.
         records: the entrants.
@@ -68,7 +75,13 @@ class Progress(Silent):
         self._curves: Text | None = None
         self._live: Live | None = None
         if console.is_terminal and not quiet:
-            self._live = Live(console=console, transient=True, get_renderable=self._picture)
+            self._live = Live(
+                console=console,
+                auto_refresh=False,
+                transient=True,
+                get_renderable=self._picture,
+            )
+        self._drawn = 0.0
 
     def __enter__(self) -> Self:
         """Start the live table, if there is one."""
@@ -83,7 +96,7 @@ class Progress(Silent):
 
     def phase(self, words: str) -> None:
         """As `Observer.phase`."""
-        self._words = told(words)
+        self._words, self._drawn = told(words), 0.0
         self._say(f"{self._words} ...")
 
     def ready(self, record: Record) -> None:
@@ -119,7 +132,11 @@ class Progress(Silent):
         self._say(joined(record.entrant.label, _(record.status), told(record.reason or "")))
 
     def _say(self, line: str) -> None:
-        if not self._live and not self._quiet:
+        if self._live:
+            if time.monotonic() - self._drawn >= OFTEN:
+                self._live.refresh()
+                self._drawn = time.monotonic()
+        elif not self._quiet:
             self._console.print(plain(self._before + line), soft_wrap=True)
 
     def _picture(self) -> Group:
