@@ -810,6 +810,21 @@ def test_damaged_cache_is_replaced(
     assert datasets.load(resize=side, say=quiet).folder == dataset.folder
 
 
+def test_no_more_is_resized_than_is_needed(pretend: Path) -> None:
+    """The next power of two of the limit, so that few entries are kept; tests are all there."""
+    plain, said = datasets.load(pretend, say=quiet), list[str]()
+    few = datasets.load(pretend, resize=9, limit=5, say=said.append)
+    assert (few.train_examples, few.test_examples) == (8, plain.test_examples)
+    assert few.sha256 == plain.sha256
+    assert datasets.load(pretend, resize=9, limit=8, say=quiet) == few
+    whole = datasets.load(pretend, resize=9, limit=plain.train_examples, say=said.append)
+    assert whole.train_examples == plain.train_examples
+    assert said == ["resizing the images to 9 x 9"] * 2
+    for part, other in zip(few.train(), whole.train(), strict=True):
+        np.testing.assert_array_equal(part, other[:8])
+    assert datasets.load(pretend, resize=9, limit=5, say=quiet) == whole, "what is there is taken"
+
+
 def test_damaged_cache_and_no_other_source(pretend: Path, no_apt: None) -> None:
     dataset = datasets.load(pretend, say=quiet)
     flip(dataset.raw)

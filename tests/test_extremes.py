@@ -36,6 +36,7 @@ EXTREME = {
     "run-warm-up-steps": ([*RUN, "--warm-up", str(10**9)], "the whole run has"),
     "run-check-seconds": ([*RUN, "--check-seconds", "inf"], YEAR),
     "run-wait-quiet": ([*RUN, "--wait-quiet", "nan"], YEAR),
+    "run-workers": ([*RUN, "--workers", "1000"], "each is a process"),
     "diagnose-hidden": (["diagnose", *MLP, "--hidden", str(10**9)], SMALLER),
     "diagnose-threads": (["diagnose", *MLP, "--threads", "1000000"], "this process may use"),
     "infer-hidden": (["infer", *MLP, "--hidden", str(10**9)], SMALLER),

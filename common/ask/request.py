@@ -40,6 +40,9 @@ from common.running.work import examples_of
 
 Say = Callable[[str], None]
 
+#: Loader workers for each core, at most.
+WORKERS = 16
+
 
 def silence(words: str) -> None:
     """Say nothing."""
@@ -150,6 +153,7 @@ def read_request(
             dataset=settings.dataset,
             custom=settings.custom_data,
             resize=settings.resize,
+            limit=settings.limit,
             say=say,
         )
         refuse_small(MODELS[plan.model], dataset.inputs.shape)
@@ -166,7 +170,8 @@ def make_plan(settings: Settings) -> Plan:
     """Fill in the model's usual settings and this machine's cores.
 
     Raises:
-        Refused: more threads than cores, or a setting its optimiser does not have.
+        Refused: more threads than cores, far more loader workers, or a setting its optimiser does
+            not have.
     """
     model, cores = MODELS[settings.model], available_cores()
     optimizer = OPTIMIZERS[settings.optimizer]
@@ -193,8 +198,7 @@ def make_plan(settings: Settings) -> Plan:
         if getattr(settings, option) and not model.classifies:
             words = option.replace("_", "-")
             raise Refused(f"{model.name} has no classes; --{words} does not go with it")
-    if settings.threads and settings.threads > cores:
-        raise Refused(f"--threads {settings.threads}: this process may use {cores}")
+    refuse_processes(settings, cores)
     return Plan(
         model=model.name,
         optimizer=settings.optimizer,
@@ -279,6 +283,17 @@ def refuse_for_linear(settings: Settings, data: Sequence[str]) -> None:
     for option, value in given.items():
         if value:
             raise Refused(f"linear is trained on synthetic data; {option} does not go with it")
+
+
+def refuse_processes(settings: Settings, cores: int) -> None:
+    """Refuse more threads than cores, and far more loader workers."""
+    if settings.threads and settings.threads > cores:
+        raise Refused(f"--threads {settings.threads}: this process may use {cores}")
+    if settings.workers > (most := WORKERS * cores):
+        raise Refused(
+            f"--workers {settings.workers}: each is a process, and {cores} cores are there; "
+            f"try {most} at most"
+        )
 
 
 def refuse_small(model: Model, shape: Sequence[int]) -> None:

@@ -96,23 +96,30 @@ def made_of(entry: Path, say: Say) -> tuple[dict[str, str], tuple[str, ...]] | N
         return None
 
 
-def resized(dataset: Dataset, side: int, say: Say) -> Dataset:
-    """Return the data set with its images resized, from the cache if they are there."""
-    entry = dataset.folder.with_name(f"{dataset.folder.name}-{side}")
+def resized(dataset: Dataset, side: int, limit: int | None, say: Say) -> Dataset:
+    """Return the data set with its images resized, from the cache if they are there.
+
+    Where only the first `limit` are trained on, so many are resized, or the next power of two of
+    them, so that few entries are kept; and all of those for testing.
+    """
+    whole = dataset.folder.with_name(f"{dataset.folder.name}-{side}")
     inputs = Inputs("image", (side, side, dataset.inputs.shape[2]))
+    entry, there = whole, dataset.train_examples
+    if limit is not None and (few := 1 << (limit - 1).bit_length()) < there and not whole.exists():
+        entry, there = whole.with_name(f"{whole.name}-{few}"), few
     if not made(entry, say):
-        images = dataset.train_examples + dataset.test_examples
-        _refuse_room(entry, images * math.prod(inputs.shape))
+        _refuse_room(entry, (there + dataset.test_examples) * math.prod(inputs.shape))
         say(f"resizing the images to {side} x {side}")
 
         def part(images: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Part:
             pixels = partial(map, partial(_resize, shape=dataset.inputs.shape, side=side), images)
             return Part(len(images), pixels, partial(iter, [labels]))
 
-        train, test = part(*dataset.train()), part(*dataset.test())
+        images, labels = dataset.train()
+        train, test = part(images[:there], labels[:there]), part(*dataset.test())
         shape = (side, side, dataset.inputs.shape[2])
         write(Content(shape, train, test, dataset.classes, dataset.sha256), entry)
-    return replace(dataset, folder=entry, inputs=inputs)
+    return replace(dataset, folder=entry, inputs=inputs, train_examples=there)
 
 
 def _refuse_room(entry: Path, needed: int) -> None:

@@ -46,6 +46,7 @@ def load(
     dataset: str = DATASETS[0],
     custom: bool = False,
     resize: int | None = None,
+    limit: int | None = None,
     say: Say,
 ) -> Dataset:
     """Find the data, check every byte of it, and return it from the cache.
@@ -59,6 +60,8 @@ def load(
             beside it lends its names of files and classes.
         resize: side in pixels, 1 to 256; Pillow's bilinear filter on the uint8 pixels, done
             once and kept. None, or the side the images have, leaves them alone.
+        limit: how many of those for training are needed, from the first: others may be missing
+            where images are resized.
         say: gets a few words when something takes long or was amiss.
 
     Raises:
@@ -91,7 +94,7 @@ def load(
             found = (_own if custom else partial(_stored, known))(where, content, say)
     if resize is None or found.inputs.shape[:2] == (resize, resize):
         return found
-    return resized(found, resize, say)
+    return resized(found, resize, limit, say)
 
 
 # ---- where from --------------------------------------------------------------------------
