@@ -59,6 +59,7 @@ def compare(
     check_float64: bool = False,
     rounds: int = 1,
     wait_quiet: float = 0.0,
+    start_alone: bool = False,
     resume: str | Path | None = None,
     out: str | Path | None = None,
     force: bool = False,
@@ -104,6 +105,7 @@ def compare(
         check_float64: train everybody once more in float64.
         rounds: how often the whole training is repeated.
         wait_quiet: how many seconds to wait at most for a quiet machine.
+        start_alone: start one entrant after the other, so that each start is timed by itself.
         resume: the folder of a run that did not end: it is finished as it was asked, and nothing
             else may be said but how it is shown and checked.
         out: the result folder; None for a new one in `runs/`.
@@ -130,8 +132,8 @@ def compare(
         custom_data=custom_data, resize=resize, limit=limit, drop_last=drop_last, device=device,
         threads=threads, workers=workers, timeout=timeout, python=several(python),
         check=check, check_seconds=check_seconds, no_band=no_band, check_float64=check_float64,
-        rounds=rounds, wait_quiet=wait_quiet, resume=_path(resume), out=_path(out), force=force,
-        quiet=quiet, no_progress=no_progress,
+        rounds=rounds, wait_quiet=wait_quiet, start_alone=start_alone, resume=_path(resume),
+        out=_path(out), force=force, quiet=quiet, no_progress=no_progress,
     )  # fmt: skip
     request, kept = read_asked(settings)
     watching: Watching = nullcontext(Silent()) if settings.silent else Curves(request.records)

@@ -17,6 +17,7 @@ from common.contract.precision import PRECISIONS
 from common.errors import Refused
 from common.measure.alone import Alone, alone
 from common.measure.limit import limit
+from common.measure.machine import available_cores
 from common.results.document import Document, Options
 from common.results.journal import Journal, Kept
 from common.results.place import Place, new_folder
@@ -151,6 +152,7 @@ def runner(
         band=not settings.no_band,
         float64=settings.check_float64,
         wait_quiet=others.left,
+        starting=1 if settings.start_alone else available_cores(),
         beside=others.beside,
         limit=limit if measures(request.plan) else None,
         meanwhile=import_ahead,
@@ -189,6 +191,7 @@ def options_of(request: Request) -> Options:
         check=settings.check,
         check_seconds=settings.check_seconds,
         check_float64=settings.check_float64,
+        start_alone=settings.start_alone,
         data_dir=str(Path(folder).absolute()) if folder and request.dataset else None,
         custom_data=settings.custom_data,
     )

@@ -152,6 +152,7 @@ class Settings:
         check_float64: train once more in float64.
         rounds: how often the whole training is repeated.
         wait_quiet: how many seconds to wait at most for a quiet machine.
+        start_alone: start one entrant after the other, so that each start is timed by itself.
         resume: the folder of a run that did not end, which is finished as it was asked.
         out: the result folder; None: `runs/<time>-<model>`.
         force: replace an old run's files in `out`.
@@ -205,6 +206,7 @@ class Settings:
     check_float64: bool = False
     rounds: int = 1
     wait_quiet: float = 0.0
+    start_alone: bool = False
     resume: Path | None = None
     out: Path | None = None
     force: bool = False

@@ -199,6 +199,11 @@ def rounds() -> Parser:
     )
     add(found, "rounds", "repeat the whole training")
     add(found, "wait_quiet", "wait at most so long until nobody else uses the cores", metavar="S")
+    add(
+        found,
+        "start_alone",
+        "start one entrant after the other, so that each start is timed by itself",
+    )
     out = found.add_argument_group("where it is saved")
     add(out, "out", "result folder", metavar="DIR")
     add(out, "force", "replace an old run's files in --out, once the new ones are whole")

@@ -74,7 +74,8 @@ class Environment(Struct, frozen=True, kw_only=True):
     """Where a run took place; `packages` are the parent's own.
 
     `busy` is whether others used the machine right before the training; `beside` is another run of
-    the same user's that was at work when this one began.
+    the same user's that was at work when this one began; `starting` is how many entrants started at
+    a time.
     """
 
     python: Words
@@ -86,6 +87,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     commit: Commit | None
     busy: bool | None = None
     beside: Words | None = None
+    starting: Count | None = None
 
 
 class Data(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -352,6 +354,7 @@ class Options(Struct, frozen=True, kw_only=True):
     check: Annotated[str, one_of(CHECKS)] = "full"
     check_seconds: Positive | None = None
     check_float64: bool = False
+    start_alone: bool = False
     data_dir: str | None = None
     custom_data: bool = False
 

@@ -197,6 +197,8 @@ class Results:
     busy: bool | None = None
     #: another run of this user's that was at work when this one began, in words
     beside: str | None = None
+    #: how many entrants started at a time
+    starting: int = 1
     #: of this project's own, that ended the run before its time
     error: Exception | None = None
     #: what was asked for besides the plan and the entrants
@@ -217,7 +219,9 @@ class Results:
         return Document(
             schema_version=SCHEMA_VERSION,
             plan=self.plan,
-            environment=replace(environment(), busy=self.busy, beside=self.beside),
+            environment=replace(
+                environment(), busy=self.busy, beside=self.beside, starting=self.starting
+            ),
             data=Data(**{**self.data, **{name: self._line(name) for name in LINES}}),
             entrants=[self.entrant(record) for record in self.records],
             parity=Parity(

@@ -77,15 +77,19 @@ class Roster:
         self.observer.ended(record)
 
     def each(
-        self, call: Callable[[Record], object], meanwhile: Callable[[], object] | None = None
+        self,
+        call: Callable[[Record], object],
+        meanwhile: Callable[[], object] | None = None,
+        at_once: int | None = None,
     ) -> None:
-        """Do something with every entrant, as many at a time as there are cores: nothing timed.
+        """Do something with every entrant, several at a time.
 
         Args:
             call: what; the entrant's failure is its own.
             meanwhile: is called while they are busy, and this thread would only wait.
+            at_once: how many at a time; None: as many as there are cores.
         """
-        pool = ThreadPoolExecutor(available_cores())
+        pool = ThreadPoolExecutor(at_once or available_cores())
         try:
             calls = [(record, pool.submit(call, record)) for record in self.alive()]
             if meanwhile is not None:

@@ -15,6 +15,7 @@ from common.contract.models import Shape
 from common.contract.plan import Plan
 from common.contract.precision import cast
 from common.errors import EntrantError
+from common.measure.machine import available_cores
 from common.measure.starts import BOOK, distributions
 from common.results.journal import Journal
 from common.results.record import Record, Results
@@ -51,6 +52,7 @@ class Runner:
         float64: whether everybody trains once more in float64.
         wait_quiet: how many seconds to wait at most for a quiet machine.
         beside: another run of this user's that is at work, in words.
+        starting: how many entrants start at a time.
         limit: measures the machine, see `common.measure.limit`; None where that says nothing.
         meanwhile: is called while the entrants open, and this process would only wait.
         journal: keeps what every epoch came to; None where that is nobody's.
@@ -67,6 +69,7 @@ class Runner:
     float64: bool = False
     wait_quiet: float = 0.0
     beside: str | None = None
+    starting: int = field(default_factory=available_cores)
     limit: Callable[[Plan, Arrays, Shape, int], dict[str, float] | None] | None = None
     meanwhile: Callable[[], object] | None = None
     journal: Journal | None = None
@@ -77,7 +80,8 @@ class Runner:
 
     def __post_init__(self) -> None:
         self.roster = Roster(self.records, self.connect, self.observer)
-        self.training = Training(self.work, self.roster, self.journal)
+        self.starting = max(1, min(self.starting, len(self.records)))
+        self.training = Training(self.work, self.roster, self.journal, self.starting)
         self.judging = Judging(self.work, band=self.band)
         measure = None if self.limit is None else self._measure
         self.machine = Machine(self.work.plan.threads, self.observer, measure, self.wait_quiet)
@@ -114,6 +118,7 @@ class Runner:
             self.machine.found,
             self.machine.busy if self.beside is None else True,
             self.beside,
+            self.starting,
             error,
         )
         results.comparisons = compare_all(self.records, self.verdicts, unquiet=results.unquiet)

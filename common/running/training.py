@@ -16,7 +16,7 @@ from common.entrants.examples import mean_over_examples
 from common.entrants.session import Evaluated, Session, Trained
 from common.errors import Diverged, Failed, one_line
 from common.measure import machine, turns
-from common.measure.machine import usable_cores
+from common.measure.machine import available_cores, usable_cores
 from common.results.journal import Journal, begin_round
 from common.results.record import Record
 from common.running.roster import Roster, choices_of
@@ -31,30 +31,35 @@ class Training:
         work: what to train on.
         roster: who.
         journal: keeps what every epoch came to, and has what an earlier process did; None: nobody.
+        starting: how many start at a time.
     """
 
     work: Work
     roster: Roster
     journal: Journal | None = None
+    starting: int = field(default_factory=available_cores)
     _warming: threading.Lock = field(default_factory=threading.Lock, repr=False)
     #: whether the processes that are open have trained anything
     _trained: bool = field(default=False, repr=False)
 
     def open(self, meanwhile: Callable[[], object] | None = None) -> None:
-        """Import and place everywhere, as many at a time as there are cores; warm up in turn.
+        """Import and place everywhere, `starting` at a time; warm up in turn.
 
         Args:
             meanwhile: is called while this process would only wait.
         """
         self.roster.observer.phase("starting")
         self.roster.connect_all()
-        self.roster.each(self._make_ready, meanwhile)
+        if meanwhile is not None and self.starting == 1:
+            meanwhile()  # before, so that nobody starts beside it
+            meanwhile = None
+        self.roster.each(self._make_ready, meanwhile, self.starting)
 
     def _open_anew(self) -> None:
         """Give everybody another process: times of one process are alike, and others' are not."""
         self.roster.observer.phase("starting anew")
         self.roster.connect_anew()
-        self.roster.each(self._make_ready_anew)
+        self.roster.each(self._make_ready_anew, at_once=self.starting)
         self._trained = False
 
     def _make_ready_anew(self, record: Record) -> None:

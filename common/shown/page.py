@@ -46,6 +46,7 @@ from common.shown.words import (
     reach_words,
     said,
     spread_words,
+    starting_line,
     winner_words,
 )
 
@@ -121,6 +122,7 @@ def render(folder: Path) -> str:
         reached=reached(found),
         beside=files_beside_arrays,
         beside_line=beside_line,
+        starting_line=starting_line,
         paid=paid(found),
         winner_words=winner_words,
         clear=clear_words(found.plan.rounds),

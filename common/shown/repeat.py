@@ -69,8 +69,8 @@ def how(found: Document) -> list[str]:
         words += ["--check", options.check]
     if options.check_seconds is not None:
         words += ["--check-seconds", f"{options.check_seconds:g}"]
-    if options.no_band:
-        words.append("--no-band")
+    words += ["--no-band"] if options.no_band else []
+    words += ["--start-alone"] if options.start_alone else []
     # Earlier results do not say what was asked for; a drift says it all the same.
     if options.check_float64 or any(drift is not None for drift in drifts):
         words.append("--check-float64")

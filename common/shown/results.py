@@ -44,6 +44,7 @@ from common.shown.words import (
     said,
     seconds,
     spread_words,
+    starting_line,
     three_digits,
     times_words,
     winner_words,
@@ -299,6 +300,8 @@ def machine_lines(results: Results) -> list[str]:
         )
     if results.beside:
         lines.append(beside_line(results.beside))
+    if results.starting > 1:
+        lines.append(starting_line(results.starting))
     threads = results.plan.threads
     for record in results.records:
         if record.cores_used is not None and record.cores_used > threads * MORE_CORES:

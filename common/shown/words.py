@@ -255,6 +255,15 @@ def beside_line(beside: str) -> str:
     return _("{beside} was at work when this one began: no times are judged", beside=told(beside))
 
 
+def starting_line(starting: int) -> str:
+    """That others started while one did."""
+    return _(
+        "import, open, compile and first step were timed while {starting} entrants started at a "
+        "time; --start-alone times each by itself",
+        starting=starting,
+    )
+
+
 def disturbed_line(noted: Mapping[str, Sequence[bool]], what: str = "epochs") -> str:
     """Whose epochs, or turns, others disturbed, in words; empty if nobody's."""
     parts = [
