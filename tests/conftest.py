@@ -41,6 +41,7 @@ from common.entrants.process import WorkerSession
 from common.locale.language import speaking
 from common.measure.machine import available_cores
 from common.results.schema import SCHEMA
+from tests.thorough import CHOICES, cell_of, name_of
 
 # What a shell runs in the background ignores Ctrl-C, what nohup runs ignores SIGHUP; and so would
 # all that the tests start and interrupt.
@@ -87,6 +88,34 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.xdist_group("full"))
     elif DEAR & set(item.fixturenames):
         item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+#: What was collected, before anything was left out.
+COLLECTED = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--thorough`: the cells, too, for which others stand (tests/thorough.toml)."""
+    parser.addoption(
+        "--thorough", action="store_true", help="leave out no cell for which others stand"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not asked for: neither by `--thorough` nor by its name."""
+    config.stash[COLLECTED] = [item.nodeid for item in items]
+    left = [
+        item
+        for item in items
+        if (choice := CHOICES.get(name_of(item.nodeid))) and choice.leaves(cell_of(item.nodeid))
+    ]
+    for item in left:
+        item.add_marker(pytest.mark.thorough)
+    if left and not config.getoption("thorough") and not any("::" in arg for arg in config.args):
+        config.hook.pytest_deselected(items=left)
+        out = set(left)
+        items[:] = [item for item in items if item not in out]
 
 
 BACKENDS = registry.find()

@@ -36,6 +36,7 @@ def ran(compare: Command, out: str, code: int, *backends: str) -> dict[str, Any]
     return rows(compare.folder / out)
 
 
+@pytest.mark.slow
 def test_only_who_is_faulty_is_faulty(compare: Command) -> None:
     names = [f"faulty{number}" for number in range(len(CELLS))]
     for name, (moment, fault) in zip(names, CELLS, strict=True):

@@ -142,7 +142,7 @@ def test_a_module_against_functions() -> None:
         pytest.param(
             framework,
             name,
-            marks=[pytest.mark.slow] if framework == "mindspore" and name != "head" else [],
+            marks=[pytest.mark.slow] if framework == "mindspore" else [],
         )
         for framework in FRAMEWORKS
         for name in NAMES

@@ -144,6 +144,7 @@ def test_a_folder_of_something_else_is_refused(compare: Command) -> None:
 # ---- running and merging -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_run_here_and_elsewhere_and_merged(compare: Command) -> None:
     grid = planned(compare, more="threads = 1", seeds="[0, 1, 2]")
     compare.page = True

@@ -43,6 +43,7 @@ def infer(compare: Command, *arguments: object, expect: int = 0) -> dict[str, An
     return {**found, "words": done.stderr}
 
 
+@pytest.mark.slow
 def test_two_that_are_right_are_compared(compare: Command) -> None:
     found = infer(compare, "--backends", "numpy", "numpy", "--rounds", 2)
     assert [one["label"] for one in found["entrants"]] == ["numpy#1", "numpy#2"]
@@ -101,7 +102,7 @@ def softmax_scratch(params):
     return ("--backends", "numpy", "wrong", "--backend-path", folder / "more")
 
 
-@pytest.mark.parametrize("slip", ["scaled", "no bias"])
+@pytest.mark.parametrize("slip", ["scaled", pytest.param("no bias", marks=pytest.mark.slow)])
 def test_who_differs_is_not_compared(compare: Command, tmp_path: Path, slip: str) -> None:
     found = infer(compare, *wrong_backend(tmp_path, slip), expect=1)
     wrong = found["entrants"][1]["sizes"]

@@ -74,6 +74,7 @@ def test_by_its_own_law(backend: str, model: str, opened: Any) -> None:
             assert not np.array_equal(other[name], values), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["gru", "lstm"])
 def test_jax_draws_orthogonal_gates(model: str, opened: Any) -> None:
     weight = opened("jax", make_plan(model), "concise").initial(0)["recurrent.weight"]

@@ -155,6 +155,7 @@ def test_refused(compare: Command, words: list[str], said: str) -> None:
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_the_page_of_them_names_what_is_there(compare: Command) -> None:
     """Each command of the table, but lessons, which run frameworks."""
     page = (ROOT / "docs" / "listings.md").read_text(encoding="utf-8")

@@ -82,6 +82,7 @@ def test_what_is_missing_would_be_seen() -> None:
     ) == ["{name}: no {found} of them"]
 
 
+@pytest.mark.slow
 def test_what_is_shown_is_marked() -> None:
     """A text that is shown is English for ever unless it is."""
     unmarked = {}

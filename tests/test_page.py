@@ -414,7 +414,7 @@ def test_no_link_shows_what_is_not_the_runs(copy: Path) -> None:
     assert "not what results.json says ran" in text
 
 
-@pytest.mark.parametrize("where", ["page", "notebook"])
+@pytest.mark.parametrize("where", [pytest.param("page", marks=pytest.mark.slow), "notebook"])
 def test_a_column_is_added_in_one_place(where: str, ran: Path) -> None:
     """Its name at the head, its cell in every row."""
     column = entrants.Column("A NEW <COLUMN>", lambda one: f"of {one.entrant.label}")
@@ -476,6 +476,7 @@ def test_show_as_a_page(compare: Command) -> None:
     assert "<script" not in done.stdout
 
 
+@pytest.mark.slow
 def test_notebooks_get_the_same(ran: Path) -> None:
     found = Comparison(ran)
     assert [row["entrant"] for row in found.epochs] == [e for e in ENTRANTS for _ in range(2)]
@@ -556,7 +557,7 @@ def opened(browser: Any, full: Full) -> Iterator[Opened]:
     ("width", "scheme"),
     [
         pytest.param(360, "light", marks=pytest.mark.slow),
-        (360, "dark"),
+        pytest.param(360, "dark", marks=pytest.mark.slow),
         pytest.param(1280, "light", marks=pytest.mark.slow),
         pytest.param(1280, "dark", marks=pytest.mark.slow),
     ],

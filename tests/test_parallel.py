@@ -58,13 +58,7 @@ class Ranks:
 
 
 CHOICES = {"style": "concise", "mode": "eager", "data": "memory"}
-PROCESSES = ["torch", "mindspore"]
 MODES = {"torch": "eager", "mindspore": "eager", "jax": "jit"}
-
-
-def marks_of(backend: str) -> list[pytest.MarkDecorator]:
-    """Of ranks that are quickly there each is tried every time."""
-    return [] if backend == "torch" else [pytest.mark.slow]
 
 
 def started(
@@ -112,10 +106,11 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
             part.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "name"),
     [
-        pytest.param(backend, name, id=f"{backend}-{name}", marks=marks_of(backend))
+        pytest.param(backend, name, id=f"{backend}-{name}")
         for backend, edits in EDITS.items()
         for name in edits
     ],
@@ -145,9 +140,10 @@ def test_found_and_named(
     assert said.words in (verdict.first_difference.likely_cause or ""), verdict.first_difference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [16, 15])
 @pytest.mark.parametrize("model", ["softmax", "mlp", "lenet"])
-@pytest.mark.parametrize("backend", [pytest.param(one, marks=marks_of(one)) for one in EDITS])
+@pytest.mark.parametrize("backend", EDITS)
 def test_no_false_alarm(
     backend: str, model: str, size: int, pairs: Callable[[str], Ranks], session_data: Data
 ) -> None:
@@ -163,6 +159,7 @@ def test_no_false_alarm(
         assert dtype == "float32" or verdict.max_abs_loss_difference < 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["torch"])
 def test_a_batch_too_small_to_be_shared(
     backend: str, pairs: Callable[[str], Ranks], session_data: Data
@@ -174,6 +171,7 @@ def test_a_batch_too_small_to_be_shared(
         session.warm_up(orders_of(plan)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["torch"])
 def test_ranks_warm_up_alike(
     backend: str, pairs: Callable[[str], Ranks], session_data: Data

@@ -435,7 +435,7 @@ ROWS = [
         dtype,
         optimizer,
         id=f"{model}-{dtype}-{optimizer}",
-        marks=[pytest.mark.slow] if MODELS[model].statistics else [],
+        marks=[pytest.mark.slow] if MODELS[model].long_sums else [],
     )
     for model in MODELS
     for dtype in ("float32", "float64")

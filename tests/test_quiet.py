@@ -116,6 +116,7 @@ def other() -> Iterator[Callable[[float], subprocess.Popen[str]]]:
         process.communicate()
 
 
+@pytest.mark.slow
 def test_a_run_beside_another_is_marked(
     other: Callable[[float], subprocess.Popen[str]], compare: Command
 ) -> None:

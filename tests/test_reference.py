@@ -60,7 +60,9 @@ def inputs(model: str) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     return params, images, draw.normal(0, 1, (7, 1))
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "model", [pytest.param(m, marks=[pytest.mark.slow] * MODELS[m].long_sums) for m in MODELS]
+)
 def test_gradient_against_central_differences(model: str, referee: Any) -> None:
     session: LocalSession = referee(make_plan(model, dtype="float64", hidden=4))
     params, images, labels = inputs(model)

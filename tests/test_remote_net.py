@@ -310,6 +310,7 @@ def test_what_it_raises_is_one_line_and_its_traceback_in_the_log(raising: Remote
     assert raising.leaves(), "it goes on"
 
 
+@pytest.mark.slow
 def test_it_dies(raising: RemoteNet) -> None:
     """The last test of this process."""
     with pytest.raises(Killed, match=r"^the port, torch=nets.py:Raises: its process ended with ex"):

@@ -26,6 +26,7 @@ STEMS = ["index", *(lesson.name for lesson in LESSONS), "differences", "glossary
 PAGES, OTHERS = ([page(stem, language) for stem in STEMS] for language in LANGUAGES)
 
 
+@pytest.mark.slow
 def test_every_link_leads_somewhere(compare: Command) -> None:
     """From the first page to the last by what comes next, to every page from the index, and from
     each to itself in the other language.

@@ -169,7 +169,7 @@ ViT = partial(
 #: Whose ports are right, and quick to check.
 SMALL = [
     LeNet(port="mindspore:lenet", slow=False),
-    LSTM(port="mindspore:lstm", made_of="MindSpore `nn.LSTM`", slow=False),
+    LSTM(port="mindspore:lstm", made_of="MindSpore `nn.LSTM`"),
     GRU(port="mindspore:gru", made_of="MindSpore `nn.GRU`"),
     Causal(port="mindspore:transformer"),
     LeNet(port="keras:lenet"),
