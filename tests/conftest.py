@@ -13,6 +13,7 @@ if (_worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_set
 
 import atexit
 import contextlib
+import gc
 import getpass
 import io
 import json
@@ -116,6 +117,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left)
         out = set(left)
         items[:] = [item for item in items if item not in out]
+
+
+def pytest_collection_finish() -> None:
+    """Let garbage be looked for among what tests make alone, and not in three frameworks."""
+    gc.collect()
+    gc.freeze()
 
 
 BACKENDS = registry.find()

@@ -151,7 +151,7 @@ def imported_from(folder: Path) -> Iterator[None]:
         sys.path[:] = before
         for name, module in [*sys.modules.items()]:
             file = getattr(module, "__file__", None)
-            if file is not None and Path(file).is_relative_to(folder):
+            if file is not None and file.startswith(f"{folder}/"):
                 del sys.modules[name]
 
 

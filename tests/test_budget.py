@@ -178,9 +178,9 @@ def test_refused(words: tuple[str, ...], said: str, compare: Command) -> None:
     ("check", "copies", "options"),
     [
         ("full", 97, []),
-        ("quick", 66, []),
-        ("full", 2 * 97, ["--optimizer", "adam"]),
-        ("full", 1.5 * 97, ["--optimizer", "momentum"]),
+        pytest.param("quick", 66, [], marks=pytest.mark.slow),
+        pytest.param("full", 2 * 97, ["--optimizer", "adam"], marks=pytest.mark.slow),
+        pytest.param("full", 1.5 * 97, ["--optimizer", "momentum"], marks=pytest.mark.slow),
     ],
     ids=["full", "quick", "adam", "momentum"],
 )

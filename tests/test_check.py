@@ -348,6 +348,7 @@ def says_what_it_must(name: str, found: dict[str, Any]) -> None:
         assert found["compiled"] == ([False, True] if compiled else [False])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERYDAY)
 def test_port(name: str, everyday: dict[str, dict[str, Any]]) -> None:
     says_what_it_must(name, everyday[name])

@@ -538,16 +538,25 @@ def test_device_a_backend_lacks(compare: Command) -> None:
         ),
         pytest.param({"init": NOT_INSTALLED}, "unavailable", "is not installed", id="missing"),
         pytest.param(
-            {"data": "import no_such_module_9f3c"}, "unavailable", "no_such_module", id="imports"
+            {"data": "import no_such_module_9f3c"},
+            "unavailable",
+            "no_such_module",
+            id="imports",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
             {"train": "def setup(dtype, device, threads):\n    raise ValueError('no')"},
             "failed",
             "ValueError: no",
             id="setup",
+            marks=pytest.mark.slow,
         ),
         pytest.param(
-            {"model": "def dump(*_):\n    return {}"}, "failed", "lacks", id="empty-parameters"
+            {"model": "def dump(*_):\n    return {}"},
+            "failed",
+            "lacks",
+            id="empty-parameters",
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -142,7 +142,7 @@ def test_a_module_against_functions() -> None:
         pytest.param(
             framework,
             name,
-            marks=[pytest.mark.slow] if framework == "mindspore" else [],
+            marks=[] if framework == "torch" else [pytest.mark.slow],
         )
         for framework in FRAMEWORKS
         for name in NAMES

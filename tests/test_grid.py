@@ -172,6 +172,7 @@ def test_run_here_and_elsewhere_and_merged(compare: Command) -> None:
     assert (compare.folder / "all" / "../grid/1/report.html").is_file()
 
 
+@pytest.mark.slow
 def test_what_failed_is_named_and_can_be_tried_again(compare: Command) -> None:
     fault = compare.folder / "fault"
     fault.touch()

@@ -102,7 +102,8 @@ def softmax_scratch(params):
     return ("--backends", "numpy", "wrong", "--backend-path", folder / "more")
 
 
-@pytest.mark.parametrize("slip", ["scaled", pytest.param("no bias", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("slip", ["scaled", "no bias"])
 def test_who_differs_is_not_compared(compare: Command, tmp_path: Path, slip: str) -> None:
     found = infer(compare, *wrong_backend(tmp_path, slip), expect=1)
     wrong = found["entrants"][1]["sizes"]

@@ -40,11 +40,10 @@ def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def cells() -> list[Any]:
-    """Every listing; the frameworks' but one are slow: a process, and a compiler."""
+    """Every listing; the frameworks' are slow: a process, and a compiler."""
     found = []
     for cell in CELLS:
-        quick = cell[0] == "numpy" or cell == ("jax", "scratch", "softmax")
-        marks = () if quick else pytest.mark.slow
+        marks = () if cell[0] == "numpy" else pytest.mark.slow
         found.append(pytest.param(*cell, marks=marks, id="-".join(cell)))
     return found
 

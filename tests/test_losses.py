@@ -54,7 +54,7 @@ def test_balanced_weights_make_every_class_count_alike() -> None:
     ("dtype", "compiled"),
     [
         ("float32", False),
-        ("float64", False),
+        pytest.param("float64", False, marks=pytest.mark.slow),
         pytest.param("float32", True, marks=pytest.mark.slow),
         pytest.param("float64", True, marks=pytest.mark.slow),
     ],

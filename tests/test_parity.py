@@ -298,7 +298,7 @@ ODD = {
 @pytest.mark.parametrize(
     ("model", "odd"),
     [
-        pytest.param(name, odd, marks=[pytest.mark.slow] if model.long_sums else [])
+        pytest.param(name, odd, marks=[pytest.mark.slow] if name != "mlp" else [])
         for name, model in MODELS.items()
         for odd in (("one-nan", "huge") if model.long_sums else ODD)
     ],

@@ -301,6 +301,7 @@ def test_in_a_process_of_its_own(raising: RemoteNet, pair: tuple[Net, RemoteNet]
     assert equal(raising.loss(None, outputs, LABELS), pair[0].loss(None, outputs, LABELS))
 
 
+@pytest.mark.slow
 def test_what_it_raises_is_one_line_and_its_traceback_in_the_log(raising: RemoteNet) -> None:
     with pytest.raises(Failed) as told:
         raising.record(values_of(raising), (X,), False)

@@ -57,7 +57,7 @@ HOSTILE = [
     pytest.param("[/oops]", id="closing-tag"),
     pytest.param("a\\", id="backslash"),
     pytest.param("[bold", id="open-bracket"),
-    pytest.param("x" * 10_000, id="10000-characters"),
+    pytest.param("x" * 10_000, id="10000-characters", marks=pytest.mark.slow),
     pytest.param("one\ntwo\r\nthree", id="newlines"),
     pytest.param("<script>alert(1)</script>&amp;", id="script"),
     pytest.param(f"{ESCAPE}[31mred{ESCAPE}[0m {ESCAPE}]0;title\x07", id="escape-codes"),

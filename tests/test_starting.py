@@ -68,6 +68,7 @@ def test_several_at_a_time_are_said() -> None:
     assert SAID in printed(results)
 
 
+@pytest.mark.slow
 def test_asked_on_the_command_line(compare: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("common.ask.run.available_cores", lambda: 2)
     compare.page = True
