@@ -16,7 +16,7 @@ def clip_value_scratch(params, most):
     Returns:
         clip(grads) -> grads.
 
-    See: Dive into Deep Learning, 9.5.3.
+    See: Dive into Deep Learning, 8.5.5.
     """
 
     limit = Tensor(most, next(iter(params.values())).dtype)

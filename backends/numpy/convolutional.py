@@ -39,7 +39,7 @@ def lenet_scratch(params, shape):
     Returns:
         forward(params, images) -> logits (n, 10).
 
-    See: Dive into Deep Learning, 7.6; LeCun et al., Gradient-based learning
+    See: Dive into Deep Learning, 6.6; LeCun et al., Gradient-based learning
     applied to document recognition, 1998, II.B.
     """
 
@@ -98,7 +98,7 @@ def lenet_bn_scratch(params, shape):
         forward(params, images) -> logits (n, 10), as in evaluation; its
         `training` returns the statistics' next values, too.
 
-    See: Dive into Deep Learning, 8.5.
+    See: Dive into Deep Learning, 7.5.
     """
 
     def layers(params, images, norm):
@@ -181,7 +181,7 @@ def resnet_scratch(params, shape):
         forward(params, images) -> logits (n, 10), as in evaluation; its
         `training` returns the statistics' next values, too.
 
-    See: Dive into Deep Learning, 8.6; https://arxiv.org/abs/1512.03385
+    See: Dive into Deep Learning, 7.6; https://arxiv.org/abs/1512.03385
     """
 
     def layers(params, images, norm):

@@ -116,7 +116,7 @@ def normalised(params, layer, inputs):
         outputs, and the statistics' next values: 0.9 of the old ones and 0.1
         of μ and of Σ (x - μ)² / (m - 1).
 
-    See: Dive into Deep Learning, 8.5; https://arxiv.org/abs/1502.03167
+    See: Dive into Deep Learning, 7.5; https://arxiv.org/abs/1502.03167
     """
     mean, variance, m = moments(inputs)
     next_mean = (1 - SHARE) * params[f"{layer}.mean"] + SHARE * mean

@@ -17,7 +17,7 @@ def clip_value_scratch(params, most):
     Returns:
         clip(grads) -> grads.
 
-    See: Dive into Deep Learning, 9.5.3.
+    See: Dive into Deep Learning, 8.5.5.
     """
 
     def clip(grads):
