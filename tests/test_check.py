@@ -107,7 +107,9 @@ def test_a_folder_that_differs(
     assert "from there on by itself" in text
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 6))]
+)
 @pytest.mark.parametrize("model", ["softmax", "mlp"])
 def test_no_false_alarm_for_images_below_zero(model: str, seed: int) -> None:
     """Standardised images have negative values; no bound may become negative by that."""

@@ -448,7 +448,7 @@ def looked_at(
     return diagnose(patient, Track(Referee(plan, data), Schedule(orders, plan.batch_size)))
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", pytest.param("adam", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("epochs", "step"),
     [(1, 1), (1, 3), (2, 2), (2, 4), (2, 6), (40, 33), (40, 35), (40, 100), (40, 120)],

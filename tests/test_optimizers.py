@@ -77,7 +77,7 @@ EVERY_TRAINING = cells(
         for one in entrants("eager", "jit", "fused")
         if one[1:] not in (("scratch", "fused"), ("concise", "jit"))
     ],
-    everyday={"eager", "decay", "float64"},
+    everyday=set(),
     both=("decay-float64",),
     compiled="decay-float64",
 )

@@ -255,7 +255,7 @@ def test_squared_error(backend: str, style: str, dtype: str, opened: Any) -> Non
     holds()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_accuracy(backend: str, dtype: str, opened: Any) -> None:
     session = opened(backend, make_plan("softmax", dtype=dtype))
