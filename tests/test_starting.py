@@ -68,6 +68,16 @@ def test_several_at_a_time_are_said() -> None:
     assert SAID in printed(results)
 
 
+def test_who_cannot_start_is_not_counted() -> None:
+    plan, session = small_plan(), Starting()
+    records = records_of(["a", "b"], plan)
+    records[1].status, records[1].reason = "unavailable", "not installed"
+    runner = Runner(
+        work_of(plan), records, lambda record: session, Watcher(), band=False, starting=2
+    )
+    assert as_read(runner.run())["environment"]["starting"] == 1
+
+
 @pytest.mark.slow
 def test_asked_on_the_command_line(compare: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("common.ask.run.available_cores", lambda: 2)

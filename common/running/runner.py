@@ -80,7 +80,7 @@ class Runner:
 
     def __post_init__(self) -> None:
         self.roster = Roster(self.records, self.connect, self.observer)
-        self.starting = max(1, min(self.starting, len(self.records)))
+        self.starting = max(1, min(self.starting, len(self.roster.alive())))
         self.training = Training(self.work, self.roster, self.journal, self.starting)
         self.judging = Judging(self.work, band=self.band)
         measure = None if self.limit is None else self._measure
