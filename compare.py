@@ -43,4 +43,9 @@ if __name__ == "__main__":
     except KeyboardInterrupt:  # while that is imported
         print("compare.py: interrupted before there was anything to save", file=sys.stderr)
         code = 130
+    except ModuleNotFoundError as error:  # 1 would say that somebody differs
+        if (error.name or "").partition(".")[0] in {"common", "backends"}:
+            raise
+        print(f"compare.py: {error}; `pip install -e .` brings what is needed", file=sys.stderr)
+        code = 70
     sys.exit(code)

@@ -85,6 +85,9 @@ class FakeSession(CheckedSession):
     def _warm_up(self, order: Array) -> WarmedUp:
         return WarmedUp(first_step_seconds=0.75, compile_seconds=0.125)
 
+    def _initial(self, seed: int) -> Arrays:
+        return dict(self.data["initial"])
+
     def _load(self, params: Arrays, state: Arrays | None) -> None:
         self.step = 0
 

@@ -35,6 +35,7 @@ USUAL: dict[str, Any] = {
 CALLS: dict[str, Callable[[FakeSession], Any]] = {
     "open": lambda session: session.open(make_plan().asdict(), CHOICES, {"initial": INITIAL}),
     "warm_up": lambda session: session.warm_up(ORDER),
+    "initial": lambda session: session.initial(0),
     "train": lambda session: session.train(ORDER),
     "evaluate": lambda session: session.evaluate(),
     "params": lambda session: session.params(),
@@ -129,7 +130,7 @@ def test_no_answer_is_just_anything(call: str) -> None:
     assert taken(call, NEVER, call) == []
 
 
-@pytest.mark.parametrize("call", ["params", "state", "backward", "component_seconds"])
+@pytest.mark.parametrize("call", ["initial", "params", "state", "backward", "component_seconds"])
 def test_no_entry_of_a_table_is_just_anything(call: str) -> None:
     entries = {kind: {"output.bias": value} for kind, value in NEVER.items()}
     assert taken(call, entries, call) == []
@@ -193,6 +194,7 @@ def test_losses_of_no_step_or_of_more_than_there_are_examples(size: int) -> None
 )
 def test_parameters_are_those_that_training_began_with(params: Any, words: str) -> None:
     assert words in refusal("params", params)
+    assert words in refusal("initial", params)
 
 
 @pytest.mark.parametrize(

@@ -98,10 +98,11 @@ def test_a_ring_would_be_seen() -> None:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_and_functions_are_short(path: Path) -> None:
+def test_files_and_functions_are_short_and_names_their_own(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") < MOST_LINES
     assert list(long_functions(text)) == []
+    assert list(shadows(text)) == []
 
 
 def long_functions(text: str) -> Iterator[str]:
@@ -116,6 +117,31 @@ def long_functions(text: str) -> Iterator[str]:
 def test_a_long_function_would_be_seen() -> None:
     lines = "\n".join(["    x = 1"] * (MOST_OF_A_FUNCTION + 1))
     assert list(long_functions(f"def f(\n    a,\n):\n    '''Words.'''\n{lines}\n")) == ["f"]
+
+
+def shadows(text: str) -> Iterator[str]:
+    """Parameters and variables of functions that hide what the module imported."""
+    tree = ast.parse(text)
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    imported = {alias.asname or alias.name for node in imports for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.Lambda):
+            own = {
+                one.arg if isinstance(one, ast.arg) else one.id
+                for one in ast.walk(node)
+                if isinstance(one, ast.arg)
+                or (isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
+            }
+            # `_` is nobody's variable; a function that translates and hid it would not run.
+            yield from (f"{node.lineno}: {name}" for name in sorted(own & imported - {"_"}))
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["def f(here): return here", "def f():\n    here = 1", "def f():\n    for here in []: pass"],
+)
+def test_a_name_that_hides_an_import_would_be_seen(code: str) -> None:
+    assert list(shadows(f"from there import here\n{code}")) == ["2: here"]
 
 
 # ---- the picture -----------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from common.ask import checking
 from common.ask.check_settings import CheckSettings
 from common.cli.options import check_settings, parser
 from common.contract.precision import cast
-from common.errors import CompareError, Refused
+from common.errors import CompareError, Killed, Refused
 from common.modules import remote
 from tests.conftest import Command
 from tests.hosted import FAKES, NETWORKS, Hosted, imported_from
@@ -310,6 +310,30 @@ def test_a_side_that_dies(real: Command) -> None:
     )
     assert used.read_text() == "\n\n"
     assert (real.folder / "out" / "worker-port.log").exists()
+
+
+def test_what_did_not_finish_takes_nothing_s_place(
+    command: Command, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mapping that somebody edited least of all."""
+    assert command("check", *GOOD, "--out", "out").returncode == 0
+    edited = command.folder / "out" / "mapping.json"
+    edited.write_text('{"edited": 1}')
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed("the port is gone")
+
+    monkeypatch.setattr(checking, "examine", die)
+    done = command("check", *GOOD, "--out", "out", "--force")
+    assert done.returncode == 3
+    assert done.stderr.endswith("out-interrupted\n")
+    assert "the port is gone; its log is in" in done.stderr
+    assert "out-interrupted" in done.stdout
+    assert edited.read_text() == '{"edited": 1}'
+    kept = json.loads((command.folder / "out" / "check.json").read_text())
+    assert kept["verdict"] == "rounding"
+    beside = json.loads((command.folder / "out-interrupted" / "check.json").read_text())
+    assert beside["verdict"] == "not checked"
 
 
 # ---- refused: one line, exit 2, nothing written -------------------------------------------------

@@ -697,6 +697,17 @@ def test_interrupted_while_it_starts(name: str, compare: Command, tmp_path: Path
     assert done.stderr.count("\n") == 1
 
 
+def test_a_package_that_is_missing_is_named(compare: Command, tmp_path: Path) -> None:
+    """Not with exit code 1, by which somebody differs."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['rich.console'] = None\n")
+    compare.env["PYTHONPATH"] = str(tmp_path)
+    done = compare.process("list")
+    assert (done.returncode, done.stdout) == (70, "")
+    assert "rich.console" in done.stderr
+    assert "pip install -e ." in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 # ---- what cannot be written ----------------------------------------------------------------
 
 
@@ -1144,6 +1155,23 @@ def test_force_replaces_only_what_is_ours(compare: Command) -> None:
     assert not (out / "source" / "stale").exists()
     report = out / "report.html"
     assert not report.exists() or report.read_text() != "old"
+
+
+@pytest.mark.parametrize(("slip", "code"), [(ZeroDivisionError, 70), (KeyboardInterrupt, 130)])
+def test_force_replaces_nothing_by_what_did_not_finish(
+    slip: type[BaseException], code: int, compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compare.run("--backends", "numpy", "--check", "none")
+    before = (compare.folder / "out" / "results.json").read_bytes()
+
+    def fail(*_: object) -> NoReturn:
+        raise slip
+
+    monkeypatch.setattr("common.running.runner.Runner._settle", fail)
+    words = compare.small("--backends", "numpy", "--out", "out", "--force", "--check", "quick")
+    assert compare(*words).returncode == code
+    assert (compare.folder / "out" / "results.json").read_bytes() == before
+    assert (compare.folder / "out-interrupted" / "results.json").exists()
 
 
 # ---- list and show -------------------------------------------------------------------------

@@ -320,7 +320,8 @@ def test_refused(arguments: list[str], words: str, compare: Diagnose) -> None:
 
 
 @pytest.mark.slow
-def test_interrupted(compare: Diagnose, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+def test_interrupted(number: signal.Signals, compare: Diagnose, tmp_path: Path) -> None:
     copy_backend(tmp_path / "more", "hung", accuracy=HANGS)
     where = ["--backend-path", tmp_path / "more"]
     process = subprocess.Popen(
@@ -339,7 +340,7 @@ def test_interrupted(compare: Diagnose, tmp_path: Path) -> None:
         time.sleep(0.5)
         workers = children(process.pid)
         assert workers, "hung's worker must run"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, errors = process.communicate(timeout=20)
     finally:
         process.kill()

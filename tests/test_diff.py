@@ -646,6 +646,7 @@ def test_exit_code(
         assert done.stdout == ""
     else:
         assert "s/epoch" in done.stdout
+        assert ("could not be judged" in done.stdout) == (code == 4)
 
 
 def test_a_refusal_has_no_control_character(

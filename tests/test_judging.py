@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import math
+import os
+import signal
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +26,7 @@ from common.entrants.local import LocalSession
 from common.errors import Failed
 from common.results.record import Results
 from common.running import saving
+from common.running.interruption import Interruption
 from common.running.judging import Candidate, FreeRun, Judging
 from common.running.runner import Runner
 from common.running.starting import new_records
@@ -174,6 +178,34 @@ def test_every_session_is_closed_whatever_one_of_them_does(small: Dataset) -> No
     assert [results.verdicts[name].verdict for name in "ab"] == ["rounding", "identical"]
 
 
+def test_no_signal_keeps_a_session_open(small: Dataset) -> None:
+    """An interrupt is late by then: what was found is kept, and the others are closed."""
+    closed: list[str] = []
+
+    class Closing(LocalSession):
+        def close(self, *, at_once: bool = False) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0)  # the handler runs between two instructions of this thread
+            closed.append("closed")
+
+    with Interruption() as interruption:
+        sessions = {"a": Closing("numpy"), "b": Closing("numpy")}
+        results = run(sessions, small, interruption=interruption)
+    assert closed == ["closed", "closed"]
+    assert results.error is None
+    assert [results.verdicts[name].verdict for name in "ab"] == ["rounding", "identical"]
+
+
+def test_who_ends_at_no_number_has_diverged_and_nobody_else(small: Dataset) -> None:
+    class Endless(LocalSession):
+        def params(self) -> Arrays:
+            return {name: array * np.float32(math.inf) for name, array in super().params().items()}
+
+    results = run({"bad": Endless("numpy"), "right": LocalSession("numpy")}, small, band=False)
+    assert [record.status for record in results.records] == ["diverged", "ok"]
+    assert "is not finite in the end" in str(results.records[0].reason)
+
+
 def test_times_of_components_decide_nothing(small: Dataset) -> None:
     """An entrant that was verified stays so, with a note."""
 
@@ -253,6 +285,20 @@ def test_each_artefact_has_an_attempt_of_its_own(
     missing = {"write_arrays": {"params-a.safetensors"}, "write_predictions": {"predictions.npz"}}
     missing |= {one: {"pictures.npz"} for one in ("write_pictures", "images")}
     assert there == wanted - missing.get(lost, set())
+
+
+def test_results_are_written_before_anything_that_is_large(
+    finished: tuple[Results, Work], small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = []
+
+    def note(path: Path, *_: object) -> None:
+        late.append((path.parent / "results.json").exists())
+
+    for name in ("write_arrays", "write_predictions", "write_pictures"):
+        monkeypatch.setattr(saving, name, note)
+    assert saved(finished, tmp_path, small, lambda folder: note(folder / "report.html")) == []
+    assert late == [True] * 4
 
 
 def test_a_folder_that_is_gone_is_made_again(

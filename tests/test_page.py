@@ -202,6 +202,7 @@ def test_the_command_that_repeats_a_run_asks_for_the_same(words: str) -> None:
         plan,
         {"label": "torch#1", "backend": "torch"},
         {"label": "torch:stock,loader", "backend": "torch", "data": "loader"},
+        {"label": "torch:ddp,x3", "backend": "torch", "style": "concise"},
         {"label": "mix(loss=torch,model=jax)", "backend": "mix", "style": "concise"},
         options=given,
     )
@@ -209,7 +210,11 @@ def test_the_command_that_repeats_a_run_asks_for_the_same(words: str) -> None:
     assert command[:2] == ["python", "compare.py"]
     again = options.parser().parse_args(["run", *command[2:]])
     assert make_plan_of(options.settings(again)) == plan
-    assert again.backends == ["torch:scratch,jit,memory", "torch:scratch,jit,loader,stock"]
+    assert again.backends == [
+        "torch:scratch,jit,memory",
+        "torch:scratch,jit,loader,stock",
+        "torch:concise,jit,memory,ddp,x3",
+    ]
     assert again.mix == ["loss=torch,model=jax"]
     assert again.python == ["jax=/o'dd/python"]
     assert {name: getattr(again, name) for name in given if name != "python"} == {
@@ -293,8 +298,8 @@ def test_entrants_that_choose_alike_share_a_matrix() -> None:
 
 def test_a_framework_has_its_colour_and_a_style_its_dashes() -> None:
     """Whoever is beside it, in whatever order."""
-    few = drawing.looks({"torch:jit": "concise", "torch": "scratch", "torch#1": "concise"})
-    many = drawing.looks({"mine": "concise", "jax": "concise", "torch": "concise"})
+    few = drawing.looks_by({"torch:jit": "concise", "torch": "scratch", "torch#1": "concise"})
+    many = drawing.looks_by({"mine": "concise", "jax": "concise", "torch": "concise"})
     assert few["torch:jit"] == many["torch"]
     assert few["torch"].colour == many["torch"].colour
     assert few["torch"].dashes != many["torch"].dashes

@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from common.contract.entrant import parse
 from common.contract.info import ALLOCATOR, Info
 from common.contract.registry import Backend, find, version
 from common.errors import Refused
+from common.results.folder import write_predictions
 from common.results.source import source_sha256
 from common.running import starting
 from tests.conftest import BACKENDS, make_plan
@@ -153,6 +156,19 @@ def test_best_has_modes_to_try(text: str, mode: str, tries: tuple[str, ...]) -> 
 def test_slugs_are_made_of_letters_digits_dots_and_dashes() -> None:
     entrants = parse(["all:eager,scratch", "all", "all"], AVAILABLE)
     assert [entrant.slug for entrant in entrants] == ["all-eager-scratch", "all-1", "all-2"]
+
+
+def test_no_slug_is_a_name_that_predictions_have_for_something_else(tmp_path: Path) -> None:
+    names = ["file", "labels"]
+    available = {name: replace(AVAILABLE["jit"], name=name) for name in names}
+    entrants = parse(names, available)
+    records: list[Any] = [SimpleNamespace(entrant=e, classes=np.ones(2, "u1")) for e in entrants]
+    write_predictions(tmp_path / "predictions.npz", records, np.zeros(2, "u1"))
+    with np.load(tmp_path / "predictions.npz") as found:
+        assert {name: found[name].tolist() for name in found.files} == {
+            "labels": [0, 0],
+            **{entrant.slug: [1, 1] for entrant in entrants},
+        }
 
 
 def test_slugs_differ_where_labels_look_alike() -> None:

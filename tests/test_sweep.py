@@ -16,7 +16,7 @@ from common.measure.limit import work
 from common.measure.quiet import BUSY
 from common.running.sweep import Line, Point, line, points, usable
 from common.shown.charts import chart
-from common.shown.drawing import looks
+from common.shown.drawing import looks_by
 from common.shown.sweep import disturbed_words, line_words
 from tests.conftest import Command, make_plan
 from tests.fakes import RAISES, copy_backend
@@ -142,7 +142,7 @@ def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, step
 
 
 def test_the_chart_has_a_point_for_every_value() -> None:
-    shown = looks({"a": "concise", "b": "scratch"})
+    shown = looks_by({"a": "concise", "b": "scratch"})
     drawn = chart({"a": timed(), "b": timed()[:1]}, shown, "batch-size", "step").to_dict()
     (rows,) = drawn["datasets"].values()
     assert [(row["entrant"], row["batch-size"]) for row in rows] == [
@@ -212,7 +212,9 @@ def test_force_leaves_what_is_not_a_sweeps(compare: Command) -> None:
     refused = compare(*words, "--backends", "numpy", "--force")
     assert (refused.returncode, "is not a run's" in refused.stderr) == (2, True)
     (folder / "sweep.json").write_text('{"vary": "limit"}')
-    done = compare(*words, "--backends", "numpy", "--force")
+    unchecked = ["--backends", "numpy", "--force", "--check", "none"]
+    assert compare(*words, *unchecked, "--strict").returncode == 1
+    done = compare(*words, *unchecked)
     assert done.returncode == 0, done.stderr
     assert {"results.json", "notes.txt", "sweep.json"} <= {p.name for p in folder.iterdir()}
     assert (folder / "results.json").read_text() == "mine"

@@ -134,20 +134,19 @@ def lenet_bn_concise(params, shape):
 
     See: https://docs.jax.dev/en/latest/_autosummary/jax.nn.standardize.html
     """
-    sigmoid = jax.nn.sigmoid
 
     def layers(params, images, norm):
         images = images.reshape(-1, *shape)
         sums = slid(params["conv1.weight"], images, 2, 1)
         sums, first = norm(params, "norm1", sums)
-        sums = slid(params["conv2.weight"], means(sigmoid(sums)), 0, 1)
+        sums = slid(params["conv2.weight"], means(jax.nn.sigmoid(sums)), 0, 1)
         sums, second = norm(params, "norm2", sums)
-        flat = means(sigmoid(sums)).reshape(len(images), -1)
+        flat = means(jax.nn.sigmoid(sums)).reshape(len(images), -1)
         sums = jnp.inner(flat, params["dense1.weight"])
         sums, third = norm(params, "norm3", sums)
-        sums = jnp.inner(sigmoid(sums), params["dense2.weight"])
+        sums = jnp.inner(jax.nn.sigmoid(sums), params["dense2.weight"])
         sums, fourth = norm(params, "norm4", sums)
-        logits = dense(params, "output", sigmoid(sums))
+        logits = dense(params, "output", jax.nn.sigmoid(sums))
         return logits, first + second + third + fourth
 
     def forward(params, images):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -67,23 +67,31 @@ def check(request: CheckRequest) -> Checked:
     with ExitStack() as stack:
         if out is None:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="compare-")))
-            return _checked(request, folder, None)
+            found = _checked(request, folder, drawn=False)
+            return replace(found, reason=_with(found.reason, "with --out DIR its log is kept"))
         place = stack.enter_context(Place(out, force=request.settings.force))
-        found = _checked(request, place.folder, out)
+        found = _checked(request, place.folder, drawn=True)
         write_json(place.folder / "check.json", found.document)
         if found.report is not None:
             found.report.matched.mapping.save(place.folder / "mapping.json")
-        place.keep(whole=True)
-        return found
+        # Where a side did not finish, nothing takes the place of a mapping edited by hand.
+        place.keep(whole=found.report is not None)
+        reason = _with(found.reason, f"its log is in {place.folder}")
+        return replace(found, folder=place.folder, reason=reason)
 
 
-def _checked(request: CheckRequest, folder: Path, out: Path | None) -> Checked:
+def _with(reason: str | None, log: str) -> str | None:
+    """Why a side did not finish, and where its log is."""
+    return None if reason is None else f"{reason}; {log}"
+
+
+def _checked(request: CheckRequest, folder: Path, *, drawn: bool) -> Checked:
     """Start the sides, and judge them.
 
     Args:
         request: from `read_check`.
-        folder: for the logs.
-        out: what it will be called, if it is kept.
+        folder: for the logs, and the page.
+        drawn: whether there is to be one.
     """
     nets: dict[str, RemoteNet] = {}
     document: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
@@ -94,20 +102,19 @@ def _checked(request: CheckRequest, folder: Path, out: Path | None) -> Checked:
         load(nets.values())
         report, size = _judged(nets, request)
         document |= report.asdict()
-        if out is not None:  # while the sides can still show their code
+        if drawn:  # while the sides can still show their code
             CheckReport.of(report).save(folder / "check.html")
     except EntrantError as error:
-        logs = "with --out DIR its log is kept" if out is None else f"its log is in {out}"
-        reason = f"{error}; {logs}"
+        reason = str(error)
         document |= {"verdict": "not checked", "agrees": False, "first": None, "layers": []}
-        document |= {"mapping": [], "probes": {}, "status": error.status, "reason": str(error)}
+        document |= {"mapping": [], "probes": {}, "status": error.status, "reason": reason}
     finally:
         for net in nets.values():
             net.close()
     told = {name: kit.document.side for name, kit in request.kits.items()}
     told |= {name: _told(net, request.sides[name]) for name, net in nets.items()}
     document["environment"] = msgspec.to_builtins(environment()) | msgspec.to_builtins(told)
-    return Checked(document, report, reason, out, size)
+    return Checked(document, report, reason, bytes=size)
 
 
 def _told(net: RemoteNet, side: Side) -> Origin:

@@ -20,7 +20,7 @@ from common.results.record import Results
 from common.running import sweep as lines
 from common.running.interruption import Interruption
 from common.shown import charts
-from common.shown.drawing import looks
+from common.shown.drawing import looks_by
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def sweep(
                 for record in results.records
             }
             with whole(place.folder / "sweep.svg") as path:
-                charts.chart(found, looks(styles), name, unit or "step").save(path, format="svg")
+                charts.chart(found, looks_by(styles), name, unit or "step").save(path, format="svg")
         ended = interrupted or any(one.interrupted or one.error for one in runs.values())
         place.keep(whole=not ended)
         return Swept(runs, found, fits, unit or "step", document, drawn, place.folder, interrupted)

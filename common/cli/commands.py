@@ -22,6 +22,7 @@ from common.contract.registry import Backend, find
 from common.errors import Refused
 from common.locale.language import _, speak
 from common.locale.phrases import told
+from common.running.interruption import Interruption
 
 if TYPE_CHECKING:
     from common.ask.request import Request
@@ -39,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
                 given.insert(0, "run")
             asked = parser().parse_args(given)
-            return COMMANDS[asked.command](asked)
+            # A run answers for itself while it lasts; here SIGTERM and SIGHUP end all else, too,
+            # as Ctrl-C does.
+            with Interruption() as interruption, interruption.taken():
+                return COMMANDS[asked.command](asked)
         except Refused as error:
             from common.shown.words import plain
 
@@ -174,12 +178,12 @@ def run(asked: argparse.Namespace) -> int:
     outcome = running.run(request, progress(request), say, kept)
     results = outcome.results
 
-    def table(console: Console) -> None:
+    def table(to: Console) -> None:
         drawn = (outcome.folder / "report.html").exists()
-        print_results(results, str(outcome.folder), console, request.dataset, drawn)
+        print_results(results, str(outcome.folder), to, request.dataset, drawn)
         unproved = running.unproved(results) if asked.check_float64 else {}
         for label, why in unproved.items():
-            console.print(
+            to.print(
                 plain(_("{label}: not proved in float64: {why}", label=label, why=told(why))),
                 soft_wrap=True,
             )
@@ -187,7 +191,7 @@ def run(asked: argparse.Namespace) -> int:
             words = _(
                 "compare.py --resume {folder} finishes what is missing", folder=outcome.folder
             )
-            console.print(plain(words), soft_wrap=True)
+            to.print(plain(words), soft_wrap=True)
 
     with saved_in(outcome.folder):
         tell(outcome.document, asked.json, None if asked.quiet else table)
@@ -212,11 +216,11 @@ def sweep(asked: argparse.Namespace) -> int:
 
     swept = sweeping.sweep(settings(asked), name, values, watching, say)
 
-    def table(console: Console) -> None:
+    def table(to: Console) -> None:
         disturbed = disturbed_words(swept.runs.values())
-        print_sweep(swept.points, swept.lines, name, swept.unit, disturbed, console)
+        print_sweep(swept.points, swept.lines, name, swept.unit, disturbed, to)
         drawn = "sweep.svg" if swept.drawn else ""
-        console.print(results_line(swept.folder, drawn), soft_wrap=True)
+        to.print(results_line(swept.folder, drawn), soft_wrap=True)
 
     with saved_in(swept.folder):
         tell(swept.document, asked.json, None if asked.quiet else table)
@@ -284,12 +288,12 @@ def diagnose(asked: argparse.Namespace) -> int:
     request = read_request(settings(asked), say)
     diagnosed = diagnosis.diagnose(request, progress(request))
 
-    def table(console: Console) -> None:
-        print_diagnoses(diagnosed.found, console)
+    def table(to: Console) -> None:
+        print_diagnoses(diagnosed.found, to)
         for record in diagnosed.records:
             if record.reason:
                 line = joined(record.entrant.label, _(record.status), told(record.reason))
-                console.print(plain(line), soft_wrap=True)
+                to.print(plain(line), soft_wrap=True)
 
     tell(diagnosed.document, asked.json, None if asked.quiet else table)
     if any(record.status != "ok" for record in diagnosed.records):
@@ -307,9 +311,9 @@ def check(asked: argparse.Namespace) -> int:
     refuse_target(asked.json)
     checked = checking.check(read_check(check_settings(asked)))
 
-    def table(console: Console) -> None:
+    def table(to: Console) -> None:
         if checked.bytes is not None:
-            console.print(
+            to.print(
                 plain(
                     _(
                         "kit of {size:.1f} MB in {folder}",
@@ -320,12 +324,12 @@ def check(asked: argparse.Namespace) -> int:
                 soft_wrap=True,
             )
         elif checked.report is not None:
-            console.print(plain(told(str(checked.report))), soft_wrap=True)
+            to.print(plain(told(str(checked.report))), soft_wrap=True)
             for name in ("reference", "port") if asked.against else ():
                 words = side_words(checked.document["environment"][name])
-                console.print(plain(joined(_(name), words)), soft_wrap=True)
+                to.print(plain(joined(_(name), words)), soft_wrap=True)
         if checked.folder is not None:
-            console.print(results_line(checked.folder), soft_wrap=True)
+            to.print(results_line(checked.folder), soft_wrap=True)
 
     tell(checked.document, asked.json, None if asked.quiet else table)
     if checked.reason is not None:

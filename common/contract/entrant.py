@@ -43,6 +43,13 @@ _NEAREST = {"fused": "jit", "jit": "eager", "concise": "scratch", "loader": "mem
 
 _KINDS = {"style": STYLES, "mode": (*MODES, BEST), "data": DATA_CHOICES}
 
+#: What predictions.npz and the function that writes it call something else: no entrant's slug.
+_OF_PREDICTIONS = ("labels", "file")
+
+#: The words that make a choice, each of another kind; what else may be said is `stock`, and on how
+#: many devices.
+CHOICES = tuple(word for words in _KINDS.values() for word in words)
+
 
 def parse(
     texts: Sequence[str],
@@ -64,7 +71,7 @@ def parse(
     Raises:
         Refused: an unknown backend or word, two words of a kind, or one its backend lacks.
     """
-    counts, seen, slugs = Counter(texts), Counter[str](), set[str]()
+    counts, seen, slugs = Counter(texts), Counter[str](), set(_OF_PREDICTIONS)
     entrants = []
     for text in texts:
         label = text
@@ -170,9 +177,9 @@ def _words(
             continue
         kind = next((kind for kind, words in _KINDS.items() if word in words), None)
         if kind is None:
-            known = ", ".join([*STYLES, *MODES, BEST, *DATA_CHOICES, STOCK])
-            near = meant(word, [*STYLES, *MODES, BEST, *DATA_CHOICES, STOCK])
-            raise Refused(f"unknown word {word!r} in {text!r}; there are {known}{near}")
+            known = [*CHOICES, STOCK]
+            near = meant(word, known)
+            raise Refused(f"unknown word {word!r} in {text!r}; there are {', '.join(known)}{near}")
         if kind in chosen:
             raise Refused(f"{text!r} names two: {chosen[kind]} and {word}")
         if word != BEST and word not in backend.info.choices(model):

@@ -243,13 +243,13 @@ def inferred(value: Any, calls: int) -> Inferred:
     return found
 
 
-def params(value: Any, initial: Mapping[str, Array]) -> Arrays:
-    """The answer to `params`: the names and shapes that training began with."""
-    found = tensors("params", value)
-    require_names("params", found, initial)
-    for name, right in initial.items():
+def params(call: str, value: Any, begun: Mapping[str, Array]) -> Arrays:
+    """The answer to `params` or `initial`: the names and shapes that training begins with."""
+    found = tensors(call, value)
+    require_names(call, found, begun)
+    for name, right in begun.items():
         if found[name].shape != right.shape:
-            raise malformed(f"params, {name},", found[name], f"of shape {right.shape}")
+            raise malformed(f"{call}, {name},", found[name], f"of shape {right.shape}")
     return found
 
 

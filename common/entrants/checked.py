@@ -17,7 +17,7 @@ class CheckedSession(ABC):
     """
 
     #: The parameters training begins with; their names and shapes are those it must end with.
-    _initial: Arrays
+    _began: Arrays
 
     @abstractmethod
     def _call(self, name: str, *arguments: Any) -> Any:
@@ -25,7 +25,7 @@ class CheckedSession(ABC):
 
     def open(self, plan: dict[str, Any], choices: dict[str, Any], data: dict[str, Any]) -> Opened:
         """As `Session.open`."""
-        self._initial = data["initial"]
+        self._began = data["initial"]
         return answers.read(Opened, "open", self._call("open", plan, choices, data))
 
     def warm_up(self, order: Array) -> WarmedUp:
@@ -34,7 +34,7 @@ class CheckedSession(ABC):
 
     def initial(self, seed: int) -> Arrays:
         """As `Session.initial`."""
-        return answers.params(self._call("initial", seed), self._initial)
+        return answers.params("initial", self._call("initial", seed), self._began)
 
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """As `Session.load`."""
@@ -50,7 +50,7 @@ class CheckedSession(ABC):
 
     def params(self) -> Arrays:
         """As `Session.params`."""
-        return answers.params(self._call("params"), self._initial)
+        return answers.params("params", self._call("params"), self._began)
 
     def state(self) -> Arrays:
         """As `Session.state`."""

@@ -68,7 +68,7 @@ def keyed(reader: Reader) -> Callable[[str, Any], Mapping[Key, Any]]:
 
     def values(where: str, value: Any) -> Mapping[Key, Any]:
         rows = listed(lambda at, one: several(at, one, text, count, reader))(where, value)
-        return {(path, number): one for path, number, one in rows}
+        return {(path, call): one for path, call, one in rows}
 
     return values
 
@@ -82,8 +82,8 @@ def truth(where: str, value: Any) -> bool:
 
 def key(where: str, value: Any) -> Key:
     """The path and the number of a call."""
-    path, number = several(where, value, text, count)
-    return path, number
+    path, call = several(where, value, text, count)
+    return path, call
 
 
 tensor: Callable[[str, Any], Array] = array("fiub", "an array of numbers")

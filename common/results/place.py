@@ -167,7 +167,7 @@ class Place:
     def keep(self, *, whole: bool) -> None:
         """Put the new files in the place of the old ones, or, if not whole, beside the folder.
 
-        Beside it they are in `<folder>-interrupted`, if anything was saved.
+        Beside it they are in `<folder>-interrupted`, if results of any kind were saved.
         """
         if not self._staged:
             return
@@ -177,7 +177,7 @@ class Place:
                 (self._target / name).mkdir(exist_ok=True)
                 _supersede(self._target / name, new / name, OF_RUN)
             _supersede(self._target, new, OF_SWEEP if self._runs else OF_RUN)
-        elif any(new.rglob("results.json")):
+        elif any(True for mark in MARKS for _ in new.rglob(mark)):
             apart = self._target.absolute()
             self.folder = _first_free(apart.with_name(f"{apart.name}-interrupted"))
             new.rename(self.folder)

@@ -246,9 +246,9 @@ class Judging:
                 nan = float("nan")
                 step = min(len(losses), len(first)) + 1
                 return Difference(step, "data", "batch", (), nan, nan, words, unit)
-            beyond = ~(np.abs(losses - first) <= limit)
-            if beyond.any():
-                step = int(beyond.argmax())
+            apart = ~(np.abs(losses - first) <= limit)
+            if apart.any():
+                step = int(apart.argmax())
                 value, right = float(losses[step]), float(first[step])
                 return Difference(step + 1, "free run", "loss", (), value, right, words, unit)
         return None

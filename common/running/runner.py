@@ -167,10 +167,10 @@ class Runner:
 
     def _choose(self) -> None:
         """Find out the mode of those who are to have their backend's best."""
-        undecided = [record for record in self.roster.alive() if record.entrant.tries]
-        if undecided:
+        choosers = [record for record in self.roster.alive() if record.entrant.tries]
+        if choosers:
             choosing = Choosing(self.work, self.connect, self.observer, self.journal)
-            for record in undecided:
+            for record in choosers:
                 choosing.choose(record)
 
     def _measure(self) -> dict[str, float] | None:

@@ -27,7 +27,7 @@ from common.shown.drawing import (
     colour,
     entrants_axis,
     lines,
-    looks,
+    looks_by,
     pattern,
 )
 
@@ -61,7 +61,7 @@ Curves = Mapping[str, Mapping[float, float | None]]
 
 def looks_of(found: Document) -> dict[str, Look]:
     """How the entrants are drawn, in the order in which they were asked for."""
-    return looks({entrant.label: entrant.style for entrant in found.entrants})
+    return looks_by({entrant.label: entrant.style for entrant in found.entrants})
 
 
 def of_epochs(found: Document, measure: str) -> Curves:

@@ -81,7 +81,7 @@ class Look:
 Looks = Mapping[str, Look]
 
 
-def looks(styles: Mapping[str, str]) -> dict[str, Look]:
+def looks_by(styles: Mapping[str, str]) -> dict[str, Look]:
     """The colour of its framework and the dashes of its style for every entrant.
 
     The project's own frameworks have the same colours in every run, others those that are left;

@@ -19,7 +19,7 @@ from common.results.document import Pair
 from common.results.folder import whole
 from common.results.grid import value_words, words_of
 from common.results.grid_merged import Merged, MergedCell
-from common.shown.drawing import looks
+from common.shown.drawing import looks_by
 from common.shown.grid import (
     accuracy_words,
     by_settings,
@@ -63,7 +63,7 @@ def render(merged: Merged, folder: Path) -> str:
         pairs=list(dict.fromkeys((p.a, p.b) for cell in merged.cells for p in cell.comparisons)),
         squares=squares(merged),
         problems=problems(merged) + several_versions(merged),
-        labels=looks({label: style_of(label) for label in labels}),
+        labels=looks_by({label: style_of(label) for label in labels}),
         settings=settings,
         axis=accuracy_axis(merged),
         rates=rates(merged),

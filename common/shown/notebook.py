@@ -16,7 +16,7 @@ from common.locale.language import _
 from common.results.folder import read_results
 from common.results.record import Record
 from common.shown import charts
-from common.shown.drawing import PAPER, Drawing, looks
+from common.shown.drawing import PAPER, Drawing, looks_by
 from common.shown.entrants import OUTCOME, Shown, telling
 from common.shown.html import coloured, template
 from common.shown.page import columns_of, sentence
@@ -207,7 +207,7 @@ class Curves(Silent):
                 }
                 for measure in charts.CURVES
             },
-            looks({r.entrant.label: r.entrant.style for r in self._records}),
+            looks_by({r.entrant.label: r.entrant.style for r in self._records}),
         )
 
 

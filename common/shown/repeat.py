@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from common.contract.entrant import STOCK, mix_of, words_of
+from common.contract.entrant import CHOICES, mix_of, words_of
 from common.contract.info import MIXED
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
@@ -37,8 +37,8 @@ def who(found: Document) -> list[str]:
 def in_full(entrant: EntrantResult) -> str:
     """An entrant with every choice that was made for it, whatever its label leaves out."""
     choices = [entrant.style, entrant.mode, entrant.data]
-    stock = [STOCK] if STOCK in words_of(entrant.label) else []
-    return f"{entrant.backend}:{','.join(choices + stock)}"
+    others = [word for word in words_of(entrant.label) if word not in CHOICES]
+    return f"{entrant.backend}:{','.join(choices + others)}"
 
 
 def trained(plan: Plan) -> list[str]:
