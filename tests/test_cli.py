@@ -1180,15 +1180,21 @@ def test_force_replaces_nothing_by_what_did_not_finish(
 @pytest.mark.slow
 def test_list(compare: Command, tmp_path: Path) -> None:
     copy_backend(tmp_path / "more", "ghost", init=NOT_INSTALLED)
+    copy_backend(tmp_path / "more", "good")
+    copy_backend(tmp_path / "more", "odd", train="raise ImportError('no such library')")
+    compare.env["COLUMNS"] = "200"
     done = compare("list", "--backend-path", tmp_path / "more")
     assert (done.returncode, done.stderr) == (0, "")
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line[:2].strip()}
+    assert rows["good"].rstrip().endswith("works")
+    assert "fails to be imported: ImportError: no such library" in rows["odd"]
+    assert "no-such-distribution-9f3c is not installed" in rows["ghost"]
     assert ESCAPE not in done.stdout
     for backend, found in BACKENDS.items():
         assert re.search(rf"\b{backend}\b", done.stdout)
         assert set(found.info.modes) <= set(re.findall(r"\w+", done.stdout))
     assert f"numpy {np.__version__}" in done.stdout
     words = " ".join(re.sub(r"[│┃]", " ", done.stdout).split())
-    assert "no-such-distribution-9f3c is not installed" in words
     assert "it has no compiler" in words
     assert "jit, fused with gru, lstm: torch.compile takes no nn.GRU" in words
     assert list(compare.folder.iterdir()) == []

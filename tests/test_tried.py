@@ -8,7 +8,6 @@ import pytest
 
 from common.contract.registry import find
 from common.entrants import tried
-from tests.conftest import Command
 from tests.fakes import copy_backend
 
 
@@ -35,20 +34,3 @@ def test_one_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     copy_backend(tmp_path, "odd", loss="import time; time.sleep(60)")
     monkeypatch.setattr(tried, "PATIENCE", 0.5)
     assert tried.fault(find(tmp_path)["odd"]) == "it is not imported after 0.5 s"
-
-
-@pytest.mark.slow
-def test_list_says_it(tmp_path: Path, compare: Command) -> None:
-    copy_backend(tmp_path, "good")
-    copy_backend(tmp_path, "odd", train="raise ImportError('no such library')")
-    copy_backend(
-        tmp_path, "away",
-        init="from dataclasses import replace\nINFO = replace(INFO, packages=('a-nowhere',))",
-    )  # fmt: skip
-    compare.env["COLUMNS"] = "200"
-    done = compare("list", "--backend-path", tmp_path)
-    assert done.returncode == 0
-    rows = {line.split()[0]: line for line in done.stdout.splitlines() if line[:2].strip()}
-    assert rows["good"].rstrip().endswith("works")
-    assert "fails to be imported: ImportError: no such library" in rows["odd"]
-    assert "a-nowhere is not installed" in rows["away"]
