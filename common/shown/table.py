@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.locale.language import _
+from common.shown.words import DASH
 
 #: What a table's edge and padding take from each column.
 GAP = 3
@@ -37,8 +38,12 @@ class Column(Generic[Row]):
 
 
 def fitted(columns: Sequence[Column[Row]], rows: Sequence[Row], width: int) -> Table:
-    """A table of entrants, their labels first; on a narrow terminal the less important go."""
+    """A table of entrants, their labels first; on a narrow terminal the less important go.
+
+    A column that says nothing of anybody goes first: who learns a line has no accuracy.
+    """
     cells = [[column.cell(row) for row in rows] for column in columns]
+    silent = {place for place, said in enumerate(cells) if said and set(map(str, said)) == {DASH}}
     heads = [_(column.name) for column in columns]
     # Labels and verdicts may be folded; the rest is shown whole or not at all.
     folded = {"entrant": 9, "verdict": max(len("interrupted"), cell_len(_("rounding")))}
@@ -49,6 +54,8 @@ def fitted(columns: Sequence[Column[Row]], rows: Sequence[Row], width: int) -> T
     shown: list[int] = []
     spare = width
     for place in sorted(range(len(columns)), key=lambda place: columns[place].rank):
+        if place in silent:
+            continue
         if columns[place].rank and spare < needed[place] + GAP:
             break
         shown.append(place)
