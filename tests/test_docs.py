@@ -16,6 +16,15 @@ from common.contract.root import ROOT
 DOCS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
+@pytest.mark.parametrize("page", ["tour.md", "tour.zh.md"])
+def test_the_line_that_the_tour_changes_is_there(page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    file, line = "backends/jax/update.py", "optax.sgd(schedule(lr),"
+    assert f"`{file}`" in text
+    assert f"`{line}`" in text
+    assert line in (ROOT / file).read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_adding_a_backend_step_by_step(tmp_path: Path) -> None:
     """The commands, and the file between them, of the toy."""

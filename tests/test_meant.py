@@ -29,6 +29,21 @@ TYPED = {
     "diagnos --backends torch": "did you mean diagnose?",
     "lessons softmax": "did you mean softmax_overflow?",
     "lessons momentum_first": "did you mean momentum_first_step?",
+    "--learning-rate 0.1": "did you mean --lr?",
+    "--bs 32": "did you mean --batch-size?",
+    "--gpu": "did you mean --device cuda?",
+    "--model softmax-regression": "did you mean softmax?",
+    "--model linear-regression": "did you mean linear?",
+    "torch jax": "did you mean --backends torch?",
+    "softmax": "did you mean --model softmax?",
+    "lessons data": "'data' is a topic; did you mean --topic data?",
+    "lessons bad_labels --topic frobnicate": "invalid choice: 'frobnicate'",
+    "lessons --html": "give its NAME, without --all and --backends",
+    "lessons bad_labels --html --backends torch": "give its NAME, without --all and --backends",
+    "lessons --site DIR --backends torch": "do not go with it",
+    "exercise --hint": "give its NAME",
+    "exercise --start DIR": "give its NAME",
+    "show cnn": "did you mean model --model lenet?",
     "show softmax": "did you mean model --model softmax?",
     "show sgd": "did you mean update.sgd_concise?",
     "show los": "did you mean loss?",
@@ -42,6 +57,13 @@ def test_what_was_meant(compare: Command, typed: str) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert TYPED[typed] in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--test", "--path", "--loader", "--frobnicate"])
+def test_dashes_make_no_option_alike(compare: Command, option: str) -> None:
+    done = compare(option, "x")
+    assert done.returncode == 2
+    assert "did you mean" not in done.stderr
 
 
 def test_nothing_is_meant_by_what_is_far_from_everything() -> None:

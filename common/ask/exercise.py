@@ -20,7 +20,7 @@ Watch = Callable[[Request], Watching]
 SHORT = {"limit": 640, "batch_size": 64, "epochs": 1}
 
 #: What comes before what in a step.
-ORDER = ("data", "forward", "loss", "gradient", "update", "accuracy")
+ORDER = ("data", "forward", "loss", "accuracy", "gradient", "update")
 
 
 @dataclass(frozen=True)

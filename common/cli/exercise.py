@@ -10,6 +10,7 @@ from rich.table import Table
 
 from common.cli.telling import console, progress, say
 from common.contract.registry import find
+from common.errors import Refused
 from common.learning import exercises as learning
 from common.locale.language import _
 from common.locale.phrases import told
@@ -23,6 +24,10 @@ def exercise(asked: argparse.Namespace) -> int:
     """Do what `exercise` is asked; 0, or 1 if it is not solved yet."""
     known = learning.exercises()
     if asked.name is None:
+        if asked.start or asked.check or asked.hint or asked.answer:
+            raise Refused(
+                "--start, --check, --hint and --answer are of one exercise; give its NAME"
+            )
         return listed(known)
     chosen = learning.choose(asked.name, known)
     if asked.check is not None:

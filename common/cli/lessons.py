@@ -16,23 +16,20 @@ def lessons(asked: argparse.Namespace) -> int:
     """Do what `lessons` is asked; 0, or 1 if a claim did not hold."""
     from common.shown.lessons import print_lesson, print_lessons
 
-    known = {
-        name: lesson
-        for name, lesson in teaching.find().items()
-        if asked.topic in (None, lesson.topic)
-    }
+    every = teaching.find()
+    known = {name: lesson for name, lesson in every.items() if asked.topic in (None, lesson.topic)}
     if asked.site is not None:
         return site(asked, list(known.values()))
     if asked.markdown:
         print(teaching.markdown(known.values()), end="")
         return 0
     if asked.html:
-        return page(asked, known)
+        return page(asked, every)
     wide = console(otherwise=120)
     if asked.name is None and not asked.all:
         print_lessons(list(known.values()), wide)
         return 0
-    chosen = list(known.values()) if asked.all else [teaching.choose(asked.name, known)]
+    chosen = list(known.values()) if asked.all else [teaching.choose(asked.name, every)]
     found = teaching.run(chosen, there(asked.backends))
     wrong = False
     for lesson in chosen:
@@ -46,9 +43,11 @@ def site(asked: argparse.Namespace, known: list[teaching.Lesson]) -> int:
     from common.shown.site import page as page_of
     from common.shown.site import write_site
 
-    if asked.name or asked.all or asked.markdown or asked.topic or asked.html:
+    others = (asked.all, asked.markdown, asked.topic, asked.html, asked.backends)
+    if asked.name or any(others):
         raise Refused(
-            "--site has all lessons; NAME, --all, --topic, --html and --markdown do not go with it"
+            "--site has all lessons; NAME, --all, --topic, --html, --markdown and --backends do "
+            "not go with it"
         )
     pages = write_site(asked.site, known)
     first = asked.site / page_of("index")
@@ -67,8 +66,11 @@ def page(asked: argparse.Namespace, known: dict[str, teaching.Lesson]) -> int:
     """One of them as a page, on standard output."""
     from common.shown.site import lesson_page
 
-    if asked.name is None:
-        raise Refused("--html is a page of one lesson: give its NAME, or --site DIR for all")
+    if asked.name is None or asked.all or asked.backends:
+        raise Refused(
+            "--html is a page of one lesson, which is not run: give its NAME, without --all and "
+            "--backends; --site DIR has all"
+        )
     print(lesson_page(teaching.choose(asked.name, known)))
     return 0
 

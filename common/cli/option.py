@@ -20,7 +20,8 @@ from common.ask.settings import (
     Range,
 )
 from common.contract.meant import meant
-from common.contract.models import ALSO
+from common.contract.models import ALSO, MODELS
+from common.contract.registry import find
 from common.errors import Refused
 from common.locale.language import LANGUAGES
 from common.locale.phrases import told
@@ -39,6 +40,18 @@ ARGPARSE = (
 
 #: The colon behind a Chinese heading.
 HEADING = re.compile("(?<=[\u2e80-\u9fff]):$", re.MULTILINE)
+
+
+#: What others call an option, or what is said by one -> what it is here.
+ALSO_OPTIONS = {
+    "bs": "--batch-size",
+    "cpu": "--device cpu",
+    "cuda": "--device cuda",
+    "framework": "--backends",
+    "frameworks": "--backends",
+    "gpu": "--device cuda",
+    "learning-rate": "--lr",
+}
 
 
 class Help(argparse.HelpFormatter):
@@ -83,9 +96,16 @@ class Parser(argparse.ArgumentParser):
         """Refuse what a command does not know here, where its own options are known."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            near = meant(unknown[0].partition("=")[0], self._option_string_actions)
+            near = self._meant_by(unknown[0].partition("=")[0])
             self.error(f"unrecognized arguments: {' '.join(unknown)}{near}")
         return found, unknown
+
+    def _meant_by(self, option: str) -> str:
+        """What may have been meant: the dashes that all options begin with make none alike."""
+        own = self._option_string_actions
+        names = {one.lstrip("-"): one for one in own}
+        also = {other: one for other, one in ALSO_OPTIONS.items() if one.split()[0] in own}
+        return meant(option.lstrip("-"), (), also | names)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         try:
@@ -109,7 +129,10 @@ def language(words: Sequence[str]) -> tuple[str | None, list[str]]:
 
 
 def also_of(action: argparse.Action) -> dict[str, str]:
-    """What others call the values of an option."""
+    """What others call the values of an option; who is to run is no command."""
+    if action.dest == "command":
+        words = {name: f"--backends {name}" for name in find()}
+        return words | {model: f"--model {model}" for model in MODELS}
     return ALSO if action.dest == "model" else {}
 
 

@@ -20,10 +20,13 @@ if TYPE_CHECKING:  # it brings NumPy, without which `list` and `show` answer
 ALSO = {
     "cnn": "lenet",
     "convnet": "lenet",
+    "linear-regression": "linear",
     "logistic": "softmax",
+    "logistic-regression": "softmax",
     "perceptron": "mlp",
     "regression": "linear",
     "rnn": "gru",
+    "softmax-regression": "softmax",
     "transformer": "attention",
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from common.contract.info import COMPONENTS, CONTRACT, FILES, STYLES
 from common.contract.meant import meant
-from common.contract.models import MODELS, files_of
+from common.contract.models import ALSO, MODELS, files_of
 from common.contract.registry import Backend
 from common.errors import Refused
 
@@ -108,7 +108,8 @@ def others() -> dict[str, str]:
     """What is no component, but the name of a model or of a function -> where that is shown."""
     found = {name: f"{one}.{name}" for one in COMPONENTS for name in _contract(one)}
     found |= {name.rpartition("_")[0]: full for name, full in found.items() if _styled(name)}
-    return found | {model: f"model --model {model}" for model in MODELS}
+    named = {model: model for model in MODELS} | ALSO
+    return found | {other: f"model --model {model}" for other, model in named.items()}
 
 
 def _styled(name: str) -> bool:

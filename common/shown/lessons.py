@@ -26,7 +26,7 @@ def print_lessons(lessons: Sequence[Lesson], console: Console) -> None:
     widest = max(len(lesson.name) for lesson in lessons) if console.width >= 80 else 0
     for topic, group in itertools.groupby(lessons, key=lambda lesson: lesson.topic):
         table = Table(
-            title=taught(topic), title_justify="left", title_style="bold", box=None,
+            title=named(topic), title_justify="left", title_style="bold", box=None,
             show_header=False, pad_edge=False,
         )  # fmt: skip
         table.add_column(
@@ -37,6 +37,12 @@ def print_lessons(lessons: Sequence[Lesson], console: Console) -> None:
             table.add_row(plain(lesson.name), plain(taught(lesson.claim)))
         console.print(table)
         console.print()
+
+
+def named(topic: str) -> str:
+    """A topic in the language that is spoken, and the word that `--topic` takes."""
+    words = taught(topic)
+    return words if words == topic else f"{words} ({topic})"
 
 
 def value_words(value: Any) -> str:

@@ -1,7 +1,7 @@
 """Step 1's training accuracy is 0.29 before the update and 0.93 after it, the same in all three.
 
-As published, one framework measures before, another after. From zero weights the first is the
-share of class 0; the second has learnt from the very batch that it is measured on.
+With the slip one framework measures before, another after. From zero weights the first is the share
+of class 0; the second has learnt from the very batch that it is measured on.
 """
 
 TOPIC = "find the bug"

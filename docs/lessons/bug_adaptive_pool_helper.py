@@ -1,8 +1,8 @@
 """Adaptive pooling by a window and stride of ceil(in / out) is right only where the sizes divide.
 
-A helper published for MindSpore does so. 8 pixels become 2, as they should; of 7 it makes 2 in
-place of 3. Adaptive pooling averages from floor(i · in / out) to ceil((i + 1) · in / out), so its
-windows may overlap. JAX has none: here these bounds are written down.
+A helper of one's own easily does so. 8 pixels become 2, as they should; of 7 it makes 2 in place of
+3. Adaptive pooling averages from floor(i · in / out) to ceil((i + 1) · in / out), so its windows
+may overlap. JAX has none: here these bounds are written down.
 """
 
 TOPIC = "find the bug"
@@ -20,7 +20,7 @@ def torch():
     import torch
     from torch.nn import functional
 
-    def published(row, size):
+    def slipped(row, size):
         window = (1, -(-row.shape[-1] // size))
         return functional.avg_pool2d(row, window, stride=window).flatten().tolist()
 
@@ -29,9 +29,9 @@ def torch():
 
     eight, seven = (torch.arange(float(width)).reshape(1, 1, 1, -1) for width in (8, 7))
     return {
-        "8 to 2, published": published(eight, 2),
+        "8 to 2, with the slip": slipped(eight, 2),
         "8 to 2, put right": put_right(eight, 2),
-        "7 to 3, published": published(seven, 3),
+        "7 to 3, with the slip": slipped(seven, 3),
         "7 to 3, put right": put_right(seven, 3),
     }
 
@@ -40,7 +40,7 @@ def jax():
     import jax.numpy as jnp
     from jax import lax
 
-    def published(row, size):
+    def slipped(row, size):
         window = -(-len(row) // size)
         sums = lax.reduce_window(row, 0.0, lax.add, (window,), (window,), "VALID")
         return (sums / window).tolist()
@@ -51,9 +51,9 @@ def jax():
 
     eight, seven = (jnp.arange(float(width)) for width in (8, 7))
     return {
-        "8 to 2, published": published(eight, 2),
+        "8 to 2, with the slip": slipped(eight, 2),
         "8 to 2, put right": put_right(eight, 2),
-        "7 to 3, published": published(seven, 3),
+        "7 to 3, with the slip": slipped(seven, 3),
         "7 to 3, put right": put_right(seven, 3),
     }
 
@@ -61,7 +61,7 @@ def jax():
 def mindspore():
     from mindspore import nn, ops
 
-    def published(row, size):
+    def slipped(row, size):
         window = (1, -(-row.shape[-1] // size))
         return nn.AvgPool2d(window, stride=window)(row).flatten().asnumpy().tolist()
 
@@ -70,30 +70,30 @@ def mindspore():
 
     eight, seven = (ops.arange(float(width)).reshape(1, 1, 1, -1) for width in (8, 7))
     return {
-        "8 to 2, published": published(eight, 2),
+        "8 to 2, with the slip": slipped(eight, 2),
         "8 to 2, put right": put_right(eight, 2),
-        "7 to 3, published": published(seven, 3),
+        "7 to 3, with the slip": slipped(seven, 3),
         "7 to 3, put right": put_right(seven, 3),
     }
 
 
 CLAIM = {
     "torch": {
-        "8 to 2, published": [1.5, 5.5],
+        "8 to 2, with the slip": [1.5, 5.5],
         "8 to 2, put right": [1.5, 5.5],
-        "7 to 3, published": [1.0, 4.0],
+        "7 to 3, with the slip": [1.0, 4.0],
         "7 to 3, put right": [1.0, 3.0, 5.0],
     },
     "jax": {
-        "8 to 2, published": [1.5, 5.5],
+        "8 to 2, with the slip": [1.5, 5.5],
         "8 to 2, put right": [1.5, 5.5],
-        "7 to 3, published": [1.0, 4.0],
+        "7 to 3, with the slip": [1.0, 4.0],
         "7 to 3, put right": [1.0, 3.0, 5.0],
     },
     "mindspore": {
-        "8 to 2, published": [1.5, 5.5],
+        "8 to 2, with the slip": [1.5, 5.5],
         "8 to 2, put right": [1.5, 5.5],
-        "7 to 3, published": [1.0, 4.0],
+        "7 to 3, with the slip": [1.0, 4.0],
         "7 to 3, put right": [1.0, 3.0, 5.0],
     },
 }

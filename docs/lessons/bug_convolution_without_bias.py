@@ -1,8 +1,8 @@
 """LeNet's nn.Conv2d lines, taken over to MindSpore, make no biases: 22 parameters are missing.
 
-So did published versions of LeNet, and of VGG, NiN and GoogLeNet, without BatchNorm behind them to
-make up for it. In JAX a convolution has the bias that is written. A black picture shows it: with no
-bias all its feature maps are 0, whatever was learnt; here all biases there are become 1.
+So do VGG, NiN and GoogLeNet taken over in this way, with no BatchNorm behind them to make up for
+it. In JAX a convolution has the bias that is written. A black picture shows it: with no bias all
+its feature maps are 0, whatever was learnt; here all biases there are become 1.
 """
 
 TOPIC = "find the bug"
@@ -21,7 +21,7 @@ def torch():
     from torch.nn import Conv2d, init
 
     found = {}
-    for name, bias in (("published", {}), ("put right", {"bias": True})):
+    for name, bias in (("with the slip", {}), ("put right", {"bias": True})):
         first = Conv2d(1, 6, 5, padding=2, **bias)
         second = Conv2d(6, 16, 5, **bias)
         for layer in (first, second):
@@ -31,7 +31,7 @@ def torch():
         black = first(torch.zeros(1, 1, 28, 28))
         found[f"parameters, {name}"] = sum(weight.numel() for weight in weights)
         found[f"feature map of black, {name}"] = black.max().item()
-    missing = found["parameters, put right"] - found["parameters, published"]
+    missing = found["parameters, put right"] - found["parameters, with the slip"]
     return {**found, "missing": missing}
 
 
@@ -40,8 +40,8 @@ def jax():
     import jax.numpy as jnp
 
     found = {}
-    shapes = {"published": ((6, 1, 5, 5), (16, 6, 5, 5))}
-    shapes["put right"] = (*shapes["published"], (6,), (16,))
+    shapes = {"with the slip": ((6, 1, 5, 5), (16, 6, 5, 5))}
+    shapes["put right"] = (*shapes["with the slip"], (6,), (16,))
     for name, wanted in shapes.items():
         first, second, *biases = (jnp.ones(shape) for shape in wanted)
         black = jax.lax.conv(jnp.zeros((1, 1, 28, 28)), first, (1, 1), "SAME")
@@ -50,7 +50,7 @@ def jax():
         weights = [first, second, *biases]
         found[f"parameters, {name}"] = sum(weight.size for weight in weights)
         found[f"feature map of black, {name}"] = black.max().item()
-    missing = found["parameters, put right"] - found["parameters, published"]
+    missing = found["parameters, put right"] - found["parameters, with the slip"]
     return {**found, "missing": missing}
 
 
@@ -59,7 +59,7 @@ def mindspore():
     from mindspore.nn import Conv2d
 
     found = {}
-    for name, bias in (("published", {}), ("put right", {"has_bias": True})):
+    for name, bias in (("with the slip", {}), ("put right", {"has_bias": True})):
         first = Conv2d(1, 6, 5, pad_mode="pad", padding=2, **bias)
         second = Conv2d(6, 16, 5, pad_mode="valid", **bias)
         for layer in (first, second):
@@ -69,28 +69,28 @@ def mindspore():
         black = first(ops.zeros((1, 1, 28, 28)))
         found[f"parameters, {name}"] = sum(weight.size for weight in weights)
         found[f"feature map of black, {name}"] = black.max().item()
-    missing = found["parameters, put right"] - found["parameters, published"]
+    missing = found["parameters, put right"] - found["parameters, with the slip"]
     return {**found, "missing": missing}
 
 
 CLAIM = {
     "torch": {
-        "parameters, published": 2572,
-        "feature map of black, published": 1.0,
+        "parameters, with the slip": 2572,
+        "feature map of black, with the slip": 1.0,
         "parameters, put right": 2572,
         "feature map of black, put right": 1.0,
         "missing": 0,
     },
     "jax": {
-        "parameters, published": 2550,
-        "feature map of black, published": 0.0,
+        "parameters, with the slip": 2550,
+        "feature map of black, with the slip": 0.0,
         "parameters, put right": 2572,
         "feature map of black, put right": 1.0,
         "missing": 22,
     },
     "mindspore": {
-        "parameters, published": 2550,
-        "feature map of black, published": 0.0,
+        "parameters, with the slip": 2550,
+        "feature map of black, with the slip": 0.0,
         "parameters, put right": 2572,
         "feature map of black, put right": 1.0,
         "missing": 22,

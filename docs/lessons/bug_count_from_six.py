@@ -24,7 +24,7 @@ def torch():
     exact = np.eye(3, dtype=np.float32)[named]  # a perfect classifier
     rough = exact + rng.normal(size=(70, 3)).astype(np.float32)
     labels, found = torch.tensor(named), {}
-    for name, start in (("published", 6), ("put right", 0)):
+    for name, start in (("with the slip", 6), ("put right", 0)):
         for model, scores in (("perfect", exact), ("rough", rough)):
             scores, correct, count = torch.tensor(scores), 0, start
             for i in range(0, 70, 10):
@@ -32,8 +32,8 @@ def torch():
                 correct += int(hits.sum())
                 count += len(hits)
             found[f"{model}, {name}"] = correct / count
-    wrong, right = found["rough, published"], found["rough, put right"]
-    return {**found, "published / put right": wrong / right}
+    wrong, right = found["rough, with the slip"], found["rough, put right"]
+    return {**found, "with the slip / put right": wrong / right}
 
 
 def jax():
@@ -45,7 +45,7 @@ def jax():
     exact = np.eye(3, dtype=np.float32)[named]  # a perfect classifier
     rough = exact + rng.normal(size=(70, 3)).astype(np.float32)
     labels, found = jnp.array(named), {}
-    for name, start in (("published", 6), ("put right", 0)):
+    for name, start in (("with the slip", 6), ("put right", 0)):
         for model, scores in (("perfect", exact), ("rough", rough)):
             scores, correct, count = jnp.array(scores), 0, start
             for i in range(0, 70, 10):
@@ -53,8 +53,8 @@ def jax():
                 correct += int(hits.sum())
                 count += len(hits)
             found[f"{model}, {name}"] = correct / count
-    wrong, right = found["rough, published"], found["rough, put right"]
-    return {**found, "published / put right": wrong / right}
+    wrong, right = found["rough, with the slip"], found["rough, put right"]
+    return {**found, "with the slip / put right": wrong / right}
 
 
 def mindspore():
@@ -66,7 +66,7 @@ def mindspore():
     exact = np.eye(3, dtype=np.float32)[named]  # a perfect classifier
     rough = exact + rng.normal(size=(70, 3)).astype(np.float32)
     labels, found = Tensor(named), {}
-    for name, start in (("published", 6), ("put right", 0)):
+    for name, start in (("with the slip", 6), ("put right", 0)):
         for model, scores in (("perfect", exact), ("rough", rough)):
             scores, correct, count = Tensor(scores), 0, start
             for i in range(0, 70, 10):
@@ -74,30 +74,30 @@ def mindspore():
                 correct += int(hits.sum())
                 count += len(hits)
             found[f"{model}, {name}"] = correct / count
-    wrong, right = found["rough, published"], found["rough, put right"]
-    return {**found, "published / put right": wrong / right}
+    wrong, right = found["rough, with the slip"], found["rough, put right"]
+    return {**found, "with the slip / put right": wrong / right}
 
 
 CLAIM = {
     "torch": {
-        "perfect, published": 0.92105,
-        "rough, published": 0.65789,
+        "perfect, with the slip": 0.92105,
+        "rough, with the slip": 0.65789,
         "perfect, put right": 1.0,
         "rough, put right": 0.71429,
-        "published / put right": 0.92105,
+        "with the slip / put right": 0.92105,
     },
     "jax": {
-        "perfect, published": 0.92105,
-        "rough, published": 0.65789,
+        "perfect, with the slip": 0.92105,
+        "rough, with the slip": 0.65789,
         "perfect, put right": 1.0,
         "rough, put right": 0.71429,
-        "published / put right": 0.92105,
+        "with the slip / put right": 0.92105,
     },
     "mindspore": {
-        "perfect, published": 0.92105,
-        "rough, published": 0.65789,
+        "perfect, with the slip": 0.92105,
+        "rough, with the slip": 0.65789,
         "perfect, put right": 1.0,
         "rough, put right": 0.71429,
-        "published / put right": 0.92105,
+        "with the slip / put right": 0.92105,
     },
 }

@@ -1,6 +1,6 @@
 """Weight decay of 3 on the bias as well: it ends at 0.25 where the data's mean is 1, in all three.
 
-Published versions decay the weight alone in PyTorch and both in MindSpore, which has groups of
+The slip is to decay the weight alone in PyTorch and both in MindSpore, which has groups of
 parameters as well. Fitted is y = 2x + 1 by half the squared error: there a decay of 3 leaves a
 quarter of what it acts on, so 0.5 of the weight 2.
 """
@@ -22,10 +22,10 @@ def torch():
 
     x = torch.tensor([-1.0, 1.0])
     y, found = 2 * x + 1, {}
-    for name in ("published", "put right"):
+    for name in ("with the slip", "put right"):
         weight, bias = Parameter(torch.zeros(1)), Parameter(torch.zeros(1))
         groups = [{"params": [weight], "weight_decay": 3.0}]
-        groups.append({"params": [bias], "weight_decay": 3.0 if name == "published" else 0.0})
+        groups.append({"params": [bias], "weight_decay": 3.0 if name == "with the slip" else 0.0})
         optimizer = torch.optim.SGD(groups, lr=0.25)
         for _ in range(30):
             optimizer.zero_grad()
@@ -47,9 +47,9 @@ def jax():
     def loss(line):
         return ((line["weight"] * x + line["bias"] - y) ** 2).mean() / 2
 
-    for name in ("published", "put right"):
+    for name in ("with the slip", "put right"):
         line = {"weight": jnp.zeros(1), "bias": jnp.zeros(1)}
-        decayed = {"weight": True, "bias": name == "published"}
+        decayed = {"weight": True, "bias": name == "with the slip"}
         optimizer = optax.chain(optax.add_decayed_weights(3.0, decayed), optax.sgd(0.25))
         state = optimizer.init(line)
         for _ in range(30):
@@ -66,11 +66,11 @@ def mindspore():
 
     x = Tensor([-1.0, 1.0])
     y, found = 2 * x + 1, {}
-    for name in ("published", "put right"):
+    for name in ("with the slip", "put right"):
         weight = Parameter(Tensor([0.0]), name="weight")
         bias = Parameter(Tensor([0.0]), name="bias")
         groups = [{"params": [weight], "weight_decay": 3.0}]
-        groups.append({"params": [bias], "weight_decay": 3.0 if name == "published" else 0.0})
+        groups.append({"params": [bias], "weight_decay": 3.0 if name == "with the slip" else 0.0})
         optimizer = nn.SGD(groups, learning_rate=0.25)
 
         def loss(weight=weight, bias=bias):
@@ -86,20 +86,20 @@ def mindspore():
 
 CLAIM = {
     "torch": {
-        "weight, published": 0.5,
-        "bias, published": 0.25,
+        "weight, with the slip": 0.5,
+        "bias, with the slip": 0.25,
         "weight, put right": 0.5,
         "bias, put right": 0.99982,
     },
     "jax": {
-        "weight, published": 0.5,
-        "bias, published": 0.25,
+        "weight, with the slip": 0.5,
+        "bias, with the slip": 0.25,
         "weight, put right": 0.5,
         "bias, put right": 0.99982,
     },
     "mindspore": {
-        "weight, published": 0.5,
-        "bias, published": 0.25,
+        "weight, with the slip": 0.5,
+        "bias, with the slip": 0.25,
         "weight, put right": 0.5,
         "bias, put right": 0.99982,
     },

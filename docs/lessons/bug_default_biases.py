@@ -21,15 +21,15 @@ def torch():
     x = torch.tensor(np.random.default_rng(0).random((70, 4), np.float32))
     layer = torch.nn.Linear(4, 10)
     torch.nn.init.normal_(layer.weight, std=0.01)
-    published = float(abs(layer(x)).max())
+    slipped = float(abs(layer(x)).max())
     zeros = not layer.bias.any().item()
     torch.nn.init.zeros_(layer.bias)
     right = float(abs(layer(x)).max())
     return {
-        "biases are zero, published": zeros,
-        "largest logit, published": published,
+        "biases are zero, with the slip": zeros,
+        "largest logit, with the slip": slipped,
         "largest logit, put right": right,
-        "below 0.15, published": published < 0.15,
+        "below 0.15, with the slip": slipped < 0.15,
         "below 0.15, put right": right < 0.15,
     }
 
@@ -42,15 +42,15 @@ def jax():
     x = jnp.array(np.random.default_rng(0).random((70, 4), np.float32))
     weight = 0.01 * jax.random.normal(jax.random.key(0), (4, 10))
     bias = jnp.zeros(10)  # has to be written: there is no default
-    published = float(abs(x @ weight + bias).max())
+    slipped = float(abs(x @ weight + bias).max())
     zeros = not bias.any().item()
     bias = jnp.zeros(10)
     right = float(abs(x @ weight + bias).max())
     return {
-        "biases are zero, published": zeros,
-        "largest logit, published": published,
+        "biases are zero, with the slip": zeros,
+        "largest logit, with the slip": slipped,
         "largest logit, put right": right,
-        "below 0.15, published": published < 0.15,
+        "below 0.15, with the slip": slipped < 0.15,
         "below 0.15, put right": right < 0.15,
     }
 
@@ -62,33 +62,33 @@ def mindspore():
 
     x = Tensor(np.random.default_rng(0).random((70, 4), np.float32))
     layer = nn.Dense(4, 10, weight_init=Normal(0.01))
-    published = float(abs(layer(x)).max())
+    slipped = float(abs(layer(x)).max())
     zeros = not layer.bias.asnumpy().any().item()
     ops.assign(layer.bias, ops.zeros(10))
     right = float(abs(layer(x)).max())
     return {
-        "biases are zero, published": zeros,
-        "largest logit, published": published,
+        "biases are zero, with the slip": zeros,
+        "largest logit, with the slip": slipped,
         "largest logit, put right": right,
-        "below 0.15, published": published < 0.15,
+        "below 0.15, with the slip": slipped < 0.15,
         "below 0.15, put right": right < 0.15,
     }
 
 
 CLAIM = {
     "torch": {
-        "biases are zero, published": False,
-        "below 0.15, published": False,
+        "biases are zero, with the slip": False,
+        "below 0.15, with the slip": False,
         "below 0.15, put right": True,
     },
     "jax": {
-        "biases are zero, published": True,
-        "below 0.15, published": True,
+        "biases are zero, with the slip": True,
+        "below 0.15, with the slip": True,
         "below 0.15, put right": True,
     },
     "mindspore": {
-        "biases are zero, published": False,
-        "below 0.15, published": False,
+        "biases are zero, with the slip": False,
+        "below 0.15, with the slip": False,
         "below 0.15, put right": True,
     },
 }

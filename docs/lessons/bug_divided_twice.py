@@ -29,7 +29,7 @@ def torch():
 
     slope = torch.func.grad(loss)
     found = {"loss, at the start": float(loss(torch.zeros(6, 1)))}
-    for name, divisor in (("published", len(x)), ("put right", 1)):
+    for name, divisor in (("with the slip", len(x)), ("put right", 1)):
         weight, path = torch.zeros(6, 1), []
         for _ in range(20):
             weight = weight - 0.3 * slope(weight) / divisor
@@ -37,7 +37,7 @@ def torch():
         found[f"first step, {name}"] = path[0]
         found[f"loss, {name}"] = float(loss(weight))
     long = found["first step, put right"]
-    return {**found, "times too short": long / found["first step, published"]}
+    return {**found, "times too short": long / found["first step, with the slip"]}
 
 
 def jax():
@@ -55,7 +55,7 @@ def jax():
 
     slope = jax.grad(loss)
     found = {"loss, at the start": float(loss(jnp.zeros((6, 1))))}
-    for name, divisor in (("published", len(x)), ("put right", 1)):
+    for name, divisor in (("with the slip", len(x)), ("put right", 1)):
         weight, path = jnp.zeros((6, 1)), []
         for _ in range(20):
             weight = weight - 0.3 * slope(weight) / divisor
@@ -63,7 +63,7 @@ def jax():
         found[f"first step, {name}"] = path[0]
         found[f"loss, {name}"] = float(loss(weight))
     long = found["first step, put right"]
-    return {**found, "times too short": long / found["first step, published"]}
+    return {**found, "times too short": long / found["first step, with the slip"]}
 
 
 def mindspore():
@@ -81,7 +81,7 @@ def mindspore():
 
     slope = mindspore.grad(loss)
     found = {"loss, at the start": float(loss(ops.zeros((6, 1))))}
-    for name, divisor in (("published", len(x)), ("put right", 1)):
+    for name, divisor in (("with the slip", len(x)), ("put right", 1)):
         weight, path = ops.zeros((6, 1)), []
         for _ in range(20):
             weight = weight - 0.3 * slope(weight) / divisor
@@ -89,30 +89,30 @@ def mindspore():
         found[f"first step, {name}"] = path[0]
         found[f"loss, {name}"] = float(loss(weight))
     long = found["first step, put right"]
-    return {**found, "times too short": long / found["first step, published"]}
+    return {**found, "times too short": long / found["first step, with the slip"]}
 
 
 CLAIM = {
     "torch": {
         "loss, at the start": 3.8944,
-        "first step, published": 0.022434,
-        "loss, published": 3.3908,
+        "first step, with the slip": 0.022434,
+        "loss, with the slip": 3.3908,
         "first step, put right": 1.5704,
         "loss, put right": 0.00042605,
         "times too short": 70.0,
     },
     "jax": {
         "loss, at the start": 3.8944,
-        "first step, published": 0.022434,
-        "loss, published": 3.3908,
+        "first step, with the slip": 0.022434,
+        "loss, with the slip": 3.3908,
         "first step, put right": 1.5704,
         "loss, put right": 0.00042605,
         "times too short": 70.0,
     },
     "mindspore": {
         "loss, at the start": 3.8944,
-        "first step, published": 0.022434,
-        "loss, published": 3.3908,
+        "first step, with the slip": 0.022434,
+        "loss, with the slip": 3.3908,
         "first step, put right": 1.5704,
         "loss, put right": 0.00042605,
         "times too short": 70.0,

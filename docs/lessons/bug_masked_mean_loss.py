@@ -1,8 +1,8 @@
 """A mask times a loss that is already a mean masks nothing: a third of the gradient is padding's.
 
-So a masked loss was published for MindSpore, whose nn.CrossEntropyLoss averages unless told not to:
-the mask then only scales one number. It has to meet the losses of single words. Here two words of
-three count, and all logits are 0; the loss alone does not show it.
+So it is with nn.CrossEntropyLoss, which averages unless told not to: the mask then only scales one
+number. It has to meet the losses of single words. Here two words of three count, and all logits are
+0; the loss alone does not show it.
 """
 
 TOPIC = "find the bug"
@@ -22,7 +22,7 @@ def torch():
 
     labels, mask = torch.tensor([1, 2, 0]), torch.tensor([1.0, 1.0, 0.0])
     found = {}
-    for name, reduction in (("published", "mean"), ("put right", "none")):
+    for name, reduction in (("with the slip", "mean"), ("put right", "none")):
         losses = CrossEntropyLoss(reduction=reduction)
         logits = torch.zeros(3, 4, requires_grad=True)
         loss = (losses(logits, labels) * mask).mean()
@@ -40,7 +40,7 @@ def jax():
 
     labels, mask = jnp.array([1, 2, 0]), jnp.array([1.0, 1.0, 0.0])
     found = {}
-    for name, reduce in (("published", jnp.mean), ("put right", jnp.asarray)):
+    for name, reduce in (("with the slip", jnp.mean), ("put right", jnp.asarray)):
 
         def masked(logits, reduce=reduce):
             return (reduce(losses(logits, labels)) * mask).mean()
@@ -59,7 +59,7 @@ def mindspore():
 
     labels, mask = Tensor([1, 2, 0], mindspore.int32), Tensor([1.0, 1.0, 0.0])
     found = {}
-    for name, reduction in (("published", "mean"), ("put right", "none")):
+    for name, reduction in (("with the slip", "mean"), ("put right", "none")):
         losses = CrossEntropyLoss(reduction=reduction)
 
         def masked(logits, losses=losses):
@@ -74,20 +74,20 @@ def mindspore():
 
 CLAIM = {
     "torch": {
-        "loss, published": 0.92420,
-        "padding's share of the gradient, published": 0.33333,
+        "loss, with the slip": 0.92420,
+        "padding's share of the gradient, with the slip": 0.33333,
         "loss, put right": 0.92420,
         "padding's share of the gradient, put right": 0.0,
     },
     "jax": {
-        "loss, published": 0.92420,
-        "padding's share of the gradient, published": 0.33333,
+        "loss, with the slip": 0.92420,
+        "padding's share of the gradient, with the slip": 0.33333,
         "loss, put right": 0.92420,
         "padding's share of the gradient, put right": 0.0,
     },
     "mindspore": {
-        "loss, published": 0.92420,
-        "padding's share of the gradient, published": 0.33333,
+        "loss, with the slip": 0.92420,
+        "padding's share of the gradient, with the slip": 0.33333,
         "loss, put right": 0.92420,
         "padding's share of the gradient, put right": 0.0,
     },

@@ -1,7 +1,7 @@
 """The largest value of each map in place of its mean: the shapes agree, and 1 pixel of 16 learns.
 
-So DenseNet's head was published for MindSpore: adaptive pooling to 1 × 1 of the wrong kind. Of a
-map with one 8 among zeros it makes 8, not 0.5.
+In DenseNet's head it would be adaptive pooling to 1 × 1 of the wrong kind. Of a map with one 8
+among zeros it makes 8, not 0.5.
 """
 
 TOPIC = "find the bug"
@@ -23,7 +23,7 @@ def torch():
     maps[0, 0, 1, 2] = 8.0
     found = {}
     for name, pool in (
-        ("published", nn.AdaptiveMaxPool2d(1)),
+        ("with the slip", nn.AdaptiveMaxPool2d(1)),
         ("put right", nn.AdaptiveAvgPool2d(1)),
     ):
         x = maps.clone().requires_grad_()
@@ -40,7 +40,7 @@ def jax():
     maps = jnp.zeros((1, 1, 4, 4)).at[0, 0, 1, 2].set(8.0)
     found = {}
     for name, pool in (
-        ("published", lambda x: x.max((2, 3))),
+        ("with the slip", lambda x: x.max((2, 3))),
         ("put right", lambda x: x.mean((2, 3))),
     ):
         slopes = jax.grad(lambda x, pool=pool: pool(x).sum())(maps)
@@ -58,7 +58,7 @@ def mindspore():
     maps[0, 0, 1, 2] = 8.0
     maps, found = Tensor(maps), {}
     for name, pool in (
-        ("published", nn.AdaptiveMaxPool2d(1)),
+        ("with the slip", nn.AdaptiveMaxPool2d(1)),
         ("put right", nn.AdaptiveAvgPool2d(1)),
     ):
         slopes = mindspore.grad(lambda x, pool=pool: pool(x).sum())(maps)
@@ -69,20 +69,20 @@ def mindspore():
 
 CLAIM = {
     "torch": {
-        "of one 8, published": [8.0],
-        "pixels that learn, published": 1,
+        "of one 8, with the slip": [8.0],
+        "pixels that learn, with the slip": 1,
         "of one 8, put right": [0.5],
         "pixels that learn, put right": 16,
     },
     "jax": {
-        "of one 8, published": [8.0],
-        "pixels that learn, published": 1,
+        "of one 8, with the slip": [8.0],
+        "pixels that learn, with the slip": 1,
         "of one 8, put right": [0.5],
         "pixels that learn, put right": 16,
     },
     "mindspore": {
-        "of one 8, published": [8.0],
-        "pixels that learn, published": 1,
+        "of one 8, with the slip": [8.0],
+        "pixels that learn, with the slip": 1,
         "of one 8, put right": [0.5],
         "pixels that learn, put right": 16,
     },

@@ -1,8 +1,8 @@
 """Training data never shuffled: each epoch has the same batches, and the last of them most weight.
 
-A loader published for MindSpore says shuffle=False for the training set, too; in torch False is the
-default. One number is learnt here, the share of label 1 among 150 zeros and then 150 ones: it
-should be 0.5, and ends at 0.97.
+A loader says shuffle=False for the training set, too; in torch False is the default. One number is
+learnt here, the share of label 1 among 150 zeros and then 150 ones: it should be 0.5, and ends at
+0.97.
 """
 
 TOPIC = "find the bug"
@@ -21,7 +21,7 @@ def torch():
     from torch.utils.data import DataLoader
 
     labels, found = np.repeat([0, 1], 150), {}
-    for name, shuffle in (("published", False), ("put right", True)):
+    for name, shuffle in (("with the slip", False), ("put right", True)):
         loader = DataLoader(labels, batch_size=10, shuffle=shuffle)
         first, second = ([batch.tolist() for batch in loader] for _ in range(2))
         share = 0.5
@@ -42,7 +42,7 @@ def jax():
         order = jax.random.permutation(key, 300) if shuffle else np.arange(300)
         return labels[np.asarray(order)].reshape(30, 10).tolist()
 
-    for name, shuffle in (("published", False), ("put right", True)):
+    for name, shuffle in (("with the slip", False), ("put right", True)):
         first, second = (epoch(key, shuffle) for key in jax.random.split(jax.random.key(0)))
         share = 0.5
         for batch in first:
@@ -57,7 +57,7 @@ def mindspore():
     from mindspore.dataset import NumpySlicesDataset
 
     labels, found = np.repeat([0, 1], 150), {}
-    for name, shuffle in (("published", False), ("put right", True)):
+    for name, shuffle in (("with the slip", False), ("put right", True)):
         loader = NumpySlicesDataset(labels, shuffle=shuffle).batch(10)
         # One iterator for both epochs: after set_seed each new one repeats the order.
         epochs = loader.create_tuple_iterator(num_epochs=2)
@@ -72,20 +72,20 @@ def mindspore():
 
 CLAIM = {
     "torch": {
-        "epochs are the same, published": True,
-        "share, published": 0.96542,
+        "epochs are the same, with the slip": True,
+        "share, with the slip": 0.96542,
         "epochs are the same, put right": False,
         "put right, near 0.5": True,
     },
     "jax": {
-        "epochs are the same, published": True,
-        "share, published": 0.96542,
+        "epochs are the same, with the slip": True,
+        "share, with the slip": 0.96542,
         "epochs are the same, put right": False,
         "put right, near 0.5": True,
     },
     "mindspore": {
-        "epochs are the same, published": True,
-        "share, published": 0.96542,
+        "epochs are the same, with the slip": True,
+        "share, with the slip": 0.96542,
         "epochs are the same, put right": False,
         "put right, near 0.5": True,
     },

@@ -1,7 +1,8 @@
 """Pooling with SAME where the original has padding=1: shapes agree, all windows are a pixel off.
 
-So GoogLeNet and ResNet were published for MindSpore. Both halve 8 columns, but SAME pads the right
-only. On 7 columns it pads both sides, and the two agree. torch has no SAME: it is padded by hand.
+GoogLeNet and ResNet are easily taken over to MindSpore so. Both halve 8 columns, but SAME pads the
+right only. On 7 columns it pads both sides, and the two agree. torch has no SAME: it is padded by
+hand.
 """
 
 TOPIC = "find the bug"
@@ -30,7 +31,7 @@ def torch():
         return max_pool2d(x, 3, stride=2, padding=1)
 
     return {
-        "of 8, published": same(columns(8))[0, 0, 0].tolist(),
+        "of 8, with the slip": same(columns(8))[0, 0, 0].tolist(),
         "of 8, put right": around(columns(8))[0, 0, 0].tolist(),
         "shapes agree": same(columns(8)).shape == around(columns(8)).shape,
         "of 7, the same": bool((same(columns(7)) == around(columns(7))).all()),
@@ -52,7 +53,7 @@ def jax():
         return lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 3, 3), (1, 1, 2, 2), pads)
 
     return {
-        "of 8, published": same(columns(8))[0, 0, 0].tolist(),
+        "of 8, with the slip": same(columns(8))[0, 0, 0].tolist(),
         "of 8, put right": around(columns(8))[0, 0, 0].tolist(),
         "shapes agree": same(columns(8)).shape == around(columns(8)).shape,
         "of 7, the same": bool((same(columns(7)) == around(columns(7))).all()),
@@ -68,7 +69,7 @@ def mindspore():
     same = nn.MaxPool2d(3, stride=2, pad_mode="same")
     around = nn.MaxPool2d(3, stride=2, pad_mode="pad", padding=1)
     return {
-        "of 8, published": same(columns(8))[0, 0, 0].asnumpy().tolist(),
+        "of 8, with the slip": same(columns(8))[0, 0, 0].asnumpy().tolist(),
         "of 8, put right": around(columns(8))[0, 0, 0].asnumpy().tolist(),
         "shapes agree": same(columns(8)).shape == around(columns(8)).shape,
         "of 7, the same": bool((same(columns(7)) == around(columns(7))).all()),
@@ -77,19 +78,19 @@ def mindspore():
 
 CLAIM = {
     "torch": {
-        "of 8, published": [2.0, 4.0, 6.0, 7.0],
+        "of 8, with the slip": [2.0, 4.0, 6.0, 7.0],
         "of 8, put right": [1.0, 3.0, 5.0, 7.0],
         "shapes agree": True,
         "of 7, the same": True,
     },
     "jax": {
-        "of 8, published": [2.0, 4.0, 6.0, 7.0],
+        "of 8, with the slip": [2.0, 4.0, 6.0, 7.0],
         "of 8, put right": [1.0, 3.0, 5.0, 7.0],
         "shapes agree": True,
         "of 7, the same": True,
     },
     "mindspore": {
-        "of 8, published": [2.0, 4.0, 6.0, 7.0],
+        "of 8, with the slip": [2.0, 4.0, 6.0, 7.0],
         "of 8, put right": [1.0, 3.0, 5.0, 7.0],
         "shapes agree": True,
         "of 7, the same": True,

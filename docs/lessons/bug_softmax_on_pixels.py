@@ -1,6 +1,6 @@
 """Softmax of the pixels, not the logits: no output sums to 1, the loss falls half as far, in all.
 
-Published: softmax(x) @ weight, and no softmax after it. Twenty steps from zero, where the loss is
+The slip: softmax(x) @ weight, and no softmax after it. Twenty steps from zero, where the loss is
 log 3. Of 784 pixels, not 6, softmax leaves about 1/784 each, and training is slower still.
 """
 
@@ -28,7 +28,7 @@ def torch():
         return F.cross_entropy(x @ weight, labels)
 
     slope, found, squashed = torch.func.grad(loss), {}, F.softmax(x, 1)
-    for name, pixels in (("published", squashed), ("put right", x)):
+    for name, pixels in (("with the slip", squashed), ("put right", x)):
         weight = torch.zeros(6, 3)
         for _ in range(20):
             weight = weight - slope(weight, pixels)
@@ -38,7 +38,7 @@ def torch():
         whole = abs(outputs.sum(1) - 1) < 1e-3
         found[f"rows of 70 that sum to 1, {name}"] = int(whole.sum())
         found[f"loss, {name}"] = float(loss(weight, pixels))
-    fall = float(np.log(3)) - found["loss, published"]
+    fall = float(np.log(3)) - found["loss, with the slip"]
     right = float(np.log(3)) - found["loss, put right"]
     return {**found, "falls less than half as far": fall < right / 2}
 
@@ -59,7 +59,7 @@ def jax():
         return entropy(x @ weight, labels).mean()
 
     slope, found, squashed = jax.grad(loss), {}, jax.nn.softmax(x, 1)
-    for name, pixels in (("published", squashed), ("put right", x)):
+    for name, pixels in (("with the slip", squashed), ("put right", x)):
         weight = jnp.zeros((6, 3))
         for _ in range(20):
             weight = weight - slope(weight, pixels)
@@ -69,7 +69,7 @@ def jax():
         whole = abs(outputs.sum(1) - 1) < 1e-3
         found[f"rows of 70 that sum to 1, {name}"] = int(whole.sum())
         found[f"loss, {name}"] = float(loss(weight, pixels))
-    fall = float(np.log(3)) - found["loss, published"]
+    fall = float(np.log(3)) - found["loss, with the slip"]
     right = float(np.log(3)) - found["loss, put right"]
     return {**found, "falls less than half as far": fall < right / 2}
 
@@ -88,7 +88,7 @@ def mindspore():
         return ops.cross_entropy(x @ weight, labels)
 
     slope, found, squashed = mindspore.grad(loss), {}, ops.softmax(x, 1)
-    for name, pixels in (("published", squashed), ("put right", x)):
+    for name, pixels in (("with the slip", squashed), ("put right", x)):
         weight = ops.zeros((6, 3))
         for _ in range(20):
             weight = weight - slope(weight, pixels)
@@ -98,29 +98,29 @@ def mindspore():
         whole = abs(outputs.sum(1) - 1) < 1e-3
         found[f"rows of 70 that sum to 1, {name}"] = int(whole.sum())
         found[f"loss, {name}"] = float(loss(weight, pixels))
-    fall = float(np.log(3)) - found["loss, published"]
+    fall = float(np.log(3)) - found["loss, with the slip"]
     right = float(np.log(3)) - found["loss, put right"]
     return {**found, "falls less than half as far": fall < right / 2}
 
 
 CLAIM = {
     "torch": {
-        "rows of 70 that sum to 1, published": 0,
-        "loss, published": 0.82206,
+        "rows of 70 that sum to 1, with the slip": 0,
+        "loss, with the slip": 0.82206,
         "rows of 70 that sum to 1, put right": 70,
         "loss, put right": 0.48691,
         "falls less than half as far": True,
     },
     "jax": {
-        "rows of 70 that sum to 1, published": 0,
-        "loss, published": 0.82206,
+        "rows of 70 that sum to 1, with the slip": 0,
+        "loss, with the slip": 0.82206,
         "rows of 70 that sum to 1, put right": 70,
         "loss, put right": 0.48691,
         "falls less than half as far": True,
     },
     "mindspore": {
-        "rows of 70 that sum to 1, published": 0,
-        "loss, published": 0.82206,
+        "rows of 70 that sum to 1, with the slip": 0,
+        "loss, with the slip": 0.82206,
         "rows of 70 that sum to 1, put right": 70,
         "loss, put right": 0.48691,
         "falls less than half as far": True,

@@ -1,7 +1,7 @@
 """Max pooling pads with minus infinity in all three; padded with zeros, 0 wins over negatives.
 
-JAX pads with the initial value it is given, usually minus infinity. A helper published for
-MindSpore pads with zeros. Behind a ReLU both are the same; before it, or behind GELU, they are not.
+JAX pads with the initial value it is given, usually minus infinity. A helper of one's own easily
+pads with zeros. Behind a ReLU both are the same; before it, or behind GELU, they are not.
 """
 
 TOPIC = "model"
