@@ -16,6 +16,7 @@ from common.contract.kinds import net_of
 from common.contract.net import Asked
 from common.contract.precision import cast
 from common.errors import Refused
+from common.modules.advice import advice
 from common.modules.causes import likely
 from common.modules.check import Options, check_modules
 from common.modules.expected import nudged
@@ -513,6 +514,56 @@ def test_the_loss_is_held() -> None:
     losses = functional.cross_entropy, smoothed
     assert first_of(held(made(Pictures), losses=losses)) == ("", "loss", "loss")
     assert held(made(Pictures), losses=(smoothed, smoothed)).agrees
+
+
+class Scaled(nn.Module):
+    """Twice the input goes into a layer; `kept` says as what the 2 is kept."""
+
+    def __init__(self, kept: str) -> None:
+        super().__init__()
+        self.out = nn.Linear(12, 5)
+        made = {"number": lambda value: 2.0, "parameter": nn.Parameter, "buffer": nn.Buffer}[kept]
+        self.scale = made(torch.full((12,), 2.0))
+
+    def forward(self, x: Any) -> Any:
+        return self.out(x * self.scale)
+
+
+@pytest.mark.parametrize(
+    ("reference", "port", "words"),
+    [
+        ("parameter", "buffer", "scale is trained in the reference, and scale is not"),
+        ("buffer", "parameter", "scale is trained in the port, and scale is not"),
+        ("buffer", "number", "scale (12,) has no counterpart in the port"),
+        ("buffer", "buffer", None),
+    ],
+)
+def test_who_trains_what(reference: str, port: str, words: str | None) -> None:
+    """A right port is not blamed for a constant; one that trains something else is not accepted."""
+    report = held(
+        made(lambda: Scaled(port), 1), made(lambda: Scaled(reference)), VECTORS, np.arange(16) % 5
+    )
+    assert report.first is None, str(report)
+    assert report.verdict == ("rounding" if words is None else "not checked")
+    assert words is None or words in " ".join(report.not_compared)
+
+
+def test_two_leaves_for_one_are_trained_apart() -> None:
+    class Words(nn.Module):
+        def __init__(self, tied: bool) -> None:
+            super().__init__()
+            self.embedding, self.head = nn.Embedding(11, 12), nn.Linear(12, 11, bias=False)
+            if tied:
+                self.head.weight = self.embedding.weight
+
+        def forward(self, tokens: Any) -> Any:
+            return self.head(torch.tanh(self.embedding(tokens)))
+
+    tokens = DRAW.integers(0, 11, (4, 6))
+    report = held(made(lambda: Words(False), 1), made(lambda: Words(True)), tokens, tokens)
+    assert report.verdict == "not checked", str(report)
+    assert "which training moves apart" in report.not_compared[0]
+    assert "as one where the reference has one" in advice(report)[0]
 
 
 def test_what_is_not_compared_is_no_agreement() -> None:

@@ -27,13 +27,18 @@ def advice(report: ModuleReport) -> list[str]:
     lines = []
     if report.first is not None:
         lines += of_first(report, report.first)
-    if report.not_compared:
+    if report.matched.trained_apart:
+        lines.append(
+            "Not compared: train a leaf on both sides or on neither, and as one where the "
+            "reference has one; until then their first steps part."
+        )
+    if report.without_counterpart:
         lines.append(
             "Not compared: give the leaf its counterpart, or write down how it is made: "
             'report.matched.mapping.save(Path("mapping.json")) has what was found; edit it, and '
             'give it back: check(..., mapping="mapping.json").'
         )
-    elif report.first is None:
+    if report.first is None and not report.not_compared:
         lines.append("Keep it so: report.require() in a test fails as soon as the two part.")
         if not report.matched.train:
             lines.append(

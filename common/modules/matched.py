@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
-from common.contract.net import Call, Key, Leaf, Net, Tensors
+from common.contract.net import TAP, Call, Key, Leaf, Net, Tensors
 from common.contract.precision import cast
 from common.mapping.mapping import WeightMap
+from common.mapping.names import ROLES
 from common.modules.layout import Layout, Map
 from common.modules.links import Links, linked
 from common.modules.parts import Layers, Pair, layers_of
@@ -97,6 +98,27 @@ class Matched:
         ]
 
     @property
+    def trained_apart(self) -> list[str]:
+        """Leaves that one side alone trains, or that the port alone trains apart, in words."""
+        words = []
+        for entry in self.mapping.entries:
+            mine = [self.reference.leaves[name] for name in entry.source.reference]
+            theirs = self.port.leaves[entry.port]
+            names = " and ".join(leaf.name for leaf in mine)
+            if not theirs.trained and any(leaf.trained for leaf in mine):
+                words.append(f"{names} is trained in the reference, and {entry.port} is not")
+            # Functions do not say which of their parameters are trained.
+            if theirs.trained and theirs.kind != TAP and mine and not any(m.trained for m in mine):
+                words.append(f"{entry.port} is trained in the port, and {names} is not")
+        for tied in self.mapping.tied:
+            if all(self.port.leaves[name].trained for name in tied):
+                words.append(
+                    f"{' and '.join(tied)} are one leaf of the reference, and {len(tied)} of the "
+                    "port's, which training moves apart"
+                )
+        return words
+
+    @property
     def keys(self) -> list[tuple[Key, Key]]:
         """Every call of every pair, in the order in which the reference makes them."""
         port = {pair.reference: pair.port for pair in self.pairs}
@@ -122,11 +144,19 @@ def values_of(leaves: Iterable[Leaf], seed: int, dtype: str) -> Arrays:
     found = {}
     for leaf in leaves:
         value = leaf.value
-        if value.dtype.kind == "f" and (value.size == 1 or np.ptp(value) == 0):
+        # Another buffer may be a constant of the function, which a port has in its code.
+        used = leaf.trained or is_statistic(leaf)
+        if used and value.dtype.kind == "f" and (value.size == 1 or np.ptp(value) == 0):
             spread = draw.uniform(0.6, 1.4, value.shape)
             value = value * spread if value.any() else draw.normal(0, 0.1, value.shape)
         found[leaf.name] = value
     return cast(found, dtype)
+
+
+def is_statistic(leaf: Leaf) -> bool:
+    """Whether a buffer is the mean or the variance of a normalisation, by its name."""
+    named = ROLES.get(leaf.role) in ("mean", "variance")
+    return named and (leaf.role not in ("mean", "var") or "norm" in leaf.kind.lower())
 
 
 def recorded(net: Net, values: Arrays, inputs: Tensors, train: bool) -> Side:

@@ -118,11 +118,16 @@ class ModuleReport:
         return self.matched.mapping
 
     @property
-    def not_compared(self) -> list[str]:
-        """What of either side nothing was held against."""
+    def without_counterpart(self) -> list[str]:
+        """What of either side the other has nothing for, in words."""
         left = self.matched.mapping.left_over
         words = [words for side in left.values() for words in side.values()]
         return [*words, *self.matched.unlinked]
+
+    @property
+    def not_compared(self) -> list[str]:
+        """What of either side nothing was held against, in words."""
+        return [*self.without_counterpart, *self.matched.trained_apart]
 
     @property
     def verdict(self) -> str:

@@ -35,7 +35,7 @@ def headline(report: ModuleReport) -> str:
     """The verdict, and where it parts."""
     first = report.first
     if first is None:
-        rest = ": not everything has a counterpart" if report.not_compared else ""
+        rest = ": not everything was compared" if report.not_compared else ""
         return f"{report.verdict}{rest}"
     return f"differs: {place_words(first.place)}{standing(report, first)}"
 
