@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from common.ask import grid as grid_asked
 from common.ask import resume
 from common.ask.grid_submit import LONGEST, arrays, parameters
+from common.ask.settings import Settings
+from common.errors import Refused
 from common.results.grid import Cell, Needs, read_grid
 from common.results.journal import JOURNAL
 from common.shown.grid import ranges
@@ -66,6 +69,9 @@ REFUSED = [
     (SOUND + "epoch = 3", "epoch is unknown; there are backends, "),
     (SOUND + 'out = "here"', "out is the grid's own to decide"),
     (SOUND + "no_progress = true", "no_progress is the grid's own to decide"),
+    ('backends = ["numpy"]\nmodel = ["softmax", "mlp"]', "model: ['softmax', 'mlp'] is no text"),
+    ("backends = [1]", "backends: 1 is no text"),
+    (SOUND + "data-dir = 5", "data_dir: 5 is no text"),
     (SOUND + "epochs = 0", "epochs: '0' is not a whole number of at least 1"),
     (SOUND + "[vary]\nepochs = [1, 0]", "epochs 0: epochs: '0' is not a whole number"),
     (SOUND + "[vary]\nepochs = 1", "[vary] epochs = 1 is no list of values"),
@@ -173,7 +179,9 @@ def test_run_here_and_elsewhere_and_merged(compare: Command) -> None:
 
 
 @pytest.mark.slow
-def test_what_failed_is_named_and_can_be_tried_again(compare: Command) -> None:
+def test_what_failed_is_named_and_can_be_tried_again(
+    compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fault = compare.folder / "fault"
     fault.touch()
     folder = compare.folder / "more"
@@ -188,12 +196,49 @@ def test_what_failed_is_named_and_can_be_tried_again(compare: Command) -> None:
     found = merged(compare, expect=3)
     assert (found["failed"][0]["index"], found["missing"]) == (0, [])
     assert "faulty: failed: RuntimeError: a fault" in found["failed"][0]["why"]
+    with monkeypatch.context() as other:
+        other.setattr(resume, "_code", lambda: "0" * 64)
+        done = compare("grid", "run", "grid", "--cell", 0)
+        assert (done.returncode, "changed since it was planned" in done.stderr) == (2, True)
+    assert merged(compare, expect=3) == found, "a cell that is refused is as it was"
     fault.unlink()
     done = compare("grid", "run", "grid", "--cell", 0)
     assert (done.returncode, "cell 0: All entrants agree" in done.stderr) == (0, True)
     assert merged(compare)["failed"] == []
     resumed = results_of(compare.folder / "grid" / "0")["entrants"]
     assert [one["resumed_epochs"] for one in resumed] == [[], [3, 4]]
+
+
+def test_a_cell_that_is_refused_keeps_no_other_from_running(
+    compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what was interrupted of it stays."""
+    grid = planned(compare)
+    (grid / ".0").mkdir()
+    (grid / ".0" / JOURNAL).write_text("a line of somebody's\n")
+    right = grid_asked.read_asked
+
+    def refuse(asked: Settings, *more: object) -> object:
+        if asked.seed == 0:
+            raise Refused("there is no room for it here")
+        return right(asked, *more)
+
+    monkeypatch.setattr(grid_asked, "read_asked", refuse)
+    done = compare("grid", "run", grid)
+    assert (done.returncode, done.stderr.count("no room for it here")) == (2, 3)
+    assert (grid / "1" / "cell.json").exists()
+    assert [path.name for path in (grid / ".0").iterdir()] == [JOURNAL]
+
+
+def test_a_copy_that_is_whole_counts_before_one_that_is_not(compare: Command) -> None:
+    grid = planned(compare, seeds="[0]")
+    assert compare("grid", "run", grid).returncode == 0
+    shutil.copytree(grid, compare.folder / "copy")
+    (grid / "0" / "results.json").write_text("a page of somebody's")
+    found = merged(compare, "copy")
+    assert (len(found["cells"]), found["failed"]) == (1, [])
+    assert found["cells"][0]["folder"] == "copy/0"
+    assert [one["why"] for one in found["twice"]] == ["grid/0 is left out, copy/0 counts"]
 
 
 def test_other_code_runs_no_cell_and_its_results_are_foreign(

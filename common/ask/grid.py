@@ -117,9 +117,14 @@ def run_cell(folder: Path, grid: Grid, cell: Cell, watching: Watch, say: Say = s
             removed(hidden)
             whole.rename(hidden)
         began = time.monotonic()
-        request, outcome = taken_up(hidden, grid, cell, watching, say) or begun(
-            hidden, grid, cell, watching, say
-        )
+        try:
+            request, outcome = taken_up(hidden, grid, cell, watching, say) or begun(
+                hidden, grid, cell, watching, say
+            )
+        except Refused:
+            if state is State.FAILED:
+                hidden.rename(whole)
+            raise
         code = exit_code(outcome.results, float64=request.settings.check_float64)
         if outcome.results.error is None and not outcome.results.interrupted:
             tools = Tools.of(request)
@@ -133,6 +138,7 @@ def run_cell(folder: Path, grid: Grid, cell: Cell, watching: Watch, say: Say = s
             )
             write_json(hidden / CELL, ran)
             hidden.rename(whole)
+            removed(aside_of(hidden))
         return CellRun(cell, code, outcome)
 
 
@@ -180,11 +186,30 @@ def taken_up(
 def begun(
     hidden: Path, grid: Grid, cell: Cell, watching: Watch, say: Say
 ) -> tuple[Request, Outcome]:
-    """Run a cell from its beginning."""
-    removed(hidden)
-    request, _ = read_asked(Settings(**cell.arguments, out=hidden), say)
-    refuse_changed(request, grid, cell)
-    return request, run(request, watching(request), say)
+    """Run a cell from its beginning; what an earlier process left stays until that is done.
+
+    Raises:
+        Refused: it cannot be run here; what was left is where it was.
+    """
+    aside = aside_of(hidden)
+    if hidden.exists():
+        removed(aside)
+        hidden.rename(aside)
+    try:
+        request, _ = read_asked(Settings(**cell.arguments, out=hidden), say)
+        refuse_changed(request, grid, cell)
+        outcome = run(request, watching(request), say)
+    except Refused:
+        if aside.exists():
+            removed(hidden)
+            aside.rename(hidden)
+        raise
+    return request, outcome
+
+
+def aside_of(hidden: Path) -> Path:
+    """Where what an earlier process left stays while a cell is begun anew."""
+    return hidden.with_name(f"{hidden.name}.before")
 
 
 def removed(folder: Path) -> None:

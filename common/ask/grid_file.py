@@ -90,7 +90,7 @@ def plan_grid(path: Path, say: Say = silence) -> Planned:
     once: dict[str, Any] = {"finding": cache(find), "loading": cache(load)}
     cells: list[Cell] = []
     keys: set[str] = set()
-    tools: dict[tuple[str, ...], Tools] = {}
+    tools: dict[tuple[tuple[str, object], ...], Tools] = {}
     for arguments in chosen:
         varied = words_of({name: arguments[name] for name in asked.vary})
         try:
@@ -105,7 +105,8 @@ def plan_grid(path: Path, say: Say = silence) -> Planned:
                 "[[exclude]]"
             ) from error
         # Versions take a tenth of a second to find, and there are few kinds of cells.
-        kind = (*request.backends(), "", *request.pythons)
+        folders = {name: one.folder for name, one in request.backends().items()}
+        kind = (*folders.items(), *request.pythons.items())
         tools[kind] = tools.get(kind) or Tools.of(request)
         key = key_of(request, tools[kind])
         if key in keys:

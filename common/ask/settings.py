@@ -236,9 +236,9 @@ DEFAULTS: dict[str, Any] = {one.name: one.default for one in fields(Settings)}
 def read_value(name: str, value: Any) -> Any:
     """A value as its option has it, or Refused."""
     if name in ("backends", "mix", "python"):
-        return several(value)
+        return tuple(map(text, several(value)))
     if name in ("backend_path", "data_dir", "out", "resume"):
-        return Path(value)
+        return Path(value if isinstance(value, Path) else text(value))
     if name == "betas":
         if not isinstance(value, Iterable) or len(pair := tuple(value)) != 2:
             raise Refused(f"{value!r} is not two numbers")
@@ -250,11 +250,18 @@ def read_value(name: str, value: Any) -> Any:
     if name in NUMBERS:
         return NUMBERS[name].read(value)
     if name in CHOICES:
-        if value not in CHOICES[name]:
+        if text(value) not in CHOICES[name]:
             raise Refused(f"{value!r} is unknown; there are {', '.join(CHOICES[name])}")
         return value
     if not isinstance(value, bool):
         raise Refused(f"{value!r} is neither True nor False")
+    return value
+
+
+def text(value: Any) -> str:
+    """A text, or Refused."""
+    if not isinstance(value, str):
+        raise Refused(f"{value!r} is no text")
     return value
 
 

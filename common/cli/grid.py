@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from common.cli.codes import EXIT_INTERRUPTED, GRAVER
 from common.cli.telling import console, progress, say, tell
+from common.errors import Refused
 from common.locale.language import _
 from common.locale.phrases import told
 
@@ -38,12 +39,14 @@ def run(asked: argparse.Namespace) -> int:
     from common.ask.grid import Held, run_cell, to_run
     from common.results.grid import read_grid
     from common.shown.grid import ended_words
+    from common.shown.words import plain
 
     found = read_grid(asked.grid)
     cells = to_run(asked.grid, found) if asked.cell is None else [found.cell(asked.cell)]
     if not cells:
         say(_("nothing is missing in {folder}", folder=asked.grid))
     code = 0
+    ends: list[Exception] = []  # of the cells that were refused, or ended by an error of our own
     for number, cell in enumerate(cells, 1):
         place = _(" ({number} of {all})", number=number, all=len(cells)) if len(cells) > 1 else ""
         say(
@@ -61,6 +64,11 @@ def run(asked: argparse.Namespace) -> int:
                 raise
             say(_("{error}; left to it", error=told(str(error))))
             continue
+        except Refused as error:
+            if len(cells) > 1:
+                say(f"compare.py: {plain(told(str(error)))}")
+            ends.append(error)
+            continue
         results = ran.outcome.results if ran.outcome else None
         say(
             _(
@@ -71,9 +79,11 @@ def run(asked: argparse.Namespace) -> int:
         )
         code = max(code, ran.exit_code, key=GRAVER.index)
         if results is not None and results.error is not None:
-            raise results.error
+            ends.append(results.error)
         if ran.exit_code == EXIT_INTERRUPTED:
             break
+    if ends:
+        raise next((one for one in ends if not isinstance(one, Refused)), ends[0])
     return code
 
 

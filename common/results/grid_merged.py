@@ -166,7 +166,8 @@ class Merging:
 
     Args:
         grid: as it was planned.
-        folders: in which its cells may be; the first that has a cell counts.
+        folders: in which its cells may be; the first in which a cell is whole counts, or else the
+            first that has it.
     """
 
     def __init__(self, grid: Grid, folders: Sequence[Path]) -> None:
@@ -201,34 +202,34 @@ class Merging:
         )
 
     def _take(self, cell: Cell) -> None:
-        found: Path | None = None
+        copies: list[tuple[Path, Ran, _Results]] = []
+        unread: dict[Path, str] = {}
         strange = False
-        for folder in self._folders:
-            place = folder / str(cell.index)
+        for place in (folder / str(cell.index) for folder in self._folders):
             try:
                 ran = read_struct(place / CELL, Ran)
                 if why := foreign(self._grid, cell, ran):
                     self._foreign.append(Apart(index=cell.index, why=f"{place}: {why}"))
                     strange = True
-                elif found is not None:
-                    words = f"{place} is left out, {found} counts"
-                    self._twice.append(Apart(index=cell.index, why=words))
                 else:
-                    found = place
-                    self._add(cell, place, ran)
+                    copies.append((place, ran, _results(place)))
             except FileNotFoundError:
                 continue
             except Refused as error:
-                self._failed.append(Apart(index=cell.index, why=str(error)))
-                found = place
-        if found is None and not strange:
+                unread[place] = str(error)
+        copies.sort(key=lambda copy: copy[1].exit_code not in (0, 1))  # those that are whole first
+        if copies:
+            found = copies[0][0]
+            self._add(cell, *copies[0])
+            for place in (*unread, *(copy[0] for copy in copies[1:])):
+                words = f"{place} is left out, {found} counts"
+                self._twice.append(Apart(index=cell.index, why=words))
+        elif unread:
+            self._failed += [Apart(index=cell.index, why=why) for why in unread.values()]
+        elif not strange:
             self._missing.append(cell.index)
 
-    def _add(self, cell: Cell, place: Path, ran: Ran) -> None:
-        try:
-            read = read_struct(place / "results.json", _Results)
-        except FileNotFoundError as cause:
-            raise Refused(f"{place} has no results.json") from cause
+    def _add(self, cell: Cell, place: Path, ran: Ran, read: _Results) -> None:
         if lost := [one for one in read.entrants if one.status != "ok"]:
             words = "; ".join(f"{one.label}: {one.status}: {one.reason}" for one in lost)
             self._failed.append(Apart(index=cell.index, why=words))
@@ -250,6 +251,18 @@ class Merging:
                 bytes_per_second=limit.bytes_per_second if limit else None,
             )
         )
+
+
+def _results(place: Path) -> _Results:
+    """What a cell came to.
+
+    Raises:
+        Refused: it is not there, or cannot be read.
+    """
+    try:
+        return read_struct(place / "results.json", _Results)
+    except FileNotFoundError as cause:
+        raise Refused(f"{place} has no results.json") from cause
 
 
 def foreign(grid: Grid, cell: Cell, ran: Ran) -> str:
