@@ -604,6 +604,10 @@ def folders(tmp_path: Path, saved: Saved) -> dict[str, Path]:
     old = saved()
     unlike = copy.deepcopy(old)
     unlike["plan"]["lr"] = 3.0
+    unchecked, wrong = saved(), saved()
+    for made, word in ((unchecked, "not checked"), (wrong, "differs")):
+        for verdict in made["parity"]["entrants"].values():
+            verdict["verdict"] = word
     few = saved()
     of_few_epochs(few, 2)
     made = {
@@ -612,6 +616,8 @@ def folders(tmp_path: Path, saved: Saved) -> dict[str, Path]:
         "same": copy.deepcopy(old),
         "slow": saved(1.3),
         "unlike": unlike,
+        "unchecked": unchecked,
+        "wrong": wrong,
     }
     for name, results in made.items():
         (tmp_path / name).mkdir()
@@ -629,6 +635,8 @@ def folders(tmp_path: Path, saved: Saved) -> dict[str, Path]:
         ("slow", ["--fail-above", "0.05"], 1),
         ("slow", ["--fail-above", "50%"], 0),
         ("few", ["--fail-above", "5%"], 4),
+        ("unchecked", ["--fail-above", "5%"], 4),
+        ("wrong", ["--fail-above", "5%"], 1),
         ("few", [], 0),
         ("unlike", [], 2),
         ("unlike", ["--anyway"], 0),

@@ -271,6 +271,13 @@ REFUSED = {
     "types": (changed(test_images=np.zeros((TEST, 5, 7))), "pixels of type float64, but those"),
     "negative": (arrays("f4", shape=(5, 7)), "pixels from -1 to"),
     "16-bits": (arrays("i4"), "pixels from 0 to 65535, and images are bytes"),
+    "two-scales": (
+        changed(
+            train_images=np.full((TRAIN, 5, 7), 1 / 3, "f4"),
+            test_images=np.full((TEST, 5, 7), 200, "f4"),
+        ),
+        "one is in fractions from 0 to 1 and the other is not",
+    ),
     "nan": (arrays("f8"), "to inf, and images are bytes"),
     "sizes": (changed(test_images=np.zeros((TEST, 5, 6), "u1")), "images of 5 x 6 pixels, but"),
     "counts": (changed(test_labels=np.zeros(7, "u1")), "8 images, but 7 labels in mine.npz: test"),

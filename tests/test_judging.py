@@ -320,6 +320,21 @@ def test_results_that_cannot_be_where_they_should_are_elsewhere(
     assert (elsewhere / "results.json").is_file()
 
 
+def test_results_that_can_be_nowhere_are_told(
+    finished: tuple[Results, Work], small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table is all there is then."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(saving, "write_json", full)
+    words = saved(finished, tmp_path, small, lambda folder: None)
+    assert len(words) == 1
+    assert "results.json could not be written" in words[0]
+    assert "nor anywhere else" in words[0]
+
+
 # ---- whose nudged runs widen the band --------------------------------------------------------
 
 

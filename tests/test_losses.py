@@ -91,6 +91,11 @@ WORDS = " ".join(map(str, WEIGHTS))
         (f"--label-smoothing 0.1 --class-weights {WORDS}", "softmax", "choose one"),
         ("--class-weights 1 2 3", "softmax", "3 of them, and custom has 10 classes"),
         ("--class-weights 1 0", "softmax", "'0' is not a finite number above 0"),
+        (
+            "--class-weights balanced --backends torch torch:ddp,x2",
+            "softmax",
+            "torch:ddp,x2: --class-weights divides by the weights of a batch, and each process",
+        ),
         ("--class-weights even", "softmax", "'even' is not a finite number above 0"),
         ("--class-weights balanced --limit 3", "softmax", "none of 3 training examples is of the"),
     ],

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import Refused
+from common.results.journal import JOURNAL
 from common.results.place import LOCK, OF_RUN, Place, new_folder, refuse_folder
 from common.results.target import refuse_target, write_target
 
@@ -89,6 +90,17 @@ def test_what_an_interrupted_run_saved_is_beside_the_old(old: Path) -> None:
         assert place.folder == old.parent / name
         assert contents(place.folder)["results.json"] == "{}"
     assert contents(old) == before
+
+
+def test_what_was_killed_and_can_be_resumed_is_beside_the_old(old: Path) -> None:
+    (old / ".compare-new-x").mkdir()
+    (old / ".compare-new-x" / JOURNAL).write_text("a line")
+    (old / ".compare-new-y").mkdir()
+    with Place(old, force=True) as place:
+        write_new(place.folder)
+        place.keep(whole=True)
+    assert contents(old.with_name("out-interrupted")) == {JOURNAL: "a line"}
+    assert [path.name for path in old.glob(".*")] == [".hidden"]
 
 
 def test_old_files_are_put_back_if_the_new_cannot_be_moved(

@@ -10,12 +10,15 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from common.ask import resume
 from common.contract.entrant import Entrant
+from common.errors import Refused
 from common.results.journal import JOURNAL, Asked, Journal, begin_round, read_journal
 from common.results.record import Record
 from common.running.starting import new_records
@@ -311,7 +314,42 @@ def test_a_full_disk_ends_no_run(compare: Command, monkeypatch: pytest.MonkeyPat
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("common.results.journal.Journal.keep", full)
+    monkeypatch.setattr("common.results.journal.write_arrays", full)
     done = compare(*compare.small("--backends", "numpy", "--out", "out"))
     assert done.returncode == 0
-    assert "this run could not be resumed: OSError: [Errno 28] No space left" in done.stderr
+    said = "this run could not be resumed: OSError: [Errno 28] No space left"
+    assert done.stderr.count(said) == 1, "nothing is kept behind what was lost"
+
+
+def test_a_line_that_the_disk_does_not_take_is_lost_once(tmp_path: Path) -> None:
+    """And not written again when the journal is closed, where nobody expects an error."""
+    asked = Asked(settings={}, same={})
+    with Journal(tmp_path) as journal, Path("/dev/full").open("ab", buffering=0) as full:
+        whole, journal._file = journal._file, full
+        with pytest.raises(OSError, match="No space left"):
+            journal.begin(asked)
+        journal._file = whole
+        journal.begin(asked)
+    assert read_journal(tmp_path).asked == asked
+
+
+def test_all_code_of_a_backend_counts(tmp_path: Path) -> None:
+    """What trains on several devices, and a helper that nothing else knows of."""
+    folder = copy_backend(tmp_path, "own", source="torch")
+    request: Any = SimpleNamespace(backends=lambda: {"own": SimpleNamespace(folder=folder)})
+    before = resume.code_of(request)
+    for path in (folder / "parallel.py", folder / "helper.py"):
+        with path.open("a", encoding="utf-8") as file:
+            file.write("# another line\n")
+        after = resume.code_of(request)
+        assert after["own"] != before["own"]
+        before = after
+
+
+def test_what_was_to_replace_a_run_and_was_killed_is_found(tmp_path: Path) -> None:
+    left = tmp_path / ".compare-new-x"
+    left.mkdir()
+    (left / JOURNAL).write_text("")
+    (tmp_path / "results.json").write_text("{}")
+    with pytest.raises(Refused, match=r"it is whole; .*compare-new-x has what a run left"):
+        read_journal(tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -138,6 +138,7 @@ def read_request(
         backend = available.get(entrant.backend)
         if backend:
             backend.rules(backend.declared(entrant.style, plan))  # or it is refused
+    refuse_weights_of_shares(settings, entrants, available)
     synthetic = settings.model == "linear"
     if synthetic:
         refuse_for_linear(settings, [settings.data, *(entrant.data for entrant in entrants)])
@@ -164,6 +165,24 @@ def read_request(
         refuse_steps(plan, examples)
     refuse_large(plan, dataset, entrants=len(entrants) + len(mixes), trains=trains)
     return Request(settings, plan, available, entrants, mixes, pythons, dataset, trains)
+
+
+def refuse_weights_of_shares(
+    settings: Settings, entrants: Iterable[Entrant], available: Mapping[str, Backend]
+) -> None:
+    """Refuse class weights where processes average their shares of a batch by examples.
+
+    Raises:
+        Refused: for the first entrant that would.
+    """
+    for entrant in entrants:
+        parallel = available[entrant.backend].info.parallel
+        several = entrant.ranks > 1 and parallel is not None and parallel.processes
+        if several and settings.class_weights is not None:
+            raise Refused(
+                f"{entrant.label}: --class-weights divides by the weights of a batch, and each "
+                "process by those of its share, which is another mean; leave one of them out"
+            )
 
 
 def make_plan(settings: Settings) -> Plan:

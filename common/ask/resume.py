@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
@@ -17,7 +18,6 @@ from common.contract.root import ROOT
 from common.errors import Refused
 from common.results.environment import environment
 from common.results.journal import Asked, Kept, read_journal
-from common.results.source import source_sha256
 from common.running.work import Work
 
 #: What may be asked anew of a run that is taken up; the rest is as it was.
@@ -46,7 +46,7 @@ def code_of(request: Request) -> dict[str, str]:
     backends = request.backends().items()
     return {
         "compare.py and common": _code(),
-        **{name: source_sha256(backend.folder) for name, backend in backends},
+        **{name: _sha256(backend.folder.rglob("*.py")) for name, backend in backends},
     }
 
 
@@ -132,7 +132,11 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
 
 @cache
 def _code() -> str:
+    return _sha256([ROOT / "compare.py", *(ROOT / "common").rglob("*.py")])
+
+
+def _sha256(paths: Iterable[Path]) -> str:
     sha = hashlib.sha256()
-    for path in sorted([ROOT / "compare.py", *(ROOT / "common").rglob("*.py")]):
+    for path in sorted(paths):
         sha.update(path.read_bytes())
     return sha.hexdigest()

@@ -19,7 +19,7 @@ from common.measure.alone import Alone, alone
 from common.measure.limit import limit
 from common.measure.machine import available_cores
 from common.results.document import Document, Options
-from common.results.journal import Journal, Kept
+from common.results.journal import JOURNAL, Journal, Kept
 from common.results.place import Place, new_folder
 from common.results.record import AGREE, Results
 from common.results.source import copy_source
@@ -78,6 +78,7 @@ def run(
             found = train(request, place.folder, observer, say, interruption, others, kept)
         there = found.folder == place.folder  # and not elsewhere, because it could not be written
         ended = not found.results.interrupted and found.results.error is None
+        ended &= (found.folder / "results.json").is_file()
         place.keep(whole=there and ended)
         return replace(found, folder=place.folder) if there else found
 
@@ -115,9 +116,11 @@ def train(
         document, saved, lost = save(results, work, folder, request.dataset, draw_page)
         for words in lost:
             say(words)
-        resumable = results.error is not None or results.exit_code() not in (0, 1)
-        if not resumable:
+        saved_there = (saved / "results.json").is_file()
+        missing = results.error is not None or results.exit_code() not in (0, 1) or not saved_there
+        if not missing:
             journal.remove()
+        resumable = missing and (saved / JOURNAL).is_file()
         return Outcome(results, document, work.initial, saved, resumable)
 
 

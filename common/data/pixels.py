@@ -117,6 +117,13 @@ def scale(train: Stored, test: Stored, spans: tuple[Span, Span]) -> Scale:
                 f"{images.name}: pixels from {found.least:g} to {found.most:g}, and images are "
                 "bytes; give whole numbers from 0 to 255, or fractions from 0 to 1"
             )
+    darkest, brightest = sorted(spans, key=lambda one: one.most)
+    if darkest.most <= 1 < brightest.most and darkest.off:
+        raise Refused(
+            f"{train.name} and {test.name}: pixels up to {spans[0].most:g} and up to "
+            f"{spans[1].most:g}: one is in fractions from 0 to 1 and the other is not; give both "
+            "the same scale"
+        )
     fractions = train.dtype.kind == "f" and max(one.most for one in spans) <= 1
     off = max(one.off_scaled if fractions else one.off for one in spans)
     return Scale(kind, 255 if fractions else 1, off)

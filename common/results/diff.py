@@ -255,7 +255,7 @@ def exceeds(one: Change, bound: float) -> str | None:
     if one.old_status == "ok" and one.old_verdict in AGREE:
         if one.new_status != "ok":
             return f"{one.label} did not finish: {one.new_status}"
-        if one.new_verdict not in AGREE:
+        if one.new_verdict == "differs":
             return f"{one.label} does not agree any more: {one.new_verdict}"
     return None
 
@@ -275,6 +275,8 @@ def undecidable(one: Change, bound: float, old_epochs: int, new_epochs: int) -> 
         return f"it did not finish in the old run: {one.old_status}"
     if one.old_verdict not in AGREE:
         return f"it does not agree with the referee in the old run: {one.old_verdict}"
+    if one.new_verdict not in AGREE:
+        return f"it was not held against the referee in the new run: {one.new_verdict}"
     if min(old_epochs, new_epochs) < LEAST:
         had = f"{old_epochs} steady epochs then and {new_epochs} now"
         return f"{had}, and an interval takes {LEAST}; train with more --epochs or --rounds"

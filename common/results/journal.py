@@ -78,7 +78,10 @@ class Journal:
     def __init__(self, folder: Path, kept: Kept | None = None) -> None:
         self._folder, self._kept = folder, kept
         self.process = kept.processes if kept else 0
-        self._file = (folder / JOURNAL).open("ab")
+        #: whether something could not be written, behind which nothing else would have a meaning
+        self._broken = False
+        # No buffer: what a full disk did not take would be written again when it is closed.
+        self._file = (folder / JOURNAL).open("ab", buffering=0)
         if kept:
             self._file.truncate(kept.size)  # a line that was cut short
 
@@ -87,8 +90,14 @@ class Journal:
         self._write(asked)
 
     def choose(self, chosen: ChosenLine) -> None:
-        """Write which mode was chosen."""
+        """Write which mode was chosen.
+
+        Raises:
+            OSError: it cannot be written; then nothing more is kept.
+        """
+        self._broken = True
         self._write(chosen)
+        self._broken = False
 
     def chosen(self, record: Record) -> ChosenLine | None:
         """Which mode an earlier process chose; None if it did not come so far."""
@@ -122,10 +131,16 @@ class Journal:
             round_: which it belongs to, from 0.
             params, state: after it.
             last: whether it is the last of its round.
+
+        Raises:
+            OSError: it cannot be written, of the first time; then nothing more is kept.
         """
+        if self._broken:
+            return
         turn = "first" if last and not round_ else sum(map(len, record.rounds)) % 2
         name = f"state-{record.entrant.slug}-{turn}.safetensors"
         arrays = {f"params/{n}": array for n, array in params.items()}
+        self._broken = True  # unless all of it is written
         write_arrays(self._folder / name, arrays | {f"state/{n}": a for n, a in state.items()})
         losses = record.losses[-1] if round_ == 0 else record.later[-1][-1]
         self._write(
@@ -143,6 +158,7 @@ class Journal:
                 state=name,
             )
         )
+        self._broken = False
 
     def __enter__(self) -> Self:
         """Hold it."""
@@ -180,8 +196,9 @@ class Journal:
         return parts["params"], parts["state"]
 
     def _write(self, line: Line) -> None:
-        self._file.write(msgspec.json.encode(line) + b"\n")
-        self._file.flush()
+        text = memoryview(msgspec.json.encode(line) + b"\n")
+        while text:
+            text = text[self._file.write(text) :]
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -213,6 +230,8 @@ def read_journal(folder: Path) -> Kept:
         text = path.read_bytes()
     except OSError as cause:
         why = "it is whole" if (folder / "results.json").is_file() else "no run began there"
+        if left := sorted(folder.glob(f"*/{JOURNAL}")):
+            why += f"; {left[0].parent} has what a run left that did not end"
         raise Refused(f"--resume {folder}: there is nothing to finish: {why}") from cause
     whole = text[: text.rfind(b"\n") + 1]
     try:

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from common.errors import Refused
 from common.results.folder import umask
-from common.results.journal import OF_JOURNAL
+from common.results.journal import JOURNAL, OF_JOURNAL
 
 #: What a run or a check writes, and `--force` may replace in a folder of one; nothing else.
 OF_RUN = (
@@ -178,12 +178,16 @@ class Place:
                 _supersede(self._target / name, new / name, OF_RUN)
             _supersede(self._target, new, OF_SWEEP if self._runs else OF_RUN)
         elif any(True for mark in MARKS for _ in new.rglob(mark)):
-            apart = self._target.absolute()
-            self.folder = _first_free(apart.with_name(f"{apart.name}-interrupted"))
+            self.folder = self._apart()
             new.rename(self.folder)
             return
         self.folder = self._target
         shutil.rmtree(new)
+
+    def _apart(self) -> Path:
+        """A new folder beside it, for what did not end."""
+        apart = self._target.absolute()
+        return _first_free(apart.with_name(f"{apart.name}-interrupted"))
 
     def _refuse(self) -> None:
         if self._resumed:
@@ -197,7 +201,10 @@ class Place:
         if self._resumed:
             return
         for left in self._target.glob(f"{_NEW}*"):  # by a run that was killed
-            shutil.rmtree(left)
+            if (left / JOURNAL).exists():  # and can be resumed
+                left.rename(self._apart())
+            else:
+                shutil.rmtree(left)
         if any(path.name != LOCK for path in self._target.iterdir()):
             self.folder = Path(tempfile.mkdtemp(prefix=_NEW, dir=self._target))
             self.folder.chmod(0o777 & ~umask())

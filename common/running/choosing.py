@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from common.agreement.budget import Budget
 from common.entrants.session import Session
-from common.errors import EntrantError
+from common.errors import EntrantError, one_line
 from common.results.journal import ChosenLine, Journal
 from common.results.record import AGREE, Record
 from common.running.judging import Candidate, Judging, free_run_of
@@ -66,7 +66,10 @@ class Choosing:
         if chosen is None:
             chosen = self._found_out(record)
             if self.journal is not None:
-                self.journal.choose(chosen)
+                try:
+                    self.journal.choose(chosen)
+                except OSError as error:  # a full disk ends no run
+                    self.observer.phase(f"this run could not be resumed: {one_line(error)}")
         record.entrant = entrant = replace(record.entrant, mode=chosen.mode)
         told = remarks(entrant, record.backend, self.work.plan)
         record.notes = [*entrant.notes, *told, chosen.words]

@@ -53,6 +53,8 @@ class Machine:
         if self.measure is not None:
             self.observer.phase("measuring the machine")
             self.busy = busy_while(self._keep, cores)
+            if self.found is None:  # it took too short to see anybody
+                self.busy = None
             if self.busy:
                 self.observer.phase(OTHERS)
 

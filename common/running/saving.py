@@ -69,8 +69,12 @@ def _save_results(found: Document, folder: Path) -> tuple[Path, list[str]]:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "results.json", found)
     except OSError as error:
-        elsewhere = Path(tempfile.mkdtemp(prefix="compare-results-"))
-        write_json(elsewhere / "results.json", found)
+        try:
+            elsewhere = Path(tempfile.mkdtemp(prefix="compare-results-"))
+            write_json(elsewhere / "results.json", found)
+        except OSError as other:  # the table is told all the same
+            words = f"results.json could not be written: {one_line(error)}"
+            return folder, [f"{words}; nor anywhere else: {one_line(other)}"]
         words = f"{folder} cannot be written ({one_line(error)}); the results are in {elsewhere}"
         return elsewhere, [words]
     return folder, []

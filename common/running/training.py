@@ -196,7 +196,6 @@ class Training:
             try:
                 journal.keep(record, round_, held[0], held[1], last)
             except OSError as error:  # a full disk ends no run
-                self.journal = None
                 self.roster.observer.phase(f"this run could not be resumed: {one_line(error)}")
 
     def _first_round(self, record: Record, epoch: int, trained: Trained, session: Session) -> None:
