@@ -7,6 +7,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 
 from common.ask import resume
 from common.contract.entrant import Entrant
+from common.contract.registry import find
 from common.errors import Refused
 from common.results.journal import JOURNAL, Asked, Journal, begin_round, read_journal
 from common.results.record import Record
@@ -344,6 +346,26 @@ def test_all_code_of_a_backend_counts(tmp_path: Path) -> None:
         after = resume.code_of(request)
         assert after["own"] != before["own"]
         before = after
+
+
+def test_versions_of_another_interpreter_count(tmp_path: Path) -> None:
+    folder = copy_backend(tmp_path, "own")
+    own = find(folder.parent)["own"]
+    request: Any = SimpleNamespace(
+        backends=lambda: {"own": own, "numpy": BACKENDS["numpy"]}, pythons={"own": sys.executable}
+    )
+    assert resume.versions_of(request) == {
+        "own's numpy": np.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def test_who_was_beside_another_run_stays_so(tmp_path: Path) -> None:
+    with Journal(tmp_path) as journal:
+        journal.begin(Asked(settings={}, same={}))
+        assert read_journal(tmp_path).beside is None
+        journal.beside("another run on this machine")
+    assert read_journal(tmp_path).beside == "another run on this machine"
 
 
 def test_what_was_to_replace_a_run_and_was_killed_is_found(tmp_path: Path) -> None:

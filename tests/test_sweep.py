@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.ask import sweep as sweeping
 from common.contract.inputs import Inputs
 from common.contract.models import MODELS
+from common.errors import Refused
 from common.measure.limit import work
 from common.measure.quiet import BUSY
 from common.running.sweep import Line, Point, line, points, usable
@@ -198,6 +200,26 @@ def test_who_did_not_finish_has_no_time_and_costs_the_others_nothing(compare: Co
     assert "failed" in done.stdout
     assert "numpy: a step costs" in done.stdout
     assert "broken: a step costs" not in done.stdout
+
+
+@pytest.mark.slow
+def test_a_value_that_is_refused_late_costs_no_other(
+    compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, begun = sweeping.train, []
+
+    def train(*given: Any) -> Any:
+        begun.append(given)
+        if len(begun) == 2:
+            raise Refused("there is no room for it")
+        return right(*given)
+
+    monkeypatch.setattr(sweeping, "train", train)
+    words = ["sweep", "--vary", "limit=30,70", *SMALL, "--data-dir", compare.data, "--out", "out"]
+    done = compare(*words, "--backends", "numpy", "--check", "none")
+    assert (done.returncode, "there is no room for it" in done.stderr) == (3, True)
+    found = json.loads((compare.folder / "out" / "sweep.json").read_text(encoding="utf-8"))
+    assert [point["value"] for point in found["entrants"]["numpy"]["points"]] == [30]
 
 
 @pytest.mark.slow

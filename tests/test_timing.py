@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +67,32 @@ def at(
 def test_disturbed(after: dict[str, float], worked: float, expected: bool) -> None:
     """Of two cores, one second: 0.2 + 0.03 s are forgiven."""
     assert machine.disturbed(at(0.0), at(1.0, **after), worked) == expected
+
+
+def of_short(taken: float, noise: Callable[[], float], seconds: float = 0.02) -> list[bool]:
+    """Forty epochs of two hundredths on two cores, of which others took some; what is said."""
+    watch, work = machine.Watch(), 2 * seconds - taken
+    return [
+        watch.disturbed(at(0.0), at(seconds, busy=work + taken + noise()), work) for _ in range(40)
+    ]
+
+
+def test_short_epochs_are_judged_together() -> None:
+    """One core of two is taken: too little to see in an epoch, and seen in four."""
+    found = of_short(0.02, lambda: 0.0)
+    assert found[:2] == [False, False]
+    assert all(found[4:])
+    draw = np.random.default_rng(0)
+    for _ in range(200):  # what is counted in hundredths is off by one, this way or that
+        assert not any(of_short(0.0, lambda: 0.01 * draw.integers(-1, 2)))
+
+
+def test_what_two_short_epochs_suffered_is_forgotten() -> None:
+    watch = machine.Watch()
+    for _ in range(2):
+        watch.disturbed(at(0.0), at(0.02, busy=0.04), 0.0)
+    later = [watch.disturbed(at(0.0), at(0.02, busy=0.04), 0.04) for _ in range(10)]
+    assert not any(later[4:])
 
 
 def test_reading_counts_the_cores_it_is_asked_for(tmp_path: Path) -> None:

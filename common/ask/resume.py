@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
@@ -15,6 +17,7 @@ from common.ask.request import Request, Say, read_request, silence
 from common.ask.settings import DEFAULTS, Settings
 from common.contract.registry import version
 from common.contract.root import ROOT
+from common.entrants.environments import versions_in
 from common.errors import Refused
 from common.results.environment import environment
 from common.results.journal import Asked, Kept, read_journal
@@ -51,13 +54,17 @@ def code_of(request: Request) -> dict[str, str]:
 
 
 def versions_of(request: Request) -> dict[str, str]:
-    """Versions of the packages that a run hangs on, of those that this interpreter has."""
-    return {
-        package: found
-        for name, backend in request.backends().items()
-        for package in (*backend.info.packages, "numpy")
-        if name not in request.pythons and (found := version(package))
-    }
+    """Versions of the packages that a run hangs on; those of another interpreter say whose."""
+    versions: dict[str, str] = {}
+    for name, backend in request.backends().items():
+        packages = (*backend.info.packages, "numpy")
+        if python := request.pythons.get(name):
+            with suppress(OSError, subprocess.SubprocessError, msgspec.DecodeError):
+                there = versions_in(python, packages)  # which may be no Python: starting it tells
+                versions |= {f"{name}'s {package}": one for package, one in there.items()}
+        else:
+            versions |= {package: found for package in packages if (found := version(package))}
+    return versions
 
 
 def read_asked(asked: Settings, say: Say = silence) -> tuple[Request, Kept | None]:

@@ -110,6 +110,10 @@ def train(
                 journal.begin(asked)
         else:
             journal.refuse_unreadable(request.records)
+            others = replace(others, beside=others.beside or kept.beside)
+        if others.beside is not None:
+            with written(folder):
+                journal.beside(others.beside)
         results = runner(request, work, folder, observer, interruption, journal, others).run()
         results.options = options_of(request)
         observer.phase("saving")

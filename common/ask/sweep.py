@@ -35,6 +35,7 @@ class Swept:
         drawn: whether there is a drawing beside it.
         folder: where it is saved.
         interrupted: whether Ctrl-C ended it between two runs.
+        refused: why a later value could not be run, and none after it was.
     """
 
     runs: dict[int, Results]
@@ -45,6 +46,7 @@ class Swept:
     drawn: bool
     folder: Path
     interrupted: bool
+    refused: Refused | None = None
 
 
 def sweep_requests(
@@ -105,7 +107,7 @@ def sweep(
     inner = {value: f"{name}-{value}" for value in values}
     runs: dict[int, Results] = {}
     starts: dict[int, Any] = {}
-    interrupted = False
+    interrupted, refused = False, None
     runs_of = tuple(inner.values())
     with (
         Interruption() as interruption,
@@ -125,6 +127,10 @@ def sweep(
                     break
         except KeyboardInterrupt:
             interrupted = True  # between two runs; what there is is saved
+        except Refused as error:
+            if not runs:
+                raise
+            refused = error
         unit = lines.UNITS.get(name)
         found = lines.points(runs, starts, unit or "step")
         fits = {label: lines.line(lines.usable(of)) for label, of in found.items() if unit}
@@ -141,6 +147,8 @@ def sweep(
             }
             with whole(place.folder / "sweep.svg") as path:
                 charts.chart(found, looks_by(styles), name, unit or "step").save(path, format="svg")
-        ended = interrupted or any(one.interrupted or one.error for one in runs.values())
+        ended = interrupted or refused or any(one.interrupted or one.error for one in runs.values())
         place.keep(whole=not ended)
-        return Swept(runs, found, fits, unit or "step", document, drawn, place.folder, interrupted)
+        return Swept(
+            runs, found, fits, unit or "step", document, drawn, place.folder, interrupted, refused
+        )

@@ -228,6 +228,9 @@ def sweep(asked: argparse.Namespace) -> int:
         if error is not None:
             raise error
     codes = [exit_code(results, strict=asked.strict) for results in swept.runs.values()]
+    if swept.refused is not None:
+        say(f"compare.py: {told(str(swept.refused))}")
+        codes.append(EXIT_UNFINISHED)
     return max([*codes, EXIT_INTERRUPTED if swept.interrupted else 0], key=GRAVER.index)
 
 

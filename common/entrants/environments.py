@@ -29,7 +29,13 @@ REMEMBERED = "environments.json"
 #: Tells an environment's interpreter which versions of some packages it has.
 VERSIONS = """
 import importlib.metadata, json, sys
-print(json.dumps({name: importlib.metadata.version(name) for name in sys.argv[1:]}))
+found = {}
+for name in sys.argv[1:]:
+    try:
+        found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        pass
+print(json.dumps(found))
 """
 
 
@@ -128,7 +134,8 @@ def make(backend: Backend, say: Callable[[str], None], *, newest: bool = False) 
             raise Refused(f"{folder} cannot be made an environment: {one_line(cause)}") from cause
         if why := fault(backend, made.python):
             raise Refused(f"{backend.name} is installed, but cannot be imported: {why}")
-        made = Environment(str(folder), _versions(made, backend.info.packages))
+        packages = versions_in(made.python, backend.info.packages)
+        made = Environment(str(folder), packages)
         _remember(backend.name, made)
     return made
 
@@ -200,9 +207,10 @@ def _call(command: list[str], say: Callable[[str], None]) -> None:
         raise Refused(f"{name} ended with {process.returncode}; it said last: {last}")
 
 
-def _versions(made: Environment, packages: Iterable[str]) -> dict[str, str]:
+def versions_in(python: str, packages: Iterable[str]) -> dict[str, str]:
+    """Which versions of some packages an interpreter has, of those that it has."""
     done = subprocess.run(
-        [made.python, "-I", "-c", VERSIONS, *packages], capture_output=True, check=True, timeout=60
+        [python, "-I", "-c", VERSIONS, *packages], capture_output=True, check=True, timeout=60
     )
     return msgspec.json.decode(done.stdout, type=dict[str, str])
 

@@ -7,8 +7,9 @@ import os
 import resource
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 #: From this share of the cores' time on, taken by others, an epoch counts as disturbed.
@@ -16,6 +17,9 @@ DISTURBED = 0.1
 
 #: What the kernel's counting in hundredths of a second may hide, seconds.
 FORGIVEN = 0.03
+
+#: So much of the cores' time is judged together where an epoch is too short by itself, seconds.
+TOGETHER = 1.0
 
 
 @dataclass(frozen=True)
@@ -68,14 +72,39 @@ def disturbed(before: Reading, after: Reading, worked: float | None) -> bool:
         before, after: around an epoch.
         worked: CPU seconds of the entrant; None where it has more than one process.
     """
-    if before.busy is None or after.busy is None:
-        return False
-    allowed = DISTURBED * (after.at - before.at) * after.cores + FORGIVEN
-    stolen = (after.stolen or 0.0) - (before.stolen or 0.0)
-    others = 0.0
-    if worked is not None:
-        others = after.busy - before.busy - worked - (after.own - before.own)
-    return max(others, stolen) > allowed
+    return Watch().disturbed(before, after, worked)
+
+
+@dataclass
+class Watch:
+    """Whether others used an entrant's cores, epoch after epoch.
+
+    An epoch of a few hundredths of a second cannot tell by itself, as what is forgiven is as
+    long; so the last of them are judged together, up to a second of the cores' time. What the
+    counting may hide in n of them is n random parts of a hundredth: √n times as much is forgiven.
+    """
+
+    #: (seconds of the cores' time, of which others took so many), the last short epochs
+    _short: deque[tuple[float, float]] = field(default_factory=deque, init=False)
+
+    def disturbed(self, before: Reading, after: Reading, worked: float | None) -> bool:
+        """Whether others used the cores between two readings; see `disturbed`."""
+        if before.busy is None or after.busy is None:
+            return False
+        there = (after.at - before.at) * after.cores
+        stolen = (after.stolen or 0.0) - (before.stolen or 0.0)
+        others = 0.0
+        if worked is not None:
+            others = after.busy - before.busy - worked - (after.own - before.own)
+        taken = max(others, stolen)
+        if there * DISTURBED > FORGIVEN:
+            return taken > DISTURBED * there + FORGIVEN
+        self._short.append((there, taken))
+        while sum(one for one, _ in self._short) > TOGETHER:
+            self._short.popleft()
+        in_all, by_others = (sum(part) for part in zip(*self._short, strict=True))
+        forgiven = FORGIVEN * math.sqrt(len(self._short))
+        return taken > DISTURBED * there + FORGIVEN or by_others > DISTURBED * in_all + forgiven
 
 
 def peak_memory_bytes() -> int:

@@ -1,10 +1,10 @@
 """What training came to so far, on disk when the next epoch begins, so that it can be taken up.
 
-`journal.jsonl` has a line for what was asked, one for each mode that was found out (`best`), and
-one for each epoch of an entrant, appended and flushed when it is over. Parameters and optimiser
-state lie in `state-<slug>-<n>.safetensors`, written whole before the line that names them; two take
-turns, so that the one that the last line names is never touched, and those that the first round
-ended with stay.
+`journal.jsonl` has a line for what was asked, one for each mode that was found out (`best`), one
+where another run was at work, and one for each epoch of an entrant, appended and flushed when it is
+over. Parameters and optimiser state lie in `state-<slug>-<n>.safetensors`, written whole before the
+line that names them; two take turns, so that the one that the last line names is never touched, and
+those that the first round ended with stay.
 """
 
 from __future__ import annotations
@@ -64,7 +64,13 @@ class ChosenLine(msgspec.Struct, frozen=True, kw_only=True, tag="chosen"):
     words: str
 
 
-Line = Asked | ChosenLine | EpochLine
+class BesideLine(msgspec.Struct, frozen=True, kw_only=True, tag="beside"):
+    """Another run of this user's was at work when a process of this one began, in words."""
+
+    words: str
+
+
+Line = Asked | ChosenLine | BesideLine | EpochLine
 
 
 class Journal:
@@ -98,6 +104,10 @@ class Journal:
         self._broken = True
         self._write(chosen)
         self._broken = False
+
+    def beside(self, words: str) -> None:
+        """Write that another run is at work: of no epoch of this process is the time judged."""
+        self._write(BesideLine(words=words))
 
     def chosen(self, record: Record) -> ChosenLine | None:
         """Which mode an earlier process chose; None if it did not come so far."""
@@ -210,6 +220,7 @@ class Kept(msgspec.Struct, frozen=True):
         processes: how many trained so far.
         size: of the journal's whole lines, bytes.
         chosen: label -> the mode that was found out.
+        beside: another run that was at work meanwhile, in words.
     """
 
     asked: Asked
@@ -217,6 +228,7 @@ class Kept(msgspec.Struct, frozen=True):
     processes: int
     size: int
     chosen: Mapping[str, ChosenLine]
+    beside: str | None = None
 
 
 def read_journal(folder: Path) -> Kept:
@@ -246,7 +258,8 @@ def read_journal(folder: Path) -> Kept:
             epochs[line.label].append(line)
     chosen = {line.label: line for line in rest if isinstance(line, ChosenLine)}
     latest = max((line.process for lines in epochs.values() for line in lines), default=-1)
-    return Kept(first, epochs, latest + 1, len(whole), chosen)
+    beside = next((line.words for line in rest if isinstance(line, BesideLine)), None)
+    return Kept(first, epochs, latest + 1, len(whole), chosen, beside)
 
 
 def begin_round(record: Record) -> None:

@@ -47,6 +47,7 @@ class Readings:
         disturbed: whether something else used the machine during a turn, likewise.
         calls_a_turn: how many calls each turn has, so that a slow one counts as much.
         verdict: what the referee says of its logits.
+        watch: of its turns.
     """
 
     first_seconds: float | None = None
@@ -54,6 +55,7 @@ class Readings:
     rounds: list[list[list[float]]] = field(default_factory=list)
     disturbed: list[list[bool]] = field(default_factory=list)
     verdict: Verdict = field(default_factory=Verdict)
+    watch: machine.Watch = field(default_factory=machine.Watch, repr=False)
 
     @property
     def calls(self) -> list[float]:
@@ -196,7 +198,7 @@ class Inferring:
         before = machine.reading(cores)
         what = self.work.initial, self._index(size)
         timed = session.infer(*what, readings.calls_a_turn, PATIENCE * self.seconds / TURNS)
-        disturbed = machine.disturbed(before, machine.reading(cores), timed.cpu_seconds)
+        disturbed = readings.watch.disturbed(before, machine.reading(cores), timed.cpu_seconds)
         readings.rounds[-1].append(timed.seconds.tolist())
         readings.disturbed[-1].append(disturbed)
 

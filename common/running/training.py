@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,9 @@ class Training:
     _warming: threading.Lock = field(default_factory=threading.Lock, repr=False)
     #: whether the processes that are open have trained anything
     _trained: bool = field(default=False, repr=False)
+    _watches: dict[tuple[str, int], machine.Watch] = field(
+        default_factory=lambda: defaultdict(machine.Watch), repr=False
+    )
 
     def open(self, meanwhile: Callable[[], object] | None = None) -> None:
         """Import and place everywhere, `starting` at a time; warm up in turn.
@@ -169,7 +173,8 @@ class Training:
         before = machine.reading(cores)
         trained = session.train(order)
         self._trained = True
-        disturbed = machine.disturbed(before, machine.reading(cores), trained.cpu_seconds)
+        watch = self._watches[record.entrant.label, round_]
+        disturbed = watch.disturbed(before, machine.reading(cores), trained.cpu_seconds)
         record.rounds[round_].append(trained.seconds)
         record.cpu_seconds[round_].append(trained.cpu_seconds)
         record.disturbed[round_].append(disturbed)
