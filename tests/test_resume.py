@@ -247,7 +247,12 @@ def test_what_cannot_be_taken_up(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "option"),
-    [(("--epochs", "3"), "epochs"), (("--out", "other"), "out"), (("--force",), "force")],
+    [
+        (("--epochs", "3"), "epochs"),
+        (("--out", "other"), "out"),
+        (("--force",), "force"),
+        (("--seed", "0"), "seed"),  # what is asked by default
+    ],
 )
 def test_nothing_else_is_asked(words: tuple[str, ...], option: str, stopped: Command) -> None:
     done = stopped("--resume", "out", *words)
@@ -259,8 +264,11 @@ def test_nothing_else_is_asked(words: tuple[str, ...], option: str, stopped: Com
 def test_a_line_cut_short_is_trained_again(stopped: Command) -> None:
     path = stopped.folder / "out" / JOURNAL
     path.write_bytes(path.read_bytes()[:-40])
-    assert stopped("--resume", "out").returncode == 0
-    assert len(results_of(stopped.folder / "out")["entrants"][0]["epochs"]) == 150
+    # What a run is asked by default, and this one was not.
+    assert stopped("--resume", "out", "--check", "full").returncode == 0
+    found = results_of(stopped.folder / "out")
+    assert len(found["entrants"][0]["epochs"]) == 150
+    assert found["options"]["check"] == "full"
 
 
 def test_states_take_turns(tmp_path: Path) -> None:

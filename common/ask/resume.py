@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import fields, replace
 from functools import cache
@@ -67,28 +67,40 @@ def versions_of(request: Request) -> dict[str, str]:
     return versions
 
 
-def read_asked(asked: Settings, say: Say = silence) -> tuple[Request, Kept | None]:
+def read_asked(
+    asked: Settings, say: Say = silence, given: Collection[str] | None = None
+) -> tuple[Request, Kept | None]:
     """Read what is to be trained, or taken up; what an earlier process left of it.
+
+    Args:
+        asked: what is asked.
+        say: as for `read_request`.
+        given: names of what was said and is not only the default; None: what differs from that.
 
     Raises:
         Refused: it cannot be run as it stands, or not be taken up.
     """
-    return (read_request(asked, say), None) if asked.resume is None else read_resumed(asked, say)
+    if asked.resume is None:
+        return read_request(asked, say), None
+    if given is None:
+        given = {name for name, default in DEFAULTS.items() if getattr(asked, name) != default}
+    return read_resumed(asked, say, given)
 
 
-def read_resumed(asked: Settings, say: Say) -> tuple[Request, Kept]:
+def read_resumed(asked: Settings, say: Say, given: Collection[str]) -> tuple[Request, Kept]:
     """Read what a run that did not end was asked.
 
     Args:
         asked: has the folder, and what may be asked anew.
         say: as for `read_request`.
+        given: names of what was said.
 
     Raises:
         Refused: there is nothing to finish, or something else was asked as well.
     """
     assert asked.resume is not None
-    for name, default in DEFAULTS.items():
-        if name not in ANEW and getattr(asked, name) != default:
+    for name in DEFAULTS:
+        if name not in ANEW and name in given:
             raise Refused(
                 f"--resume finishes what {asked.resume} was asked; --{name.replace('_', '-')} does "
                 "not go with it"
@@ -101,7 +113,9 @@ def read_resumed(asked: Settings, say: Say) -> tuple[Request, Kept]:
         raise Refused(
             f"--resume {asked.resume}: its journal cannot be taken up: {cause}"
         ) from cause
-    anew = {n: getattr(asked, n) for n in ANEW if getattr(asked, n) != DEFAULTS[n]}
+    anew = {name: getattr(asked, name) for name in ANEW if name in given}
+    if anew.get("check") == "none":
+        anew.setdefault("check_seconds", None)  # what was asked with checks, nobody asks without
     return read_request(replace(settings, **anew), say), kept
 
 

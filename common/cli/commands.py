@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
                 given.insert(0, "run")
             asked = parser().parse_args(given)
+            options = (word.partition("=")[0] for word in given if word.startswith("--"))
+            asked.given = {option.removeprefix("--").replace("-", "_") for option in options}
             # A run answers for itself while it lasts; here SIGTERM and SIGHUP end all else, too,
             # as Ctrl-C does.
             with Interruption() as interruption, interruption.taken():
@@ -174,7 +176,7 @@ def run(asked: argparse.Namespace) -> int:
     from common.shown.words import plain
 
     refuse_target(asked.json)
-    request, kept = read_asked(settings(asked), say)
+    request, kept = read_asked(settings(asked), say, asked.given)
     outcome = running.run(request, progress(request), say, kept)
     results = outcome.results
 
