@@ -209,6 +209,15 @@ def test_what_failed_is_named_and_can_be_tried_again(
     assert [one["resumed_epochs"] for one in resumed] == [[], [3, 4]]
 
 
+def test_what_this_machine_has_says_nothing_of_where_it_will_run(
+    compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.running.memory.free_memory_bytes", lambda: 1.0)
+    grid = planned(compare, seeds="[0]")
+    done = compare("grid", "run", grid)
+    assert (done.returncode, "too little memory" in done.stderr) == (2, True)
+
+
 def test_a_cell_that_is_refused_keeps_no_other_from_running(
     compare: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from mindspore import communication, nn, ops
 from . import train
 
 
-def join(rank, ranks, port, device):
+def join(rank, ranks, port):
     """Meet the other processes, at a port of this machine.
 
     Differs: its own collectives ("mccl") sum on a CPU. The public function

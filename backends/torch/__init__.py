@@ -41,8 +41,11 @@ INFO = Info(
         word="ddp",
         processes=True,
         modes=("eager",),
-        devices=("cpu", "cuda"),
-        absent={"jit": NO_HOOKS, "fused": NO_HOOKS},
+        absent={
+            "jit": NO_HOOKS,
+            "fused": NO_HOOKS,
+            "cuda": "NCCL wants a GPU for each process, which was not tried",
+        },
     ),
     modules=(
         "keras.src.backend.torch.layer.TorchLayer",

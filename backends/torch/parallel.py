@@ -6,15 +6,15 @@ import torch
 from torch import distributed, nn
 
 
-def join(rank, ranks, port, device):
+def join(rank, ranks, port):
     """Meet the other processes, at a port of this machine.
 
-    Differs: gloo sums on a CPU, NCCL on GPUs (one for each process; not run).
+    Differs: gloo sums on a CPU.
 
     See: https://docs.pytorch.org/docs/stable/distributed.html
     """
     distributed.init_process_group(
-        "nccl" if device == "cuda" else "gloo",
+        "gloo",
         init_method=f"tcp://127.0.0.1:{port}",
         rank=rank,
         world_size=ranks,

@@ -96,7 +96,7 @@ def plan_grid(path: Path, say: Say = silence) -> Planned:
         try:
             settings = settings_of(arguments)
             # How many cores there are here says nothing of where it will run.
-            request = read_request(replace(settings, threads=None), say, **once)
+            request = read_request(replace(settings, threads=None), say, here=False, **once)
             request = replace(request, settings=settings)
             needs = needs_of(asked.needs, settings)
         except Refused as error:

@@ -105,6 +105,7 @@ def read_request(
     finding: Callable[[Path | None], dict[str, Backend]] = find,
     loading: Callable[..., Dataset] = load,
     trains: bool = True,
+    here: bool = True,
 ) -> Request:
     """Read what is to be trained, refuse what cannot be, get the data.
 
@@ -113,6 +114,7 @@ def read_request(
         say: hears of a download; without it there is no bar, either.
         finding, loading: as `find` and `load`; who asks for many runs looks but once.
         trains: whether any step is made of it.
+        here: whether on this machine, whose memory says nothing of another's.
 
     Raises:
         Refused: it cannot be run as it stands; nothing was written.
@@ -163,7 +165,8 @@ def read_request(
     examples = examples_of(plan, dataset)
     if trains:
         refuse_steps(plan, examples)
-    refuse_large(plan, dataset, entrants=len(entrants) + len(mixes), trains=trains)
+    if here:
+        refuse_large(plan, dataset, entrants=len(entrants) + len(mixes), trains=trains)
     return Request(settings, plan, available, entrants, mixes, pythons, dataset, trains)
 
 

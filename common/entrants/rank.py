@@ -45,7 +45,7 @@ class RankSession(LocalSession):
         said = super().set_up()
         self._reducing, self._parallel = {}, self._import("parallel")
         if not self._joined:
-            self._parallel.join(self._rank, self._ranks, self._port, self._plan["device"])
+            self._parallel.join(self._rank, self._ranks, self._port)
             self._joined = True
         return {**said, "processes": self._ranks}
 

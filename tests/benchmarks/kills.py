@@ -112,6 +112,8 @@ def main() -> int:
     words: list[object] = ["--backends", *asked.backends, "--epochs", 40, "--limit", 6000]
     words += ["--optimizer", "adam", "--schedule", "cosine", "--check", "none", "--quiet"]
     by, draw = signal.Signals[f"SIG{asked.signal}"], random.Random(asked.seed)
+    # What a shell runs in the background ignores Ctrl-C, and so would all that is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as place:
         began = time.monotonic()
         subprocess.run(command(*words, "--out", Path(place) / "out"), check=True)
