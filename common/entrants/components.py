@@ -24,7 +24,7 @@ from common.entrants.session import Inferred
 #: Executions of each call before the clock starts: MindSpore's graphs tune themselves for 50.
 WARM_UP_CALLS = 64
 
-#: A component's time is the median of so many rounds, each of so many calls and one wait.
+#: A component's time is the median of so many rounds, each of so many calls that are waited for.
 COMPONENT_ROUNDS, COMPONENT_CALLS = 5, 20
 
 
@@ -243,7 +243,7 @@ class Components:
     def _median(
         self, held: Any, function: Any, arguments: tuple[Any, ...], compiled: bool, moves: bool
     ) -> float:
-        """Seconds of one call, of many in a row that are waited for together."""
+        """Seconds of one call that is waited for, of many in a row."""
 
         def rounds(calls: int) -> float:
             nonlocal held
@@ -251,7 +251,7 @@ class Components:
             for _ in range(calls):
                 result = function(held, *arguments)
                 held = result if moves else held
-            self._use.data.to_array(first_leaf(result))
+                self._use.data.to_array(first_leaf(result))
             return (time.perf_counter() - started) / calls
 
         rounds(WARM_UP_CALLS if compiled else COMPONENT_CALLS)
