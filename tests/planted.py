@@ -787,6 +787,18 @@ PLANTS: dict[str, Plant] = {
         "weight decay is coupled",
         plan={**ADAM, **DECAY, "optimizer": "adamw"},
     ),
+    "adamw's decay spares the bias": Plant(
+        "adaptive.py",
+        {
+            **everywhere("step + decay * param", "step + (param.ndim > 1) * decay * param"),
+            "mindspore": ("step + shrink * param", "step + (param.ndim > 1) * shrink * param"),
+        },
+        "update",
+        ("output.bias",),
+        "weight decay spares the biases",
+        step=2,
+        plan={**ADAM, **DECAY, "optimizer": "adamw"},
+    ),
     "adam without bias correction": Plant(
         "adaptive.py",
         exercised("update-3", numpy=("m_hat, v_hat = m / c1, v / c2", "m_hat, v_hat = m, v")),

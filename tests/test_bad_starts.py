@@ -369,6 +369,21 @@ STARTS: dict[str, tuple[Given | Callable[[Path], Given], str]] = {
     ),
     # ---- words and numbers
     "no such layer": ({"only": "layer9.*"}, "only='layer9.*' is the name of no layer; these are:"),
+    "a port's own update": (
+        {
+            "port": Port("torch", forward=raising, loss=raising, update=raising),
+            "params": {"w": np.zeros(3, np.float32)},
+        },
+        "the port is a Port with an update or a correct of its own, which nothing is held against",
+    ),
+    "functions against a name": (
+        {
+            "port": Port("torch", forward=raising, loss=raising),
+            "reference": "torch",
+            "params": {"w": np.zeros(3, np.float32)},
+        },
+        "the reference is 'torch'; functions are held against a Port",
+    ),
     "an optimizer": ({"optimizer": "lion"}, "unknown 'lion'; there are sgd, momentum, adam"),
     "a dtype": ({"dtype": "float16"}, "unknown 'float16'; there are float32, float64"),
     "a mode": ({"mode": "fused"}, "unknown 'fused'; there are eager, jit"),

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import convert, to_builtins
 
 from common.agreement.verdict import Verdict
 from common.contract.arrays import Array, Arrays
@@ -24,6 +25,7 @@ from common.contract.registry import Backend
 from common.data.description import Dataset
 from common.entrants.local import LocalSession
 from common.errors import Failed
+from common.results.document import Document
 from common.results.record import Results
 from common.running import saving
 from common.running.interruption import Interruption
@@ -204,6 +206,19 @@ def test_who_ends_at_no_number_has_diverged_and_nobody_else(small: Dataset) -> N
     results = run({"bad": Endless("numpy"), "right": LocalSession("numpy")}, small, band=False)
     assert [record.status for record in results.records] == ["diverged", "ok"]
     assert "is not finite in the end" in str(results.records[0].reason)
+
+
+def test_who_counts_wrongly_has_no_accuracy_and_spoils_no_file(small: Dataset) -> None:
+    class Generous(LocalSession):
+        def train(self, order: Array) -> Any:
+            trained = super().train(order)
+            return replace(trained, counts=trained.counts + 100)
+
+    results = run({"bad": Generous("numpy"), "right": LocalSession("numpy")}, small, band=False)
+    found = [record.epochs[-1]["train_accuracy"] for record in results.records]
+    assert found[0] is None
+    assert found[1] is not None
+    convert(to_builtins(results.document()), Document)
 
 
 def test_times_of_components_decide_nothing(small: Dataset) -> None:

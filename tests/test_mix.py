@@ -15,6 +15,7 @@ from common.contract.info import MIXABLE
 from common.contract.plan import Plan
 from common.entrants.local import LocalSession
 from common.entrants.mixed import MixedSession, parse_mix
+from common.errors import Refused
 from tests.conftest import BACKENDS, EXAMPLES, Command, make_plan
 from tests.fakes import (
     EXITS,
@@ -120,6 +121,12 @@ def test_refused(case: str, compare: Command) -> None:
     options = [word for mix in mixes for word in ("--mix", mix)]
     told = refused(compare, *compare.small("--backends", "numpy", "--out", "out", *options))
     assert words in told
+
+
+@pytest.mark.parametrize("model", ["lenet_bn", "resnet"])
+def test_a_model_that_normalises_by_the_batch_is_refused(model: str) -> None:
+    with pytest.raises(Refused, match="has other logits in training than in evaluation"):
+        parse_mix("loss=torch", BACKENDS, "concise", model)
 
 
 def test_refused_without_a_value(compare: Command) -> None:

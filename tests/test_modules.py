@@ -7,11 +7,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import MethodType
-from typing import Any
+from typing import Any, NoReturn
+from unittest import mock
 
 import numpy as np
 import pytest
 
+from common.check import check
 from common.contract.kinds import net_of
 from common.contract.net import Asked
 from common.contract.precision import cast
@@ -564,6 +566,26 @@ def test_two_leaves_for_one_are_trained_apart() -> None:
     assert report.verdict == "not checked", str(report)
     assert "which training moves apart" in report.not_compared[0]
     assert "as one where the reference has one" in advice(report)[0]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "told", "momentum", "eps"),
+    [("momentum", {}, 0.9, 1e-8), ("momentum", {"momentum": 0.0}, 0.0, 1e-8),
+     ("sgd", {}, 0.0, 1e-8), ("adagrad", {}, 0.0, 1e-10)],
+)  # fmt: skip
+def test_an_optimizer_has_its_usual_settings(
+    optimizer: str, told: dict[str, Any], momentum: float, eps: float
+) -> None:
+    """As on the command line: without its momentum it is plain gradient descent."""
+    asked: list[Options] = []
+
+    def judge(*given: Any) -> NoReturn:
+        asked.append(given[4])
+        raise Refused("that is all that was to be seen")
+
+    with mock.patch("common.check.check_modules", judge), pytest.raises(Refused):
+        check(made(Pictures), made(Pictures), PICTURES, LABELS, optimizer=optimizer, **told)
+    assert (asked[0].momentum, asked[0].eps) == (momentum, eps)
 
 
 def test_what_is_not_compared_is_no_agreement() -> None:

@@ -87,7 +87,7 @@ def adamw_scratch(params, lr, betas, eps, decay):
 
     Differs: nothing is changed in place; new dicts are returned.
 
-    See: https://arxiv.org/abs/1711.05101
+    See: https://arxiv.org/abs/1711.05101; there the decay is not times lr
     """
     (b1, b2), state = betas, adam_state(params)
 
@@ -147,7 +147,7 @@ def rmsprop_scratch(params, lr, alpha, eps, decay):
 
     Differs: nothing is changed in place; new dicts are returned.
 
-    See: Dive into Deep Learning, 11.8.
+    See: Dive into Deep Learning, 11.8, where eps is inside the root.
     """
     state = squares_state(params, lr)
 
@@ -206,7 +206,8 @@ def adagrad_scratch(params, lr, eps, decay):
 
     Differs: nothing is changed in place; new dicts are returned.
 
-    See: Dive into Deep Learning, 11.7; https://jmlr.org/papers/v12/duchi11a.html
+    See: https://jmlr.org/papers/v12/duchi11a.html; Dive into Deep Learning,
+    11.7, where eps is inside the root.
     """
     state = squares_state(params, lr)
 

@@ -16,7 +16,7 @@ def clip_value_scratch(params, most):
     Returns:
         clip(grads) -> grads.
 
-    See: Dive into Deep Learning, 8.5.5.
+    See: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_value_.html
     """
 
     def clip(grads):
@@ -52,7 +52,8 @@ def clip_norm_scratch(params, most):
     Returns:
         clip(grads) -> grads.
 
-    See: https://arxiv.org/abs/1211.5063, algorithm 1.
+    See: https://arxiv.org/abs/1211.5063, algorithm 1; Dive into Deep
+    Learning, 8.5.5.
     """
 
     def clip(grads):

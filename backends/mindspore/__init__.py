@@ -71,6 +71,24 @@ INFO = Info(
             "CPU (2.10.0); nesterov_scratch stands in for it",
         ),
         (
+            "lenet_bn_concise",
+            "float64",
+            "nn.Conv2d and nn.BatchNorm2d refuse float64 on a CPU (2.10.0); "
+            "lenet_bn_scratch stands in for it",
+        ),
+        (
+            "resnet_concise",
+            "float64",
+            "nn.Conv2d and nn.BatchNorm2d refuse float64 on a CPU (2.10.0); "
+            "resnet_scratch stands in for it",
+        ),
+        (
+            "smoothed_cross_entropy_concise",
+            "float64",
+            "cross_entropy multiplies by e in float32 (2.10.0); "
+            "smoothed_cross_entropy_scratch stands in for it",
+        ),
+        (
             "clip_norm_concise",
             "float64",
             "ops.clip_by_global_norm rounds the norm to float32 (2.10.0); "

@@ -114,7 +114,7 @@ def adamw_scratch(params, lr, betas, eps, decay):
     Tensor as float32; `ops.assign`, because methods like `mul_` do nothing
     on a CPU.
 
-    See: https://arxiv.org/abs/1711.05101
+    See: https://arxiv.org/abs/1711.05101; there the decay is not times lr
     """
     b1, b2 = betas
     dtype = next(iter(params.values())).dtype
@@ -194,7 +194,7 @@ def rmsprop_scratch(params, lr, alpha, eps, decay):
     Tensor as float32; `ops.assign`, because methods like `mul_` do nothing
     on a CPU.
 
-    See: Dive into Deep Learning, 11.8.
+    See: Dive into Deep Learning, 11.8, where eps is inside the root.
     """
     dtype = next(iter(params.values())).dtype
     rates, shrink, tiny = (Tensor(x, dtype) for x in (lr, decay, eps))
@@ -268,7 +268,8 @@ def adagrad_scratch(params, lr, eps, decay):
     Tensor as float32; `ops.assign`, because methods like `mul_` do nothing
     on a CPU.
 
-    See: Dive into Deep Learning, 11.7; https://jmlr.org/papers/v12/duchi11a.html
+    See: https://jmlr.org/papers/v12/duchi11a.html; Dive into Deep Learning,
+    11.7, where eps is inside the root.
     """
     dtype = next(iter(params.values())).dtype
     rates, shrink, tiny = (Tensor(x, dtype) for x in (lr, decay, eps))

@@ -72,7 +72,7 @@ def adamw_scratch(params, lr, betas, eps, decay):
     Differs: the bias corrections are computed in the parameters' dtype, as
     the other columns do it; in float32 that costs 1 - b2^t three digits.
 
-    See: https://arxiv.org/abs/1711.05101
+    See: https://arxiv.org/abs/1711.05101; there the decay is not times lr
     """
     (b1, b2), state = betas, adam_state(params)
     dtype = next(iter(params.values())).dtype.type
@@ -114,7 +114,7 @@ def rmsprop_scratch(params, lr, alpha, eps, decay):
     Returns:
         state, update(params, grads, state) -> params, state.
 
-    See: Dive into Deep Learning, 11.8.
+    See: Dive into Deep Learning, 11.8, where eps is inside the root.
     """
     state = squares_state(params, lr)
 
@@ -149,7 +149,8 @@ def adagrad_scratch(params, lr, eps, decay):
     Returns:
         state, update(params, grads, state) -> params, state.
 
-    See: Dive into Deep Learning, 11.7; https://jmlr.org/papers/v12/duchi11a.html
+    See: https://jmlr.org/papers/v12/duchi11a.html; Dive into Deep Learning,
+    11.7, where eps is inside the root.
     """
     state = squares_state(params, lr)
 

@@ -110,7 +110,7 @@ def adamw_scratch(params, lr, betas, eps, decay):
 
     Differs: t is a Tensor; a number would be compiled anew at every step.
 
-    See: https://arxiv.org/abs/1711.05101
+    See: https://arxiv.org/abs/1711.05101; there the decay is not times lr
     """
     (b1, b2), state = betas, adam_state(params)
 
@@ -186,7 +186,7 @@ def rmsprop_scratch(params, lr, alpha, eps, decay):
     Returns:
         state, update(params, grads, state) -> params, state.
 
-    See: Dive into Deep Learning, 11.8.
+    See: Dive into Deep Learning, 11.8, where eps is inside the root.
     """
     state = squares_state(params, lr)
 
@@ -256,7 +256,8 @@ def adagrad_scratch(params, lr, eps, decay):
     Returns:
         state, update(params, grads, state) -> params, state.
 
-    See: Dive into Deep Learning, 11.7; https://jmlr.org/papers/v12/duchi11a.html
+    See: https://jmlr.org/papers/v12/duchi11a.html; Dive into Deep Learning,
+    11.7, where eps is inside the root.
     """
     state = squares_state(params, lr)
 

@@ -70,7 +70,9 @@ def schedule_concise(lr, schedule, warm_up, steps):
         first = LinearLR(optimizer, 1 / warm_up, total_iters=warm_up - 1)
     else:
         first = ConstantLR(optimizer, factor=1.0)
-    scheduler = SequentialLR(optimizer, [first, after[schedule]()], [warm_up])
+    scheduler = after[schedule]()
+    if warm_up:
+        scheduler = SequentialLR(optimizer, [first, scheduler], [warm_up])
     rates = []
     for _ in range(steps):
         rates += scheduler.get_last_lr()

@@ -88,7 +88,8 @@ def row_bounds(start: Expectations, batches: Sequence[Array]) -> tuple[dict[str,
         ).items():
             bounds[name] = bounds.get(name, 0.0) + bound
         # The bound of the first logits, as much larger as these are, once for each step.
-        growth = max(1.0, np.abs(found["logits"]).max() / np.abs(first.right).max())
+        largest = np.abs(first.right).max()  # 0 where the only hidden unit is dead
+        growth = max(1.0, np.abs(found["logits"]).max() / largest) if largest else 1.0
         allowed = len(batches) * growth * float(np.max(first.allowed))
         near.append(near_ties(found["logits"], allowed))
         params, state = moved, memory

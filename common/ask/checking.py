@@ -220,6 +220,7 @@ def _options(request: CheckRequest) -> Options:
         steps=settings.steps,
         optimizer=settings.optimizer,
         momentum=OPTIMIZERS[settings.optimizer].momentum,
+        eps=OPTIMIZERS[settings.optimizer].eps,
         lr=settings.lr,
         dtype=settings.dtype,
         seed=settings.seed,

@@ -131,7 +131,7 @@ def read_request(
         model=settings.model,
     )
     entrants = [noted(entrant, pythons) for entrant in entrants]
-    mixes = [parse_mix(text, available, settings.style) for text in settings.mix]
+    mixes = [parse_mix(text, available, settings.style, settings.model) for text in settings.mix]
     # Whatever the order in which they name it.
     if any(one.chosen == other.chosen for one, other in itertools.combinations(mixes, 2)):
         raise Refused("two --mix are the same; one row of it is enough")

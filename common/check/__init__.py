@@ -17,6 +17,7 @@ from typing import Any
 from common.check.ports import Report, check_functions
 from common.contract.given import as_arrays
 from common.contract.kinds import takes
+from common.contract.optimizers import OPTIMIZERS
 from common.contract.registry import find
 from common.entrants.port import Port
 from common.errors import Refused
@@ -39,10 +40,11 @@ def check(
     steps: int = 3,
     optimizer: str = "sgd",
     lr: float = 0.1,
-    momentum: float = 0.0,
+    momentum: float | None = None,
     weight_decay: float = 0.0,
     betas: tuple[float, float] = (0.9, 0.999),
-    eps: float = 1e-8,
+    eps: float | None = None,
+    alpha: float = 0.99,
     mode: str = "eager",
     dtype: str = "float32",
     mapping: str | Path | None = None,
@@ -76,7 +78,8 @@ def check(
             cross-entropy of integers, -100 left out of the mean, or the mean of squares of floats.
         train: modules: in training mode, their buffers compared afterwards.
         steps: modules: at so many states of a training the whole is judged; 0: the layers only.
-        optimizer, lr, momentum, weight_decay, betas, eps: of the training.
+        optimizer, lr, momentum, weight_decay, betas, eps, alpha: of the training; momentum and eps
+            are by default the optimizer's usual ones, as on the command line.
         mode: of the port: "eager" or "jit"; of a `Port` or a backend "fused", too.
         dtype: "float32" or "float64".
         mapping: modules: a file that says how the port's weights are made of the reference's, as
@@ -96,13 +99,15 @@ def check(
         Refused: what cannot be compared at all, in one line.
         BadLabel: labels that no loss could take.
     """
+    usual = OPTIMIZERS.get(optimizer, OPTIMIZERS["sgd"])  # an unknown one is refused by its name
     shared: dict[str, Any] = {
         "optimizer": optimizer,
         "lr": lr,
-        "momentum": momentum,
+        "momentum": usual.momentum if momentum is None else momentum,
         "weight_decay": weight_decay,
         "betas": betas,
-        "eps": eps,
+        "eps": usual.eps if eps is None else eps,
+        "alpha": alpha,
         "dtype": dtype,
         "seed": seed,
     }

@@ -115,6 +115,7 @@ def check_functions(
     weight_decay: float = 0.0,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
+    alpha: float = 0.99,
     batch_size: int = 32,
     epochs: int = 2,
     seed: int = 0,
@@ -133,8 +134,8 @@ def check_functions(
         model: a registered one; needed without a reference.
         style: of a backend's functions, and of the update where the port has none.
         mode: "eager", "jit" or "fused".
-        dtype, optimizer, lr, momentum, weight_decay, betas, eps, batch_size, epochs, seed: of the
-            run, as on the command line.
+        dtype, optimizer, lr, momentum, weight_decay, betas, eps, alpha, batch_size, epochs,
+            seed: of the run, as on the command line.
 
     Returns:
         the report; `report.agrees` is the answer, `print(report)` the explanation.
@@ -380,6 +381,11 @@ def referee_of(plan: Plan, data: dict[str, Any], reference: Port | None, rules: 
     """NumPy, or what is ported, in float64."""
     if reference is None:
         return Referee(plan, data, rules)
+    if not isinstance(reference, Port):
+        raise Refused(
+            f"the reference is {reference!r:.60}; functions are held against a Port, or with "
+            "model= against the referee"
+        )
     described = Model(plan.model, {}, "", plan.model == CLASSIFICATION, 0, 0, 0.0)
     own_rule = reference.update is not None
     make = partial(PortSession, reference, "reference")

@@ -24,7 +24,8 @@ adam (Kingma and Ba 2015, algorithm 1; decay coupled, as an L2 penalty would be)
     t = t + 1
     p = p - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
 
-adamw (Loshchilov and Hutter 2019; decay decoupled, both terms from the same old p)::
+adamw (Loshchilov and Hutter 2019, decay times the rate as PyTorch has it; decay decoupled, both
+terms from the same old p)::
 
     m, v, t as in adam, with g = grad
     p = p - lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps) - lr * decay * p

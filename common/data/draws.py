@@ -36,7 +36,7 @@ def parameters(
     """Draw the initial parameters: weights as the model says, in float64, the rest zero or one.
 
         normal    N(0, 0.01²), as for the book's linear networks and perceptrons
-        xavier    U(-a, a), a² = 6 / (fan in + fan out): Glorot and Bengio, 2010; the book, 5.4.2.2
+        xavier    U(-a, a), a² = 6 / (fan in + fan out): Glorot and Bengio, 2010; the book, 4.8.2.2
 
     Rounded once to `dtype`; names and axes are neutral.
     """

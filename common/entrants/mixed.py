@@ -20,6 +20,7 @@ import numpy as np
 from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant, mix_label, parse, slug_of
 from common.contract.info import MIXABLE, MIXED, REFEREE, STYLES, Info
+from common.contract.models import MODELS
 from common.contract.registry import Backend
 from common.entrants.components import timed
 from common.entrants.examples import EVALUATION_BATCH, classes_of, mean_over_examples
@@ -251,17 +252,26 @@ class Mix:
     backend: Backend
 
 
-def parse_mix(text: str, available: Mapping[str, Backend], style: str) -> Mix:
+def parse_mix(
+    text: str, available: Mapping[str, Backend], style: str, trained: str | None = None
+) -> Mix:
     """Read `COMPONENT=BACKEND[:STYLE],...`, for instance model=torch,loss=jax,update=mindspore.
 
     Args:
         text: as written.
         available: the backends.
         style: of those that do not say.
+        trained: the model; None: any.
 
     Raises:
-        Refused: an unknown component or backend, or one named twice.
+        Refused: a model that normalises by the batch, an unknown component or backend, or one
+            named twice.
     """
+    if trained in MODELS and MODELS[trained].statistics:
+        raise Refused(
+            f"--mix {text}: {trained} has other logits in training than in evaluation, and a mixed "
+            "entrant takes those of one; choose a model without batch normalisation"
+        )
     chosen: dict[str, Entrant] = {}
     for pair in text.split(","):
         component, equals, backend = pair.partition("=")

@@ -44,7 +44,8 @@ class Port:
             (params, lr, alpha, eps, decay), of AdaGrad (params, lr, eps, decay), -> state,
             update(params, grads, state) -> params, state; parameters and gradients are dicts by
             name ("a.b" of a tree), the state is whatever they like; None: the backend's own.
-        correct: (logits, labels) -> how many are right; None: the backend's own.
+        correct: (logits, labels) -> how many are right; None: the backend's own. Held against a
+            module, or with taps, a Port has neither an update nor a correct.
         taps: whether `forward` takes one more argument, `tap`, and names what is judged between
             its inputs and its outputs: `x = tap("conv1", x)`, in the order of computation.
     """

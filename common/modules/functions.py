@@ -52,6 +52,11 @@ def side_of(
             f"the {who} is a Port of {given.framework!r}; functions are taken of "
             f"{', '.join(backends)}"
         )
+    if given.update is not None or given.correct is not None:
+        raise Refused(
+            f"the {who} is a Port with an update or a correct of its own, which nothing is held "
+            "against beside a module or taps; leave them out, and check them in a call without"
+        )
     if params is None:
         raise Refused(f"the {who} is a Port, which needs params: initial values by name")
     functions = importlib.import_module(f"backends.{given.framework}.functions")

@@ -311,6 +311,7 @@ class Judging:
             limit = band_limit(losses, self.work.plan.dtype, band.width)
             if verdict.held_steps is not None:
                 limit[verdict.held_steps :] = np.inf
+            limit[np.size(band.growth) :] = np.inf  # of later steps the band knows nothing
             apart = self._round_apart(candidate, limit)
             if verdict.verdict == "rounding" and apart is not None:
                 verdict.differs(apart)

@@ -280,6 +280,9 @@ class Runner:
         run = free_run_of(session, work.orders)
         found = judging.verdict(Candidate(entrant, record.backend, session, run, start))
         verdict = self.verdicts[entrant.label]
+        if found.verdict == "not checked":
+            verdict.float64_failed = found.reason or "it was not checked"
+            return
         verdict.float64_drift = found.max_abs_loss_difference
         if found.first_difference is not None and verdict.verdict != "differs":
             unit = f"{found.first_difference.unit}, in float64"

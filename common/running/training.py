@@ -235,9 +235,9 @@ class Training:
         return {
             "epoch": epoch + 1,
             "train_loss": mean_over_examples(losses, seen, size),
-            "train_accuracy": float(trained.counts.sum() / seen) if classifies else None,
+            "train_accuracy": share(trained.counts.sum(), seen) if classifies else None,
             "test_loss": tested.loss if tested else None,
-            "test_accuracy": tested.count / tests if tested and classifies else None,
+            "test_accuracy": share(tested.count, tests) if tested and classifies else None,
             "train_seconds": trained.seconds,
             "data_seconds": trained.data_seconds,
             "eval_seconds": tested.seconds if tested else None,
@@ -265,6 +265,11 @@ class Training:
             record.learnt = {"weight": weight, "bias": float(params["output.bias"][0])}
         if elsewhere:
             session.load(*self._state(record))
+
+
+def share(count: float, examples: int) -> float | None:
+    """An accuracy; None of who counts more than there are, or fewer than none."""
+    return float(count / examples) if 0 <= count <= examples else None
 
 
 def final_params(session: Session) -> Arrays:

@@ -22,7 +22,8 @@ def settings(plan: Plan) -> dict[str, Any]:
     told = {name: getattr(plan, name) for name in optimizer.told}
     if optimizer.rule == "sgd":
         told["nesterov"] = plan.nesterov
-    return {**told, "decay_kind": optimizer.decay, "clip": clip_in(plan)}
+    kinds = {"decay_kind": optimizer.decay, "decay_usual": optimizer.decay}
+    return {**told, **kinds, "clip": clip_in(plan)}
 
 
 #: How a plan clips -> what kind that is.
@@ -36,10 +37,16 @@ def clip_in(plan: Plan) -> Clip:
 
 
 def decayed(
-    name: str, param: Array, grad: Array, lr: float, decay: float, kind: str
+    name: str, param: Array, grad: Array, lr: float, decay: float, kind: str, usual: str
 ) -> tuple[Array, Array | float]:
-    """The gradient, and what is taken off the parameter directly, for a kind of decay."""
-    if kind == "none" or (kind == "weights" and param.ndim == 1):
+    """The gradient, and what is taken off the parameter directly, for a kind of decay.
+
+    Sparing the biases, and twice, are said of the optimiser's usual kind.
+    """
+    if kind in ("weights", "twice"):
+        decay *= 2.0 if kind == "twice" else float(param.ndim > 1)
+        kind = usual
+    if kind == "none":
         return grad, 0.0
     if kind == "decoupled":
         return grad, lr * decay * param
@@ -47,8 +54,6 @@ def decayed(
         return grad, decay * param
     if kind == "after":
         return grad, 0.0
-    if kind == "twice":
-        return grad + 2 * decay * param, 0.0
     return grad + decay * param, 0.0
 
 
@@ -61,6 +66,7 @@ def sgd_rule(
     momentum: float,
     weight_decay: float,
     decay_kind: str,
+    decay_usual: str,
     dampening: bool = False,
     nesterov: bool = False,
     inside: bool = False,
@@ -68,7 +74,7 @@ def sgd_rule(
     """Mini-batch gradient descent with every slip it may have."""
     moved, memory = {}, {}
     for name, param in params.items():
-        step, taken = decayed(name, param, grads[name], lr, weight_decay, decay_kind)
+        step, taken = decayed(name, param, grads[name], lr, weight_decay, decay_kind, decay_usual)
         rate = lr
         if f"{name}/m" in state:
             share = 1 - momentum if dampening else 1.0
@@ -96,6 +102,7 @@ def adam_rule(
     eps: float,
     weight_decay: float,
     decay_kind: str,
+    decay_usual: str,
     exchanged: bool = False,
     correct_m: bool = True,
     correct_v: bool = True,
@@ -110,7 +117,7 @@ def adam_rule(
     c1 = 1 - b1**t if correct_m and t > 0 else 1.0
     c2 = 1 - b2**t if correct_v and t > 0 else 1.0
     for name, param in params.items():
-        grad, taken = decayed(name, param, grads[name], lr, weight_decay, decay_kind)
+        grad, taken = decayed(name, param, grads[name], lr, weight_decay, decay_kind, decay_usual)
         m = b1 * state[f"{name}/m"] + (1 - b1) * grad
         v = b2 * state[f"{name}/v"] + (1 - b2) * grad**2
         root = {
@@ -135,6 +142,7 @@ def root_rule(
     eps: float,
     weight_decay: float,
     decay_kind: str,
+    decay_usual: str,
     alpha: float | None = None,
     eps_kind: str = "outside",
     summed: bool = False,
@@ -144,7 +152,7 @@ def root_rule(
     keep, new = (1.0, 1.0) if alpha is None else (alpha, 1.0 if summed else 1 - alpha)
     moved, memory = {}, {}
     for name, param in params.items():
-        grad, taken = decayed(name, param, grads[name], lr, weight_decay, decay_kind)
+        grad, taken = decayed(name, param, grads[name], lr, weight_decay, decay_kind, decay_usual)
         v = keep * state[f"{name}/v"] + new * grad**2
         of = state[f"{name}/v"] if before else v
         root = {
