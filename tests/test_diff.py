@@ -634,6 +634,7 @@ def folders(tmp_path: Path, saved: Saved) -> dict[str, Path]:
         ("slow", ["--fail-above", "5%"], 1),
         ("slow", ["--fail-above", "0.05"], 1),
         ("slow", ["--fail-above", "50%"], 0),
+        ("slow", ["--fail-above", "5"], 2),
         ("few", ["--fail-above", "5%"], 4),
         ("unchecked", ["--fail-above", "5%"], 4),
         ("wrong", ["--fail-above", "5%"], 1),

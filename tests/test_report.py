@@ -43,7 +43,15 @@ from common.shown.pictures import drawn, print_agreement
 from common.shown.progress import Progress
 from common.shown.results import print_results
 from common.shown.table import Column, fitted
-from common.shown.words import DASH, blind_words, disturbed_line, results_line, seconds
+from common.shown.words import (
+    DASH,
+    blind_words,
+    disturbed_line,
+    percent,
+    results_line,
+    seconds,
+    three_digits,
+)
 from tests.conftest import BACKENDS, make_plan
 from tests.fakes import MEGABYTE, SHA256, FakeSession
 
@@ -1171,6 +1179,23 @@ def test_narrow_terminals_keep_entrant_and_verdict(width: int) -> None:
     first = "".join(line[1 : 1 + width // 2].split("  ")[0].strip() for line in table.splitlines())
     assert "mindspore:eager,scratch#1" in first
     assert "…" not in table
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(1.0, "100.0 %"), (0.9996, "99.96 %"), (0.99995, "99.995 %"), (0.999952, "99.995 %"),
+     (0.5, "50.0 %"), (0.0, "0.0 %")],
+)  # fmt: skip
+def test_nearly_all_is_not_all(value: float, words: str) -> None:
+    assert percent(value) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.0004, "0.0004"), (0.00114, "0.00114"), (0.05, "0.05"), (1.2, "1.200")],
+)
+def test_short_epochs_have_three_digits_that_count(value: float, words: str) -> None:
+    assert three_digits(value) == words
 
 
 def test_a_column_that_says_nothing_of_anybody_is_left_out() -> None:

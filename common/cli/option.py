@@ -194,7 +194,10 @@ def varied(text: str) -> tuple[str, list[int]]:
 def share(text: str) -> float:
     """Read a percentage, as 0.05 or 5%."""
     number_, percent = (text[:-1].strip(), 100.0) if text.endswith("%") else (text, 1.0)
-    return float(number(NOT_NEGATIVE)(number_)) / percent
+    read = float(number(NOT_NEGATIVE)(number_)) / percent
+    if percent == 1.0 and read >= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is {100 * read:g} %; did you mean {text}%?")
+    return read
 
 
 def sizes(text: str) -> list[int]:

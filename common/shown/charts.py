@@ -33,6 +33,8 @@ from common.shown.drawing import (
 
 #: More steps than this are drawn as the largest value of several.
 BINS = 600
+#: Classes up to which a confusion has a number in each square.
+LEGIBLE = 30
 #: Height of a bar, in pixels.
 BAR = 28
 #: Times further apart than this are drawn on a logarithmic scale.
@@ -325,6 +327,8 @@ def confusion(classes: Array, labels: Array, names: Sequence[str]) -> Drawing:
     squares = base.mark_rect(color=COLOURS[0]).encode(
         opacity=alt.Opacity("share:Q", legend=None).scale(domain=[0, 1], range=[0.03, 1]),
     )
+    if len(names) > LEGIBLE:  # a row has no room for a number
+        return squares.properties(width="container", height=300)
     words = base.mark_text(fontSize=9).encode(
         alt.Text("images:Q"),
         opacity=alt.condition(alt.datum.images > 0, alt.value(1), alt.value(0)),

@@ -14,7 +14,7 @@ from common.results.diff import Change, Judged, environment
 from common.results.document import Document
 from common.results.record import AGREE
 from common.shown.table import Column, fitted
-from common.shown.words import DASH, joined, megabytes, percent, plain, three_digits
+from common.shown.words import DASH, joined, megabytes, percent, plain, three_digits, times_words
 
 
 def print_diff(
@@ -76,8 +76,10 @@ def ratio_cell(one: Change) -> str:
     """A ratio with its interval."""
     if one.ratio is None:
         return DASH
-    span = "" if one.low is None else _(" ({low:.2f} to {high:.2f})", low=one.low, high=one.high)
-    return f"{one.ratio:.2f}{span}"
+    if one.low is None or one.high is None:
+        return times_words(one.ratio)
+    span = _(" ({low} to {high})", low=times_words(one.low), high=times_words(one.high))
+    return f"{times_words(one.ratio)}{span}"
 
 
 def moved(old: str, new: str) -> Text:

@@ -181,13 +181,13 @@ def lines(
         for at in sorted({at for points in series.values() for at in points})
     ]
     scale = alt.Scale(type="log") if log else alt.Scale(zero=zero, nice=True)
-    axis = alt.Axis(format="~e" if log else ".1~%" if share else "", tickCount=5)
+    axis = alt.Axis(format="~e" if log else "~%" if share else "", tickCount=5)
     few: Any = [row["at"] for row in wide] if len(wide) <= 12 else alt.Undefined
     x = alt.X("at:Q", title=across).axis(tickMinStep=1, values=few, format="d", grid=False)
     x = x.scale(nice=False)
     drawn = (
         alt.Chart({"values": long})
-        .mark_line(point=len(wide) <= 30)
+        .mark_line(point=len(wide) <= 30, strokeCap="round")  # one value between gaps is a dot
         .encode(
             x, alt.Y("value:Q", title=title, scale=scale, axis=axis), colour(looks),
             pattern(looks), broad(len(labels), 2 if len(wide) <= 30 else 1),

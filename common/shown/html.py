@@ -11,7 +11,7 @@ from pygments.lexers import PythonLexer
 from common.locale.language import _, spoken, taught
 from common.locale.phrases import told
 from common.shown.code import HANGING
-from common.shown.words import digits, megabytes, percent, seconds, sentence_of
+from common.shown.words import digits, megabytes, percent, seconds, sentence_of, times_words
 
 #: Pygments' styles for the two schemes.
 LIGHT, DARK = "friendly", "github-dark"
@@ -27,6 +27,7 @@ def template(name: str) -> Template:
         lstrip_blocks=True,
     )
     environment.globals.update(_=_, told=told, taught=taught, spoken=spoken)
+    environment.globals.update(times_words=times_words)
     environment.filters.update(
         seconds=seconds, percent=percent, megabytes=megabytes, digits=digits, sentence=sentence_of
     )

@@ -111,7 +111,7 @@ def look(found: Document, params: Arrays, picture: Array) -> Inside:
 def apart(layers: Sequence[Sequence[Array]]) -> float:
     """How far layers are apart at most, each in its largest number."""
     distances = [
-        float(np.max([np.abs(one - same[0]).max() for one in same]) / (np.abs(same[0]).max() or 1))
+        float(np.ptp(np.stack(same), axis=0).max() / (np.abs(same[0]).max() or 1))
         for same in zip(*layers, strict=True)
     ]
     return max(distances, default=0.0)
@@ -123,11 +123,13 @@ class Statistic:
 
     Attributes:
         name: of the parameter.
-        least, middle, most: of its channels, as the first entrant has them; middle: the median.
+        label: of the first entrant that ended with numbers.
+        least, middle, most: of its channels, as that one has them; middle: the median.
         apart: how far entrants are apart at most, in the largest of its numbers.
     """
 
     name: str
+    label: str
     least: float
     middle: float
     most: float
@@ -136,10 +138,15 @@ class Statistic:
 
 def statistics(folder: Path, found: Document) -> Iterator[Statistic]:
     """The running statistics at the end."""
-    held = [params for _, params in parameters(folder, found)]
+    held = dict(parameters(folder, found))
     for name in MODELS[found.plan.model].statistics if held else ():
-        values = [params[name].astype("float64") for params in held]
+        values = [params[name].astype("float64") for params in held.values()]
         least, middle, most = np.quantile(values[0], (0, 0.5, 1))
         yield Statistic(
-            name, float(least), float(middle), float(most), apart([[v] for v in values])
+            name,
+            next(iter(held)),
+            float(least),
+            float(middle),
+            float(most),
+            apart([[v] for v in values]),
         )

@@ -159,7 +159,7 @@ OUTCOME: list[Column[Row]] = [
         "95 % interval", "right", 7,
         lambda row: DASH
         if row.epoch["low"] is None
-        else f"{row.epoch['low']:.3f}–{row.epoch['high']:.3f}",
+        else f"{three_digits(row.epoch['low'])}–{three_digits(row.epoch['high'])}",
     ),
     Column(
         "max Δ loss", "right", 4,
@@ -250,7 +250,11 @@ def comparison_lines(results: Results) -> list[str]:
         span = (
             ""
             if pair["low"] is None
-            else _(" (95 %: {low:.2f} to {high:.2f})", low=pair["low"], high=pair["high"])
+            else _(
+                " (95 %: {low} to {high})",
+                low=times_words(pair["low"]),
+                high=times_words(pair["high"]),
+            )
         )
         a, b = pair["a"], pair["b"]
         verdict = winner_words(convert(pair, Pair), results.plan.rounds)
@@ -342,7 +346,7 @@ def difference_lines(label: str, first: Difference) -> list[str]:
         "{label} differs at step {step}, stage {stage}, tensor {tensor}{where}",
         label=label,
         step=first.step,
-        stage=_(first.stage),
+        stage=told(first.stage),
         tensor=first.tensor,
         where=where,
     )

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.locale.language import _
+from common.locale.phrases import told
 from common.results.record import AGREE, Results
 from common.running.sweep import Line, Point
 from common.shown.words import DASH, disturbed_line, joined, plain, seconds
@@ -56,7 +57,7 @@ def disturbed_words(runs: Iterable[Results]) -> str:
 def sweep_cell(point: Point) -> Text:
     """A median, or why there is none."""
     if point.verdict not in AGREE:
-        return Text(_(point.verdict), style="red")
+        return Text(told(point.verdict), style="red")
     return Text(seconds(point.median))
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from common.locale.language import OWN, _, marked, spoken
 from common.locale.phrases import told
 from common.locale.typography import wrapped
-from common.measure.quiet import BUSY
+from common.measure.quiet import BUSY, many
 from common.measure.starts import RARE
 from common.measure.statistics import CLEAR, ROUNDS, clear
 from common.results.document import Draws, Pair
@@ -76,8 +76,11 @@ def paragraph(words: str, width: int, style: str = "") -> Text:
 
 
 def percent(value: float | None) -> str:
-    """One digit after the point."""
-    return DASH if value is None else f"{100 * value:.1f} %"
+    """One digit after the point; more, where all but the whole would be called the whole."""
+    if value is None:
+        return DASH
+    places = next((n for n in (1, 2, 3) if f"{100 * value:.{n}f}" != f"{100:.{n}f}"), 4)
+    return f"{100 * value:.{1 if value == 1 else places}f} %"
 
 
 def loss_digits(value: float | None) -> str:
@@ -112,8 +115,8 @@ def winner_words(pair: Pair, rounds: int) -> str:
 
 
 def times_words(ratio: float) -> str:
-    """So many times: two digits after the point, or one that counts."""
-    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.1g}"
+    """So many times: two digits after the point, or two that count."""
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
 
 
 def clear_words(rounds: int) -> str:
@@ -246,8 +249,8 @@ def digits(value: float | None, how: str) -> str:
 
 
 def three_digits(value: float | None) -> str:
-    """Seconds, three digits after the point."""
-    return DASH if value is None else f"{value:.3f}"
+    """Seconds, three digits after the point; three that count of less than a tenth."""
+    return digits(value, ".3g" if value is not None and 0 < value < 0.1 else ".3f")
 
 
 def beside_line(beside: str) -> str:
@@ -282,7 +285,7 @@ def disturbed_line(noted: Mapping[str, Sequence[bool]], what: str = "epochs") ->
     words = _(
         "others used the machine during {parts}; they count all the same", parts=_(", ").join(parts)
     )
-    if any(2 * sum(epochs) > len(epochs) for epochs in noted.values()):
+    if any(many(epochs) for epochs in noted.values()):
         words += _(", so that these times say little: run it again when the machine is quiet")
     return words
 
