@@ -1192,7 +1192,7 @@ def test_nearly_all_is_not_all(value: float, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0.0004, "0.0004"), (0.00114, "0.00114"), (0.05, "0.05"), (1.2, "1.200")],
+    [(0.0004, "0.000400"), (0.00114, "0.00114"), (0.05, "0.0500"), (1.2, "1.200")],
 )
 def test_short_epochs_have_three_digits_that_count(value: float, words: str) -> None:
     assert three_digits(value) == words

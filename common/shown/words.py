@@ -250,7 +250,7 @@ def digits(value: float | None, how: str) -> str:
 
 def three_digits(value: float | None) -> str:
     """Seconds, three digits after the point; three that count of less than a tenth."""
-    return digits(value, ".3g" if value is not None and 0 < value < 0.1 else ".3f")
+    return digits(value, "#.3g" if value is not None and 0 < value < 0.1 else ".3f")
 
 
 def beside_line(beside: str) -> str:
