@@ -1174,6 +1174,29 @@ def test_force_replaces_nothing_by_what_did_not_finish(
     assert (compare.folder / "out-interrupted" / "results.json").exists()
 
 
+def test_results_that_can_be_nowhere_can_be_taken_up(
+    compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, the temporary folder's, too, in a run that was to replace another."""
+    compare.run("--backends", "numpy", "--check", "none")
+    before = (compare.folder / "out" / "results.json").read_bytes()
+
+    def full(*_: object) -> NoReturn:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("common.running.saving.write_json", full)
+        words = compare.small("--backends", "numpy", "--out", "out", "--force", "--check", "none")
+        done = compare(*words)
+    assert done.returncode == 3
+    assert "nor anywhere else" in done.stderr
+    assert (compare.folder / "out" / "results.json").read_bytes() == before
+    assert "out-interrupted" in done.stdout
+    again = compare("--resume", "out-interrupted")
+    assert again.returncode == 0, again.stderr
+    assert (compare.folder / "out-interrupted" / "results.json").exists()
+
+
 # ---- list and show -------------------------------------------------------------------------
 
 

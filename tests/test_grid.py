@@ -237,6 +237,10 @@ def test_a_cell_that_is_refused_keeps_no_other_from_running(
     assert (done.returncode, done.stderr.count("no room for it here")) == (2, 3)
     assert (grid / "1" / "cell.json").exists()
     assert [path.name for path in (grid / ".0").iterdir()] == [JOURNAL]
+    # Killed while it was asked, what was left of it stands aside, and is found again.
+    (grid / ".0").rename(grid / ".0.before")
+    assert compare("grid", "run", grid).returncode == 2
+    assert [path.name for path in (grid / ".0").iterdir()] == [JOURNAL]
 
 
 def test_a_copy_that_is_whole_counts_before_one_that_is_not(compare: Command) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from common.contract.root import ROOT
-from common.running.interruption import Interruption
+from common.running.interruption import Interruption, ending
 from tests.conftest import Command, checked
 from tests.fakes import RAISES, alive, children, copy_backend
 
@@ -132,6 +132,16 @@ def test_one_that_was_ignored_is_not_answered() -> None:
                 raise_signal(signal.SIGHUP)
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_every_signal_ends_what_has_no_answer_of_its_own() -> None:
+    """Each time: a wait for others that goes on would not be ended by the first."""
+    before = signal.getsignal(signal.SIGTERM)
+    with ending():
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            with pytest.raises(KeyboardInterrupt):
+                raise_signal(number)
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_another_thread_needs_no_handlers() -> None:

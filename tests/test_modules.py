@@ -13,7 +13,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from common.check import check
+from common.check import Port, check
 from common.contract.kinds import net_of
 from common.contract.net import Asked
 from common.contract.precision import cast
@@ -586,6 +586,19 @@ def test_an_optimizer_has_its_usual_settings(
     with mock.patch("common.check.check_modules", judge), pytest.raises(Refused):
         check(made(Pictures), made(Pictures), PICTURES, LABELS, optimizer=optimizer, **told)
     assert (asked[0].momentum, asked[0].eps) == (momentum, eps)
+
+
+def test_functions_of_flat_names_do_not_say_what_is_trained() -> None:
+    """Of a buffer of the reference's they have a parameter, in every framework."""
+
+    def forward(params: Any, x: Any) -> Any:
+        return functional.linear(x * params["scale"], params["out.weight"], params["out.bias"])
+
+    reference = made(lambda: Scaled("buffer"))
+    leaves = {name: value.detach().numpy() for name, value in reference.state_dict().items()}
+    port = Port("torch", forward, functional.cross_entropy)
+    report = check(port, reference, VECTORS, np.arange(16) % 5, steps=0, params=leaves)
+    assert report.verdict == "rounding", str(report)
 
 
 def test_what_is_not_compared_is_no_agreement() -> None:

@@ -21,7 +21,7 @@ from common.ask import resume
 from common.contract.entrant import Entrant
 from common.contract.registry import find
 from common.errors import Refused
-from common.results.journal import JOURNAL, Asked, Journal, begin_round, read_journal
+from common.results.journal import JOURNAL, Asked, ChosenLine, Journal, begin_round, read_journal
 from common.results.record import Record
 from common.running.starting import new_records
 from tests.conftest import BACKENDS, Command, checked, make_plan
@@ -341,6 +341,18 @@ def test_a_line_that_the_disk_does_not_take_is_lost_once(tmp_path: Path) -> None
         journal._file = whole
         journal.begin(asked)
     assert read_journal(tmp_path).asked == asked
+
+
+def test_nothing_is_written_behind_half_a_line(tmp_path: Path) -> None:
+    asked, chosen = Asked(settings={}, same={}), ChosenLine(label="a", mode="jit", words="quick")
+    with Journal(tmp_path) as journal, Path("/dev/full").open("ab", buffering=0) as full:
+        journal.begin(asked)
+        whole, journal._file = journal._file, full
+        with pytest.raises(OSError, match="No space left"):
+            journal.choose(chosen)
+        journal._file = whole
+        journal.choose(chosen)
+    assert read_journal(tmp_path).chosen == {}
 
 
 def test_all_code_of_a_backend_counts(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import Counter
@@ -85,6 +86,20 @@ def test_short_epochs_are_judged_together() -> None:
     draw = np.random.default_rng(0)
     for _ in range(200):  # what is counted in hundredths is off by one, this way or that
         assert not any(of_short(0.0, lambda: 0.01 * draw.integers(-1, 2)))
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.002, 0.003, 0.02])
+@pytest.mark.parametrize("cores", [1, 2])
+def test_nobody_is_seen_where_nobody_is(seconds: float, cores: int) -> None:
+    """Cores that an entrant keeps busy, counted in whole hundredths of a second."""
+    watch, told = machine.Watch(), []
+    for epoch in range(1000):
+        readings = [
+            machine.Reading(second, cores, cores * math.floor(100 * second) / 100, 0.0, 0.0)
+            for second in (epoch * 1.37 * seconds, (epoch * 1.37 + 1) * seconds)
+        ]
+        told.append(watch.disturbed(readings[0], readings[1], cores * seconds))
+    assert sum(told) < 20
 
 
 def test_what_two_short_epochs_suffered_is_forgotten() -> None:

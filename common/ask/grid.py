@@ -104,7 +104,10 @@ def run_cell(folder: Path, grid: Grid, cell: Cell, watching: Watch, say: Say = s
         Held: another process runs it.
     """
     whole = folder / str(cell.index)
+    hidden = folder / f".{cell.index}"
     with held(folder, cell):
+        if aside_of(hidden).exists() and not hidden.exists():  # by a process that was killed
+            aside_of(hidden).rename(hidden)
         state = state_of(folder, cell)
         if state is State.DONE:
             return CellRun(cell, read_struct(whole / CELL, Ran).exit_code)
@@ -112,7 +115,6 @@ def run_cell(folder: Path, grid: Grid, cell: Cell, watching: Watch, say: Say = s
         filled = state is not State.FAILED and whole.exists() and any(whole.iterdir())
         if filled:
             raise Refused(f"{whole} is not of this plan; move it away, or plan into another folder")
-        hidden = folder / f".{cell.index}"
         if state is State.FAILED:
             removed(hidden)
             whole.rename(hidden)
@@ -126,7 +128,8 @@ def run_cell(folder: Path, grid: Grid, cell: Cell, watching: Watch, say: Say = s
                 hidden.rename(whole)
             raise
         code = exit_code(outcome.results, float64=request.settings.check_float64)
-        if outcome.results.error is None and not outcome.results.interrupted:
+        ended = outcome.results.error is None and not outcome.results.interrupted
+        if ended and (hidden / "results.json").is_file():
             tools = Tools.of(request)
             ran = Ran(
                 key=cell.key,

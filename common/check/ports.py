@@ -168,9 +168,9 @@ def check_functions(
     kind = CLASSIFICATION if classifies else REGRESSION
     plan = Plan(
         model=model or kind, optimizer=optimizer, lr=lr, momentum=momentum,
-        weight_decay=weight_decay, betas=betas, eps=eps, epochs=epochs, batch_size=batch_size,
-        seed=seed, dtype=dtype, device="cpu", threads=available_cores(), workers=0, hidden=0,
-        drop_last=False, limit=None, resize=None, rounds=1,
+        weight_decay=weight_decay, betas=betas, eps=eps, alpha=alpha, epochs=epochs,
+        batch_size=batch_size, seed=seed, dtype=dtype, device="cpu", threads=available_cores(),
+        workers=0, hidden=0, drop_last=False, limit=None, resize=None, rounds=1,
     )  # fmt: skip
     if images.dtype.kind == "f":
         images = images.astype(dtype)

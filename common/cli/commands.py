@@ -22,7 +22,7 @@ from common.contract.registry import Backend, find
 from common.errors import Refused
 from common.locale.language import _, speak
 from common.locale.phrases import told
-from common.running.interruption import Interruption
+from common.running.interruption import ending
 
 if TYPE_CHECKING:
     from common.ask.request import Request
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             asked.given = {option.removeprefix("--").replace("-", "_") for option in options}
             # A run answers for itself while it lasts; here SIGTERM and SIGHUP end all else, too,
             # as Ctrl-C does.
-            with Interruption() as interruption, interruption.taken():
+            with ending():
                 return COMMANDS[asked.command](asked)
         except Refused as error:
             from common.shown.words import plain
@@ -199,7 +199,8 @@ def run(asked: argparse.Namespace) -> int:
         tell(outcome.document, asked.json, None if asked.quiet else table)
     if results.error is not None:
         raise results.error
-    return running.exit_code(results, strict=asked.strict, float64=asked.check_float64)
+    code = running.exit_code(results, strict=asked.strict, float64=asked.check_float64)
+    return max(code, EXIT_UNFINISHED if outcome.resumable else 0, key=GRAVER.index)
 
 
 def sweep(asked: argparse.Namespace) -> int:
@@ -208,7 +209,7 @@ def sweep(asked: argparse.Namespace) -> int:
     from common.ask.run import exit_code
     from common.results.target import refuse_target
     from common.shown.sweep import disturbed_words, print_sweep
-    from common.shown.words import results_line
+    from common.shown.words import plain, results_line
 
     refuse_target(asked.json)
     name, values = asked.vary
@@ -231,7 +232,7 @@ def sweep(asked: argparse.Namespace) -> int:
             raise error
     codes = [exit_code(results, strict=asked.strict) for results in swept.runs.values()]
     if swept.refused is not None:
-        say(f"compare.py: {told(str(swept.refused))}")
+        say(f"compare.py: {plain(told(str(swept.refused)))}")
         codes.append(EXIT_UNFINISHED)
     return max([*codes, EXIT_INTERRUPTED if swept.interrupted else 0], key=GRAVER.index)
 

@@ -20,6 +20,7 @@ from common.locale.phrases import told
 def env(asked: argparse.Namespace, console: Console) -> int:
     """Do what `env` is asked; the exit code."""
     from common.entrants.environments import forget, make
+    from common.running.interruption import Interruption
 
     if asked.backend is None:
         if asked.newest or asked.forget:
@@ -35,7 +36,11 @@ def env(asked: argparse.Namespace, console: Console) -> int:
     def say(words: str) -> None:
         print(told(words), file=sys.stderr)
 
-    made = make(available[asked.backend], say, newest=asked.newest)
+    with (
+        Interruption() as interruption,
+        interruption.taken(),
+    ):  # twice leaves nothing, either
+        made = make(available[asked.backend], say, newest=asked.newest)
     packages = " ".join(f"{name} {version}" for name, version in made.packages.items())
     print(
         _(

@@ -19,6 +19,10 @@ from common.contract.operations import Trace
 #: The kind of a call that only names the tensor which it is called with and returns.
 TAP = "Tap"
 
+#: The kind of what holds a parameter of functions that is named without a dot, where the framework
+#: has modules of its own.
+FUNCTIONS = "Functions"
+
 #: One call of one module: its path ("" is the whole) and which of its calls, from 0.
 Key = tuple[str, int]
 

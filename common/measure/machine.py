@@ -84,8 +84,9 @@ class Watch:
     counting may hide in n of them is n random parts of a hundredth: √n times as much is forgiven.
     """
 
-    #: (seconds of the cores' time, of which others took so many), the last short epochs
-    _short: deque[tuple[float, float]] = field(default_factory=deque, init=False)
+    #: seconds of the cores' time, and how many of it others, and the host, took, as they were
+    #: counted: below zero as often as above where nobody did; of the last short epochs
+    _short: deque[tuple[float, float, float]] = field(default_factory=deque, init=False)
 
     def disturbed(self, before: Reading, after: Reading, worked: float | None) -> bool:
         """Whether others used the cores between two readings; see `disturbed`."""
@@ -96,15 +97,16 @@ class Watch:
         others = 0.0
         if worked is not None:
             others = after.busy - before.busy - worked - (after.own - before.own)
-        taken = max(others, stolen)
+        if max(others, stolen) > DISTURBED * there + FORGIVEN:
+            return True
         if there * DISTURBED > FORGIVEN:
-            return taken > DISTURBED * there + FORGIVEN
-        self._short.append((there, taken))
-        while sum(one for one, _ in self._short) > TOGETHER:
+            return False
+        self._short.append((there, others, stolen))
+        while sum(one for one, *_ in self._short) > TOGETHER:
             self._short.popleft()
-        in_all, by_others = (sum(part) for part in zip(*self._short, strict=True))
+        in_all, by_others, by_host = map(sum, zip(*self._short, strict=True))
         forgiven = FORGIVEN * math.sqrt(len(self._short))
-        return taken > DISTURBED * there + FORGIVEN or by_others > DISTURBED * in_all + forgiven
+        return bool(max(by_others, by_host) > DISTURBED * in_all + forgiven)
 
 
 def peak_memory_bytes() -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from common.contract.arrays import Array, Arrays
-from common.contract.net import TAP, Call, Key, Leaf, Net, Tensors
+from common.contract.net import FUNCTIONS, TAP, Call, Key, Leaf, Net, Tensors
 from common.contract.precision import cast
 from common.mapping.mapping import WeightMap
 from common.mapping.names import ROLES
@@ -108,7 +108,8 @@ class Matched:
             if not theirs.trained and any(leaf.trained for leaf in mine):
                 words.append(f"{names} is trained in the reference, and {entry.port} is not")
             # Functions do not say which of their parameters are trained.
-            if theirs.trained and theirs.kind != TAP and mine and not any(m.trained for m in mine):
+            says = theirs.kind not in (TAP, FUNCTIONS)
+            if theirs.trained and says and mine and not any(leaf.trained for leaf in mine):
                 words.append(f"{entry.port} is trained in the port, and {names} is not")
         for tied in self.mapping.tied:
             if all(self.port.leaves[name].trained for name in tied):

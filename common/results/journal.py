@@ -85,7 +85,7 @@ class Journal:
         self._folder, self._kept = folder, kept
         self.process = kept.processes if kept else 0
         #: whether something could not be written, behind which nothing else would have a meaning
-        self._broken = False
+        self.broken = False
         # No buffer: what a full disk did not take would be written again when it is closed.
         self._file = (folder / JOURNAL).open("ab", buffering=0)
         if kept:
@@ -101,9 +101,11 @@ class Journal:
         Raises:
             OSError: it cannot be written; then nothing more is kept.
         """
-        self._broken = True
+        if self.broken:
+            return
+        self.broken = True
         self._write(chosen)
-        self._broken = False
+        self.broken = False
 
     def beside(self, words: str) -> None:
         """Write that another run is at work: of no epoch of this process is the time judged."""
@@ -145,12 +147,12 @@ class Journal:
         Raises:
             OSError: it cannot be written, of the first time; then nothing more is kept.
         """
-        if self._broken:
+        if self.broken:
             return
         turn = "first" if last and not round_ else sum(map(len, record.rounds)) % 2
         name = f"state-{record.entrant.slug}-{turn}.safetensors"
         arrays = {f"params/{n}": array for n, array in params.items()}
-        self._broken = True  # unless all of it is written
+        self.broken = True  # unless all of it is written
         write_arrays(self._folder / name, arrays | {f"state/{n}": a for n, a in state.items()})
         losses = record.losses[-1] if round_ == 0 else record.later[-1][-1]
         self._write(
@@ -168,7 +170,7 @@ class Journal:
                 state=name,
             )
         )
-        self._broken = False
+        self.broken = False
 
     def __enter__(self) -> Self:
         """Hold it."""

@@ -20,6 +20,24 @@ SIGNALS = tuple(
 )
 
 
+@contextmanager
+def ending() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise KeyboardInterrupt, as SIGINT does, each time that they come.
+
+    Where somebody else answers one, or it was ignored, that stays so.
+    """
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class Interruption:
     """Answers the signals while it is entered; outside the main thread none ever arrive.
 

@@ -189,7 +189,7 @@ class Training:
     def _keep(self, record: Record, round_: int) -> None:
         """Have what an epoch came to on disk before the next begins."""
         journal, session = self.journal, self.roster.session(record)
-        if journal is None:
+        if journal is None or journal.broken:
             return
         held: list[Arrays] = []
 

@@ -238,9 +238,9 @@ def joined(*parts: str) -> str:
     return _(": ").join(parts)
 
 
-def agreeing(subjects: Sequence[str], one: str, many: str) -> str:
+def agreeing(subjects: Sequence[str], one: str, several: str) -> str:
     """The form of a verb that goes with so many subjects."""
-    return one if len(subjects) == 1 else many
+    return one if len(subjects) == 1 else several
 
 
 def digits(value: float | None, how: str) -> str:
