@@ -90,7 +90,7 @@ def compare(
         hidden: width of the MLP.
         seed: of the initial weights and the orders.
         init: whose law draws the weights: "book" for all, or "framework": each its own.
-        dtype: "float32" or "float64".
+        dtype: "float32" or "float64", or where it is had "bfloat16" or "tfloat32".
         dataset: "fashion-mnist", "mnist", "kmnist", "emnist-letters" or "cifar10".
         data_dir: folder with its files; with `custom_data` any data of your own, see docs/data.md.
         resize, limit: side in pixels; the first examples only.

@@ -41,6 +41,8 @@ TYPED = {
     "lessons --html": "give its NAME, without --all and --backends",
     "lessons bad_labels --html --backends torch": "give its NAME, without --all and --backends",
     "lessons --site DIR --backends torch": "do not go with it",
+    "lessons --backends torch": "--backends are those that lessons run in: give a NAME",
+    "lessons bad_labels --all": "bad_labels is one lesson, and --all are all",
     "exercise --hint": "give its NAME",
     "exercise --start DIR": "give its NAME",
     "show cnn": "did you mean model --model lenet?",

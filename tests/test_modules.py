@@ -24,6 +24,7 @@ from common.modules.check import Options, check_modules
 from common.modules.expected import nudged
 from common.modules.matching import match, residual
 from common.modules.report import ModuleReport
+from common.shown.module_page import shown
 
 torch = pytest.importorskip("torch")
 nn, functional = torch.nn, torch.nn.functional
@@ -652,6 +653,7 @@ def test_a_search_without_time_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert report.unasked[:2] == ("activation", "end")
     assert "there was no time for activation, end, " in str(report)
     assert report.asdict()["first"]["no_time_for"] == list(report.unasked)
+    assert any("there was no time for activation" in line for line in shown(report)["difference"])
 
 
 def test_json(tmp_path: Path) -> None:

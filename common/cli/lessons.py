@@ -26,6 +26,10 @@ def lessons(asked: argparse.Namespace) -> int:
     if asked.html:
         return page(asked, every)
     wide = console(otherwise=120)
+    if asked.name is None and asked.backends and not asked.all:
+        raise Refused("--backends are those that lessons run in: give a NAME, or --all")
+    if asked.name is not None and asked.all:
+        raise Refused(f"{asked.name} is one lesson, and --all are all; leave one of them out")
     if asked.name is None and not asked.all:
         print_lessons(list(known.values()), wide)
         return 0

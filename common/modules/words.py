@@ -19,16 +19,22 @@ def report_text(report: ModuleReport) -> str:
     lines = [headline(report)]
     lines += [f"  {line}" for line in difference_lines(report)]
     lines += [f"  {report.likely_cause}"] if report.likely_cause else []
-    if report.unasked:
-        lines.append(
-            f"  the search for a cause ended after {SECONDS:.0f} s; there was no time for "
-            f"{', '.join(report.unasked)}"
-        )
+    lines += [f"  {line}" for line in unasked_lines(report)]
     lines += [f"  declared: {words}" for words in report.declared]
     lines += [f"  {line}" for line in right_lines(report)]
     first, *rest = mapping_lines(report)
     lines += [first, *(f"  {line}" for line in rest)]
     return "\n".join(lines)
+
+
+def unasked_lines(report: ModuleReport) -> list[str]:
+    """For which causes there was no time, if there was none for some."""
+    if not report.unasked:
+        return []
+    return [
+        f"the search for a cause ended after {SECONDS:.0f} s; there was no time for "
+        f"{', '.join(report.unasked)}"
+    ]
 
 
 def headline(report: ModuleReport) -> str:

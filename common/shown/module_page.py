@@ -18,7 +18,13 @@ from common.locale.phrases import told
 from common.modules.advice import advice
 from common.modules.matched import Side
 from common.modules.report import ModuleReport
-from common.modules.words import difference_lines, headline, mapping_lines, right_lines
+from common.modules.words import (
+    difference_lines,
+    headline,
+    mapping_lines,
+    right_lines,
+    unasked_lines,
+)
 from common.results.folder import whole, write_json
 from common.shown.html import coloured, styles, template
 from common.shown.layers import picture, rows
@@ -102,7 +108,7 @@ def shown(report: ModuleReport) -> dict[str, Any]:
             f"{report.seconds:.3g} s",
         ],
         "verdict": report.verdict,
-        "difference": list(map(told, difference_lines(report))),
+        "difference": list(map(told, [*difference_lines(report), *unasked_lines(report)])),
         "cause": told(report.likely_cause) if report.likely_cause else None,
         "right": [
             *(_("declared: {words}", words=told(words)) for words in report.declared),
