@@ -224,6 +224,19 @@ def test_the_command_that_repeats_a_run_asks_for_the_same(words: str) -> None:
     }
 
 
+@pytest.mark.slow
+def test_who_keeps_more_cores_busy_is_named(copy: Path) -> None:
+    """As in the terminal: its times are not those of the plan."""
+    words = "kept 9.00 cores busy, and was to use"
+    assert words not in page.render(copy)
+
+    def crowd(found: dict[str, Any]) -> None:
+        found["entrants"][0]["timing"]["cores_used"] = 9.0
+
+    changed(copy, crowd)
+    assert words in (copy / "report.html").read_text(encoding="utf-8")
+
+
 def test_the_command_that_repeats_an_earlier_run_asks_for_its_data(copy: Path) -> None:
     """Where they were was not kept."""
     found = json.loads((copy / "results.json").read_text(encoding="utf-8"))

@@ -39,6 +39,7 @@ from common.shown.words import (
     beside_line,
     blind_words,
     clear_words,
+    cores_lines,
     disturbed_line,
     files_beside_arrays,
     laws_words,
@@ -119,6 +120,10 @@ def render(folder: Path) -> str:
         learnt=learnt(found),
         predicted=sum(entrant.slug in predictions for entrant in found.entrants),
         disturbed=disturbed_words(found),
+        crowded=cores_lines(
+            {entrant.label: entrant.timing.cores_used for entrant in found.entrants},
+            found.plan.threads,
+        ),
         reached=reached(found),
         beside=files_beside_arrays,
         beside_line=beside_line,

@@ -28,6 +28,7 @@ from common.shown.words import (
     OWN_STARTS,
     beside_line,
     blind_words,
+    cores_lines,
     digits,
     disturbed_line,
     files_beside_arrays,
@@ -49,9 +50,6 @@ from common.shown.words import (
     times_words,
     winner_words,
 )
-
-#: CPU time over wall time from which on an entrant has more threads than the plan gives it.
-MORE_CORES = 1.05
 
 
 def print_results(
@@ -306,18 +304,8 @@ def machine_lines(results: Results) -> list[str]:
         lines.append(beside_line(results.beside))
     if results.starting > 1:
         lines.append(starting_line(results.starting))
-    threads = results.plan.threads
-    for record in results.records:
-        if record.cores_used is not None and record.cores_used > threads * MORE_CORES:
-            lines.append(
-                _(
-                    "{label} kept {cores:.2f} cores busy, and was to use {threads}: its times "
-                    "are not those of the plan",
-                    label=record.entrant.label,
-                    cores=record.cores_used,
-                    threads=threads,
-                )
-            )
+    used = {record.entrant.label: record.cores_used for record in results.records}
+    lines += cores_lines(used, results.plan.threads)
     noted = {r.entrant.label: results.epoch_seconds(r)["disturbed"] for r in results.records}
     if words := disturbed_line(noted):
         lines.append(words)

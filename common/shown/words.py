@@ -18,6 +18,9 @@ from common.results.document import Draws, Pair
 
 DASH = "–"
 
+#: CPU time over wall time from which on an entrant has more threads than the plan gives it.
+MORE_CORES = 1.05
+
 #: Words of results.json that are shown as they are in English: verdicts, and how an entrant ended.
 MARKED = (
     marked("identical"), marked("rounding"), marked("declared"), marked("differs"),
@@ -265,6 +268,21 @@ def starting_line(starting: int) -> str:
         "time; --start-alone times each by itself",
         starting=starting,
     )
+
+
+def cores_lines(used: Mapping[str, float | None], threads: int) -> list[str]:
+    """Who kept more cores busy than the plan has threads."""
+    return [
+        _(
+            "{label} kept {cores:.2f} cores busy, and was to use {threads}: its times are not "
+            "those of the plan",
+            label=label,
+            cores=cores,
+            threads=threads,
+        )
+        for label, cores in used.items()
+        if cores is not None and cores > threads * MORE_CORES
+    ]
 
 
 def disturbed_line(noted: Mapping[str, Sequence[bool]], what: str = "epochs") -> str:
