@@ -32,6 +32,14 @@ RATES = {"flops_per_second": 1e9, "bytes_per_second": 1e8}
         ),
         # 28 rows, each with both weights of three gates; the last state with the output's.
         ("gru", "float32", 2 * (2 * 28 * 28 * 192 + 3 * (28 * 64 * 192 + 640)), 784 * 4),
+        # 16 patches of 49 numbers become 32 each; queries meet keys, and their weights values.
+        (
+            "attention",
+            "float32",
+            2 * (2 * 16 * 49 * 32 + 3 * (16 * (32 * 96 + 32 * 32 + 2 * 32 * 64) + 320))
+            + 2 * 3 * 2 * 16 * 16 * 32,
+            784 * 4,
+        ),
     ],
     ids=lambda value: str(value),
 )

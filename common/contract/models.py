@@ -61,6 +61,8 @@ class Model:
             one of them is no longer a matter of a few roundings.
         uses: weight -> how often an example of a shape is multiplied with it, if not once: a
             kernel at every place of its output.
+        between: how many products of two numbers an example's forward pass has that are of no
+            weight: what attends times what is attended to.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Model:
     statistics: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     uses: Mapping[str, Callable[[Shape], int]] = field(default_factory=dict)
+    between: Callable[[Shape], int] = lambda shape: 0
 
     @property
     def long_sums(self) -> bool:
@@ -358,6 +361,8 @@ MODELS = {
                 if name.endswith(".weight") and name not in ("position.weight", "output.weight")
             }
             | {"position.weight": lambda shape: 0},  # it is added
+            # Every query with every key, and every row of weights with the values.
+            between=lambda shape: 2 * _patches(shape) ** 2 * WIDTH,
         ),
     )
 }

@@ -73,12 +73,14 @@ def work(model: Model, initial: Arrays, shape: Shape, examples: int) -> tuple[in
 
     A weight's product with n examples takes 2 n operations for each of its numbers, a kernel's as
     many at each place of its output; its gradient as many, and as many again the gradient of its
-    inputs, which the first layer does not need. Every example is read once, in the run's dtype.
+    inputs, which the first layer does not need; a product of two numbers that are of no weight
+    has two gradients, too. Every example is read once, in the run's dtype.
     """
     products, weights = 0, [name for name in initial if name.endswith(".weight")]
     for layer, name in enumerate(weights):
         times = model.uses[name](shape) if name in model.uses else 1
         products += initial[name].size * times * (3 if layer else 2)
+    products += 3 * model.between(shape)
     return 2 * examples * products, examples * math.prod(shape) * initial[weights[0]].itemsize
 
 
