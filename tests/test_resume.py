@@ -261,6 +261,26 @@ def test_nothing_else_is_asked(words: tuple[str, ...], option: str, stopped: Com
 
 
 @pytest.mark.slow
+def test_what_another_process_went_on_with_is_not_cut(
+    stopped: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It held the folder while this one read the journal."""
+    path = stopped.folder / "out" / JOURNAL
+    right = resume.read_journal
+
+    def read(folder: Path) -> Any:
+        kept = right(folder)
+        path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[-1])
+        return kept
+
+    monkeypatch.setattr(resume, "read_journal", read)
+    lines = path.read_bytes().count(b"\n")
+    done = stopped("--resume", "out")
+    assert (done.returncode, "went on with it meanwhile" in done.stderr) == (2, True)
+    assert path.read_bytes().count(b"\n") == lines + 1
+
+
+@pytest.mark.slow
 def test_a_line_cut_short_is_trained_again(stopped: Command) -> None:
     path = stopped.folder / "out" / JOURNAL
     path.write_bytes(path.read_bytes()[:-40])

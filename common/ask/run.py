@@ -19,7 +19,7 @@ from common.measure.alone import Alone, alone
 from common.measure.limit import limit
 from common.measure.machine import available_cores
 from common.results.document import Document, Options
-from common.results.journal import JOURNAL, Journal, Kept
+from common.results.journal import JOURNAL, Journal, Kept, read_journal
 from common.results.place import Place, new_folder
 from common.results.record import AGREE, Results
 from common.results.source import copy_source
@@ -72,6 +72,9 @@ def run(
     out = settings.resume or settings.out or new_folder(request.plan.model)
     held = Place(out, force=settings.force, resumed=kept is not None)
     with Interruption() as interruption, held as place, ExitStack() as stack:
+        # Read before the folder was held: whoever held it may have gone on.
+        if kept is not None and read_journal(place.folder).size != kept.size:
+            raise Refused(f"--resume {out}: another process went on with it meanwhile; try again")
         with interruption.taken():
             others = stack.enter_context(alone(settings.wait_quiet, say))
         with watching as observer:
