@@ -369,6 +369,17 @@ STARTS: dict[str, tuple[Given | Callable[[Path], Given], str]] = {
     ),
     # ---- words and numbers
     "no such layer": ({"only": "layer9.*"}, "only='layer9.*' is the name of no layer; these are:"),
+    "epochs of modules": ({"epochs": 5}, "epochs=5: that is of functions and backends"),
+    "steps of functions": (
+        {
+            "port": Port("torch", forward=raising, loss=raising),
+            "reference": Port("torch", forward=raising, loss=raising),
+            "params": {"w": np.zeros(3, np.float32)},
+            "steps": 5,
+        },
+        "steps=5: that is of modules",
+    ),
+    "inputs twice": ({"images": VECTORS}, "images is the older name of inputs"),
     "a port's own update": (
         {
             "port": Port("torch", forward=raising, loss=raising, update=raising),

@@ -11,6 +11,7 @@ What is taken, and what the answer looks like: docs/checking-a-port.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +112,13 @@ def check(
         "dtype": dtype,
         "seed": seed,
     }
+    if inputs is not None and images is not None:
+        raise Refused("images is the older name of inputs; give one of them")
     given = images if inputs is None else inputs
+    of_modules = {"loss": loss, "train": train, "steps": steps, "mapping": mapping, "only": only}
+    of_functions = {"model": model, "style": style, "batch_size": batch_size, "epochs": epochs}
     if layered(port, reference):
+        refuse_other(of_functions, "of functions and backends; two modules have none")
         if given is None:
             raise Refused("check needs inputs, as the reference takes them")
         options = Options(
@@ -125,6 +131,7 @@ def check(
         )
         leaves = parameters(both("params", params))
         return CheckReport.of(check_modules(port, reference, given, labels, options, mode, leaves))
+    refuse_other(of_modules, "of modules, and of functions with taps; a Port brings its own loss")
     if params is None:
         raise Refused(
             f"{type(port).__name__} is no module that is known, and a Port of functions needs "
@@ -166,6 +173,18 @@ def layered(port: Any, reference: Any) -> bool:
                 "and a Port of functions"
             )
     return True
+
+
+def refuse_other(given: Mapping[str, Any], words: str) -> None:
+    """Refuse what is said for another kind of check, and would be of no effect in this one.
+
+    Raises:
+        Refused: for the first of it.
+    """
+    usual = signature(check).parameters
+    for name, value in given.items():
+        if value != usual[name].default:
+            raise Refused(f"{name}={value!r:.60}: that is {words}")
 
 
 def both(what: str, given: Any) -> tuple[Any, Any]:
