@@ -92,6 +92,15 @@ def test_what_an_interrupted_run_saved_is_beside_the_old(old: Path) -> None:
     assert contents(old) == before
 
 
+@pytest.mark.parametrize("name", [JOURNAL, "state-a-0.safetensors"])
+def test_what_is_kept_of_a_run_that_saved_nothing(name: str, old: Path) -> None:
+    """An epoch that can be gone on from; not that it was about to begin."""
+    with Place(old, force=True) as place:
+        (place.folder / name).write_text("new")
+        place.keep(whole=False)
+    assert old.with_name("out-interrupted").exists() == name.startswith("state-")
+
+
 def test_what_was_killed_and_can_be_resumed_is_beside_the_old(old: Path) -> None:
     (old / ".compare-new-x").mkdir()
     (old / ".compare-new-x" / JOURNAL).write_text("a line")

@@ -26,8 +26,11 @@ from common.results.record import Record
 
 JOURNAL = "journal.jsonl"
 
+#: Parameters and states after an epoch.
+STATES = "state-*.safetensors"
+
 #: What a run leaves until it is whole.
-OF_JOURNAL = (JOURNAL, "state-*.safetensors")
+OF_JOURNAL = (JOURNAL, STATES)
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, tag="asked"):

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from common.errors import Refused
 from common.results.folder import umask
-from common.results.journal import JOURNAL, OF_JOURNAL
+from common.results.journal import JOURNAL, OF_JOURNAL, STATES
 
 #: What a run or a check writes, and `--force` may replace in a folder of one; nothing else.
 OF_RUN = (
@@ -167,8 +167,8 @@ class Place:
     def keep(self, *, whole: bool) -> None:
         """Put the new files in the place of the old ones, or, if not whole, beside the folder.
 
-        Beside it they are in `<folder>-interrupted`, if results of any kind were saved, or what
-        can be resumed.
+        Beside it they are in `<folder>-interrupted`, if results of any kind were saved, or an
+        epoch that can be gone on from.
         """
         if not self._staged:
             return
@@ -178,7 +178,7 @@ class Place:
                 (self._target / name).mkdir(exist_ok=True)
                 _supersede(self._target / name, new / name, OF_RUN)
             _supersede(self._target, new, OF_SWEEP if self._runs else OF_RUN)
-        elif any(True for mark in (*MARKS, JOURNAL) for _ in new.rglob(mark)):
+        elif any(True for mark in (*MARKS, STATES) for _ in new.rglob(mark)):
             self.folder = self._apart()
             new.rename(self.folder)
             return
