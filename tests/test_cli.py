@@ -1174,8 +1174,9 @@ def test_force_replaces_nothing_by_what_did_not_finish(
     assert (compare.folder / "out-interrupted" / "results.json").exists()
 
 
+@pytest.mark.parametrize("lost", ["results", "states"])
 def test_results_that_can_be_nowhere_can_be_taken_up(
-    compare: Command, monkeypatch: pytest.MonkeyPatch
+    lost: str, compare: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A full disk, the temporary folder's, too, in a run that was to replace another."""
     compare.run("--backends", "numpy", "--check", "none")
@@ -1186,6 +1187,8 @@ def test_results_that_can_be_nowhere_can_be_taken_up(
 
     with monkeypatch.context() as disk:
         disk.setattr("common.running.saving.write_json", full)
+        if lost == "states":
+            disk.setattr("common.results.journal.write_arrays", full)
         words = compare.small("--backends", "numpy", "--out", "out", "--force", "--check", "none")
         done = compare(*words)
     assert done.returncode == 3

@@ -335,6 +335,19 @@ def test_results_that_cannot_be_where_they_should_are_elsewhere(
     assert (elsewhere / "results.json").is_file()
 
 
+def test_results_of_an_earlier_process_are_not_taken_for_these(
+    finished: tuple[Results, Work], small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "results.json").write_text("of a process that was interrupted")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(saving, "write_json", full)
+    assert "nor anywhere else" in saved(finished, tmp_path, small, lambda folder: None)[0]
+    assert not (tmp_path / "results.json").exists()
+
+
 def test_results_that_can_be_nowhere_are_told(
     finished: tuple[Results, Work], small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,6 +142,8 @@ def run_cell(folder: Path, grid: Grid, cell: Cell, watching: Watch, say: Say = s
             write_json(hidden / CELL, ran)
             hidden.rename(whole)
             removed(aside_of(hidden))
+        elif ended and code in (0, 1):
+            code = 3  # its results are nowhere, or elsewhere: it is still missing
         return CellRun(cell, code, outcome)
 
 

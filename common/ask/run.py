@@ -82,7 +82,7 @@ def run(
         there = found.folder == place.folder  # and not elsewhere, because it could not be written
         ended = not found.results.interrupted and found.results.error is None
         ended &= (found.folder / "results.json").is_file()
-        place.keep(whole=there and ended)
+        place.keep(whole=there and ended, resumable=there and found.resumable)
         return replace(found, folder=place.folder) if there else found
 
 

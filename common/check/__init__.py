@@ -118,7 +118,10 @@ def check(
     of_modules = {"loss": loss, "train": train, "steps": steps, "mapping": mapping, "only": only}
     of_functions = {"model": model, "style": style, "batch_size": batch_size, "epochs": epochs}
     if layered(port, reference):
-        refuse_other(of_functions, "of functions and backends; two modules have none")
+        refuse_other(
+            of_functions,
+            "of functions and backends that are trained; what is held layer by layer has none",
+        )
         if given is None:
             raise Refused("check needs inputs, as the reference takes them")
         options = Options(

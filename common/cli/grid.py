@@ -82,8 +82,9 @@ def run(asked: argparse.Namespace) -> int:
             ends.append(results.error)
         if ran.exit_code == EXIT_INTERRUPTED:
             break
-    if ends and code != EXIT_INTERRUPTED:
-        raise next((one for one in ends if not isinstance(one, Refused)), ends[0])
+    own = [one for one in ends if not isinstance(one, Refused)]
+    if own or (ends and code != EXIT_INTERRUPTED):
+        raise (own or ends)[0]
     return code
 
 

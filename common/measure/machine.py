@@ -84,8 +84,8 @@ class Watch:
     counting may hide in n of them is n random parts of a hundredth: √n times as much is forgiven.
     """
 
-    #: seconds of the cores' time, and how many of it others, and the host, took, as they were
-    #: counted: below zero as often as above where nobody did; of the last short epochs
+    #: of the last short epochs: seconds of the cores' time, how many of it others took, as they
+    #: were counted, below zero as often as above where nobody did, and the host
     _short: deque[tuple[float, float, float]] = field(default_factory=deque, init=False)
 
     def disturbed(self, before: Reading, after: Reading, worked: float | None) -> bool:

@@ -164,7 +164,7 @@ class Place:
                 with suppress(OSError):
                     self._target.rmdir()
 
-    def keep(self, *, whole: bool) -> None:
+    def keep(self, *, whole: bool, resumable: bool = False) -> None:
         """Put the new files in the place of the old ones, or, if not whole, beside the folder.
 
         Beside it they are in `<folder>-interrupted`, if results of any kind were saved, or an
@@ -178,7 +178,7 @@ class Place:
                 (self._target / name).mkdir(exist_ok=True)
                 _supersede(self._target / name, new / name, OF_RUN)
             _supersede(self._target, new, OF_SWEEP if self._runs else OF_RUN)
-        elif any(True for mark in (*MARKS, STATES) for _ in new.rglob(mark)):
+        elif resumable or any(True for mark in (*MARKS, STATES) for _ in new.rglob(mark)):
             self.folder = self._apart()
             new.rename(self.folder)
             return

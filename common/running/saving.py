@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def _save_results(found: Document, folder: Path) -> tuple[Path, list[str]]:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "results.json", found)
     except OSError as error:
+        with suppress(OSError):  # of an earlier process: it would be taken for this one's
+            (folder / "results.json").unlink(missing_ok=True)
         try:
             elsewhere = Path(tempfile.mkdtemp(prefix="compare-results-"))
             write_json(elsewhere / "results.json", found)
