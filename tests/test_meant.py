@@ -15,7 +15,7 @@ TYPED = {
     "--backends torch,scratch": "did you mean torch:scratch?",
     "--backends torch,jax": "did you mean torch jax?",
     "--backends torch:fussed": "did you mean fused?",
-    "--backend torch": "did you mean --backends? see compare.py run --help",
+    "--backend torch": "did you mean --backends? (see compare.py run --help)",
     "--backend mindspor": "did you mean --backends?",
     "--epoch 3": "did you mean --epochs?",
     "--models mlp": "did you mean --model?",
@@ -36,7 +36,7 @@ TYPED = {
     "--model linear-regression": "did you mean linear?",
     "torch jax": "did you mean --backends torch?",
     "softmax": "did you mean --model softmax?",
-    "lessons data": "'data' is a topic; did you mean --topic data?",
+    "lessons data": "data is a topic; did you mean --topic data?",
     "lessons bad_labels --topic frobnicate": "invalid choice: 'frobnicate'",
     "lessons --html": "give its NAME, without --all and --backends",
     "lessons bad_labels --html --backends torch": "give its NAME, without --all and --backends",
@@ -66,6 +66,14 @@ def test_dashes_make_no_option_alike(compare: Command, option: str) -> None:
     done = compare(option, "x")
     assert done.returncode == 2
     assert "did you mean" not in done.stderr
+
+
+@pytest.mark.parametrize("typed", ["lessons data", "diff a b --fail-above 5"])
+def test_a_word_that_is_said_twice_is_translated(compare: Command, typed: str) -> None:
+    """Quoted in one of two places it is not the same word, and the sentence nobody's."""
+    told = compare("--lang", "zh", *typed.split()).stderr
+    assert "是不是想写" in told
+    assert " is " not in told
 
 
 def test_nothing_is_meant_by_what_is_far_from_everything() -> None:

@@ -90,7 +90,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Turn argparse's complaint into ours."""
-        raise Refused(f"{message}; see {self.prog} --help".replace("?;", "?"))
+        if message.endswith("?"):
+            raise Refused(f"{message} (see {self.prog} --help)")
+        raise Refused(f"{message}; see {self.prog} --help")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuse what a command does not know here, where its own options are known."""
@@ -196,7 +198,7 @@ def share(text: str) -> float:
     number_, percent = (text[:-1].strip(), 100.0) if text.endswith("%") else (text, 1.0)
     read = float(number(NOT_NEGATIVE)(number_)) / percent
     if percent == 1.0 and read >= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is {100 * read:g} %; did you mean {text}%?")
+        raise argparse.ArgumentTypeError(f"{text} is {100 * read:g} %; did you mean {text}%?")
     return read
 
 

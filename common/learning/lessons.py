@@ -269,7 +269,7 @@ def choose(name: str, known: Mapping[str, Lesson]) -> Lesson:
     """
     if name not in known:
         if name in TOPICS:
-            raise Refused(f"{name!r} is a topic; did you mean --topic {name}?")
+            raise Refused(f"{name} is a topic; did you mean --topic {name}?")
         holding = [one for one in known if name and name in one]
         near = f"; did you mean {holding[0]}?" if holding else meant(name, known)
         near = near or "; compare.py lessons lists them"
