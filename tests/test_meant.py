@@ -24,7 +24,7 @@ TYPED = {
     "--model resnt": "did you mean resnet?",
     "--lr .1.": "'.1.' is not a finite number above 0; did you mean .1?",
     "--epochs 3x": "did you mean 3?",
-    "--epochs 1.5": "'1.5' is not a whole number of at least 1 and at most 1000000; see",
+    "--epochs 1.5": "'1.5' is not a whole number of at least 1 and at most 1000000 (see",
     "--optimizer adm": "did you mean adam?",
     "diagnos --backends torch": "did you mean diagnose?",
     "lessons softmax": "did you mean softmax_overflow?",

@@ -90,9 +90,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Turn argparse's complaint into ours."""
-        if message.endswith("?"):
-            raise Refused(f"{message} (see {self.prog} --help)")
-        raise Refused(f"{message}; see {self.prog} --help")
+        raise Refused(f"{message} (see {self.prog} --help)")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuse what a command does not know here, where its own options are known."""
