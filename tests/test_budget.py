@@ -21,7 +21,7 @@ from common.data.description import Dataset
 from common.entrants.local import LocalSession
 from common.running.memory import lacking
 from common.running.work import Work
-from tests.conftest import CLASSES, EXAMPLES, FEATURES, Command, make_plan
+from tests.conftest import CLASSES, EXAMPLES, FEATURES, Command, checked, make_plan
 from tests.test_judging import run
 
 Data = Callable[[Plan], dict[str, Any]]
@@ -132,7 +132,7 @@ def test_quick_checks_the_first_step(compare: Command) -> None:
     done = compare(*compare.small("--backends", "numpy", "torch", "--check", "quick", "--out", "q"))
     assert done.returncode == 0
     assert "left out, as --check quick asks: components at step" in done.stdout
-    found = compare.run("--backends", "numpy", "torch", "--check", "quick")
+    found = checked((compare.folder / "q" / "results.json").read_text(encoding="utf-8"))
     for one in found["parity"]["entrants"].values():
         assert one["verdict"] == "rounding"
         assert {check["step"] for check in one["components"]} == {1}

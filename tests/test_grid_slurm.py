@@ -62,6 +62,7 @@ def test_an_array_of_which_one_is_killed_and_one_loses_its_node(compare: Command
         slurm("scontrol", "requeue", drained)
         until(lambda: drained in slurm.jobs("pending"))
         slurm("scontrol", "update", f"jobid={drained}", "starttime=now")  # or it waits two minutes
+        slurm("scontrol", "update", f"nodename={node}", "state=resume")  # two work on again
         until(lambda: not slurm.jobs(), 400)
         assert [path.name for path in grid.glob(".*") if path.is_dir()] == [hidden.name]
         missing = int(hidden.name.removeprefix("."))

@@ -240,7 +240,7 @@ def test_who_lacks_it_says_why(dtype: str, words: str, compare: Command) -> None
 @pytest.mark.slow
 def test_a_run(compare: Command) -> None:
     results = compare.run(
-        "--backends", "torch", "jax", "--dtype", "bfloat16", "--epochs", "2", "--model", "mlp"
+        "--backends", "torch", "--dtype", "bfloat16", "--epochs", "2", "--model", "mlp"
     )
     assert results["plan"]["dtype"] == "bfloat16"
     verdicts = results["parity"]["entrants"]
