@@ -6,18 +6,13 @@ no traceback, nothing half written, no process left. Run by `python -m tests.ben
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
-import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -29,6 +24,7 @@ from pathlib import Path
 
 from common.contract.root import ROOT
 from tests.benchmarks.kills import GONE_IN, MARK, left
+from tests.terminal import unseen
 
 #: After so long a run hangs, seconds.
 WITHIN = 120.0
@@ -238,24 +234,10 @@ def homeless(around: Surroundings, home: str | None) -> list[str]:
 
 def terminal(around: Surroundings, kind: str, columns: int, lines: int) -> list[str]:
     """On a terminal of another kind or size."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", lines, columns, 0, 0))
-    around.env["TERM"], said = kind, []
-
-    def read() -> None:
-        try:
-            while piece := os.read(ours, 2**16):
-                said.append(piece)
-        except OSError:  # it is closed at the other end
-            return
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    ran = around.run(around.words(), stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    reader.join(10)
-    os.close(ours)
-    ran.said = b"".join(said).decode(errors="replace")
+    around.env["TERM"] = kind
+    with unseen(columns, lines) as (there, written):
+        ran = around.run(around.words(), stdout=there, stderr=there)
+    ran.said = b"".join(written).decode(errors="replace")
     return ran.hold([0])
 
 
