@@ -24,6 +24,7 @@ from common.agreement.verdict import Verdict
 from common.ask import request
 from common.ask import run as running
 from common.cli import commands, telling
+from common.cli.codes import EXIT_ERROR
 from common.contract.info import CONTRACT
 from common.contract.models import MODELS
 from common.data import draws, idx
@@ -1336,3 +1337,21 @@ def test_predictions_are_read_without_pickle(full: Full) -> None:
     data = (command.folder / "out" / "predictions.npz").read_bytes()
     with np.load(io.BytesIO(data), allow_pickle=False) as found:
         assert all(found[name].dtype == np.uint8 for name in found)
+
+
+def test_a_display_that_fails_costs_nothing_that_was_trained(
+    compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told no more; the run goes on to its end, and then the error is ours."""
+    monkeypatch.setattr("common.shown.progress.Progress.phase", on_fire)
+    done = compare(*compare.small("--backends", "numpy", "--out", "out"))
+    assert done.returncode == EXIT_ERROR
+    assert "RuntimeError: the terminal is on fire" in done.stderr
+    assert "rounding" in done.stdout
+    found = checked((compare.folder / "out" / "results.json").read_text(encoding="utf-8"))
+    assert found["parity"]["entrants"]["numpy"]["verdict"] == "rounding"
+    assert not (compare.folder / "out" / "journal.jsonl").exists()
+
+
+def on_fire(*_: object) -> NoReturn:
+    raise RuntimeError("the terminal is on fire")

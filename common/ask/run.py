@@ -24,7 +24,7 @@ from common.results.place import Place, new_folder
 from common.results.record import AGREE, Results
 from common.results.source import copy_source
 from common.running.interruption import Interruption
-from common.running.observer import Observer
+from common.running.observer import Observer, Sheltered
 from common.running.runner import Runner
 from common.running.saving import save
 from common.running.work import Work, draw_work, write_work
@@ -77,12 +77,14 @@ def run(
             raise Refused(f"--resume {out}: another process went on with it meanwhile; try again")
         with interruption.taken():
             others = stack.enter_context(alone(settings.wait_quiet, say))
-        with watching as observer:
+        with watching as watcher:
+            observer = Sheltered(watcher)
             found = train(request, place.folder, observer, say, interruption, others, kept)
         there = found.folder == place.folder  # and not elsewhere, because it could not be written
         ended = not found.results.interrupted and found.results.error is None
         ended &= (found.folder / "results.json").is_file()
         place.keep(whole=there and ended, resumable=there and found.resumable)
+        found.results.error = found.results.error or observer.error
         return replace(found, folder=place.folder) if there else found
 
 
