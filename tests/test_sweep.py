@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ from common.contract.models import MODELS
 from common.errors import Refused
 from common.measure.limit import work
 from common.measure.quiet import BUSY
-from common.running.sweep import Line, Point, line, points, usable
+from common.running.sweep import Line, Point, ended, line, points, usable
 from common.shown.charts import chart
 from common.shown.drawing import looks_by
 from common.shown.sweep import disturbed_words, line_words
@@ -122,6 +123,7 @@ def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, step
         return SimpleNamespace(
             entrant=entrant, status=status, steady=list(seconds), losses=losses, rounds=[],
             steady_of=lambda rounds: [list(seconds)], mostly_disturbed=label == "e",
+            peak_memory_bytes=5, epochs=[{"train_loss": 0.5, "test_accuracy": 0.8}],
         )  # fmt: skip
 
     records = [record("a", "ok", 3.0, 6.0), record("b", "timeout"), record("c", "ok")]
@@ -136,6 +138,9 @@ def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, step
     operations, _ = work(MODELS["softmax"], start, (4,), 70)
     assert point.operations == operations / steps == 2 * 2 * 40 * 70 / steps
     assert point.verdict == "rounding"
+    assert (point.low, point.high, point.memory) == (None, None, 5)
+    assert (point.loss, point.accuracy) == (0.5, 0.8)
+    assert ended(found["b"]) == []
     others = [one.verdict for label in "bcde" for one in found[label]]
     assert others == ["timeout", "one epoch has no time", "the harness's time", BUSY]
     assert usable(found["e"]) == []
@@ -179,12 +184,74 @@ def test_command(compare: Command) -> None:
     assert [point["value"] for point in entrant["points"]] == [7, 35]
     assert entrant["line"]["overhead"] >= 0
     assert "numpy: a step costs" in done.stderr
+    for title in ("test accuracy in the end, by batch-size", "peak memory, by batch-size"):
+        assert title in done.stderr
+    assert "times as long" not in done.stderr, "there is nobody else"
+    for point in entrant["points"]:
+        results = json.loads(
+            (compare.folder / "swept" / f"batch-size-{point['value']}" / "results.json").read_text()
+        )
+        (one,) = results["entrants"]
+        assert point["memory"] == one["peak_memory_bytes"]
+        assert point["accuracy"] == one["epochs"][-1]["test_accuracy"]
     folder = compare.folder / "swept"
     assert json.loads((folder / "sweep.json").read_text(encoding="utf-8")) == read
     assert "<svg" in (folder / "sweep.svg").read_text(encoding="utf-8")
     for value in (7, 35):
         results = json.loads((folder / f"batch-size-{value}" / "results.json").read_text())
         assert results["plan"]["batch_size"] == value
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quiet")
+def test_ratios_are_those_of_each_run(compare: Command) -> None:
+    done = compare(
+        "sweep", "--vary", "limit=35,70", *SMALL, "--rounds", 2, "--check", "quick",
+        *("--data-dir", compare.data, "--backends", "numpy", "numpy", "--out", "swept"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "how many times as long, by limit" in done.stdout
+    folder = compare.folder / "swept"
+    found = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["comparisons"]
+    assert [pair["value"] for pair in found] == [35, 70]
+    for pair in found:
+        run = json.loads((folder / f"limit-{pair['value']}" / "results.json").read_text())
+        (whole,) = run["comparisons"]
+        assert pair["ratio"] == whole["ratio"] is not None
+        assert f"{pair['ratio']:.3g} (" in done.stdout
+    for point in read_points(folder, found[0]["b"]):
+        assert point["low"] <= np.median(point["seconds"]) <= point["high"]
+
+
+def read_points(folder: Path, label: str) -> list[dict[str, Any]]:
+    text = (folder / "sweep.json").read_text(encoding="utf-8")
+    found: list[dict[str, Any]] = json.loads(text)["entrants"][label]["points"]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "title"),
+    [
+        ("softmax", "test accuracy in the end"),
+        ("linear", "train loss in the end"),
+    ],
+)
+def test_rates_are_varied_for_what_is_learnt(model: str, title: str, compare: Command) -> None:
+    data = ["--custom-data", "--data-dir", compare.data] if model == "softmax" else []
+    done = compare(
+        "sweep", "--vary", "lr=0.01,0.1", "--epochs", 2, "--model", model, *data,
+        *("--backends", "numpy", "--check", "none", "--out", "swept"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"{title}, by lr" in done.stdout
+    assert "costs" not in done.stdout
+    folder = compare.folder / "swept"
+    points = read_points(folder, "numpy")
+    assert [point["value"] for point in points] == [0.01, 0.1]
+    assert points[0]["loss"] > points[1]["loss"], "it learns less"
+    assert title in (folder / "sweep.svg").read_text(encoding="utf-8")
+    assert (folder / "lr-0.01" / "results.json").is_file()
 
 
 @pytest.mark.slow
@@ -245,7 +312,9 @@ def test_force_leaves_what_is_not_a_sweeps(compare: Command) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--vary", "lr=1,2"], "is not SETTING=VALUE,..."),
+        (["--vary", "seed=1,2"], "is not SETTING=VALUE,..."),
+        (["--vary", "lr=1,0"], "is not a finite number above 0"),
+        (["--vary", "lr=1,2", "--lr", 3], "say two things"),
         (["--vary", "batch-size"], "is not SETTING=VALUE,..."),
         (["--vary", "batch-size=32"], "has not two or more different values"),
         (["--vary", "batch-size=32,32"], "has not two or more different values"),
@@ -266,3 +335,11 @@ def test_refused(options: list[object], words: str, compare: Command) -> None:
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (compare.folder / "swept").exists()
+
+
+@pytest.mark.slow
+def test_one_epoch_is_enough_for_what_is_learnt(compare: Command) -> None:
+    words = ["sweep", "--vary", "lr=0.01,0.1", "--epochs", 1, "--model", "linear", "--out", "swept"]
+    done = compare(*words, "--backends", "numpy", "--check", "none")
+    assert done.returncode == 0, done.stderr
+    assert (compare.folder / "swept" / "sweep.svg").is_file()

@@ -113,7 +113,13 @@ NUMBERS = {
 }
 
 #: What `sweep` can vary -> the field of `Settings`.
-VARIED = {"batch-size": "batch_size", "hidden": "hidden", "limit": "limit", "threads": "threads"}
+VARIED = {
+    "batch-size": "batch_size",
+    "hidden": "hidden",
+    "limit": "limit",
+    "threads": "threads",
+    "lr": "lr",
+}
 
 CHOICES: dict[str, Collection[str]] = {
     "style": STYLES,

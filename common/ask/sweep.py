@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from common.ask.request import Request, Say, read_request, silence
 from common.ask.run import Watching, train
-from common.ask.settings import COUNT, DEFAULTS, VARIED, Settings
+from common.ask.settings import DEFAULTS, NUMBERS, VARIED, Settings
 from common.contract.models import MODELS
 from common.errors import Refused
 from common.measure.alone import alone
@@ -38,7 +38,7 @@ class Swept:
         refused: why a later value could not be run, and none after it was.
     """
 
-    runs: dict[int, Results]
+    runs: dict[float, Results]
     points: dict[str, list[lines.Point]]
     lines: dict[str, lines.Line | None]
     unit: str
@@ -50,8 +50,8 @@ class Swept:
 
 
 def sweep_requests(
-    settings: Settings, name: str, values: Sequence[int], say: Say = silence
-) -> dict[int, Request]:
+    settings: Settings, name: str, values: Sequence[float], say: Say = silence
+) -> dict[float, Request]:
     """Read one request for each value; all that cannot be is refused before the first runs.
 
     Args:
@@ -64,12 +64,12 @@ def sweep_requests(
         raise Refused(f"--vary {name} is unknown; there are {', '.join(VARIED)}")
     if len(values) < 2 or len(set(values)) < len(values):
         raise Refused(f"--vary {name}: {list(values)} has not two or more different values")
-    values = [COUNT.read(value) for value in values]
     field = VARIED[name]
+    values = [NUMBERS[field].read(value) for value in values]
     sizes = [axes.values() for axes in MODELS[settings.model].parameters.values()]
     if name == "hidden" and not any("hidden" in one for one in sizes):
         raise Refused(f"--vary hidden: {settings.model} has no hidden layer; try --model mlp")
-    if settings.epochs == 1 and settings.rounds == 1:
+    if settings.epochs == 1 and settings.rounds == 1 and name not in lines.NO_WORK:
         raise Refused("--epochs 1 with one round has no steady epoch to time; use two or more")
     if getattr(settings, field) != DEFAULTS[field]:
         raise Refused(f"--vary {name} and --{name} say two things; leave the latter out")
@@ -87,8 +87,8 @@ def sweep_requests(
 def sweep(
     settings: Settings,
     name: str,
-    values: Sequence[int],
-    watching: Callable[[int, Request], Watching],
+    values: Sequence[float],
+    watching: Callable[[float, Request], Watching],
     say: Say = silence,
 ) -> Swept:
     """Make a run for each value, and save them and the lines through their times.
@@ -105,8 +105,8 @@ def sweep(
         request.refuse_orders()
     out = settings.out or new_folder(f"{settings.model}-{name}")
     inner = {value: f"{name}-{value}" for value in values}
-    runs: dict[int, Results] = {}
-    starts: dict[int, Any] = {}
+    runs: dict[float, Results] = {}
+    starts: dict[float, Any] = {}
     interrupted, refused = False, None
     runs_of = tuple(inner.values())
     with (
@@ -135,20 +135,36 @@ def sweep(
         found = lines.points(runs, starts, unit or "step")
         fits = {label: lines.line(lines.usable(of)) for label, of in found.items() if unit}
         document = {
-            "vary": name, "unit": unit or "step", "entrants": lines.as_plain(found, fits)
-        }  # fmt: skip
-        drawn = any(lines.usable(of_label) for of_label in found.values())
+            "vary": name,
+            "unit": unit or "step",
+            "entrants": lines.as_plain(found, fits),
+            "comparisons": [
+                {"value": value, **pair} for value, of in runs.items() for pair in of.comparisons
+            ],
+        }
         write_json(place.folder / "sweep.json", document)
-        if drawn:
-            styles = {
-                record.entrant.label: record.entrant.style
-                for results in runs.values()
-                for record in results.records
-            }
-            with whole(place.folder / "sweep.svg") as path:
-                charts.chart(found, looks_by(styles), name, unit or "step").save(path, format="svg")
+        drawn = draw(place.folder / "sweep.svg", name, unit or "step", found, runs)
         ended = interrupted or refused or any(one.interrupted or one.error for one in runs.values())
         place.keep(whole=not ended)
         return Swept(
             runs, found, fits, unit or "step", document, drawn, place.folder, interrupted, refused
         )
+
+
+def draw(
+    path: Path,
+    name: str,
+    unit: str,
+    found: Mapping[str, Sequence[lines.Point]],
+    runs: Mapping[float, Results],
+) -> bool:
+    """Draw the times against what was varied, or for `lr` what was learnt; whether there is any."""
+    learnt = name in lines.NO_WORK
+    if not any(map(lines.ended if learnt else lines.usable, found.values())):
+        return False
+    records = [record for results in runs.values() for record in results.records]
+    looks = looks_by({record.entrant.label: record.entrant.style for record in records})
+    chart = charts.ends(found, looks, name) if learnt else charts.chart(found, looks, name, unit)
+    with whole(path) as there:
+        chart.save(there, format="svg")
+    return True

@@ -208,20 +208,19 @@ def sweep(asked: argparse.Namespace) -> int:
     from common.ask import sweep as sweeping
     from common.ask.run import exit_code
     from common.results.target import refuse_target
-    from common.shown.sweep import disturbed_words, print_sweep
+    from common.shown.sweep import print_sweep
     from common.shown.words import plain, results_line
 
     refuse_target(asked.json)
     name, values = asked.vary
 
-    def watching(value: int, request: Request) -> Progress:
+    def watching(value: float, request: Request) -> Progress:
         return progress(request, f"{name} {value}: ")
 
     swept = sweeping.sweep(settings(asked), name, values, watching, say)
 
     def table(to: Console) -> None:
-        disturbed = disturbed_words(swept.runs.values())
-        print_sweep(swept.points, swept.lines, name, swept.unit, disturbed, to)
+        print_sweep(swept.points, swept.lines, swept.runs, name, swept.unit, to)
         drawn = "sweep.svg" if swept.drawn else ""
         to.print(results_line(swept.folder, drawn), soft_wrap=True)
 

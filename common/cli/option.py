@@ -178,14 +178,14 @@ def weight(text: str) -> Any:
     return text if text == BALANCED else number(POSITIVE)(text)
 
 
-def varied(text: str) -> tuple[str, list[int]]:
+def varied(text: str) -> tuple[str, list[float]]:
     """Read `SETTING=VALUE,...`; at least two values, each once."""
     name, equals, values = text.partition("=")
     if not equals or name not in VARIED:
         raise argparse.ArgumentTypeError(
             f"{text[:40]!r} is not SETTING=VALUE,... with one of {', '.join(VARIED)}"
         )
-    found = [number(COUNT)(value) for value in values.split(",")]
+    found = [number(NUMBERS[VARIED[name]])(value) for value in values.split(",")]
     if len(found) < 2 or len(set(found)) < len(found):
         raise argparse.ArgumentTypeError(f"{text[:40]!r} has not two or more different values")
     return name, found

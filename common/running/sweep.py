@@ -17,11 +17,14 @@ from common.contract.info import MIXED
 from common.contract.models import MODELS
 from common.measure.limit import work
 from common.measure.quiet import BUSY
-from common.measure.statistics import bootstrapped
+from common.measure.statistics import bootstrapped, interval
 from common.results.record import AGREE, Results, flat
 
 #: What is varied -> what the line is fitted to; more threads do not make more work.
 UNITS = {"batch-size": "step", "hidden": "step", "limit": "epoch"}
+
+#: What is varied for what is learnt: its times are all alike, and the ends are drawn.
+NO_WORK = ("lr",)
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,20 @@ class Point:
         operations: of a step, or of an epoch.
         rounds: seconds of it, one for each steady epoch of each round.
         verdict: whether its times count.
+        low, high: 95 % interval of the median; None under three epochs.
+        memory: peak of its process, bytes.
+        loss, accuracy: on what was trained on, and on the test set, in the end.
     """
 
-    value: int
+    value: float
     operations: float
     rounds: tuple[tuple[float, ...], ...]
     verdict: str
+    low: float | None = None
+    high: float | None = None
+    memory: int | None = None
+    loss: float | None = None
+    accuracy: float | None = None
 
     @property
     def seconds(self) -> list[float]:
@@ -73,7 +84,7 @@ class Line:
 
 
 def points(
-    runs: Mapping[int, Results], initial: Mapping[int, Any], unit: str
+    runs: Mapping[float, Results], initial: Mapping[float, Any], unit: str
 ) -> dict[str, list[Point]]:
     """What every entrant that agrees took at every value.
 
@@ -100,13 +111,29 @@ def points(
                 tuple(second / steps for second in seconds)
                 for seconds in record.steady_of(record.rounds)
             )
-            found.setdefault(label, []).append(Point(value, operations / steps, rounds, verdict))
+            last = record.epochs[-1] if record.status == "ok" and record.epochs else {}
+            point = Point(
+                value,
+                operations / steps,
+                rounds,
+                verdict,
+                *interval(rounds),
+                record.peak_memory_bytes,
+                last.get("train_loss"),
+                last.get("test_accuracy"),
+            )
+            found.setdefault(label, []).append(point)
     return found
 
 
 def usable(found: Sequence[Point]) -> list[Point]:
     """Those that have times, of runs that agree."""
     return [point for point in found if point.verdict in AGREE and point.seconds]
+
+
+def ended(found: Sequence[Point]) -> list[Point]:
+    """Those that were trained to the end, whatever their times."""
+    return [point for point in found if point.loss is not None]
 
 
 def line(found: Sequence[Point]) -> Line | None:
