@@ -1353,5 +1353,17 @@ def test_a_display_that_fails_costs_nothing_that_was_trained(
     assert not (compare.folder / "out" / "journal.jsonl").exists()
 
 
+@pytest.mark.slow
+def test_a_display_that_fails_costs_no_sweep(
+    compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.shown.progress.Progress.phase", on_fire)
+    words = ["--vary", "limit=30,70", "--custom-data", "--data-dir", compare.data, "--out", "out"]
+    done = compare("sweep", *words, "--backends", "numpy", "--check", "none")
+    assert done.returncode == EXIT_ERROR
+    assert (compare.folder / "out" / "limit-30" / "results.json").is_file()
+    assert (compare.folder / "out" / "sweep.json").is_file()
+
+
 def on_fire(*_: object) -> NoReturn:
     raise RuntimeError("the terminal is on fire")

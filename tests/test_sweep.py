@@ -338,6 +338,18 @@ def test_refused(options: list[object], words: str, compare: Command) -> None:
 
 
 @pytest.mark.slow
+def test_a_rate_at_which_training_breaks_up_is_told(compare: Command) -> None:
+    words = ["sweep", "--vary", "lr=0.1,1e30", "--epochs", 4, "--model", "linear"]
+    done = compare(*words, "--backends", "numpy", "--check", "none", "--out", "swept")
+    assert done.returncode == 3, done.stderr
+    assert "diverged" in done.stdout
+    sound, broken = read_points(compare.folder / "swept", "numpy")
+    assert sound["loss"] < 1
+    assert (broken["loss"], broken["verdict"]) == (None, "diverged")
+    assert "<svg" in (compare.folder / "swept" / "sweep.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_one_epoch_is_enough_for_what_is_learnt(compare: Command) -> None:
     words = ["sweep", "--vary", "lr=0.01,0.1", "--epochs", 1, "--model", "linear", "--out", "swept"]
     done = compare(*words, "--backends", "numpy", "--check", "none")

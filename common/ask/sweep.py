@@ -19,6 +19,7 @@ from common.results.place import Place, new_folder
 from common.results.record import Results
 from common.running import sweep as lines
 from common.running.interruption import Interruption
+from common.running.observer import Sheltered
 from common.shown import charts
 from common.shown.drawing import looks_by
 
@@ -120,8 +121,10 @@ def sweep(
             for value, request in requests.items():
                 folder = place.folder / inner[value]
                 folder.mkdir(exist_ok=True)
-                with watching(value, request) as observer:
+                with watching(value, request) as watcher:
+                    observer = Sheltered(watcher)
                     outcome = train(request, folder, observer, say, interruption, others)
+                outcome.results.error = outcome.results.error or observer.error
                 runs[value], starts[value] = outcome.results, outcome.initial
                 if runs[value].interrupted or runs[value].error:
                     break
