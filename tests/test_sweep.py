@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -17,10 +17,12 @@ from common.contract.models import MODELS
 from common.errors import Refused
 from common.measure.limit import work
 from common.measure.quiet import BUSY
-from common.running.sweep import Line, Point, ended, line, points, usable
-from common.shown.charts import chart
-from common.shown.drawing import looks_by
-from common.shown.sweep import disturbed_words, line_words
+from common.results.sweep import Line, Point, Run, Sweep, Swept, Values, ended, usable
+from common.running.sweep import disturbed, line, points
+from common.shown.sweep import line_words
+from common.shown.sweep_charts import times
+from common.shown.words import disturbed_line
+from common.shown.words import seconds as words_of_seconds
 from tests.conftest import Command, make_plan
 from tests.fakes import RAISES, copy_backend
 
@@ -36,7 +38,7 @@ def timed(noise: float = 0.0, epochs: int = 9, curve: float = 0.0) -> list[Point
         operations = size * 31360.0
         seconds = OVERHEAD + operations / RATE * (1 + curve * size)
         drawn = seconds * np.exp(noise * draw.normal(size=epochs))
-        found.append(Point(size, operations, (tuple(drawn.tolist()),), "rounding"))
+        found.append(Point(size, None, operations, (tuple(drawn.tolist()),), "rounding"))
     return found
 
 
@@ -72,17 +74,19 @@ def test_what_is_no_line_is_said_to_be_off() -> None:
 
 
 def test_more_work_that_takes_no_longer_has_no_rate() -> None:
-    found = fitted([Point(n, n * 1e6, ((1e-3,) * 5,), "rounding") for n in (1, 2, 4)])
+    found = fitted([Point(n, None, n * 1e6, ((1e-3,) * 5,), "rounding") for n in (1, 2, 4)])
     assert found.rate is None
     assert found.overhead == pytest.approx(1e-3)
 
 
 def test_less_than_nothing_is_no_overhead() -> None:
-    found = fitted([Point(n, n * 1e6, ((1e-3 * n**1.5,) * 5,), "rounding") for n in (1, 2, 4)])
+    found = fitted(
+        [Point(n, None, n * 1e6, ((1e-3 * n**1.5,) * 5,), "rounding") for n in (1, 2, 4)]
+    )
     assert found.overhead == 0.0
     said = line_words(found, "step")
     assert said.startswith("a step costs nothing that shows before any work is done, and does")
-    said = line_words(replace(found, overhead_high=2e-3), "step")
+    said = line_words(msgspec.structs.replace(found, overhead_high=2e-3), "step")
     assert "is done; 95 %: at most 2 ms, and does" in said
 
 
@@ -92,9 +96,9 @@ def test_who_was_disturbed_is_said_of_all_runs_together() -> None:
         seconds = {"disturbed": list(disturbed)}
         return SimpleNamespace(records=[record], epoch_seconds=lambda _: seconds)
 
-    said = disturbed_words([ran(False, True), ran(True, True)])
+    said = disturbed_line(disturbed([ran(False, True), ran(True, True)]))
     assert said.startswith("others used the machine during 3 of 4 epochs of a; ")
-    assert disturbed_words([ran(False), ran(False)]) == ""
+    assert disturbed_line(disturbed([ran(False), ran(False)])) == ""
 
 
 def test_few_epochs_have_no_intervals_and_two_values_are_always_straight() -> None:
@@ -109,8 +113,11 @@ def test_one_value_has_no_line() -> None:
 
 
 def test_only_times_of_who_agrees_count() -> None:
-    right, wrong = Point(1, 1.0, ((1.0,),), "rounding"), Point(2, 2.0, ((1.0,),), "differs")
-    assert usable([right, wrong, Point(4, 4.0, (), "rounding")]) == [right]
+    right, wrong = (
+        Point(1, None, 1.0, ((1.0,),), "rounding"),
+        Point(2, None, 2.0, ((1.0,),), "differs"),
+    )
+    assert usable([right, wrong, Point(4, None, 4.0, (), "rounding")]) == [right]
 
 
 @pytest.mark.parametrize(("unit", "steps"), [("step", 3), ("epoch", 1)])
@@ -132,7 +139,7 @@ def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, step
     verdicts = {label: SimpleNamespace(verdict="rounding") for label in "abcde"}
     results: Any = SimpleNamespace(records=records, verdicts=verdicts, examples=70, unquiet=False)
     results.plan, results.data = make_plan("softmax"), {"inputs": Inputs("vector", (4,))}
-    found = points({7: results}, {7: start}, unit)
+    found = points({Values(7): results}, {Values(7): start}, unit)
     (point,) = found["a"]
     assert (point.value, point.seconds) == (7, [3.0 / steps, 6.0 / steps])
     operations, _ = work(MODELS["softmax"], start, (4,), 70)
@@ -145,17 +152,43 @@ def test_points_are_seconds_and_operations_of_a_step_or_an_epoch(unit: str, step
     assert others == ["timeout", "one epoch has no time", "the harness's time", BUSY]
     assert usable(found["e"]) == []
     results.unquiet = True
-    assert points({7: results}, {7: start}, unit)["a"][0].verdict == BUSY
+    assert points({Values(7): results}, {Values(7): start}, unit)["a"][0].verdict == BUSY
+
+
+def swept(*others: float) -> Sweep:
+    """Two entrants, the second at one value; at each of the others, if there are any."""
+    also = others or (None,)
+    found = {"a": timed(), "b": timed()[:1]}
+    points = {
+        label: [msgspec.structs.replace(point, also=one) for one in also for point in of_label]
+        for label, of_label in found.items()
+    }
+    return Sweep(
+        vary="batch-size", also="hidden" if others else None, unit="step", model="mlp",
+        runs=[Run(size, one, f"{size}-{one}", {"a": "rounding"}) for one in also for size in SIZES],
+        entrants={
+            "a": Swept("concise", points["a"], []), "b": Swept("scratch", points["b"], []),
+        },
+        comparisons=[], disturbed={},
+    )  # fmt: skip
 
 
 def test_the_chart_has_a_point_for_every_value() -> None:
-    shown = looks_by({"a": "concise", "b": "scratch"})
-    drawn = chart({"a": timed(), "b": timed()[:1]}, shown, "batch-size", "step").to_dict()
-    (rows,) = drawn["datasets"].values()
-    assert [(row["entrant"], row["batch-size"]) for row in rows] == [
+    drawn = times(swept()).to_dict()
+    (rows,) = drawn["datasets"].values() if "datasets" in drawn else (drawn["data"]["values"],)
+    assert [(row["entrant"], row["value"]) for row in rows] == [
         *(("a", size) for size in SIZES),
         ("b", SIZES[0]),
     ]
+
+
+def test_two_settings_have_a_chart_for_each_value_of_the_second() -> None:
+    drawn = times(swept(64, 8)).to_dict()
+    assert drawn["facet"]["sort"] == ["hidden 64", "hidden 8"]
+    (rows,) = drawn["datasets"].values() if "datasets" in drawn else (drawn["data"]["values"],)
+    found = [(row["entrant"], row["value"], row["also"]) for row in rows]
+    assert found.count(("a", 32, "hidden 8")) == 1
+    assert len(found) == 2 * (len(SIZES) + 1)
 
 
 SMALL = ["--custom-data", "--epochs", 3]
@@ -182,7 +215,8 @@ def test_command(compare: Command) -> None:
     assert (read["vary"], read["unit"]) == ("batch-size", "step")
     (entrant,) = read["entrants"].values()
     assert [point["value"] for point in entrant["points"]] == [7, 35]
-    assert entrant["line"]["overhead"] >= 0
+    (line_,) = entrant["lines"]
+    assert line_["overhead"] >= 0
     assert "numpy: a step costs" in done.stderr
     for title in ("test accuracy in the end, by batch-size", "peak memory, by batch-size"):
         assert title in done.stderr
@@ -218,15 +252,56 @@ def test_ratios_are_those_of_each_run(compare: Command) -> None:
         run = json.loads((folder / f"limit-{pair['value']}" / "results.json").read_text())
         (whole,) = run["comparisons"]
         assert pair["ratio"] == whole["ratio"] is not None
-        assert f"{pair['ratio']:.3g} (" in done.stdout
+        assert f"{pair['ratio']:.3g}" in done.stdout
     for point in read_points(folder, found[0]["b"]):
-        assert point["low"] <= np.median(point["seconds"]) <= point["high"]
+        assert point["low"] <= np.median(np.concatenate(point["rounds"])) <= point["high"]
 
 
 def read_points(folder: Path, label: str) -> list[dict[str, Any]]:
     text = (folder / "sweep.json").read_text(encoding="utf-8")
     found: list[dict[str, Any]] = json.loads(text)["entrants"][label]["points"]
     return found
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quiet")
+def test_each_value_of_two_settings_with_each_of_the_others(compare: Command) -> None:
+    """Six runs of a network, a line for each width, and a page that `report` makes again."""
+    done = compare(
+        "sweep", "--vary", "batch-size=7,35", "--vary", "hidden=8,16,4", "--model", "mlp", *SMALL,
+        *("--data-dir", compare.data, "--backends", "numpy", "numpy"),
+        *("--check", "quick", "--out", "swept", "--json", "-"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    folder = compare.folder / "swept"
+    read: dict[str, Any] = json.loads(done.stdout)
+    assert json.loads((folder / "sweep.json").read_text(encoding="utf-8")) == read
+    assert (read["vary"], read["also"]) == ("batch-size", "hidden")
+    asked = [(size, width) for width in (8, 16, 4) for size in (7, 35)]
+    assert [(one["value"], one["also"]) for one in read["runs"]] == asked
+    for one in read["runs"]:
+        plan = json.loads((folder / one["folder"] / "results.json").read_text())["plan"]
+        assert (plan["batch_size"], plan["hidden"]) == (one["value"], one["also"])
+    for entrant in read["entrants"].values():
+        assert [(point["value"], point["also"]) for point in entrant["points"]] == asked
+        assert [line_["also"] for line_ in entrant["lines"]] == [8, 16, 4]
+        work_of = {
+            (point["value"], point["also"]): point["operations"] for point in entrant["points"]
+        }
+        assert work_of[35, 16] == 2 * work_of[35, 8] == 4 * work_of[35, 4]
+    assert [(one["value"], one["also"]) for one in read["comparisons"]] == asked
+    for width in (8, 16, 4):
+        assert f"numpy#1, hidden {width}: a step costs" in done.stderr
+    (folder / "sweep.html").rename(compare.folder / "before.html")
+    again = compare("report", folder)
+    assert (again.returncode, again.stdout.split()) == (0, [str(folder / "sweep.html")])
+    text = (folder / "sweep.html").read_text(encoding="utf-8")
+    assert text == (compare.folder / "before.html").read_text(encoding="utf-8")
+    assert "6 of 6 runs agree" in text
+    for one in read["runs"]:
+        assert f'href="{one["folder"]}/report.html"' in text
+    for point in read["entrants"]["numpy#1"]["points"]:
+        assert words_of_seconds(float(np.median(np.concatenate(point["rounds"])))) in text
 
 
 @pytest.mark.slow
@@ -324,6 +399,13 @@ def test_force_leaves_what_is_not_a_sweeps(compare: Command) -> None:
         (["--vary", "batch-size=7,35", "--epochs", 1], "no steady epoch"),
         (["--vary", "batch-size=7,35", "--batch-size", 9], "say two things"),
         (["--vary", "limit=7,71"], "there are 70 training examples"),
+        (["--vary", "limit=7,70", "--vary", "limit=9,10"], "names one setting twice"),
+        (
+            ["--vary", "limit=7,70", "--vary", "batch-size=7,9", "--vary", "lr=1,2"],
+            "one setting can vary, or two",
+        ),
+        (["--vary", "batch-size=7,9", "--vary", "limit=7,71"], "there are 70 training examples"),
+        (["--vary", "batch-size=7,9", "--vary", "lr=1,2", "--epochs", 1], "no steady epoch"),
         ([], "--vary"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else None,

@@ -147,8 +147,10 @@ def exercise(asked: argparse.Namespace) -> int:
 def write_report(asked: argparse.Namespace) -> int:
     """`report`: the page of a result folder again, from what is in it."""
     from common.errors import one_line
-    from common.shown.page import write
+    from common.results.sweep import is_sweep
+    from common.shown import page, sweep_page
 
+    write = sweep_page.write_again if is_sweep(asked.folder) else page.write
     try:
         path = write(asked.folder)
     except Refused:
@@ -212,17 +214,18 @@ def sweep(asked: argparse.Namespace) -> int:
     from common.shown.words import plain, results_line
 
     refuse_target(asked.json)
-    name, values = asked.vary
+    varied = dict(asked.vary)
+    if len(varied) < len(asked.vary):
+        raise Refused("--vary names one setting twice; give all its values in one")
 
-    def watching(value: float, request: Request) -> Progress:
-        return progress(request, f"{name} {value}: ")
+    def watching(name: str, request: Request) -> Progress:
+        return progress(request, f"{name}: ")
 
-    swept = sweeping.sweep(settings(asked), name, values, watching, say)
+    swept = sweeping.sweep(settings(asked), varied, watching, say)
 
     def table(to: Console) -> None:
-        print_sweep(swept.points, swept.lines, swept.runs, name, swept.unit, to)
-        drawn = "sweep.svg" if swept.drawn else ""
-        to.print(results_line(swept.folder, drawn), soft_wrap=True)
+        print_sweep(swept.document, to)
+        to.print(results_line(swept.folder, swept.page), soft_wrap=True)
 
     with saved_in(swept.folder):
         tell(swept.document, asked.json, None if asked.quiet else table)

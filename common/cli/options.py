@@ -60,9 +60,10 @@ def parser() -> Parser:
     sweep.add_argument(
         "--vary",
         required=True,
+        action="append",
         type=varied,
         metavar="SETTING=VALUE,...",
-        help=f"one of {', '.join(VARIED)}",
+        help=f"one of {', '.join(VARIED)}; twice: each value with each of the other's",
     )
     add_infer(
         commands.add_parser(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from common.results.document import Document
     from common.results.grid_merged import Merged
     from common.results.inference import Inference
+    from common.results.sweep import Sweep
     from common.shown.progress import Progress
 
 
@@ -32,14 +33,14 @@ def progress(request: Request, before: str = "", *, quiet: bool = False) -> Prog
 
 
 def tell(
-    answer: Document | Inference | Merged | Mapping[str, Any],
+    answer: Document | Inference | Merged | Sweep | Mapping[str, Any],
     target: str | None,
     table: Callable[[Console], None] | None,
 ) -> None:
     """Give the answer: as JSON where that was asked for, and as a table.
 
     Args:
-        answer: as results.json or grid.json has it, or plain values.
+        answer: as results.json, grid.json or sweep.json has it, or plain values.
         target: of `--json`; "-" for standard output, and the table goes to standard error.
         table: prints it; None to print none.
     """

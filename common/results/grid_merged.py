@@ -115,6 +115,11 @@ class MergedCell(Struct, frozen=True, kw_only=True):
     flops_per_second: Positive | None
     bytes_per_second: Positive | None
 
+    @property
+    def outcomes(self) -> dict[str, str]:
+        """Label -> the verdict, or the status of who did not finish."""
+        return {e.label: e.verdict if e.status == "ok" else e.status for e in self.entrants}
+
 
 class Accuracy(Struct, frozen=True, kw_only=True):
     """Test accuracy of one entrant over the seeds of otherwise equal cells."""

@@ -40,7 +40,7 @@ OF_RUN = (
 )
 
 #: The same of a sweep, beside the folders of its runs.
-OF_SWEEP = ("sweep.json", "sweep.svg")
+OF_SWEEP = ("sweep.json", "sweep.svg", "sweep.html")
 
 #: What marks a folder as a run's, a check's or a sweep's -> what its JSON has.
 MARKS = {"results.json": "schema_version", "check.json": "schema_version", "sweep.json": "vary"}

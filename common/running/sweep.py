@@ -7,9 +7,8 @@ enough to do is the rate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,85 +17,32 @@ from common.contract.models import MODELS
 from common.measure.limit import work
 from common.measure.quiet import BUSY
 from common.measure.statistics import bootstrapped, interval
-from common.results.record import AGREE, Results, flat
+from common.results.record import AGREE, Results
+from common.results.sweep import Line, Number, Point, Swept, Values, usable
 
 #: What is varied -> what the line is fitted to; more threads do not make more work.
-UNITS = {"batch-size": "step", "hidden": "step", "limit": "epoch"}
+UNITS: dict[str, Literal["step", "epoch"]] = {
+    "batch-size": "step", "hidden": "step", "limit": "epoch",
+}  # fmt: skip
 
 #: What is varied for what is learnt: its times are all alike, and the ends are drawn.
 NO_WORK = ("lr",)
 
 
-@dataclass(frozen=True)
-class Point:
-    """One entrant at one value.
-
-    Attributes:
-        value: of the setting.
-        operations: of a step, or of an epoch.
-        rounds: seconds of it, one for each steady epoch of each round.
-        verdict: whether its times count.
-        low, high: 95 % interval of the median; None under three epochs.
-        memory: peak of its process, bytes.
-        loss, accuracy: on what was trained on, and on the test set, in the end.
-    """
-
-    value: float
-    operations: float
-    rounds: tuple[tuple[float, ...], ...]
-    verdict: str
-    low: float | None = None
-    high: float | None = None
-    memory: int | None = None
-    loss: float | None = None
-    accuracy: float | None = None
-
-    @property
-    def seconds(self) -> list[float]:
-        """Of all rounds, in a row."""
-        return flat(self.rounds)
-
-    @property
-    def median(self) -> float:
-        """The middle of its times."""
-        return float(np.median(self.seconds))
-
-
-@dataclass(frozen=True)
-class Line:
-    """seconds = overhead + operations / rate, with 95 % bootstrap intervals.
-
-    The intervals need three epochs at every value; two values say nothing of how straight it is.
-
-    Attributes:
-        overhead, overhead_low, overhead_high: seconds.
-        rate, rate_low, rate_high: operations a second; None where more work took no longer.
-        off: largest share by which a median lies off the line.
-    """
-
-    overhead: float
-    overhead_low: float | None
-    overhead_high: float | None
-    rate: float | None
-    rate_low: float | None
-    rate_high: float | None
-    off: float | None
-
-
 def points(
-    runs: Mapping[float, Results], initial: Mapping[float, Any], unit: str
+    runs: Mapping[Values, Results], initial: Mapping[Values, Any], unit: str
 ) -> dict[str, list[Point]]:
-    """What every entrant that agrees took at every value.
+    """What every entrant that agrees took in every run.
 
     Args:
-        runs: value -> what came out.
-        initial: value -> the initial parameters.
+        runs: what came out.
+        initial: the initial parameters of each.
         unit: "step" or "epoch".
     """
     found: dict[str, list[Point]] = {}
-    for value, results in runs.items():
+    for values, results in runs.items():
         model, shape = MODELS[results.plan.model], results.data["inputs"].shape
-        operations, _ = work(model, initial[value], shape, results.examples)
+        operations, _ = work(model, initial[values], shape, results.examples)
         for record in results.records:
             label = record.entrant.label
             verdict = results.verdicts[label].verdict
@@ -113,7 +59,7 @@ def points(
             )
             last = record.epochs[-1] if record.status == "ok" and record.epochs else {}
             point = Point(
-                value,
+                *values,
                 operations / steps,
                 rounds,
                 verdict,
@@ -126,17 +72,33 @@ def points(
     return found
 
 
-def usable(found: Sequence[Point]) -> list[Point]:
-    """Those that have times, of runs that agree."""
-    return [point for point in found if point.verdict in AGREE and point.seconds]
+def outcomes(results: Results) -> dict[str, str]:
+    """Label -> the verdict, or the status of who did not finish."""
+    return {
+        label: results.verdicts[label].verdict if record.status == "ok" else record.status
+        for record in results.records
+        for label in (record.entrant.label,)
+    }
 
 
-def ended(found: Sequence[Point]) -> list[Point]:
-    """Those that were trained to the end, whatever their times."""
-    return [point for point in found if point.loss is not None]
+def disturbed(runs: Iterable[Results]) -> dict[str, list[bool]]:
+    """Label -> whether others used the machine during an epoch, for all of all runs."""
+    found: dict[str, list[bool]] = {}
+    for results in runs:
+        for record in results.records:
+            noted = results.epoch_seconds(record)["disturbed"]
+            found.setdefault(record.entrant.label, []).extend(noted)
+    return found
 
 
-def line(found: Sequence[Point]) -> Line | None:
+def swept(style: str, found: Sequence[Point], *, fit: bool) -> Swept:
+    """One entrant's points, and a line for each value of what was varied also."""
+    others = dict.fromkeys(point.also for point in found) if fit else ()
+    lines = (line(usable([one for one in found if one.also == also]), also) for also in others)
+    return Swept(style, list(found), [one for one in lines if one is not None])
+
+
+def line(found: Sequence[Point], also: Number | None = None) -> Line | None:
     """Fit overhead and rate; None under two values.
 
     Both at least zero, by least squares of what each median is off in shares of itself: a
@@ -169,20 +131,8 @@ def line(found: Sequence[Point]) -> Line | None:
         _inverse(inverses[1]),
         _inverse(inverses[0]),
         straight,
+        also,
     )
-
-
-def as_plain(
-    found: Mapping[str, Sequence[Point]], lines: Mapping[str, Line | None]
-) -> dict[str, Any]:
-    """Points and line of every entrant, as in sweep.json."""
-    return {
-        label: {
-            "points": [{**asdict(point), "seconds": point.seconds} for point in of_label],
-            "line": asdict(fit) if (fit := lines.get(label)) else None,
-        }
-        for label, of_label in found.items()
-    }
 
 
 def _fitted(operations: Any, seconds: Any) -> tuple[float, float]:

@@ -17,7 +17,6 @@ from common.agreement.drift import band_limit, free_limit
 from common.contract.arrays import Array
 from common.locale.language import _, marked
 from common.results.document import Document, EpochSeconds, Limit
-from common.running.sweep import Point, ended, usable
 from common.shown.drawing import (
     COLOURS,
     PAPER,
@@ -28,7 +27,6 @@ from common.shown.drawing import (
     entrants_axis,
     lines,
     looks_by,
-    pattern,
 )
 
 #: More steps than this are drawn as the largest value of several.
@@ -364,44 +362,3 @@ def class_names(classes: Iterable[str], count: int) -> list[str]:
     """Names of so many classes: their numbers where there are none."""
     known = list(classes)
     return [known[n] if n < len(known) else str(n) for n in range(count)]
-
-
-def ends(found: Mapping[str, Sequence[Point]], looks: Looks, name: str) -> Drawing:
-    """The test accuracy in the end against the setting; the loss where nothing is classified."""
-    points = [(label, point) for label, of_label in found.items() for point in ended(of_label)]
-    classified = any(point.accuracy is not None for _label, point in points)
-    rows = [
-        {"entrant": label, name: point.value, "end": point.accuracy if classified else point.loss}
-        for label, point in points
-    ]
-    title = _("test accuracy in the end") if classified else _("train loss in the end")
-    end = alt.Y("end:Q").title(title)
-    return (
-        alt.Chart({"values": rows}, width=560, height=360)
-        .mark_line(point=True)
-        .encode(
-            alt.X(f"{name}:Q").scale(type="log").title(name),
-            end.axis(format="%") if classified else end.scale(type="log"),
-            colour(looks),
-            pattern(looks),
-        )
-    )
-
-
-def chart(found: Mapping[str, Sequence[Point]], looks: Looks, name: str, unit: str) -> Drawing:
-    """Seconds against the setting, a line an entrant, both axes logarithmic."""
-    rows = [
-        {"entrant": label, name: point.value, "seconds": point.median}
-        for label, of_label in found.items()
-        for point in usable(of_label)
-    ]
-    return (
-        alt.Chart({"values": rows}, width=560, height=360)
-        .mark_line(point=True)
-        .encode(
-            alt.X(f"{name}:Q").scale(type="log").title(name),
-            alt.Y("seconds:Q").scale(type="log").title(_("seconds per {unit}", unit=_(unit))),
-            colour(looks),
-            pattern(looks),
-        )
-    )

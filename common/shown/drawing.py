@@ -62,6 +62,7 @@ def theme() -> dict[str, Any]:
             "symbolType": "stroke",
             "symbolStrokeWidth": 2,
         },
+        "header": {"labelColor": "currentColor"},
         "title": {"color": "currentColor", "fontWeight": "normal", "anchor": "start"},
         "range": {"category": list(COLOURS)},
         "rule": {"color": "currentColor"},

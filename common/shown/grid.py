@@ -9,22 +9,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from common.locale.language import _, marked
+from common.locale.language import _
 from common.locale.phrases import told
 from common.measure.quiet import BUSY
 from common.results.document import Pair
 from common.results.grid import Grid, value_words, words_of
 from common.results.grid_merged import Accuracy, Apart, Merged, MergedCell
-from common.results.record import AGREE, Results
+from common.results.record import Results
+from common.shown.outcomes import agrees, counted, kind, outcome_words
 from common.shown.results import sentence as sentence_of
 from common.shown.table import Column, fitted
 from common.shown.words import DASH, digits, joined, plain
 
 #: Of more cells than that, the terminal shows those that do not agree.
 MANY = 40
-
-#: Kinds of cells.
-MARKED = (marked("agrees"), marked("differs"), marked("unchecked"))
 
 #: So many of a kind are named.
 NAMED = 10
@@ -70,7 +68,7 @@ def print_merged(merged: Merged, folder: str, console: Console) -> None:
     console.print(plain(sentence(merged)), soft_wrap=True)
     shown = merged.cells
     if len(shown) > MANY:
-        shown = [cell for cell in shown if not agrees(cell)]
+        shown = [cell for cell in shown if not agrees(cell.outcomes)]
         if shown:
             console.print(plain(_("those that do not agree:")))
     if shown:
@@ -86,48 +84,17 @@ def print_merged(merged: Merged, folder: str, console: Console) -> None:
 def sentence(merged: Merged) -> str:
     """How many cells there are of each kind, in one sentence."""
     failed = {one.index for one in merged.failed}
-    kinds = Counter(kind(cell) for cell in merged.cells if cell.index not in failed)
-    agree, differ = kinds["agrees"], kinds["differs"]
-    of_all = _("{number} of {cells} agrees") if agree == 1 else _("{number} of {cells} agree")
-    words = [of_all.format(number=agree, cells=cells(merged.planned))]
-    if differ:
-        words.append(
-            (_("{number} differs") if differ == 1 else _("{number} differ")).format(number=differ)
-        )
+    kinds = Counter(kind(cell.outcomes) for cell in merged.cells if cell.index not in failed)
+    words = counted(kinds | {"failed": len(failed)}, cells(merged.planned))
     words += [
         f"{number} {word}"
         for word, number in (
-            (_("not checked to the end"), kinds["unchecked"]),
-            (_("failed"), len(failed)),
             (_("missing"), len(merged.missing)),
             (_("foreign"), len({one.index for one in merged.foreign})),
         )
         if number
     ]
     return _(", ").join(words) + _("; on {machines}", machines=machines(len(merged.hosts)))
-
-
-def kind(cell: MergedCell) -> str:
-    """Whether all entrants of a cell agree, some differ, or some were not checked or lost."""
-    if any(one.status == "ok" and one.verdict == "differs" for one in cell.entrants):
-        return "differs"
-    return "agrees" if agrees(cell) else "unchecked"
-
-
-def agrees(cell: MergedCell) -> bool:
-    """Whether all entrants of a cell finished, and agree."""
-    return all(one.status == "ok" and one.verdict in AGREE for one in cell.entrants)
-
-
-def verdict_words(cell: MergedCell) -> str:
-    """The verdict of all entrants where it is one, else who has another."""
-    said = {one.label: one.verdict if one.status == "ok" else one.status for one in cell.entrants}
-    kinds = Counter(said.values())
-    if len(kinds) == 1:
-        return _(next(iter(kinds)))
-    if set(kinds) <= set(AGREE):
-        return _("agree")
-    return _(", ").join(f"{label} {_(word)}" for label, word in said.items() if word not in AGREE)
 
 
 def columns(merged: Merged, cells: Sequence[MergedCell]) -> list[Column[MergedCell]]:
@@ -138,7 +105,9 @@ def columns(merged: Merged, cells: Sequence[MergedCell]) -> list[Column[MergedCe
     found.append(
         Column(
             "verdict", "left", 0,
-            lambda cell: plain(verdict_words(cell), style="" if agrees(cell) else "red"),
+            lambda cell: plain(
+                outcome_words(cell.outcomes), style="" if agrees(cell.outcomes) else "red"
+            ),
         )
     )  # fmt: skip
     if len(merged.hosts) > 1:
@@ -238,15 +207,15 @@ def problems(merged: Merged) -> list[str]:
     return lines + apart_words(_("there twice"), merged.twice)
 
 
-def apart_words(kind: str, found: Sequence[Apart]) -> list[str]:
+def apart_words(what: str, found: Sequence[Apart]) -> list[str]:
     """Cells of a kind, each with its reason, the first of them."""
     lines = [
-        _("{kind}: cell {index}: {why}", kind=kind, index=one.index, why=told(one.why))
+        _("{kind}: cell {index}: {why}", kind=what, index=one.index, why=told(one.why))
         for one in found[:NAMED]
     ]
     if len(found) > NAMED:
         lines.append(
-            _("{kind}: {number} more; all are in grid.json", kind=kind, number=len(found) - NAMED)
+            _("{kind}: {number} more; all are in grid.json", kind=what, number=len(found) - NAMED)
         )
     return lines
 

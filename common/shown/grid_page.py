@@ -24,15 +24,14 @@ from common.shown.grid import (
     accuracy_words,
     by_settings,
     is_clear,
-    kind,
     limits,
     pair_of,
     problems,
     sentence,
     several_versions,
-    verdict_words,
 )
 from common.shown.html import template
+from common.shown.outcomes import kind, outcome_words
 from common.shown.words import joined
 
 PAGE = "grid.html"
@@ -70,7 +69,7 @@ def render(merged: Merged, folder: Path) -> str:
         report=lambda cell: os.path.relpath(Path(cell.folder) / "report.html", folder),
         interval=interval,
         kind=kind,
-        verdict_words=verdict_words,
+        outcome_words=outcome_words,
         limits=limits,
         pair_of=pair_of,
         accuracy_words=accuracy_words,
@@ -104,8 +103,8 @@ def squares(merged: Merged) -> list[tuple[int, str, str]]:
         if index in failed:
             look = "failed"
         elif cell is not None:
-            look = kind(cell)
-        words = joined(words_of(cell.varied), verdict_words(cell)) if cell else _(look)
+            look = kind(cell.outcomes)
+        words = joined(words_of(cell.varied), outcome_words(cell.outcomes)) if cell else _(look)
         found.append((index, look, words))
     return found
 

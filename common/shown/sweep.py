@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from common.locale.language import _
+from common.locale.language import _, marked
 from common.locale.phrases import told
-from common.results.document import Pair
-from common.results.record import AGREE, Results
-from common.running.sweep import Line, Point
-from common.shown.grid import ratio_cell
+from common.measure.quiet import BUSY
+from common.results.record import AGREE
+from common.results.sweep import Line, Number, PairAt, Point, Sweep, Values
+from common.shown.grid import is_clear
 from common.shown.words import (
     DASH,
     disturbed_line,
@@ -27,95 +26,116 @@ from common.shown.words import (
     seconds,
 )
 
+#: What is told of every point, beside its time.
+ENDS = (marked("test accuracy in the end"), marked("train loss in the end"))
 
-def print_sweep(
-    found: Mapping[str, Sequence[Point]],
-    lines: Mapping[str, Line | None],
-    runs: Mapping[float, Results],
-    name: str,
-    unit: str,
-    console: Console,
-) -> None:
-    """Print what every entrant took at every value, against each other, and the line through it.
+#: Who -> what is said of it in each run.
+Rows = Mapping[str, Mapping[Values, Text]]
 
-    Args:
-        found, lines: label -> its times, and the line through them where there is one.
-        runs: value -> what its run came to.
-        name: of what was varied.
-        unit: what the times are of, "step" or "epoch".
-        console: where.
-    """
-    unit = _(unit)
-    title = _("seconds per {unit}, by {name}", unit=unit, name=name)
-    times = {label: cells(points, sweep_cell) for label, points in found.items()}
-    print_by_value(console, title, runs, times)
-    if pairs := ratios(runs):
-        print_by_value(console, _("how many times as long, by {name}", name=name), runs, pairs)
-    classified = any(point.accuracy is not None for points in found.values() for point in points)
-    what = _("test accuracy in the end") if classified else _("train loss in the end")
-    end = accuracy_cell if classified else loss_cell
-    ends = {label: cells(points, end) for label, points in found.items()}
-    print_by_value(console, _("{what}, by {name}", what=what, name=name), runs, ends)
-    peaks = {label: cells(points, memory_cell) for label, points in found.items()}
-    print_by_value(console, _("peak memory, by {name}", name=name), runs, peaks)
-    for label, line in lines.items():
-        if line is not None:
-            console.print(plain(joined(label, line_words(line, unit))), soft_wrap=True)
-    if disturbed := disturbed_words(runs.values()):
+
+def print_sweep(found: Sweep, console: Console) -> None:
+    """Print what every entrant took in every run, against each other, and the lines through it."""
+    title = _("seconds per {unit}, by {name}", unit=_(found.unit), name=found.vary)
+    print_by_value(console, title, _("entrant"), found, by_entrant(found, time_cell))
+    if pairs := by_pair(found):
+        title = _("how many times as long, by {name}", name=found.vary)
+        print_by_value(console, title, _("pair"), found, pairs)
+    end = accuracy_cell if found.is_classified() else loss_cell
+    title = _("{what}, by {name}", what=end_words(found), name=found.vary)
+    print_by_value(console, title, _("entrant"), found, by_entrant(found, end))
+    title = _("peak memory, by {name}", name=found.vary)
+    print_by_value(console, title, _("entrant"), found, by_entrant(found, memory_cell))
+    for words in line_sentences(found):
+        console.print(plain(words), soft_wrap=True)
+    if disturbed := disturbed_line(found.disturbed):
         console.print(plain(disturbed, style="red"), soft_wrap=True)
 
 
-def print_by_value(
-    console: Console,
-    title: str,
-    values: Iterable[float],
-    rows: Mapping[str, Mapping[float, Text]],
-) -> None:
-    """Print a table with a column for each value, and a dash where nothing is."""
+def print_by_value(console: Console, title: str, head: str, found: Sweep, rows: Rows) -> None:
+    """Print a table with a column for each value, and a dash where nothing is.
+
+    Args:
+        console: where.
+        title: of the table.
+        head: what the rows are.
+        found: the sweep; of two settings, the second's values stand above each other.
+        rows: by what they are of.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(_("entrant"), overflow="fold")
-    for value in values:
-        table.add_column(f"{value:g}" if isinstance(value, float) else str(value), justify="right")
-    for label, found in rows.items():
-        table.add_row(plain(label), *(found.get(value, Text(DASH)) for value in values))
+    if found.also is not None:
+        table.add_column(found.also, justify="right")
+    table.add_column(head, overflow="fold")
+    for value in found.values():
+        table.add_column(value_words(value), justify="right")
+    for also in found.others():
+        before = [] if also is None else [value_words(also)]
+        for who, cells in rows.items():
+            of_row = (cells.get(Values(value, also), Text(DASH)) for value in found.values())
+            table.add_row(*before, plain(who), *of_row)
+            before = [""] * len(before)
+        table.add_section()
     # A title of the table's own is broken where the table ends.
     console.print(plain(title, style="italic"))
     console.print(table)
 
 
-def cells(points: Iterable[Point], cell: Callable[[Point], Text]) -> dict[float, Text]:
-    """Value -> a cell of it."""
-    return {point.value: cell(point) for point in points}
+def value_words(value: Number) -> str:
+    """A value as one would write it."""
+    return str(value).removesuffix(".0")
 
 
-def ratios(runs: Mapping[float, Results]) -> dict[str, dict[float, Text]]:
-    """Pair -> value -> how many times as long the first of it takes, where that was measured."""
-    found: dict[str, dict[float, Text]] = defaultdict(dict)
-    for value, results in runs.items():
-        for pair in results.comparisons:
-            if pair["ratio"] is not None:
-                found[f"{pair['a']} / {pair['b']}"][value] = ratio_cell(Pair(**pair))
-    return found
+def by_entrant(found: Sweep, cell: Callable[[Point], Text]) -> Rows:
+    """What a cell says of every point of everybody."""
+    return {
+        label: {point.values: cell(point) for point in entrant.points}
+        for label, entrant in found.entrants.items()
+    }
 
 
-def disturbed_words(runs: Iterable[Results]) -> str:
-    """Whose epochs others disturbed, those of all runs together; empty if nobody's."""
-    noted: dict[str, list[bool]] = defaultdict(list)
-    for results in runs:
-        for record in results.records:
-            noted[record.entrant.label] += results.epoch_seconds(record)["disturbed"]
-    return disturbed_line(noted)
+def by_pair(found: Sweep) -> Rows:
+    """How many times as long the first of two takes, where that was measured."""
+    rows: dict[str, dict[Values, Text]] = {}
+    for pair in found.comparisons:
+        if pair.ratio is not None:
+            rows.setdefault(f"{pair.a} / {pair.b}", {})[pair.values] = ratio_cell(pair)
+    return rows
 
 
-def sweep_cell(point: Point) -> Text:
-    """A median, or why there is none."""
+def time_cell(point: Point) -> Text:
+    """A median with its interval, or why there is none."""
     if point.verdict not in AGREE:
         return Text(told(point.verdict), style="red")
     words = Text(seconds(point.median))
     if point.low is not None and point.high is not None:
-        span = _("{low} to {high}", low=seconds(point.low), high=seconds(point.high))
-        words.append(f"\n{span}", style="dim")
+        words.append(f"\n{interval_words(seconds(point.low), seconds(point.high))}", style="dim")
     return words
+
+
+def ratio_cell(pair: PairAt) -> Text:
+    """A ratio with its interval, bold where one is called faster; or that it is not judged."""
+    words = Text(f"{pair.ratio:.3g}", style="bold" if is_clear(pair) else "")
+    if beside := ratio_words(pair):
+        words.append(f"\n{beside}", style="dim")
+    return words
+
+
+def ratio_words(pair: PairAt) -> str:
+    """What stands below a ratio."""
+    if pair.verdict == BUSY:
+        return _("machine busy")
+    if pair.low is None or pair.high is None:
+        return _("too few epochs")
+    return interval_words(f"{pair.low:.3g}", f"{pair.high:.3g}")
+
+
+def interval_words(low: str, high: str) -> str:
+    """An interval."""
+    return _("{low} to {high}", low=low, high=high)
+
+
+def end_words(found: Sweep) -> str:
+    """What there is of everybody in the end."""
+    return _(ENDS[0] if found.is_classified() else ENDS[1])
 
 
 def accuracy_cell(point: Point) -> Text:
@@ -131,6 +151,14 @@ def loss_cell(point: Point) -> Text:
 def memory_cell(point: Point) -> Text:
     """The peak of its process."""
     return Text(megabytes(point.memory))
+
+
+def line_sentences(found: Sweep) -> Iterable[str]:
+    """What every line says, and whose it is."""
+    for label, entrant in found.entrants.items():
+        for line in entrant.lines:
+            who = label if line.also is None else f"{label}, {found.also} {value_words(line.also)}"
+            yield joined(who, line_words(line, _(found.unit)))
 
 
 def line_words(line: Line, unit: str) -> str:
