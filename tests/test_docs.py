@@ -114,10 +114,10 @@ def words_of_the_glossary() -> list[tuple[list[str], list[str]]]:
     """Row by row: the Chinese words, the English ones."""
     text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("|")][2:]
-    assert all(len(row) == 3 for row in rows)
+    assert all(len(row) == 4 and bool(row[2].strip()) == bool(row[3].strip()) for row in rows)
     return [
         (re.findall(r"[^、（）]+", zh.strip()), re.sub(r" \(.*?\)", "", en).strip().split(", "))
-        for zh, en, _ in rows
+        for zh, en, *_ in rows
     ]
 
 

@@ -156,8 +156,13 @@ def test_refused(compare: Command, words: list[str], said: str) -> None:
 
 @pytest.mark.slow
 def test_the_page_of_them_names_what_is_there(compare: Command) -> None:
-    """Each command of the table, but lessons, which run frameworks."""
-    page = (ROOT / "docs" / "listings.md").read_text(encoding="utf-8")
+    """Each command of the table, but lessons, which run frameworks; in Chinese the same."""
+    page, chinese = (
+        (ROOT / "docs" / name).read_text(encoding="utf-8")
+        for name in ("listings.md", "listings.zh.md")
+    )
+    for what in (r"`(?:script|show|lessons) [^`]+`", r"^    python .*$", r"`--[^`]*`"):
+        assert set(re.findall(what, page, re.M)) == set(re.findall(what, chinese, re.M))
     commands = set(re.findall(r"`((?:script|show) [^`]+)` \|$", page, re.M))
     assert len(commands) > 20
     for command in commands:

@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
+from common.contract.info import STYLES
+from common.contract.models import MODELS
+from common.contract.registry import find
 from common.errors import Refused
 from common.learning import lessons
-from common.locale.language import LANGUAGES
-from common.shown.site import glossary, page, write_site
+from common.learning.listings import Asked, listing
+from common.locale.language import LANGUAGES, speaking
+from common.shown.html import coloured
+from common.shown.site import book_rows, glossary, page, stem, write_site
 from tests.conftest import Command
 from tests.test_lessons import written
 from tests.test_page import Opened, browser
@@ -22,7 +27,15 @@ LESSONS = list(lessons.find().values())
 MEGABYTE = 10**6
 
 
-STEMS = ["index", *(lesson.name for lesson in LESSONS), "differences", "glossary"]
+LISTED = [
+    stem(model, style)
+    for style in STYLES
+    for model in MODELS
+    if any(model in one.info.listings.get(style, ()) for one in find().values())
+]
+STEMS = [
+    "index", *(lesson.name for lesson in LESSONS), "differences", "listings", *LISTED, "glossary",
+]  # fmt: skip
 PAGES, OTHERS = ([page(stem, language) for stem in STEMS] for language in LANGUAGES)
 
 
@@ -46,7 +59,9 @@ def test_every_link_leads_somewhere(compare: Command) -> None:
             assert other in within
         chain = [re.findall(r'rel="next" href="([^"]*)"', texts[name]) for name in names]
         assert chain == [[name] for name in names[1:]] + [[]]
-        assert set(names[1:-2]) <= set(re.findall(r'href="([^"]*)"', texts[names[0]]))
+        lessons_, rest = names[1 : len(LESSONS) + 1], names[len(LESSONS) + 2 :]
+        assert set(lessons_) <= set(re.findall(r'href="([^"]*)"', texts[names[0]]))
+        assert set(rest[1:-1]) <= set(re.findall(r'href="([^"]*)"', texts[rest[0]]))
 
 
 @pytest.mark.slow
@@ -74,9 +89,39 @@ def test_what_a_page_says(tmp_path: Path) -> None:
     assert 'href="https://numpy.org/doc/stable/reference/generated/numpy.add.html"' in text
 
 
-def test_the_glossary_is_whole() -> None:
-    head, *rows = glossary()
-    assert head[1:] == ["English", "here"]
+def test_every_listing_is_there_whole(tmp_path: Path) -> None:
+    """Those of all frameworks side by side, as `script` writes them."""
+    write_site(tmp_path / "site", LESSONS[:1])
+    assert len(LISTED) == 7
+    text = (tmp_path / "site" / "listing-mlp-scratch.html").read_text(encoding="utf-8")
+    for backend in find().values():
+        assert f"<h4>{backend.info.title}</h4>" in text
+        assert coloured(listing(backend, "scratch", Asked("mlp")).code) in text
+    for language, first in (
+        ("en", "<h1>A multilayer perceptron, from scratch</h1>"),
+        ("zh", "多层感知机"),
+    ):
+        path = tmp_path / "site" / page("listing-mlp-scratch", language)
+        assert first in path.read_text(encoding="utf-8")
+
+
+def test_the_books_functions_are_told_in_both_languages() -> None:
+    """The same sections, names and commands, row by row."""
+    with speaking("zh"):
+        _, *chinese = book_rows()
+    _, *english = book_rows()
+    assert len(english) == len(chinese) > 25
+    for one, other in zip(english, chinese, strict=True):
+        code = re.compile("<code>(.*?)</code>")
+        assert (one[0], one[3]) == (other[0], other[3])
+        assert code.findall("".join(one)) == code.findall("".join(other))
+
+
+@pytest.mark.parametrize(("language", "here"), [("en", "here"), ("zh", "这里")])
+def test_the_glossary_is_whole(language: str, here: str) -> None:
+    with speaking(language):
+        head, *rows = glossary()
+    assert head[1:] == ["English", here]
     assert len(rows) > 30
     assert all(len(row) == 3 and row[0] and row[1] for row in rows)
     assert any("<code>jit</code>" in row[2] for row in rows)

@@ -1,6 +1,7 @@
-"""All lessons as pages that open offline: one each, the values of all, and the glossary.
+"""All lessons and listings as pages that open offline, and the glossary.
 
-Every page is there in each language, and has a way to itself in the others.
+A lesson has one, a model in a style has one with all frameworks side by side. Every page is there
+in each language, and has a way to itself in the others.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ from pathlib import Path
 
 from markupsafe import Markup, escape
 
+from common.contract.info import STYLES
+from common.contract.models import MODELS
+from common.contract.registry import find
 from common.contract.root import ROOT
 from common.learning.lessons import Lesson, paragraphs
+from common.learning.listings import HOW, TITLES, Asked, listing
 from common.locale.language import LANGUAGES, OWN, _, speaking, spoken
 from common.results.folder import whole_folder
 from common.shown.html import coloured, styles, template
 from common.shown.lessons import value_words
 
 GLOSSARY = ROOT / "docs" / "glossary.md"
+#: Language -> where the book's functions are told.
+LISTINGS = {"en": ROOT / "docs" / "listings.md", "zh": ROOT / "docs" / "listings.zh.md"}
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,42 @@ def leaves_of(lessons: Sequence[Lesson]) -> Iterator[Leaf]:
         yield Leaf(lesson.name, lesson.name, "site-lesson.html", {"lesson": lesson})
     given = {"lessons": lessons}
     yield Leaf("differences", _("differences"), "site-differences.html", given)
+    yield from leaves_of_listings()
     head, *words = glossary()
     yield Leaf("glossary", _("glossary"), "site-glossary.html", {"head": head, "words": words})
+
+
+def leaves_of_listings() -> Iterator[Leaf]:
+    """What there is and where the book's functions are, then each model in each style."""
+    there = {style: [name for name in MODELS if columns(name, style)] for style in STYLES}
+    head, *book = book_rows()
+    given = {"there": there, "titles": TITLES, "stem": stem, "head": head, "book": book}
+    yield Leaf("listings", _("listings"), "site-listings.html", given)
+    for style, models in there.items():
+        for model in models:
+            of_model = {"title": TITLES[model], "how": HOW[style], "columns": columns(model, style)}
+            yield Leaf(stem(model, style), stem(model, style), "site-listing.html", of_model)
+
+
+def stem(model: str, style: str) -> str:
+    """Of the page of a model's listings."""
+    return f"listing-{model}-{style}"
+
+
+def columns(model: str, style: str) -> list[tuple[str, str]]:
+    """Every framework that has a listing of a model, and that."""
+    return [
+        (backend.info.title, listing(backend, style, Asked(model)).code)
+        for backend in find().values()
+        if model in backend.info.listings.get(style, ())
+    ]
+
+
+def book_rows() -> list[list[Markup]]:
+    """The rows of the table of the book's functions, its head first."""
+    lines = LISTINGS[spoken()].read_text(encoding="utf-8").splitlines()
+    start = max(number for number, line in enumerate(lines) if line.startswith("|---"))
+    return [cells(line) for line in (lines[start - 1], *lines[start + 1 :]) if "|" in line]
 
 
 def lesson_page(lesson: Lesson) -> str:
@@ -107,10 +148,16 @@ def rows(lesson: Lesson) -> Iterator[tuple[str, list[str]]]:
 
 
 def glossary() -> list[list[Markup]]:
-    """The rows of the glossary's table, its head first."""
+    """The rows of the glossary's table, its head first, explained in the language spoken."""
     lines = GLOSSARY.read_text(encoding="utf-8").splitlines()
-    found = [[spelled(cell) for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
-    return [row for row in found if set("".join(row)) - set("-: ")]
+    found = [cells(line) for line in lines if "|" in line]
+    rows = [row for row in found if set("".join(row)) - set("-: ")]
+    return [[zh, en, here if spoken() == OWN else in_zh] for zh, en, here, in_zh in rows]
+
+
+def cells(line: str) -> list[Markup]:
+    """The cells of a row of Markdown."""
+    return [spelled(cell) for cell in line.split("|")[1:-1]]
 
 
 def spelled(cell: str) -> Markup:
