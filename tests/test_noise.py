@@ -85,9 +85,9 @@ def test_sums_move_by_the_root_of_their_terms(adding: Callable[..., Any]) -> Non
 def test_slopes_are_moved_too() -> None:
     """The weight's is a sum over rows, the bias's, too; the input's over units."""
     rows = 400
-    layer = nn.Linear(8, 4).double()
+    layer = nn.Linear(8, 64).double()
     x = drawn(rows, 8).abs().detach()
-    cotangent = torch.ones(rows, 4).double()
+    cotangent = torch.ones(rows, 64).double()
 
     def slopes() -> Any:
         return torch.autograd.grad(layer(x), [layer.weight, layer.bias], cotangent)

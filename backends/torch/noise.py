@@ -157,10 +157,13 @@ class Rounding(TorchDispatchMode):
             tree_flatten(results)[0], tree_flatten(widths)[0], strict=True
         ):
             if is_float(result):
-                step = torch.empty_like(result).normal_(generator=self._draw)
-                step *= self.unit * width
+                # Drawn in float32, which a CPU does six times as fast.
+                step = torch.empty_like(result, dtype=torch.float32)
+                step = step.normal_(generator=self._draw).to(result.dtype)
+                step *= width
+                step *= self.unit
                 # What is no finite number stays as it is.
-                result += torch.where(torch.isfinite(step), step, 0.0)
+                result += step.nan_to_num_(0.0, 0.0, 0.0)
         return results
 
 
