@@ -364,16 +364,19 @@ class Squares(nnx.Module):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mean", "agrees"), [(0, True), (20, True), (1000, False)])
+@pytest.mark.parametrize(
+    ("mean", "steps", "agrees"), [(0, 1, True), (20, 0, True), (20, 1, True), (1000, 1, False)]
+)
 def test_a_variance_of_squares_rounds_more_and_is_right_while_digits_stay(
-    mean: float, agrees: bool
+    mean: float, steps: int, agrees: bool
 ) -> None:
+    """Of the layer alone, and of the whole network."""
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(1).normal(mean, 1, (16, 3, 6, 6)).astype("float32")
     torch.manual_seed(0)
     layers = torch.nn.BatchNorm2d(3), torch.nn.Flatten(), torch.nn.Linear(108, 5)
     labels = np.arange(16) % 5
-    report = check(Squares(), torch.nn.Sequential(*layers), x, labels, train=True, steps=0)
+    report = check(Squares(), torch.nn.Sequential(*layers), x, labels, train=True, steps=steps)
     assert report.agrees == agrees, str(report)
     assert ("formulas that round more" in str(report)) == (mean == 20)
 

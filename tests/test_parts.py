@@ -140,7 +140,7 @@ def held(
         [("output", 0)],
         (value, exactly),
         lambda some: some[0],
-        own_noise=lambda: port_noise,
+        own_noise=lambda draws: port_noise,
     )
 
 
@@ -238,3 +238,34 @@ def test_nan_in_one_is_a_difference() -> None:
     assert not found.right
     assert found.index == (2,)
     assert replace(found, right=True).share == float("inf")
+
+
+class Rare:
+    """x, of which one random rounding in ten leads further than the others."""
+
+    def __init__(self) -> None:
+        self.draws = 0
+
+    def run(self, asked: Asked) -> Answer:
+        (x,) = asked.inputs
+        if asked.noise is None:
+            return Answer((x,))
+        self.draws += 1
+        return Answer((x * (1 + (1e-4 if asked.noise % 10 == 7 else 1e-5)),))
+
+
+@pytest.mark.parametrize(
+    ("off", "right", "draws"),
+    [(1.5e-5, True, 3), (6e-5, True, 16), (1e-3, False, 3)],
+    ids=["near", "further", "far beyond"],
+)
+def test_more_random_roundings_are_asked_near_the_bound(
+    off: float, right: bool, draws: int
+) -> None:
+    net, x = Rare(), np.linspace(1, 2, 5, dtype="float32")
+    expected = Expectation(net, Asked({}, (x,)), "float32")
+    place = Place("layer", "layer", "forward", "layer", "output")
+    value = (x * np.float32(1 + off)).astype("float32")
+    answers = (value, x.astype("float64"))
+    found = hold(place, expected, [("output", 0)], answers, lambda some: some[0])
+    assert (found.right, net.draws) == (right, draws)

@@ -25,7 +25,7 @@ from common.modules.expected import (
 from common.modules.guard import blamed
 from common.modules.held import There
 from common.modules.matched import Matched
-from common.modules.units import Unit, in_float64
+from common.modules.units import Unit, in_float64, layer_unit
 
 #: What float32 inside makes of a move that it cannot see is off by more than this share of it.
 OTHER_MOVE = 1e-3
@@ -93,8 +93,19 @@ class Answered:
             self._inside.append(True)
         return bool(self._inside)
 
-    def own_noise(self, value_of: Callable[[Answer], Array | None]) -> float | None:
-        """How far random rounding leads the port from what it answers in float64, at most.
+    def of_layer(self, owner: str) -> Answered:
+        """A layer of the reference's by itself, forwards; all of this where none has that name."""
+        for mine, theirs in self.matched.keys:
+            if mine[0] == owner:
+                unit = layer_unit(self.matched, mine, theirs, seed=0)
+                forwards = (replace(asked, cotangents=None) for asked in (unit.asked, unit.of_port))
+                return answered(self.matched, Unit(unit.name, *forwards))
+        return self
+
+    def own_noise(
+        self, value_of: Callable[[Answer], Array | None], draws: int = NOISE_DRAWS
+    ) -> float | None:
+        """How far so many random roundings lead the port from what it answers in float64, at most.
 
         Every operation of the port's own is moved as float32 would round it: what its formulas make
         of that is its own, whatever the reference's make of it. None where it has no such noise, or
@@ -103,10 +114,10 @@ class Answered:
         exactly = self.answers[1] or self.answers[0]
         assert self.asking is not None
         assert exactly is not None
-        if not self._noise:
+        if len(self._noise) < draws:
             asked = in_float64(self.matched, self.unit)
             try:
-                for seed in range(NOISE_DRAWS):
+                for seed in range(len(self._noise), draws):
                     self._noise.append(self.asking.run(replace(asked, noise=seed)))
             except Exception:
                 # Somebody's network, which has answered twice: the tensor stays as it was held.

@@ -41,8 +41,14 @@ EXACT = 1e-12
 #: What the inputs' last places change by more than this share of the largest is on an edge.
 EDGE = 1e-4
 
-#: Runs with random rounding, and how far beyond the furthest of them another may lie.
-NOISE_DRAWS, NOISE_FACTOR = 3, 2.0
+#: Runs with random rounding, and how far beyond the furthest of them another may lie. Where one
+#: element is moved far more than all others, three say little: one in thirty would be further
+#: yet. More are asked before that is called a difference.
+NOISE_DRAWS, MORE_DRAWS, NOISE_FACTOR = 3, 16, 2.0
+
+#: At a kink, as of ReLU at 0, rounding decides on which side a number is, and with it a slope. What
+#: slopes there may be is found by moving all that goes in, each by so many of its last places.
+KINK_DRAWS, KINK_ULPS = 4, 512
 
 
 class UnaskedError(Refused):
@@ -161,7 +167,8 @@ class Expectation:
     asked: Asked
     dtype: str
     exp_error: float = 0.0
-    _noise: list[Mapping[Name, Array]] = field(default_factory=list)
+    _furthest: dict[Name, Array] = field(default_factory=dict)
+    _drawn: int = 0
 
     @cached_property
     def exact(self) -> Mapping[Name, Array]:
@@ -201,13 +208,16 @@ class Expectation:
         """Whether a tensor depends on no number that goes in: a mask, positions."""
         return self.moved is not None and np.array_equal(self.moved[name], self.exact[name])
 
-    def noise(self, name: Name) -> Array:
-        """How far random rounding led from the exact value, at most, element by element."""
-        if not self._noise:
-            asked = replace(as_dtype(self.asked, "float64"), exp_error=self.exp_error)
-            for seed in range(NOISE_DRAWS):
-                self._noise.append(tensors_of(self.net.run(replace(asked, noise=seed))))
-        return furthest(self.exact[name], [one[name] for one in self._noise])
+    def noise(self, name: Name, draws: int = NOISE_DRAWS) -> Array:
+        """How far so many random roundings led from the exact value at most, each element."""
+        asked = replace(as_dtype(self.asked, "float64"), exp_error=self.exp_error)
+        while self._drawn < draws:
+            for other, moved in tensors_of(self.net.run(replace(asked, noise=self._drawn))).items():
+                apart = furthest(self.exact[other], [moved])
+                before = self._furthest.get(other, apart)
+                self._furthest[other] = np.maximum(before, apart)
+            self._drawn += 1
+        return self._furthest[name]
 
     def sensitivity(self, name: Name) -> Array:
         """What the inputs' last places change, element by element."""
@@ -230,12 +240,41 @@ class Expectation:
         allowed: Array = self.own_rounding(name) + self.sensitivity(name)
         return allowed
 
-    def allowed_of_sums(self, name: Name) -> Array:
+    def allowed_of_sums(self, name: Name, draws: int = NOISE_DRAWS) -> Array:
         """How far another order of summation may lead."""
         finer = float(np.finfo(self.dtype).eps / np.finfo("float32").eps)
-        noise = finer * float(np.max(self.noise(name), initial=0.0))
+        noise = finer * float(np.max(self.noise(name, draws), initial=0.0))
         allowed: Array = NOISE_FACTOR * noise + self.sensitivity(name)
         return np.maximum(self.allowed(name), allowed)
+
+    def allowed_of_more(self, name: Name) -> Array:
+        """The same, by more draws."""
+        return self.allowed_of_sums(name, MORE_DRAWS)
+
+    @cached_property
+    def across(self) -> list[Mapping[Name, Array]]:
+        """In float64, all that goes in moved so far that some numbers cross a kink."""
+        exact = as_dtype(self.asked, "float64")
+        share = KINK_ULPS * float(np.finfo(self.dtype).eps)
+        found: list[Mapping[Name, Array]] = []
+        for seed in range(KINK_DRAWS):
+            rng = np.random.default_rng(seed)
+
+            def move(array: Array, rng: np.random.Generator = rng) -> Array:
+                return moved_by(array, share, rng.choice([-1.0, 1.0], array.shape))
+
+            found.append(tensors_of(self.net.run(changed(exact, move))))
+        return found
+
+    def kinks(self, name: Name) -> float:
+        """How far a few numbers on the other side of a kink lead, at most."""
+        apart = furthest(self.exact[name], [one[name] for one in self.across])
+        return float(np.max(apart, initial=0.0, where=np.isfinite(apart)))
+
+    def allowed_of_kinks(self, name: Name) -> Array:
+        """How far rounding may lead a slope, that puts numbers on the other side of a kink."""
+        allowed: Array = np.maximum(self.allowed_of_sums(name), NOISE_FACTOR * self.kinks(name))
+        return allowed
 
     def by_design(self, design: Design) -> Expectation:
         """What is expected if one buffer is another by design."""
@@ -279,11 +318,10 @@ class ByDesign(Expectation):
         """In float64, the inputs moved."""
         return list(map(self._moved, self.made.near))
 
-    def noise(self, name: Name) -> Array:
-        """As `Expectation.noise`."""
-        self.made.noise(name)
-        self._noise = list(map(self._moved, self.made._noise))
-        return super().noise(name)
+    def noise(self, name: Name, draws: int = NOISE_DRAWS) -> Array:
+        """As `Expectation.noise`: what the buffer moves by is its factor of what it would."""
+        factor = self.design.factor if name == ("buffer", self.design.name) else 1.0
+        return factor * self.made.noise(name, draws)
 
     def _moved(self, found: Mapping[Name, Array]) -> Mapping[Name, Array]:
         """A run's tensors, the buffer as the port would leave it."""

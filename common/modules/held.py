@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from common.agreement.divergence import distance
 from common.contract.arrays import Array
 from common.contract.precision import ulp
-from common.modules.expected import NOISE_FACTOR, Expectation, Name, largest
+from common.modules.expected import (
+    MORE_DRAWS,
+    NOISE_DRAWS,
+    NOISE_FACTOR,
+    Expectation,
+    Name,
+    largest,
+)
 
 #: Makes the port's tensor of the reference's: of one in another order of axes, or of several
 #: leaves.
@@ -25,6 +33,19 @@ OWN = "own rounding"
 #: The power of eps that a tensor may be off by, in shares of its largest value, which only the
 #: port's own rounding explains: half of the digits stay.
 HALF_THE_DIGITS = 0.5
+
+#: More random roundings are asked for what lies beyond a bound by no more than this.
+CLOSE = 4.0
+
+#: How a slope of the whole is judged that numbers on the other side of a kink explain.
+KINKS = "kinks"
+
+#: Unit -> how far the reference is led, to which what the port's own operations round is added: a
+#: layer is given the same numbers, and within the whole each gives its own to the next.
+NEAR: Mapping[str, Callable[[Expectation], Callable[[Name], Array]]] = {
+    "layer": lambda expected: expected.sensitivity,
+    "whole": lambda expected: expected.allowed_of_sums,
+}
 
 #: How an input is judged that has another value: by what its layer makes of it.
 EFFECT = "its effect"
@@ -155,7 +176,9 @@ def hold(
     values: tuple[Array | None, Array | None],
     there: There,
     rounds_inside: Callable[[], bool] = lambda: False,
-    own_noise: Callable[[], float | None] = lambda: None,
+    own_noise: Callable[[int], float | None] = lambda draws: None,
+    *,
+    composed: bool = False,
 ) -> Held:
     """Hold one tensor against the reference's.
 
@@ -166,82 +189,137 @@ def hold(
         values: the port's, in the run's dtype, and in float64 if it computes in that.
         there: brings a tensor of the reference's into the port's order.
         rounds_inside: whether the port, though given float64, rounds to float32 on the way.
-        own_noise: how far rounding each of the port's own operations at random leads from what it
-            answers in float64, at most; None if it cannot be asked.
+        own_noise: (draws) -> how far rounding each of the port's own operations at random leads
+            from what it answers in float64, at most; None if it cannot be asked.
+        composed: whether it is a slope of the whole, whose parts are right from equal numbers: what
+            rounding may still lead to is that others are on the other side of a kink.
     """
-    dtype, (value, exactly) = expected.dtype, values
+    one = _Tensor(place, expected, names, there, rounds_inside, own_noise, composed)
+    return one.held(*values)
 
-    def wanted(one: Callable[[Name], Array]) -> Array:
-        return there([one(name) for name in names])
 
-    right = wanted(expected.exact.__getitem__)
-    if value is None:
-        return faulty(place, "is missing", dtype)
-    if value.shape != right.shape:
-        return faulty(place, f"has shape {value.shape}, expected {right.shape}", dtype)
-    if value.dtype.kind != right.dtype.kind:
-        return faulty(place, f"has dtype {value.dtype}, expected {right.dtype}", dtype)
-    if right.dtype.kind != "f":
-        return found(place, value, right, np.zeros(right.shape), dtype, "exactly")
-    if value.dtype != dtype:
-        return faulty(place, f"has dtype {value.dtype}, expected {dtype}", dtype)
+@dataclass(frozen=True)
+class _Tensor:
+    """One tensor of the reference's, and what may be asked of it; the fields are `hold`'s."""
 
-    def of_own(wrong: Held, value: Array, dtype: str) -> Held | None:
-        # The same mathematics, perhaps by a formula that rounds more. Of a layer alone: what adds
-        # noise to a whole network takes JAX minutes to compile.
-        most = float(np.finfo(dtype).eps) ** HALF_THE_DIGITS * largest(right)
-        if place.unit != "layer" or not wrong.error <= most or (noise := own_noise()) is None:
+    place: Place
+    expected: Expectation
+    names: Sequence[Name]
+    there: There
+    rounds_inside: Callable[[], bool]
+    own_noise: Callable[[int], float | None]
+    composed: bool
+
+    def wanted(self, one: Callable[[Name], Array]) -> Array:
+        """Something of the reference's tensors, in the port's order."""
+        return self.there([one(name) for name in self.names])
+
+    @cached_property
+    def right(self) -> Array:
+        """What is right, in float64."""
+        return self.wanted(self.expected.exact.__getitem__)
+
+    def held(self, value: Array | None, exactly: Array | None) -> Held:
+        """The port's, in the run's dtype, and in float64 if it computes in that."""
+        place, right, dtype = self.place, self.right, self.expected.dtype
+        if value is None:
+            return faulty(place, "is missing", dtype)
+        if value.shape != right.shape:
+            return faulty(place, f"has shape {value.shape}, expected {right.shape}", dtype)
+        if value.dtype.kind != right.dtype.kind:
+            return faulty(place, f"has dtype {value.dtype}, expected {right.dtype}", dtype)
+        if right.dtype.kind != "f":
+            return found(place, value, right, np.zeros(right.shape), dtype, "exactly")
+        if value.dtype != dtype:
+            return faulty(place, f"has dtype {value.dtype}, expected {dtype}", dtype)
+        judged, loose = "rounding", 0
+        if exactly is not None:
+            in_float64, judged = self._in_float64(exactly)
+            if not in_float64.right:
+                return in_float64
+            loose = in_float64.loose
+        rounded = self._rounded(value, judged)
+        if not rounded.right:
+            decided = exactly is not None or dtype == "float64"
+            rounded = self._longer(rounded, value, judged, decided=decided)
+        own = right if dtype == "float64" else self.wanted(self.expected.own.__getitem__)
+        from_own = float(np.max(distance(value, own), initial=0.0))
+        return replace(rounded, loose=max(rounded.loose, loose), from_own=from_own)
+
+    def _in_float64(self, exactly: Array) -> tuple[Held, str]:
+        """The port's in float64, and how the tensor is judged then."""
+        # What takes further runs of the reference is asked only where it is needed.
+        ways = [(self.expected.exactly, "float64"), (self.expected.exactly_off_edges, "float64")]
+        held = self._by(exactly, ways, "float64")
+        if held.right:
+            return held, "float64 and rounding"
+        ways = [(self.expected.own_rounding, ""), (self.expected.allowed, "")]
+        if self._by(exactly, ways, self.expected.dtype).right and self.rounds_inside():
+            return replace(held, right=True), INSIDE
+        again = self._of_own(held, exactly, "float64")
+        return (held, "") if again is None else (again, OWN)
+
+    def _rounded(self, value: Array, judged: str) -> Held:
+        """The port's in the run's dtype, by ever wider bounds of rounding."""
+        expected, dtype = self.expected, self.expected.dtype
+        sums = judged if judged in (INSIDE, OWN) else "sums"
+        ways = [
+            (expected.own_rounding, judged),
+            (expected.allowed, judged),
+            (expected.allowed_of_sums, sums),
+        ]
+        held = self._by(value, ways, dtype)
+        if not held.right and self.composed and dtype != "float64":
+            held = self._by(value, [(expected.allowed_of_kinks, KINKS)], dtype)
+        return held
+
+    def _longer(self, wrong: Held, value: Array, judged: str, *, decided: bool) -> Held:
+        """What is all but right by more random roundings, the port's own where it may be asked.
+
+        The cheaper first: of a layer those are the port's, and of a buffer, whose layer is asked;
+        of the whole the reference's.
+        """
+        dtype = self.expected.dtype
+        may = decided and judged != INSIDE
+        cheap = self.place.unit == "layer" or self.names[0][0] == "buffer"
+        if may and cheap and (held := self._of_own(wrong, value, dtype)):
+            return held
+        if wrong.share <= CLOSE:
+            sums = judged if judged in (INSIDE, OWN) else "sums"
+            held = self._by(value, [(self.expected.allowed_of_more, sums)], dtype)
+            if held.right:
+                return held
+        return (self._of_own(wrong, value, dtype) if may and not cheap else None) or wrong
+
+    def _of_own(self, wrong: Held, value: Array, dtype: str) -> Held | None:
+        """The same mathematics, perhaps by a formula that rounds more; None if that is not it.
+
+        Asked only near the bound: of a whole network it takes JAX minutes.
+        """
+        unit, expected = self.place.unit, self.expected
+        most = float(np.finfo(dtype).eps) ** HALF_THE_DIGITS * largest(self.right)
+        if unit not in NEAR or not wrong.error <= most:
             return None
-        near = expected.exactly_off_edges if dtype == "float64" else expected.sensitivity
+        near = expected.exactly_off_edges if dtype == "float64" else NEAR[unit](expected)
         finer = float(np.finfo(dtype).eps / np.finfo("float32").eps)
-        limit = wanted(near) + NOISE_FACTOR * finer * noise
-        again = found(place, value, right, limit, dtype, OWN)
+        for draws in (NOISE_DRAWS, MORE_DRAWS):
+            if (noise := self.own_noise(draws)) is None:
+                return None
+            limit = self.wanted(near) + NOISE_FACTOR * finer * noise
+            again = found(self.place, value, self.right, limit, dtype, OWN)
+            if again.right or not again.share <= CLOSE:
+                break
         return again if again.right and again.error <= most else None
 
-    judged = "rounding"
-    if exactly is not None:
-        # What takes further runs of the reference is asked only where it is needed.
-        ways = [(expected.exactly, "float64"), (expected.exactly_off_edges, "float64")]
-        in_float64 = first_right(place, exactly, right, ways, wanted, "float64")
-        judged = "float64 and rounding"
-        if not in_float64.right:
-            ways = [(expected.own_rounding, ""), (expected.allowed, "")]
-            near = first_right(place, exactly, right, ways, wanted, dtype).right
-            if near and rounds_inside():
-                judged = INSIDE
-            elif again := of_own(in_float64, exactly, "float64"):
-                in_float64, judged = again, OWN
-            else:
-                return in_float64
-    ways = [
-        (expected.own_rounding, judged),
-        (expected.allowed, judged),
-        (expected.allowed_of_sums, judged if judged in (INSIDE, OWN) else "sums"),
-    ]
-    rounded = first_right(place, value, right, ways, wanted, dtype)
-    if not rounded.right and judged != INSIDE and (exactly is not None or dtype == "float64"):
-        rounded = of_own(rounded, value, dtype) or rounded
-    loose = rounded.loose if exactly is None else max(rounded.loose, in_float64.loose)
-    own = right if dtype == "float64" else wanted(expected.own.__getitem__)
-    from_own = float(np.max(distance(value, own), initial=0.0))
-    return replace(rounded, loose=loose, from_own=from_own)
-
-
-def first_right(
-    place: Place,
-    value: Array,
-    right: Array,
-    ways: Sequence[tuple[Callable[[Name], Array], str]],
-    wanted: Callable[[Callable[[Name], Array]], Array],
-    dtype: str,
-) -> Held:
-    """Hold numbers by ever wider bounds, until they are within one; by the last, if by none."""
-    for limit_of, judged in ways:
-        limit = wanted(limit_of)
-        held = found(place, value, right, limit, dtype, judged)
-        if held.right:
-            break
-    return held
+    def _by(
+        self, value: Array, ways: Sequence[tuple[Callable[[Name], Array], str]], dtype: str
+    ) -> Held:
+        """Hold numbers by ever wider bounds, until they are within one; by the last, if by none."""
+        for limit_of, judged in ways:
+            held = found(self.place, value, self.right, self.wanted(limit_of), dtype, judged)
+            if held.right:
+                break
+        return held
 
 
 def found(place: Place, value: Array, right: Array, limit: Array, dtype: str, judged: str) -> Held:

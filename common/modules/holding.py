@@ -152,8 +152,31 @@ def of_leaf(
             (first[entry.port], None if exactly is None else exactly[entry.port]),
             made,
             partial(answered.rounds_inside, names, made, value_of),
-            partial(answered.own_noise, value_of),
+            partial(leaf_noise, answered, entry, kind, value_of),
+            composed=kind == "slope" and is_composed(answered),
         )
+
+
+def is_composed(answered: Answered) -> bool:
+    """Whether it is the whole, of which float64, or its parts by themselves, were judged before."""
+    known = answered.answers[1] is not None or bool(answered.matched.keys)
+    return answered.unit.name == "whole" and known
+
+
+def leaf_noise(
+    answered: Answered,
+    entry: Entry,
+    kind: str,
+    value_of: Callable[[Answer], Array | None],
+    draws: int,
+) -> float | None:
+    """How far the port's own roundings lead a leaf, as `own_noise`; a buffer, those of its layer.
+
+    What reaches a layer is rounded as the reference's is, and allowed as that.
+    """
+    owners = answered.matched.reference.leaves[entry.source.reference[0]].owners
+    of_layer = answered.of_layer(owners[0]) if kind == "buffer" else answered
+    return of_layer.own_noise(value_of, draws)
 
 
 def one_there(layout: Layout, arrays: Sequence[Array]) -> Array:

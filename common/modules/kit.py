@@ -29,8 +29,9 @@ from common.contract.registry import find
 from common.entrants.answers import several
 from common.errors import EntrantError, Refused
 from common.modules.batch import Batch
-from common.modules.design import Design, shares_kept
-from common.modules.expected import Expectation, Name, UnaskedError, as_dtype
+from common.modules.design import shares_kept
+from common.modules.expected import Expectation, UnaskedError, as_dtype
+from common.modules.kept import Kept, Nobody, plain_name
 from common.modules.plain import listed, read, some, tensor, tensors, written
 
 SCHEMA_VERSION = 3
@@ -180,6 +181,8 @@ class Writing:
             if exact.dtype.kind == "f":
                 noise = float(np.max(found.noise(name), initial=0.0))
                 row += [rounded_up(found.sensitivity(name)), found.own[name], noise]
+                if asked.part is None and not asked.given and name[0] == "slope":
+                    row.append(found.kinks(name))
             rows.append(row)
         question = asked_as("part", written(asked), dtype)
         if loss is None:
@@ -230,47 +233,6 @@ class Writing:
             path = self._new / f"arrays-{self._files}.safetensors"
             path.write_bytes(save(self._gathered))
             self._files, self._gathered = self._files + 1, {}
-
-
-class Kept(Expectation):
-    """What is expected of a part, as a kit has it."""
-
-    def __init__(self, asked: Asked, dtype: str, rows: list[list[Any]]) -> None:
-        super().__init__(Nobody(), asked, dtype)
-        self._rows = {name_of(row[0]): row[1:] for row in rows}
-        self.exact = {name: row[0] for name, row in self._rows.items()}
-        self.own = {name: row[3] for name, row in self._rows.items() if len(row) > 2}
-
-    def is_constant(self, name: Name) -> bool:
-        """As `Expectation.is_constant`, of what arrives; of anything else it was not asked."""
-        return bool(self._rows[name][1])
-
-    def by_design(self, design: Design) -> Expectation:
-        """As `Expectation.by_design`; that buffer alone."""
-        name = "buffer", design.name
-        exact, constant, sensitivity, own, noise = self._rows[name]
-        old, most = self.asked.values[design.name], max(1.0, design.factor)
-        others = design.of(exact, old.astype("float64")), most * sensitivity, design.of(own, old)
-        return Kept(
-            self.asked, self.dtype, [[name, others[0], constant, *others[1:], most * noise]]
-        )
-
-    def sensitivity(self, name: Name) -> Array:
-        """As `Expectation.sensitivity`."""
-        found: Array = self._rows[name][2].astype("float64")
-        return found
-
-    def noise(self, name: Name) -> Array:
-        """As `Expectation.noise`: the largest."""
-        return np.array(float(self._rows[name][4]))
-
-
-class Nobody:
-    """Who is asked where everything is known."""
-
-    def run(self, asked: Asked) -> Answer:
-        """Refuse."""
-        raise Refused("a kit has no network to be asked; write it again with this version")
 
 
 class KitNet:
@@ -397,16 +359,6 @@ def rounded_up(array: Array) -> Array:
     """In float32, so that what was within stays within; zeros stay zeros."""
     found: Array = np.nextafter(array.astype("float32"), np.float32(np.inf))
     return np.where(array > 0, found, np.float32(0))
-
-
-def plain_name(name: Name) -> list[Any]:
-    """A tensor's name as JSON has it."""
-    return [list(part) if isinstance(part, tuple) else part for part in name]
-
-
-def name_of(plain: list[Any]) -> Name:
-    """A tensor's name."""
-    return tuple(tuple(part) if isinstance(part, list) else part for part in plain)
 
 
 def sha256(array: Array) -> str:

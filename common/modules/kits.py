@@ -19,7 +19,8 @@ from common.contract.operations import Trace
 from common.contract.precision import cast
 from common.errors import Refused
 from common.modules.expected import UnaskedError, answer_of, as_dtype
-from common.modules.kit import Kept, KitNet, asked_as, sha256
+from common.modules.kept import Kept
+from common.modules.kit import KitNet, asked_as, sha256
 from common.modules.matched import rounded, values_of
 from common.modules.parts import layers_of
 from common.modules.plain import written

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from common.modules.causes.likely import SECONDS
-from common.modules.held import EFFECT, INSIDE, OWN, Held, Place
+from common.modules.held import EFFECT, INSIDE, KINKS, OWN, Held, Place
 
 if TYPE_CHECKING:
     from common.modules.report import ModuleReport
@@ -168,6 +168,11 @@ def wider_lines(report: ModuleReport) -> list[str]:
             OWN,
             "formulas that round more than the reference's: {}, up to {:.0f} ulp;\n"
             "    rounding each operation of the port at random does, too, and float64 agrees:",
+        ),
+        (
+            KINKS,
+            "slopes in which rounding put numbers on the other side of a kink, as of ReLU at 0:\n"
+            "    {}, up to {:.0f} ulp; moved a little, the reference's are apart as far:",
         ),
     ):
         found = [one for one in report.held if one.right and one.judged == judged]

@@ -1,0 +1,68 @@
+"""A number near a kink is on the other side of it by rounding alone: slopes jump, and are right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from common.contract.arrays import Array
+from common.contract.net import Answer, Asked
+from common.modules.expected import Expectation
+from common.modules.held import Held, Place, hold
+
+ROWS = 400
+DRAW = np.random.default_rng(0)
+X = DRAW.normal(0, 1, (ROWS, 3))
+W = np.array([0.5, -0.25, 1.0])
+# Rows that are all but on the kink of ReLU, on the side where it has a slope.
+X[:8, 2] = -X[:8, 0] * W[0] - X[:8, 1] * W[1] + 3e-6
+
+
+class Net:
+    """relu(x w), and the slope of w of the sum of that."""
+
+    def run(self, asked: Asked) -> Answer:
+        x, w = asked.inputs[0], asked.values["w"]
+        return Answer(outputs=(np.maximum(x @ w, 0),), slopes={"w": slope(x, x @ w > 0)})
+
+
+def slope(x: Array, passes: Array) -> Array:
+    found: Array = (x * passes[:, None]).sum(0)
+    return found
+
+
+def held(value: Array, *, composed: bool, stage: str = "backward") -> Held:
+    asked = Asked({"w": W.astype("float32")}, (X.astype("float32"),))
+    expected = Expectation(Net(), asked, "float32")
+    exactly = expected.exact["slope", "w"]
+    place = Place("", "", stage, "whole", "slope of w")
+    return hold(
+        place, expected, [("slope", "w")], (value.astype("float32"), exactly), lambda some: some[0],
+        composed=composed,
+    )  # fmt: skip
+
+
+def other_side(rows: int) -> Array:
+    """The slope where some rows are on the other side."""
+    x = X.astype("float32").astype("float64")
+    passes = x @ W > 0
+    passes[:rows] ^= True
+    return slope(x, passes)
+
+
+def test_a_number_on_the_other_side_of_a_kink_is_rounding() -> None:
+    assert held(other_side(0), composed=True).judged != "kinks"
+    found = held(other_side(1), composed=True)
+    assert (found.right, found.judged) == (True, "kinks")
+
+
+def test_and_only_of_a_whole_whose_parts_are_right() -> None:
+    assert not held(other_side(1), composed=False).right
+
+
+@pytest.mark.parametrize("wrong", ["rows", "factor"])
+def test_what_no_kink_explains_is_wrong(wrong: str) -> None:
+    value = other_side(0) * 1.2 if wrong == "factor" else other_side(200)
+    found = held(value, composed=True)
+    assert not found.right
+    assert found.bound < found.error
