@@ -7,7 +7,7 @@ import pytest
 
 from common.contract.arrays import Array
 from common.contract.net import Answer, Asked
-from common.modules.expected import Expectation
+from common.modules.expected import Expectation, moved_by
 from common.modules.held import Held, Place, hold
 
 ROWS = 400
@@ -66,3 +66,35 @@ def test_what_no_kink_explains_is_wrong(wrong: str) -> None:
     found = held(value, composed=True)
     assert not found.right
     assert found.bound < found.error
+
+
+class Smooth:
+    """tanh(x w), and the slope of w of the sum of that: there is no kink in it."""
+
+    def run(self, asked: Asked) -> Answer:
+        x, w = asked.inputs[0], asked.values["w"]
+        made = np.tanh(x @ w)
+        return Answer(outputs=(made,), slopes={"w": (x * (1 - made**2)[:, None]).sum(0)})
+
+
+def test_where_there_is_no_kink_none_is_allowed_for() -> None:
+    asked = Asked({"w": W.astype("float32")}, (X.astype("float32"),))
+    name = "slope", "w"
+    expected = Expectation(Smooth(), asked, "float32")
+    moved = np.abs(expected.across[0][0][name] - expected.exact[name]).max()
+    assert expected.kinks(name) < 1e-3 * moved
+    assert moved > 1e-5 * np.abs(expected.exact[name]).max()
+
+
+def test_a_slope_of_zero_is_never_right() -> None:
+    """Not even where half of the numbers are at a kink."""
+    asked = Asked({"w": np.full(3, 1e-7, "float32")}, (X.astype("float32") * 1e-3,))
+    expected = Expectation(Net(), asked, "float32")
+    exact = expected.exact["slope", "w"]
+    assert (expected.allowed_of_kinks(("slope", "w")) < np.abs(exact).max()).all()
+
+
+def test_a_number_by_itself_is_moved_as_an_array() -> None:
+    """Another process is sent arrays: a scale, a temperature."""
+    moved = moved_by(np.array(1.5), 0.1, np.array(1.0))
+    assert (type(moved), moved.shape) == (np.ndarray, ())

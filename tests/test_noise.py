@@ -348,3 +348,12 @@ def test_jax_names_what_has_no_rule_and_repeats_by_the_seed() -> None:
         runs = jax.jit(lambda seed, x: noisy(lambda x: jax.numpy.sin(x @ x), UNIT, seed)(x))
         np.testing.assert_array_equal(runs(1, x), runs(1, x))
         assert (runs(1, x) != runs(2, x)).any()
+
+
+def test_both_parts_of_a_complex_number_are_moved() -> None:
+    x = torch.view_as_complex(drawn(1000, 2).detach().contiguous())
+    with noise(UNIT, 1):
+        moved = torch.fft.ifft(torch.fft.fft(x)) * 1
+    apart = torch.view_as_real(moved - x).square().mean(0).sqrt() / UNIT
+    assert (apart > 0.1).all()
+    assert apart.max() < 3 * apart.min()

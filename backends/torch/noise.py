@@ -158,12 +158,16 @@ class Rounding(TorchDispatchMode):
         ):
             if is_float(result):
                 # Drawn in float32, which a CPU does six times as fast.
-                step = torch.empty_like(result, dtype=torch.float32)
+                both = result.is_complex()
+                drawn = torch.complex64 if both else torch.float32
+                step = torch.empty_like(result, dtype=drawn)
                 step = step.normal_(generator=self._draw).to(result.dtype)
                 step *= width
                 step *= self.unit
                 # What is no finite number stays as it is.
-                result += step.nan_to_num_(0.0, 0.0, 0.0)
+                parts = torch.view_as_real(step) if both else step
+                parts.nan_to_num_(0.0, 0.0, 0.0)
+                result += step
         return results
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -93,19 +93,27 @@ class Answered:
             self._inside.append(True)
         return bool(self._inside)
 
-    def of_layer(self, owner: str) -> Answered:
-        """A layer of the reference's by itself, forwards; all of this where none has that name."""
+    def alone(self, owner: str) -> Iterator[Answered]:
+        """Every call of a layer of the reference's, asked of the port alone, forwards.
+
+        Each has the inputs that were recorded: after a step of training roundings lead much as far.
+        """
+        assert self.asking is not None
         for mine, theirs in self.matched.keys:
             if mine[0] == owner:
                 unit = layer_unit(self.matched, mine, theirs, seed=0)
                 forwards = (replace(asked, cotangents=None) for asked in (unit.asked, unit.of_port))
-                return answered(self.matched, Unit(unit.name, *forwards))
-        return self
+                unit = Unit(unit.name, *forwards)
+                answers = (
+                    self.asking.run(unit.of_port),
+                    exactly_answered(self.matched, unit, self.asking),
+                )
+                yield replace(self, unit=unit, answers=answers, _inside=[], _noise=[])
 
     def own_noise(
         self, value_of: Callable[[Answer], Array | None], draws: int = NOISE_DRAWS
     ) -> float | None:
-        """How far so many random roundings lead the port from what it answers in float64, at most.
+        """How far so many random roundings, or more, lead the port from its answer in float64.
 
         Every operation of the port's own is moved as float32 would round it: what its formulas make
         of that is its own, whatever the reference's make of it. None where it has no such noise, or

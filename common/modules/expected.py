@@ -47,8 +47,9 @@ EDGE = 1e-4
 NOISE_DRAWS, MORE_DRAWS, NOISE_FACTOR = 3, 16, 2.0
 
 #: At a kink, as of ReLU at 0, rounding decides on which side a number is, and with it a slope. What
-#: slopes there may be is found by moving all that goes in, each by so many of its last places.
-KINK_DRAWS, KINK_ULPS = 4, 512
+#: slopes there may be is found by moving all that goes in, each by so many of its last places, up
+#: and down: together they lead nowhere but across a kink. No slope may be off by half of itself.
+KINK_DRAWS, KINK_ULPS, MOST_OF_A_SLOPE = 2, 1024, 0.5
 
 
 class UnaskedError(Refused):
@@ -122,8 +123,7 @@ def as_dtype(asked: Asked, dtype: str) -> Asked:
 
 def moved_by(array: Array, share: float, way: Array) -> Array:
     """Numbers moved by a share of themselves, up or down; a mask's infinities stay."""
-    moved: Array = array + share * magnitude(array) * way
-    return moved
+    return np.asarray(array + share * magnitude(array) * way)
 
 
 def nudged(asked: Asked, dtype: str, draw: Callable[[Array], Array]) -> Asked:
@@ -209,9 +209,9 @@ class Expectation:
         return self.moved is not None and np.array_equal(self.moved[name], self.exact[name])
 
     def noise(self, name: Name, draws: int = NOISE_DRAWS) -> Array:
-        """How far so many random roundings led from the exact value at most, each element."""
-        asked = replace(as_dtype(self.asked, "float64"), exp_error=self.exp_error)
+        """How far so many random roundings, or more, led from the exact value, each element."""
         while self._drawn < draws:
+            asked = replace(as_dtype(self.asked, "float64"), exp_error=self.exp_error)
             for other, moved in tensors_of(self.net.run(replace(asked, noise=self._drawn))).items():
                 apart = furthest(self.exact[other], [moved])
                 before = self._furthest.get(other, apart)
@@ -252,28 +252,32 @@ class Expectation:
         return self.allowed_of_sums(name, MORE_DRAWS)
 
     @cached_property
-    def across(self) -> list[Mapping[Name, Array]]:
-        """In float64, all that goes in moved so far that some numbers cross a kink."""
+    def across(self) -> list[tuple[Mapping[Name, Array], Mapping[Name, Array]]]:
+        """In float64, all that goes in moved one way and the other, as far as a kink may be."""
         exact = as_dtype(self.asked, "float64")
-        share = KINK_ULPS * float(np.finfo(self.dtype).eps)
-        found: list[Mapping[Name, Array]] = []
-        for seed in range(KINK_DRAWS):
+        share = KINK_ULPS * float(np.finfo(self.dtype).eps) / 2
+
+        def moved(seed: int, sign: float) -> Mapping[Name, Array]:
             rng = np.random.default_rng(seed)
 
-            def move(array: Array, rng: np.random.Generator = rng) -> Array:
-                return moved_by(array, share, rng.choice([-1.0, 1.0], array.shape))
+            def move(array: Array) -> Array:
+                return moved_by(array, sign * share, rng.choice([-1.0, 1.0], array.shape))
 
-            found.append(tensors_of(self.net.run(changed(exact, move))))
-        return found
+            return tensors_of(self.net.run(changed(exact, move)))
+
+        return [(moved(seed, 1), moved(seed, -1)) for seed in range(KINK_DRAWS)]
 
     def kinks(self, name: Name) -> float:
         """How far a few numbers on the other side of a kink lead, at most."""
-        apart = furthest(self.exact[name], [one[name] for one in self.across])
+        exact = self.exact[name]
+        apart = [np.abs(up[name] + down[name] - 2 * exact) for up, down in self.across]
         return float(np.max(apart, initial=0.0, where=np.isfinite(apart)))
 
     def allowed_of_kinks(self, name: Name) -> Array:
         """How far rounding may lead a slope, that puts numbers on the other side of a kink."""
-        allowed: Array = np.maximum(self.allowed_of_sums(name), NOISE_FACTOR * self.kinks(name))
+        most = MOST_OF_A_SLOPE * largest(self.exact[name])
+        kinks = min(NOISE_FACTOR * self.kinks(name), most)
+        allowed: Array = np.maximum(self.allowed_of_sums(name), kinks)
         return allowed
 
     def by_design(self, design: Design) -> Expectation:

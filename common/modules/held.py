@@ -85,7 +85,8 @@ class Held:
         index, value, reference: that element, in the port's order of axes.
         dtype: in which it was judged wrong, or judged last.
         judged: by what: "float64 and rounding", "rounding", "sums" (the bound of other orders of
-            summation was needed), "own rounding" (that of the port's own operations was),
+            summation was needed), "kinks" (numbers on their other side explain it),
+            "own rounding" (that of the port's own operations was),
             "float32 inside" (rounding alone: given float64 it rounds to float32), "exactly" (whole
             numbers), "its effect" (another value, of which the layer makes the same).
         loose: elements that no bound holds: in float64 on an edge, in the run's dtype where the
@@ -254,6 +255,7 @@ class _Tensor:
         if held.right:
             return held, "float64 and rounding"
         ways = [(self.expected.own_rounding, ""), (self.expected.allowed, "")]
+        ways += [(self.expected.allowed_of_kinks, "")] if self.composed else []
         if self._by(exactly, ways, self.expected.dtype).right and self.rounds_inside():
             return replace(held, right=True), INSIDE
         again = self._of_own(held, exactly, "float64")
@@ -262,7 +264,7 @@ class _Tensor:
     def _rounded(self, value: Array, judged: str) -> Held:
         """The port's in the run's dtype, by ever wider bounds of rounding."""
         expected, dtype = self.expected, self.expected.dtype
-        sums = judged if judged in (INSIDE, OWN) else "sums"
+        sums, kinks = (judged if judged in (INSIDE, OWN) else word for word in ("sums", KINKS))
         ways = [
             (expected.own_rounding, judged),
             (expected.allowed, judged),
@@ -270,7 +272,7 @@ class _Tensor:
         ]
         held = self._by(value, ways, dtype)
         if not held.right and self.composed and dtype != "float64":
-            held = self._by(value, [(expected.allowed_of_kinks, KINKS)], dtype)
+            held = self._by(value, [(expected.allowed_of_kinks, kinks)], dtype)
         return held
 
     def _longer(self, wrong: Held, value: Array, judged: str, *, decided: bool) -> Held:
@@ -281,20 +283,21 @@ class _Tensor:
         """
         dtype = self.expected.dtype
         may = decided and judged != INSIDE
+        # A layer's, or a buffer's, whose layer alone is asked.
         cheap = self.place.unit == "layer" or self.names[0][0] == "buffer"
         if may and cheap and (held := self._of_own(wrong, value, dtype)):
             return held
         if wrong.share <= CLOSE:
             sums = judged if judged in (INSIDE, OWN) else "sums"
-            held = self._by(value, [(self.expected.allowed_of_more, sums)], dtype)
-            if held.right:
-                return held
-        return (self._of_own(wrong, value, dtype) if may and not cheap else None) or wrong
+            again = self._by(value, [(self.expected.allowed_of_more, sums)], dtype)
+            own = self._of_own(wrong, value, dtype) if may and not (cheap or again.right) else None
+            return again if again.right else own or wrong
+        return wrong
 
     def _of_own(self, wrong: Held, value: Array, dtype: str) -> Held | None:
         """The same mathematics, perhaps by a formula that rounds more; None if that is not it.
 
-        Asked only near the bound: of a whole network it takes JAX minutes.
+        Of a whole network it is asked only near the bound: it takes JAX minutes.
         """
         unit, expected = self.place.unit, self.expected
         most = float(np.finfo(dtype).eps) ** HALF_THE_DIGITS * largest(self.right)

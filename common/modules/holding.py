@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 from common.contract.arrays import Array
 from common.contract.net import Answer, Key
@@ -91,10 +91,15 @@ def input_slopes(
             yield held
 
 
-def slopes(answered: Answered, place: Place) -> Iterator[Held]:
+def slopes(answered: Answered, place: Place, *, composed: bool = False) -> Iterator[Held]:
     """The slopes of the parameters that the unit holds; of tied ones, their sum.
 
     Those of the wiring lie at the tap of their owner's name, if there is one.
+
+    Args:
+        answered: by the port.
+        place: where they belong.
+        composed: whether the unit is made of parts that were found right by themselves.
     """
     mapping, taps = answered.matched.mapping, answered.matched.taps
     spare = {name for names in mapping.tied for name in names[1:]}
@@ -105,7 +110,7 @@ def slopes(answered: Answered, place: Place) -> Iterator[Held]:
             owner = entry.port.rpartition(".")[0]
             if owner in taps and place.unit == "wiring":
                 words = replace(words, layer=owner, port_layer=owner, unit="tap")
-            yield from of_leaf(answered, words, entry, "slope", values)
+            yield from of_leaf(answered, words, entry, "slope", values, composed=composed)
 
 
 def buffers(answered: Answered, place: Place) -> Iterator[Held]:
@@ -135,6 +140,8 @@ def of_leaf(
     entry: Entry,
     kind: str,
     values: Sequence[Mapping[str, Array] | None],
+    *,
+    composed: bool = False,
 ) -> Iterator[Held]:
     """The slope of a leaf of the port's, or a buffer, if both have it."""
     names = [(kind, name) for name in entry.source.reference]
@@ -152,31 +159,37 @@ def of_leaf(
             (first[entry.port], None if exactly is None else exactly[entry.port]),
             made,
             partial(answered.rounds_inside, names, made, value_of),
-            partial(leaf_noise, answered, entry, kind, value_of),
-            composed=kind == "slope" and is_composed(answered),
+            leaf_noise(answered, entry, kind, value_of),
+            composed=composed,
         )
 
 
-def is_composed(answered: Answered) -> bool:
-    """Whether it is the whole, of which float64, or its parts by themselves, were judged before."""
-    known = answered.answers[1] is not None or bool(answered.matched.keys)
-    return answered.unit.name == "whole" and known
-
-
 def leaf_noise(
-    answered: Answered,
-    entry: Entry,
-    kind: str,
-    value_of: Callable[[Answer], Array | None],
-    draws: int,
-) -> float | None:
-    """How far the port's own roundings lead a leaf, as `own_noise`; a buffer, those of its layer.
+    answered: Answered, entry: Entry, kind: str, value_of: Callable[[Answer], Array | None]
+) -> Callable[[int], float | None]:
+    """How far the port's own roundings lead a leaf, as `own_noise`.
 
-    What reaches a layer is rounded as the reference's is, and allowed as that.
+    Of a buffer of the whole it is what those of its layer do, which takes no run of the whole: what
+    reaches the layer is rounded as the reference's is, and allowed as that.
     """
+    if kind != "buffer" or answered.unit.name != "whole":
+        return partial(answered.own_noise, value_of)
     owners = answered.matched.reference.leaves[entry.source.reference[0]].owners
-    of_layer = answered.of_layer(owners[0]) if kind == "buffer" else answered
-    return of_layer.own_noise(value_of, draws)
+
+    @cache
+    def calls() -> Sequence[Answered]:
+        try:
+            return list(answered.alone(owners[0]))
+        except Exception:
+            # Somebody's layer, by itself: the tensor stays as it was held.
+            return []
+
+    def noise(draws: int) -> float | None:
+        each = [one.own_noise(value_of, draws) for one in calls()]
+        known = [one for one in each if one is not None]
+        return max(known) if known and len(known) == len(each) else None
+
+    return noise
 
 
 def one_there(layout: Layout, arrays: Sequence[Array]) -> Array:

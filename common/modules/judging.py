@@ -93,7 +93,7 @@ class Judge:
         last += holding.input_slopes(wiring, place, self._inputs())
         found = forwards + self._loss()
         found += [held for slopes in reversed(backwards) for held in slopes] + last
-        return found + list(self._whole()) if all_right(found) else found
+        return found + list(self._whole(parted=self._parted())) if all_right(found) else found
 
     def _other_outputs(self, place: Place) -> list[Held]:
         """Outputs that have another shape than the reference's, or are none."""
@@ -209,18 +209,28 @@ class Judge:
         found = list(self._whole())
         return [*self._loss(), *found] if found else []
 
-    def _whole(self) -> Iterator[Held]:
-        """The whole, at the state given and at some steps' after it."""
+    def _parted(self) -> bool:
+        """Whether the parts that the whole is made of are judged: every layer there is."""
+        taps = self.matched.taps
+        return self.only == "*" and any(mine[0] not in taps for mine, _ in self.matched.keys)
+
+    def _whole(self, *, parted: bool = False) -> Iterator[Held]:
+        """The whole, at the state given and at some steps' after it.
+
+        Args:
+            parted: whether its parts were found right, at the state given.
+        """
         matched = self.matched
         for number in range(self.steps):
             cotangents, penalty = self._cotangents(matched)
             found = answered(matched, whole_unit(matched, cotangents))
             step = f"step {number + 1}" if self.steps > 1 else ""
-            yield from self._at(found, step)
+            composed = parted and (number == 0 or found.answers[1] is not None)
+            yield from self._at(found, step, composed=composed)
             if number + 1 < self.steps and self.update is not None:
                 matched = self._moved(matched, found, penalty)
 
-    def _at(self, found: Answered, step: str) -> Iterator[Held]:
+    def _at(self, found: Answered, step: str, *, composed: bool) -> Iterator[Held]:
         place = Place("", "", "forward", "whole", "")
         if found.failed is not None:
             yield failure(place, found.failed, self.matched.dtype)
@@ -228,7 +238,7 @@ class Judge:
         held = [*holding.outputs(found, place, self.matched.returned)]
         if self.matched.train:
             held += holding.buffers(found, place)
-        held += holding.slopes(found, replace(place, stage="backward"))
+        held += holding.slopes(found, replace(place, stage="backward"), composed=composed)
         for one in held:
             words = f"{one.place.tensor} at {step}" if step else one.place.tensor
             yield replace(one, place=replace(one.place, tensor=words))

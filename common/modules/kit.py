@@ -181,7 +181,7 @@ class Writing:
             if exact.dtype.kind == "f":
                 noise = float(np.max(found.noise(name), initial=0.0))
                 row += [rounded_up(found.sensitivity(name)), found.own[name], noise]
-                if asked.part is None and not asked.given and name[0] == "slope":
+                if loss is None and asked.part is None and not asked.given and name[0] == "slope":
                     row.append(found.kinks(name))
             rows.append(row)
         question = asked_as("part", written(asked), dtype)
