@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -164,7 +165,7 @@ def swept(*others: float) -> Sweep:
         for label, of_label in found.items()
     }
     return Sweep(
-        vary="batch-size", also="hidden" if others else None, unit="step", model="mlp",
+        planned=8, vary="batch-size", also="hidden" if others else None, unit="step", model="mlp",
         runs=[Run(size, one, f"{size}-{one}", {"a": "rounding"}) for one in also for size in SIZES],
         entrants={
             "a": Swept("concise", points["a"], []), "b": Swept("scratch", points["b"], []),
@@ -175,7 +176,7 @@ def swept(*others: float) -> Sweep:
 
 def test_the_chart_has_a_point_for_every_value() -> None:
     drawn = times(swept()).to_dict()
-    (rows,) = drawn["datasets"].values() if "datasets" in drawn else (drawn["data"]["values"],)
+    (rows,) = drawn["datasets"].values()
     assert [(row["entrant"], row["value"]) for row in rows] == [
         *(("a", size) for size in SIZES),
         ("b", SIZES[0]),
@@ -185,7 +186,7 @@ def test_the_chart_has_a_point_for_every_value() -> None:
 def test_two_settings_have_a_chart_for_each_value_of_the_second() -> None:
     drawn = times(swept(64, 8)).to_dict()
     assert drawn["facet"]["sort"] == ["hidden 64", "hidden 8"]
-    (rows,) = drawn["datasets"].values() if "datasets" in drawn else (drawn["data"]["values"],)
+    (rows,) = drawn["datasets"].values()
     found = [(row["entrant"], row["value"], row["also"]) for row in rows]
     assert found.count(("a", 32, "hidden 8")) == 1
     assert len(found) == 2 * (len(SIZES) + 1)
@@ -252,7 +253,8 @@ def test_ratios_are_those_of_each_run(compare: Command) -> None:
         run = json.loads((folder / f"limit-{pair['value']}" / "results.json").read_text())
         (whole,) = run["comparisons"]
         assert pair["ratio"] == whole["ratio"] is not None
-        assert f"{pair['ratio']:.3g}" in done.stdout
+        assert re.search(rf"^ .* {pair['ratio']:.3g} ", done.stdout, re.MULTILINE)
+        assert f"{pair['low']:.3g} to {pair['high']:.3g}" in done.stdout
     for point in read_points(folder, found[0]["b"]):
         assert point["low"] <= np.median(np.concatenate(point["rounds"])) <= point["high"]
 
@@ -362,6 +364,37 @@ def test_a_value_that_is_refused_late_costs_no_other(
     assert (done.returncode, "there is no room for it" in done.stderr) == (3, True)
     found = json.loads((compare.folder / "out" / "sweep.json").read_text(encoding="utf-8"))
     assert [point["value"] for point in found["entrants"]["numpy"]["points"]] == [30]
+    page = (compare.folder / "out" / "sweep.html").read_text(encoding="utf-8")
+    assert "0 of 2 runs agree, 1 not checked to the end, 1 missing" in page
+
+
+@pytest.mark.slow
+def test_a_page_that_cannot_be_drawn_costs_nothing(
+    compare: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_given: object) -> str:
+        raise ValueError("no font")
+
+    words = ["sweep", "--vary", "limit=30,70", *SMALL, "--data-dir", compare.data, "--out", "out"]
+    with monkeypatch.context() as patched:
+        patched.setattr("common.shown.sweep_page.render", broken)
+        done = compare(*words, "--backends", "numpy", "--check", "none")
+    assert done.returncode == 0
+    assert "sweep.html could not be written: ValueError: no font" in done.stderr
+    assert not (compare.folder / "out" / "sweep.html").exists()
+    again = compare("report", "out")
+    assert (again.returncode, again.stdout) == (0, "out/sweep.html\n")
+
+
+def test_an_older_file_is_named_as_one(compare: Command) -> None:
+    folder = compare.folder / "old"
+    folder.mkdir()
+    (folder / "sweep.json").write_text('{"vary": "limit", "unit": "epoch", "entrants": {}}')
+    done = compare("report", "old")
+    assert done.returncode == 2
+    assert "old/sweep.json has schema_version None; this program reads 1" in done.stderr
+    too_long = compare("report", "a" * 300)
+    assert (too_long.returncode, too_long.stderr.count("\n")) == (2, 1)
 
 
 @pytest.mark.slow

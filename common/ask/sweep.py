@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from common.ask.request import Request, Say, read_request, silence
 from common.ask.run import Watching, train
 from common.ask.settings import DEFAULTS, NUMBERS, VARIED, Settings
 from common.contract.models import MODELS
+from common.contract.registry import find
+from common.data.datasets import load
 from common.errors import Refused, one_line
 from common.measure.alone import alone
 from common.results.folder import write_json
@@ -61,11 +64,12 @@ def sweep_requests(settings: Settings, varied: Varied, say: Say = silence) -> di
     read = {name: sweep_values(settings, name, values) for name, values in varied.items()}
     if settings.epochs == 1 and settings.rounds == 1 and next(iter(read)) not in lines.NO_WORK:
         raise Refused("--epochs 1 with one round has no steady epoch to time; use two or more")
+    once: dict[str, Any] = {"finding": cache(find), "loading": cache(load)}
     requests = {}
     for values in in_order(read):
         changed: dict[str, Any] = {"out": None}  # the folder is the whole sweep's
         changed |= {VARIED[name]: value for name, value in zip(read, values, strict=False)}
-        requests[values] = read_request(replace(settings, **changed), say)
+        requests[values] = read_request(replace(settings, **changed), say, **once)
     dataset = next(iter(requests.values())).dataset
     if "limit" in read and dataset and max(read["limit"]) > dataset.train_examples:
         there = dataset.train_examples
@@ -144,6 +148,8 @@ def sweep(
                 if runs[values].interrupted or runs[values].error:
                     break
         except KeyboardInterrupt:
+            if not runs:
+                raise
             interrupted = True  # between two runs; what there is is saved
         except Refused as error:
             if not runs:
@@ -170,13 +176,14 @@ def document(
         varied, settings: as for `sweep_requests`.
         runs: what came out.
         starts: the initial parameters of each.
-        folders: their names.
+        folders: the names of all that were asked for.
     """
     first, *rest = varied
     unit = lines.UNITS.get(first)
     found = lines.points(runs, starts, unit or "step")
     styles = {one.entrant.label: one.entrant.style for of in runs.values() for one in of.records}
     return Sweep(
+        planned=len(folders),
         vary=first,
         also=rest[0] if rest else None,
         unit=unit or "step",

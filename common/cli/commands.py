@@ -6,6 +6,7 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -145,19 +146,22 @@ def exercise(asked: argparse.Namespace) -> int:
 
 
 def write_report(asked: argparse.Namespace) -> int:
-    """`report`: the page of a result folder again, from what is in it."""
+    """`report`: the page of a run or a sweep again, from what is in its folder."""
     from common.errors import one_line
-    from common.results.sweep import is_sweep
     from common.shown import page, sweep_page
 
-    write = sweep_page.write_again if is_sweep(asked.folder) else page.write
+    paths = []
     try:
-        path = write(asked.folder)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            paths.append(sweep_page.write_again(asked.folder))
+        if not paths or (asked.folder / "results.json").exists():
+            paths.append(page.write(asked.folder))
     except Refused:
         raise
     except Exception as cause:  # whatever the files of somebody's folder hold
         raise Refused(f"{asked.folder} cannot be drawn: {one_line(cause)}") from cause
-    print(path)
+    for path in paths:
+        print(path)
     return 0
 
 
@@ -206,7 +210,7 @@ def run(asked: argparse.Namespace) -> int:
 
 
 def sweep(asked: argparse.Namespace) -> int:
-    """`sweep`: one run for each value, then a line through the times."""
+    """`sweep`: one run for each value, or each two of two, then lines through the times."""
     from common.ask import sweep as sweeping
     from common.ask.run import exit_code
     from common.results.target import refuse_target

@@ -63,7 +63,8 @@ def parser() -> Parser:
         action="append",
         type=varied,
         metavar="SETTING=VALUE,...",
-        help=f"one of {', '.join(VARIED)}; twice: each value with each of the other's",
+        help=f"one of {', '.join(VARIED)}; twice: each value with each of the other's, lines "
+        "along the first",
     )
     add_infer(
         commands.add_parser(
@@ -78,7 +79,7 @@ def parser() -> Parser:
     add(listing, "backend_path", "folder with further backends")
     add_env(commands.add_parser("env", help="an environment of its own for a backend"))
     page = commands.add_parser(
-        "report", help="write report.html of a result folder again, from what is in it"
+        "report", help="the page of a run, or of a sweep, again, from what is in its folder"
     )
     page.add_argument("folder", type=Path, metavar="FOLDER")
     add_show(commands.add_parser("show", help="source of a component side by side"))
@@ -415,5 +416,8 @@ def add_lessons(lessons: argparse.ArgumentParser) -> None:
         "--markdown", action="store_true", help="all claims as docs/differences.md has them"
     )
     lessons.add_argument(
-        "--site", type=Path, metavar="DIR", help="all of them as pages that open offline"
+        "--site",
+        type=Path,
+        metavar="DIR",
+        help="all of them, and the listings, as pages that open offline",
     )

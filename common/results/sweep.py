@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
+from common.contract.models import MODELS
 from common.errors import Refused
 from common.results.document import (
     Count,
@@ -18,10 +19,11 @@ from common.results.document import (
     Share,
     Words,
 )
+from common.results.folder import Head
 from common.results.grid import read_struct
 from common.results.record import AGREE
 
-SWEEP = "sweep.json"
+SWEEP, SCHEMA_VERSION = "sweep.json", 1
 
 Number = int | float
 
@@ -136,6 +138,7 @@ class Sweep(Struct, frozen=True, kw_only=True):
     """sweep.json.
 
     Attributes:
+        planned: how many runs were asked for; fewer are in `runs` where it ended before.
         vary: the setting that varied, and along which lines are fitted.
         also: another that varied, each of its values with each of the former's.
         unit: what times are of.
@@ -146,6 +149,7 @@ class Sweep(Struct, frozen=True, kw_only=True):
     """
 
     schema_version: Literal[1] = 1
+    planned: Count
     vary: Words
     also: Words | None
     unit: Literal["step", "epoch"]
@@ -163,14 +167,9 @@ class Sweep(Struct, frozen=True, kw_only=True):
         """Those of what varied also; None alone where nothing did."""
         return list(dict.fromkeys(one.also for one in self.runs))
 
-    def points(self) -> Iterator[Point]:
-        """Of all entrants."""
-        for entrant in self.entrants.values():
-            yield from entrant.points
-
     def is_classified(self) -> bool:
-        """Whether there is an accuracy."""
-        return any(point.accuracy is not None for point in self.points())
+        """Whether there is an accuracy to be had."""
+        return MODELS[self.model].classifies
 
 
 def usable(found: Sequence[Point]) -> list[Point]:
@@ -183,18 +182,16 @@ def ended(found: Sequence[Point]) -> list[Point]:
     return [point for point in found if point.loss is not None]
 
 
-def is_sweep(folder: Path) -> bool:
-    """Whether a folder is a sweep's, and not a run's."""
-    return (folder / SWEEP).is_file() and not (folder / "results.json").exists()
-
-
 def read_sweep(folder: Path) -> Sweep:
     """Read sweep.json of a sweep's folder.
 
     Raises:
-        Refused: there is none, or not such as this version writes.
+        FileNotFoundError: there is none.
+        Refused: it is not such as this version writes.
     """
-    try:
-        return read_struct(folder / SWEEP, Sweep)
-    except FileNotFoundError as cause:
-        raise Refused(f"{folder} has no {SWEEP}") from cause
+    path = folder / SWEEP
+    version = read_struct(path, Head).schema_version
+    if version != SCHEMA_VERSION:
+        found = repr(version)[:40]
+        raise Refused(f"{path} has schema_version {found}; this program reads {SCHEMA_VERSION}")
+    return read_struct(path, Sweep)

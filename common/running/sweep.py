@@ -74,10 +74,10 @@ def points(
 
 def outcomes(results: Results) -> dict[str, str]:
     """Label -> the verdict, or the status of who did not finish."""
+    found = {record.entrant.label: record.status for record in results.records}
     return {
-        label: results.verdicts[label].verdict if record.status == "ok" else record.status
-        for record in results.records
-        for label in (record.entrant.label,)
+        label: results.verdicts[label].verdict if status == "ok" else status
+        for label, status in found.items()
     }
 
 

@@ -36,7 +36,8 @@ def write_again(folder: Path) -> Path:
     """Write the page of a folder from its sweep.json alone.
 
     Raises:
-        Refused: it has none that can be read.
+        FileNotFoundError: it has none.
+        Refused: it cannot be read.
     """
     return write(read_sweep(folder), folder)
 
@@ -92,9 +93,10 @@ def title(found: Sweep) -> str:
 def sentence(found: Sweep) -> str:
     """How many runs there are of each kind, in one sentence."""
     kinds = Counter(kind(run.outcomes) for run in found.runs)
-    number = len(found.runs)
-    runs = _("1 run") if number == 1 else _("{number} runs", number=number)
-    return _(", ").join(counted(kinds, runs))
+    parts = counted(kinds, _("{number} runs", number=found.planned))
+    if missing := found.planned - len(found.runs):
+        parts.append(f"{missing} {_('missing')}")
+    return _(", ").join(parts)
 
 
 def pairs_of(found: Sweep) -> dict[tuple[str, str], dict[Values, PairAt]]:
