@@ -37,7 +37,8 @@ def mindspore():
 
     from mindspore import Tensor, nn
 
-    named = inspect.signature(nn.BatchNorm1d).parameters
+    # It inherits that: of the class Python 3.11.2 sees what `Cell.__new__` takes.
+    named = inspect.signature(nn.BatchNorm1d.__init__).parameters
     layer = nn.BatchNorm1d(1).set_train()
     other = nn.BatchNorm1d(1, momentum=0.1).set_train()
     # Mean 1; variance 1, unbiased 2. Running values start at 0 and 1.
