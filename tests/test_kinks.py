@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import numpy as np
 import pytest
 
+from common.check import check
 from common.contract.arrays import Array
 from common.contract.net import Answer, Asked
+from common.modules import holding
 from common.modules.expected import Expectation, moved_by
 from common.modules.held import Held, Place, hold
 
@@ -98,3 +103,23 @@ def test_a_number_by_itself_is_moved_as_an_array() -> None:
     """Another process is sent arrays: a scale, a temperature."""
     moved = moved_by(np.array(1.5), 0.1, np.array(1.0))
     assert (type(moved), moved.shape) == (np.ndarray, ())
+
+
+@pytest.mark.parametrize(("only", "composed"), [(None, True), ("0", False)])
+def test_parts_that_were_not_judged_are_not_called_right(
+    only: str | None, composed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the whole a slope is allowed for kinks if every layer was held by itself."""
+    torch = pytest.importorskip("torch")
+    told: dict[str, bool] = {}
+    slopes = holding.slopes
+
+    def seen(answered: Any, place: Place, *, composed: bool = False) -> Any:
+        told[place.unit] = composed
+        return slopes(answered, place, composed=composed)
+
+    monkeypatch.setattr(holding, "slopes", seen)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    x, labels = X[:6].astype("float32"), np.arange(6) % 2
+    assert check(net, copy.deepcopy(net), x, labels, steps=1, only=only).agrees
+    assert told == {"layer": False, "wiring": False, "loss": False, "whole": composed}
