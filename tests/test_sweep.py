@@ -18,7 +18,7 @@ from common.contract.models import MODELS
 from common.errors import Refused
 from common.measure.limit import work
 from common.measure.quiet import BUSY
-from common.results.sweep import Line, Point, Run, Sweep, Swept, Values, ended, usable
+from common.results.sweep import Line, Point, Run, Series, Sweep, Values, ended, usable
 from common.running.sweep import disturbed, line, points
 from common.shown.sweep import line_words
 from common.shown.sweep_charts import times
@@ -168,7 +168,7 @@ def swept(*others: float) -> Sweep:
         planned=8, vary="batch-size", also="hidden" if others else None, unit="step", model="mlp",
         runs=[Run(size, one, f"{size}-{one}", {"a": "rounding"}) for one in also for size in SIZES],
         entrants={
-            "a": Swept("concise", points["a"], []), "b": Swept("scratch", points["b"], []),
+            "a": Series("concise", points["a"], []), "b": Series("scratch", points["b"], []),
         },
         comparisons=[], disturbed={},
     )  # fmt: skip

@@ -190,7 +190,7 @@ def document(
         model=settings.model,
         runs=[Run(*values, folders[values], lines.outcomes(of)) for values, of in runs.items()],
         entrants={
-            label: lines.swept(styles[label], points, fit=unit is not None)
+            label: lines.series(styles[label], points, fit=unit is not None)
             for label, points in found.items()
         },
         comparisons=[

@@ -97,7 +97,7 @@ class Line(Struct, frozen=True):
     also: Number | None = None
 
 
-class Swept(Struct, frozen=True):
+class Series(Struct, frozen=True):
     """One entrant in all runs; `lines` has one for each value of what was varied also."""
 
     style: Words
@@ -155,7 +155,7 @@ class Sweep(Struct, frozen=True, kw_only=True):
     unit: Literal["step", "epoch"]
     model: Words
     runs: list[Run]
-    entrants: dict[Words, Swept]
+    entrants: dict[Words, Series]
     comparisons: list[PairAt]
     disturbed: dict[Words, list[bool]]
 

@@ -18,7 +18,7 @@ from common.measure.limit import work
 from common.measure.quiet import BUSY
 from common.measure.statistics import bootstrapped, interval
 from common.results.record import AGREE, Results
-from common.results.sweep import Line, Number, Point, Swept, Values, usable
+from common.results.sweep import Line, Number, Point, Series, Values, usable
 
 #: What is varied -> what the line is fitted to; more threads do not make more work.
 UNITS: dict[str, Literal["step", "epoch"]] = {
@@ -91,11 +91,11 @@ def disturbed(runs: Iterable[Results]) -> dict[str, list[bool]]:
     return found
 
 
-def swept(style: str, found: Sequence[Point], *, fit: bool) -> Swept:
+def series(style: str, found: Sequence[Point], *, fit: bool) -> Series:
     """One entrant's points, and a line for each value of what was varied also."""
     others = dict.fromkeys(point.also for point in found) if fit else ()
     lines = (line(usable([one for one in found if one.also == also]), also) for also in others)
-    return Swept(style, list(found), [one for one in lines if one is not None])
+    return Series(style, list(found), [one for one in lines if one is not None])
 
 
 def line(found: Sequence[Point], also: Number | None = None) -> Line | None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import altair as alt
 import numpy as np
-import vl_convert
 
 from common.agreement.drift import band_limit, free_limit
 from common.contract.arrays import Array
@@ -27,6 +26,7 @@ from common.shown.drawing import (
     entrants_axis,
     lines,
     looks_by,
+    svg,
 )
 
 #: More steps than this are drawn as the largest value of several.
@@ -352,10 +352,7 @@ def growing(curves: Mapping[str, Curves], looks: Looks) -> str:
     shown = [chart.properties(width=220, height=180) for chart in drawn if chart is not None]
     if not shown:
         return ""
-    plain = alt.hconcat(*shown).to_dict()
-    plain["config"] = PAPER
-    svg: str = vl_convert.vegalite_to_svg(plain)
-    return svg
+    return svg(alt.hconcat(*shown), PAPER)
 
 
 def class_names(classes: Iterable[str], count: int) -> list[str]:

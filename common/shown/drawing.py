@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 import altair as alt
+import vl_convert
 
 from common.contract.registry import find
 
@@ -222,3 +223,11 @@ def specification(chart: Any) -> dict[str, Any]:
     plain["config"] = theme()
     plain["autosize"] = {"type": "fit-x", "contains": "padding"}
     return plain
+
+
+def svg(chart: Drawing, config: Mapping[str, Any]) -> str:
+    """A chart as SVG, in the colours of `config`: those of `PAPER` or of the page's `theme`."""
+    plain = chart.to_dict()
+    plain["config"] = config
+    text: str = vl_convert.vegalite_to_svg(plain)
+    return text

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
-import vl_convert
 
 from common.contract.net import Key
 from common.locale.language import _, marked
 from common.locale.phrases import told
 from common.modules.held import Held
 from common.modules.report import Layer, ModuleReport
-from common.shown.drawing import COLOURS, Drawing, theme
+from common.shown.drawing import COLOURS, Drawing, svg, theme
 from common.shown.words import DASH
 
 #: Powers of ten: errors of so many bounds or fewer are drawn as that, because zero has no place.
@@ -156,12 +155,10 @@ def picture(every: Sequence[Row]) -> str:
         }
         for row, worst in run
     ]
-    plain = drawing(points, list(dict.fromkeys(row.name for row in every)), most).to_dict()
+    chart = drawing(points, list(dict.fromkeys(row.name for row in every)), most)
     config = theme()
     config["legend"] |= {"columns": 3, "layout": {"top": {"margin": 14, "direction": "vertical"}}}
-    plain["config"] = config
-    svg: str = vl_convert.vegalite_to_svg(plain)
-    return svg
+    return svg(chart, config)
 
 
 def drawing(points: Sequence[dict[str, Any]], order: Sequence[str], most: int) -> Drawing:

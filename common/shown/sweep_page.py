@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import vl_convert
 from markupsafe import Markup
 
 from common.locale.language import _
 from common.results.folder import whole
 from common.results.record import AGREE
 from common.results.sweep import PairAt, Sweep, Values, read_sweep
-from common.shown.drawing import PAPER, Drawing, theme
+from common.shown.drawing import PAPER, svg, theme
 from common.shown.grid import is_clear
 from common.shown.html import template
 from common.shown.outcomes import counted, kind, outcome_words
@@ -106,11 +103,3 @@ def pairs_of(found: Sweep) -> dict[tuple[str, str], dict[Values, PairAt]]:
         if pair.ratio is not None:
             pairs.setdefault((pair.a, pair.b), {})[pair.values] = pair
     return pairs
-
-
-def svg(chart: Drawing, config: Mapping[str, Any]) -> str:
-    """A chart as SVG."""
-    plain = chart.to_dict()
-    plain["config"] = config
-    text: str = vl_convert.vegalite_to_svg(plain)
-    return text
