@@ -50,6 +50,11 @@ def test_found_and_solved(exercise: Exercise, looking: Command) -> None:
     mended = looking("exercise", exercise.name, "--check", folder)
     assert (mended.returncode, mended.stderr.count("Traceback")) == (0, 0), mended.stdout
     assert mended.stdout == "solved: it agrees with the referee, step by step\n"
+    another = ALL[f"{exercise.backend}-data-{1 if exercise.name.endswith('data-2') else 2}"]
+    edit(folder / another.backend / another.slip.file, another.right, another.wrong)
+    last = looking("exercise", exercise.name, "--check", folder)
+    assert last.returncode == 1, last.stderr
+    assert last.stdout.startswith("not yet: it differs at step 1, stage data, "), last.stdout
 
 
 @pytest.mark.slow
