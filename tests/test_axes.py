@@ -132,3 +132,9 @@ def test_a_convolution_can_be_said() -> None:
     model = Model("conv", {"conv.weight": kernel}, "cross_entropy", True, 1, 1, 0.1)
     sizes = model.axes((8, 9, 3), hidden=5, classes=3)
     assert sizes == {"conv.weight": {"height": 5, "width": 9, "in": 3, "out": 6}}
+    assert model.convolves
+
+
+def test_who_convolves() -> None:
+    convolving = {name for name, model in MODELS.items() if model.convolves}
+    assert convolving == {"lenet", "lenet_bn", "resnet"}

@@ -274,6 +274,26 @@ def test_a_side_that_cannot_be_made(port: str, words: str, command: Command, jud
     assert json.loads((command.folder / "out" / "check.json").read_text()) == found
 
 
+@pytest.mark.parametrize(
+    ("shape", "told"), [("2x1x8x8", "AVX2"), ("2x8", None), ("2x1x8x8:bool", None)]
+)
+def test_pictures_are_convolved_with_settings_for_that(
+    shape: str, told: str | None, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mindspore")
+    started: list[dict[str, str]] = []
+
+    def start(*_: object, environment: dict[str, str], **__: object) -> None:
+        started.append(environment)
+        raise Refused("enough")
+
+    monkeypatch.setattr(checking, "RemoteNet", start)
+    sides = ("--reference", "mindspore=nets:Small", "--port", "mindspore=nets:Small")
+    done = command("check", *sides, "--input", shape, "--labels", "5")
+    assert "enough" in done.stderr
+    assert started[0].get("ONEDNN_MAX_CPU_ISA") == told
+
+
 def test_a_framework_that_is_not_installed(
     command: Command, judge: Judge, monkeypatch: pytest.MonkeyPatch
 ) -> None:

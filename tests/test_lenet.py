@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from common.contract.plan import Plan
 from common.contract.precision import cast
 from common.data import draws
 from common.entrants.local import LocalSession
+from common.entrants.process import WorkerSession
 from tests.conftest import BACKENDS, EXAMPLES, Command, make_plan
 
 PLAN = make_plan("lenet")
@@ -163,3 +165,36 @@ def test_a_run_and_its_page(compare: Command, picture_folder: Path) -> None:
     assert {one["verdict"] for one in read["parity"]["entrants"].values()} <= {"rounding"}
     page = (compare.folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "kernel of the first convolution" in page
+
+
+def avx512() -> bool:
+    """Whether this processor has it, and a Linux says so."""
+    told = Path("/proc/cpuinfo")
+    return told.exists() and "avx512bw" in told.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not avx512(), reason="oneDNN has other code where there is no AVX-512")
+@pytest.mark.parametrize("stock", [False, True], ids=["tuned", "stock"])
+def test_no_convolution_of_mindspore_is_left_to_the_reference_code_of_onednn(
+    stock: bool, session_data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forwards each would be; a stock entrant, which is told nothing, shows it."""
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    told = BACKENDS["mindspore"].info.variables(1, "cpu", stock=stock, convolves=True)
+    choices = {"style": "concise", "mode": "eager", "data": "memory"}
+    with closing(
+        WorkerSession(
+            "mindspore", log=tmp_path / "log", environment={**told, "ONEDNN_VERBOSE": "1"},
+            threads=1, timeout=60,
+        )
+    ) as session:  # fmt: skip
+        session.open(PLAN.asdict(), choices, session_data(PLAN))
+        session.train(np.arange(PLAN.batch_size))
+    lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    computed = [line for line in lines if ",exec,cpu,convolution," in line]
+    forwards = [line for line in computed if ",forward_training," in line]
+    # Backwards to both kernels, and to the inputs of the second.
+    assert (len(forwards), len(computed)) == (2, 5)
+    assert sum("ref:any" in line for line in forwards) == (2 if stock else 0)
+    assert stock or not any("ref:any" in line for line in computed)

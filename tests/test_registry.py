@@ -252,22 +252,24 @@ def test_stock_is_not_a_choice_of_another_kind() -> None:
     assert entrant.label == "all:stock,eager"
 
 
+@pytest.mark.parametrize("model", ["softmax", "lenet"])
 @pytest.mark.parametrize("stock", [False, True], ids=["tuned", "stock"])
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_worker_gets_the_environment_of_its_info(
-    backend: str, stock: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backend: str, stock: bool, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And a stock entrant gets all of it but what INFO calls tuned."""
     started: list[dict[str, Any]] = []
     monkeypatch.setattr(
         "common.running.starting.WorkerSession", lambda *_, **given: started.append(given)
     )
-    plan = make_plan(threads=1)
+    plan = make_plan(model, threads=1)
     text = f"{backend}:stock" if stock else backend
     records = starting.new_records(parse([text], BACKENDS), BACKENDS, plan, {})
     starting.start_worker(records[0], plan, tmp_path, 7.0, {})
     info = BACKENDS[backend].info
-    wanted = {**info.environment, **({} if stock else {**ALLOCATOR, **info.tuned})}
+    tuned = {**ALLOCATOR, **info.tuned, **(info.tuned_convolutions if model == "lenet" else {})}
+    wanted = {**info.environment, **({} if stock else tuned)}
     wanted = {name: text.format(threads=1, device="cpu") for name, text in wanted.items()}
     assert started[0]["environment"] == wanted
     assert wanted.items() <= records[0].settings.items()

@@ -140,7 +140,7 @@ def _started(name: str, request: CheckRequest, folder: Path) -> RemoteNet:
         settings.seed,
         request.batch.names,
         log=folder / f"worker-{name}.log",
-        environment=backend.info.variables(threads, "cpu"),
+        environment=backend.info.variables(threads, "cpu", convolves=request.batch.pictures),
         threads=threads,
         timeout=settings.timeout,
         **({"python": python} if python else {}),

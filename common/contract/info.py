@@ -255,6 +255,7 @@ class Info:
         lacking: model -> choice -> why it cannot be had with this model.
         environment: variables set before the framework is imported; `{threads}` is filled in.
         tuned: more of them, left out for a `stock` entrant.
+        tuned_convolutions: more of those, where convolutions are computed.
         loader_packages: distributions that only the `loader` data choice needs.
         remarks: (function, mode or device, dtype or device or "*", words): notes on who uses it.
         exp_error: largest relative error of the framework's float32 `exp`, measured.
@@ -282,6 +283,7 @@ class Info:
     lacking: dict[str, dict[str, str]] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     tuned: dict[str, str] = field(default_factory=dict)
+    tuned_convolutions: dict[str, str] = field(default_factory=dict)
     loader_packages: tuple[str, ...] = ()
     remarks: tuple[tuple[str, str, str], ...] = ()
     exp_error: float = 2.4e-7
@@ -310,9 +312,20 @@ class Info:
             return f"no dtype {dtype} on {device}: {why}"
         return None
 
-    def variables(self, threads: int, device: str, *, stock: bool = False) -> dict[str, str]:
-        """The environment variables of a worker; of a `stock` one without what is tuned."""
+    def variables(
+        self, threads: int, device: str, *, stock: bool = False, convolves: bool = False
+    ) -> dict[str, str]:
+        """The environment variables of a worker.
+
+        Args:
+            threads: how many it may have.
+            device: on which it computes.
+            stock: leave out what is tuned.
+            convolves: whether convolutions are computed.
+        """
         tuned = {} if stock else {**ALLOCATOR, **self.tuned}
+        if convolves and not stock:
+            tuned |= self.tuned_convolutions
         return {
             name: text.format(threads=threads, device=device)
             for name, text in {**self.environment, **tuned}.items()

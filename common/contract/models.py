@@ -87,6 +87,11 @@ class Model:
         """Whether it adds up more terms than a batch has examples, or an example numbers."""
         return self.smallest is not None
 
+    @property
+    def convolves(self) -> bool:
+        """Whether it has kernels that go over pictures."""
+        return any("height" in sizes for sizes in self.parameters.values())
+
     def axes(self, shape: Shape, hidden: int, classes: int) -> dict[str, Sizes]:
         """Parameter -> axis -> size in numbers, in the neutral order."""
         words = {

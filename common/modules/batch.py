@@ -71,6 +71,11 @@ class Batch:
     names: tuple[str, ...] | None
     labels: Labels
 
+    @property
+    def pictures(self) -> bool:
+        """Whether there are any among the inputs: four axes of floats."""
+        return any(tensor.ndim == 4 and tensor.dtype.kind == "f" for tensor in self.inputs)
+
 
 def read_batch(
     texts: Sequence[str], file: Path | None, labels: str | None, seed: int, dtype: str

@@ -10,6 +10,7 @@ from typing import Any
 from common.contract.entrant import Entrant
 from common.contract.info import MODULE_DTYPES
 from common.contract.losses import loss_function
+from common.contract.models import MODELS
 from common.contract.optimizers import functions_of
 from common.contract.plan import Plan
 from common.contract.registry import Backend
@@ -90,7 +91,9 @@ def _worker(
     cores: int | None = None,
     **extra: Any,
 ) -> WorkerSession:
-    environment = backend.info.variables(plan.threads, plan.device, stock=entrant.stock)
+    environment = backend.info.variables(
+        plan.threads, plan.device, stock=entrant.stock, convolves=MODELS[plan.model].convolves
+    )
     if entrant.ranks > 1 and (parallel := backend.info.parallel) is not None:
         told = parallel.environment.items()
         environment |= {name: text.format(ranks=entrant.ranks) for name, text in told}

@@ -10,8 +10,9 @@ epochs of all of them alternate, one at a time, in an order that is shuffled in 
 median seconds, and ratios of the epochs of a turn with their 95 % interval. A goal is missed
 where the whole interval lies beyond it. Losses are compared in each turn: it is the same work.
 
-MindSpore runs once more without its tuned settings (`INFO.tuned`), as `mindspore:stock` does: most
-of its epochs are quicker, and some take many times as long, which is what the settings are for.
+MindSpore runs once more without its tuned settings (`INFO.tuned`, `INFO.tuned_convolutions`), as
+`mindspore:stock` does: of softmax regression most of its epochs are quicker, and some take many
+times as long; of LeNet all do, on a processor with AVX-512. That is what the settings are for.
 `--keras` needs Keras 3 (`pip install -e '.[bench]'`); it fits on PyTorch and on JAX, in processes
 of their own.
 """
@@ -141,7 +142,9 @@ class Child:
     def __init__(self, model: str, name: str, examples: int) -> None:
         backend = name.removeprefix("keras on ").removesuffix(" stock")
         info = registry.find()[backend].info
-        environment = info.variables(available_cores(), "cpu", stock=name == STOCK)
+        environment = info.variables(
+            available_cores(), "cpu", stock=name == STOCK, convolves=MODELS[model].convolves
+        )
         environment["KERAS_BACKEND"] = backend
         self._process = subprocess.Popen(
             [
