@@ -256,23 +256,28 @@ def workers(
 ) -> Iterator[Callable[..., WorkerSession]]:
     """One worker process per backend, reused by all tests; it is opened again for each plan.
 
-    With as many threads as there are cores, or so many: `workers(backend, threads)`.
+    With as many threads as there are cores, or so many: `workers(backend, threads)`; and another
+    one for models with convolutions, if those have settings of their own.
     """
-    started: dict[tuple[str, int], WorkerSession] = {}
+    started: dict[tuple[str, int, bool], WorkerSession] = {}
     folder = tmp_path_factory.mktemp("logs")
 
-    def worker(backend: str, threads: int | None = None) -> WorkerSession:
-        threads = threads or available_cores()
+    def worker(
+        backend: str, threads: int | None = None, *, convolves: bool = False
+    ) -> WorkerSession:
+        threads, info = threads or available_cores(), BACKENDS[backend].info
+        convolves = convolves and bool(info.tuned_convolutions)
+        key = backend, threads, convolves
         # One that died or took too long has failed its own test, and not those that follow.
-        if (backend, threads) not in started or started[backend, threads].closed:
-            started[backend, threads] = WorkerSession(
+        if key not in started or started[key].closed:
+            started[key] = WorkerSession(
                 backend,
-                log=folder / f"{backend}-{threads}.log",
-                environment=BACKENDS[backend].info.variables(threads, "cpu"),
+                log=folder / f"{'-'.join(map(str, key))}.log",
+                environment=info.variables(threads, "cpu", convolves=convolves),
                 threads=threads,
                 timeout=240,
             )
-        return started[backend, threads]
+        return started[key]
 
     yield worker
     for session in started.values():
@@ -281,7 +286,7 @@ def workers(
 
 @pytest.fixture(scope="session")
 def opened(
-    workers: Callable[[str], WorkerSession], session_data: Callable[[Plan], dict[str, Any]]
+    workers: Callable[..., WorkerSession], session_data: Callable[[Plan], dict[str, Any]]
 ) -> Callable[..., WorkerSession]:
     """Open a plan in a backend's worker: `opened(backend, plan, style, mode, data)`."""
 
@@ -292,7 +297,7 @@ def opened(
         mode: str = "eager",
         choice: str = "memory",
     ) -> WorkerSession:
-        session = workers(backend)
+        session = workers(backend, convolves=MODELS[plan.model].convolves)
         choices = {"style": style, "mode": mode, "data": choice}
         session.open(plan.asdict(), choices, session_data(plan))
         return session
