@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from common.contract.arrays import Array
+from common.contract.arrays import Array, Arrays
 from common.contract.net import Answer, Asked, Asking, Net
 from common.entrants.port import Port, sees_parameters
 from common.modules.answered import Answered, answered
@@ -46,9 +46,16 @@ class Loss:
 
     def run(self, asked: Asked) -> Answer:
         """The loss and its slopes."""
+        if asked.noise is not None:
+            return self._rounding.run(asked)
         labels = as_targets(self.labels, asked)
         value, slopes = self.net.loss(self.function, asked.inputs, labels)
         return Answer((value,), input_slopes=slopes)
+
+    @cached_property
+    def _rounding(self) -> Penalised:
+        """The same as functions of no parameters, which can be asked to round at random."""
+        return as_functions(self.net.framework, self.function, self.labels, {}, sees=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,14 +97,21 @@ def as_unit(
     if not weighed:
         return Loss(side.net, function, labels)
     arrays = {leaf.name: side.values[leaf.name] for leaf in side.leaves.values() if leaf.trained}
-    usual = importlib.import_module(f"backends.{side.net.framework}.module").usual_loss
-    called: Callable[..., Any] = function or usual
     sees = penalised(function, outputs)
+    return as_functions(side.net.framework, function, labels, arrays, sees=sees)
+
+
+def as_functions(
+    framework: str, function: LossFunction | None, labels: Array, arrays: Arrays, *, sees: bool
+) -> Penalised:
+    """A loss as a network of the parameters alone, which it sees, or does not."""
+    usual = importlib.import_module(f"backends.{framework}.module").usual_loss
+    called: Callable[..., Any] = function or usual
 
     def forward(params: Any, *rest: Any) -> Any:
         return called(params, *rest) if sees else called(*rest)
 
-    port = Port(side.net.framework, forward, called)
+    port = Port(framework, forward, called)
     net = side_of("loss", port, Parameters(arrays, None), None, "eager")
     return Penalised(net, tuple(arrays), labels)
 
