@@ -19,9 +19,6 @@ from torch.nn import functional  # noqa: E402
 from backends.torch.noise import noise  # noqa: E402
 from common.contract.kinds import net_of  # noqa: E402
 from common.contract.net import Asked  # noqa: E402
-from common.entrants.port import Port  # noqa: E402
-from common.modules.functions import Parameters, side_of  # noqa: E402
-from common.modules.losses import Loss  # noqa: E402
 
 
 def drawn(*shape: int, seed: int = 0, mean: float = 0.0) -> Any:
@@ -360,46 +357,3 @@ def test_both_parts_of_a_complex_number_are_moved() -> None:
     apart = torch.view_as_real(moved - x).square().mean(0).sqrt() / UNIT
     assert (apart > 0.1).all()
     assert apart.max() < 3 * apart.min()
-
-
-def moved_by_exp(backend: str, seed: int) -> float:
-    """How far the mean of many exponentials is led, whose library errs by 1e-5."""
-    x = np.linspace(-1, 1, 1000)
-    if backend == "torch":
-        with noise(UNIT, seed, 1e-5):
-            found = torch.tensor(x).exp().mean().item()
-    else:
-        from backends.jax.noise import noisy
-
-        with doubles() as jax:
-            found = float(noisy(lambda x: jax.numpy.exp(x).mean(), UNIT, seed, 1e-5)(x))
-    return float(found / np.exp(x).mean() - 1)
-
-
-@pytest.mark.parametrize("backend", ["torch", "jax"])
-def test_the_errors_of_an_exp_may_all_be_of_one_sign(backend: str) -> None:
-    """MindSpore's are: of 1e-6 on average where none is larger than 4e-6."""
-    found = [moved_by_exp(backend, seed) for seed in range(16)]
-    assert 3e-6 < np.sqrt(np.mean(np.square(found))) < 3e-5
-    assert min(found) < 0 < max(found)
-
-
-@pytest.mark.parametrize("framework", ["torch", "jax"])
-def test_a_loss_is_asked_with_noise(framework: str) -> None:
-    """Or a right port whose exp is not exact, as MindSpore's, is blamed for its loss."""
-    pytest.importorskip(f"backends.{framework}.module")
-    outputs, labels = np.random.default_rng(0).normal(size=(8, 10)), np.arange(8)
-    port = Port(framework, lambda params, x: x @ params["weight"], None)
-    net = side_of("reference", port, Parameters({"weight": np.ones((3, 10))}, None), None, "eager")
-    loss = Loss(net, None, labels)
-    asked = Asked({}, (outputs,), cotangents=(np.ones(()),))
-    exact, again = loss.run(asked), loss.run(asked)
-    np.testing.assert_array_equal(exact.outputs[0], again.outputs[0])
-    found = [loss.run(replace(asked, noise=seed, exp_error=1e-5)) for seed in range(3)]
-    for one, answers in (
-        (exact.outputs[0], [answer.outputs[0] for answer in found]),
-        (exact.input_slopes[0], [answer.input_slopes[0] for answer in found]),
-    ):
-        assert all(answer.shape == one.shape for answer in answers)
-        apart = max(np.abs(answer - one).max() / np.abs(one).max() for answer in answers)
-        assert 1e-7 < apart < 1e-4

@@ -101,13 +101,9 @@ class Draws:
     equation.
     """
 
-    def __init__(self, unit, seed, exp_roundings, exp_moves):
+    def __init__(self, unit, seed, exp_roundings):
         self.unit, self._seed = unit, mixed(jnp.asarray(seed, "uint32"))
-        self.exp_roundings, self.exp_moves = exp_roundings, exp_moves
-
-    def inside(self, seed):
-        """Those of a loop's step."""
-        return Draws(self.unit, seed, self.exp_roundings, self.exp_moves)
+        self.exp_roundings = exp_roundings
 
     def seed(self):
         """The next one."""
@@ -119,15 +115,10 @@ class Draws:
         if not is_float(result):
             return result
         bits = mixed(lax.iota("uint32", result.size) ^ self.seed())
-        drawn = normal(bits.reshape(result.shape), width.dtype)
-        step = drawn * self.unit * width
+        ones = lax.population_count(bits).reshape(result.shape)
+        step = (ones.astype(width.dtype) - 16) / 8**0.5 * self.unit * width
         # What is no finite number stays as it is.
         return result + jnp.where(jnp.isfinite(step), step, 0)
-
-
-def normal(bits, dtype):
-    """A number of each 32 bits."""
-    return (lax.population_count(bits).astype(dtype) - 16) / 8**0.5
 
 
 def mixed(bits):
@@ -154,9 +145,7 @@ def noisy(function, unit, seed, exp_error=0.0):
 
     def moved(*args):
         closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
-        way = mixed(~jnp.asarray(seed, "uint32"))
-        exp_moves = exp_error * normal(way, "float64")
-        draws = Draws(unit, seed, exp_error / unit, exp_moves)
+        draws = Draws(unit, seed, exp_error / unit)
         results = evaluated(closed, jax.tree.leaves(args), draws)
         return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
@@ -223,10 +212,8 @@ def computed(equation, given, draws):
         return results
     widths = widths_of(equation, given, results)
     if name in OF_EXP:
-        of_exp = [OF_EXP[name](result) for result in results]
-        widths = [w + draws.exp_roundings * m for w, m in zip(widths, of_exp)]
-        # All of them one way, too: the errors of a library's exp do not cancel.
-        results = [r + draws.exp_moves * m for r, m in zip(results, of_exp)]
+        more = map(OF_EXP[name], results)
+        widths = [w + draws.exp_roundings * m for w, m in zip(widths, more)]
     return list(map(draws.moved, results, widths))
 
 
@@ -281,7 +268,7 @@ def scanned(equation, given, draws):
     consts, carry, rows = given[:first], given[first:last], given[last:]
 
     def step(carried, row):
-        inner = draws.inside(carried[0])
+        inner = Draws(draws.unit, carried[0], draws.exp_roundings)
         results = evaluated(body, [*consts, *carried[1], *row], inner)
         size = params["num_carry"]
         return (inner.seed(), results[:size]), results[size:]
@@ -304,7 +291,7 @@ def repeated(equation, given, draws):
     goes_on = jaxpr_as_fun(params["cond_jaxpr"])
 
     def step(carried):
-        inner = draws.inside(carried[0])
+        inner = Draws(draws.unit, carried[0], draws.exp_roundings)
         given_now = [*given[first:last], *carried[1]]
         results = evaluated(params["body_jaxpr"], given_now, inner)
         return inner.seed(), results
@@ -320,7 +307,9 @@ def chosen(equation, given, draws):
     """One of some branches, moved."""
 
     def branch(body):
-        return lambda seed, *rest: evaluated(body, rest, draws.inside(seed))
+        return lambda seed, *rest: evaluated(
+            body, rest, Draws(draws.unit, seed, draws.exp_roundings)
+        )
 
     index, *rest = given
     return lax.switch(

@@ -11,8 +11,7 @@ wide as float32's roundings on its way:
     x + y, x - y                u (|x| + |y|): another formula may cancel here
     x * y                       u |result|
     exp(x), x / y, x ** y ...   FEW u |result|: libraries differ in them;
-                                exp, and what is made of it, as far as said,
-                                each by itself and all of them one way
+                                exp, and what is made of it, as far as said
     a sum of n terms            LAMBDA sqrt(n) u sum |terms|
     a variance                  that of E[x^2] - E[x]^2, as flax has it
     what only moves numbers     not at all
@@ -113,8 +112,6 @@ class Rounding(TorchDispatchMode):
         self.unit, self.unknown = unit, Counter()
         self._exp_roundings = exp_error / unit
         self._draw = torch.Generator().manual_seed(seed)
-        way = torch.Generator().manual_seed(-1 - seed)
-        self._exp_moves = exp_error * float(torch.randn((), generator=way))
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -130,9 +127,7 @@ class Rounding(TorchDispatchMode):
                 results = func(*args, **kwargs)
                 wide = width(results)
                 if name in OF_EXP:
-                    of_exp = OF_EXP[name](results)
-                    wide = wide + self._exp_roundings * of_exp
-                    results = results + self._exp_moves * of_exp
+                    wide = wide + self._exp_roundings * OF_EXP[name](results)
                 return self._moved(results, wide)
         apart = decomposition_table.get(func)
         if apart is not None:
