@@ -13,6 +13,7 @@ from common.check import Port, check
 from common.check.ports import Report
 from common.errors import Refused
 from common.modules.report import ModuleReport
+from tests.planted_modules import updates
 
 torch = pytest.importorskip("torch")
 nn, functional = torch.nn, torch.nn.functional
@@ -287,3 +288,10 @@ def test_numpy_differentiates_nobody_s_functions() -> None:
     mine = Port("numpy", lambda p, x: x @ p["w"], lambda o, y: o.mean())
     with pytest.raises(Refused, match="functions are taken of jax, mindspore, torch"):
         check(mine, torch_module(), VECTORS, LABELS, params=tree())
+
+
+@pytest.mark.parametrize("name", ["pixels divided by 256", "gradients clipped by norm"])
+def test_a_port_with_an_update_of_its_own_is_told_where_it_parts(name: str) -> None:
+    """Forwards, too: which operation it is was asked of ports that had updates, and refused."""
+    found = updates.outcome(name, "torch")
+    assert (found.placed, found.cause) == (True, "right"), found

@@ -327,9 +327,11 @@ def inside(found: Diagnosis, work: Work, port: Any, reference: Port | None) -> P
     if not isinstance(port, Port):
         return None
     given = Parameters(cast(work.initial, "float64"), None)
+    # What comes after it, an update of one's own, is not asked here.
+    forwards = (replace(one, update=None, correct=None) for one in (reference, port))
     sides = [
         (side_of(who, one, given, None, "eager"), given.arrays)
-        for who, one in (("reference", reference), ("port", port))
+        for who, one in zip(("reference", "port"), forwards, strict=True)
     ]
     one, other = (images[:count],), (images[-count:],)
     parting = parting_of(sides[0], sides[1], ((one, one), (other, other)))
