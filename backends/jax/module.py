@@ -64,7 +64,13 @@ class Net:
         owners are known once the whole was recorded. So are the types of
         linen's modules; until then one is guessed from its name.
         """
-        found = []
+        return [
+            Leaf(name, owners, kind, of_leaf(value), trained)
+            for name, owners, kind, value, trained in self._owned()
+        ]
+
+    def _owned(self):
+        """(name, owners, kind, value, trained) of each, nothing copied."""
         kinds = {path: note.kind for (path, _), note in self._notes.items()}
         for name, owners, kind, value, trained in self._leaves:
             users = [
@@ -74,15 +80,14 @@ class Net:
             ]
             kind = kinds.get(owners[0], kind)
             owners = tuple(dict.fromkeys((*owners, *users)))
-            found.append(Leaf(name, owners, kind, of_leaf(value), trained))
-        return found
+            yield name, owners, kind, value, trained
 
     def _held(self, path):
         """The names of the leaves of a part, and whether each is trained."""
         return {
-            leaf.name: leaf.trained
-            for leaf in self.leaves()
-            if any(below(owner, path) for owner in leaf.owners)
+            name: trained
+            for name, owners, _, _, trained in self._owned()
+            if any(below(owner, path) for owner in owners)
         }
 
     def _draw(self):

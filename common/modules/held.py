@@ -328,10 +328,14 @@ class _Tensor:
 def found(place: Place, value: Array, right: Array, limit: Array, dtype: str, judged: str) -> Held:
     """Hold numbers against numbers."""
     error = np.where(alike(value, right), distance(value, right), np.inf)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        beyond = np.where(error <= limit, 0.0, np.where(limit > 0, error / limit, np.inf))
-    is_right = not beyond.any()
-    worst = (np.where(np.isinf(limit), 0.0, error) if is_right else beyond).argmax()
+    within = error <= limit
+    is_right = within.all()
+    if is_right:
+        worst = np.where(np.isinf(limit), 0.0, error).argmax()
+    else:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            beyond = np.where(limit > 0, error / limit, np.inf)
+        worst = np.where(within, 0.0, beyond).argmax()
     index = tuple(int(i) for i in np.unravel_index(worst, error.shape))
     fault = None if is_right else missing(value, right)
     return Held(
