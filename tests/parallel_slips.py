@@ -208,7 +208,7 @@ JAX: dict[str, tuple[str, Edits]] = {
             param.sharding,
             [
                 jax.device_put(np.asarray(arrays[name] + 1e-3 * device.id, param.dtype), device)
-                for device in param.sharding.device_set
+                for device in param.sharding.addressable_devices
             ],
         )
 """
@@ -224,13 +224,23 @@ JAX: dict[str, tuple[str, Edits]] = {
     ),
 }
 
-EDITS = {"torch": TORCH, "mindspore": MINDSPORE, "jax": JAX}
+#: By the word that asks for it.
+EDITS = {"ddp": TORCH, "parallel": MINDSPORE, "sharded": JAX, "distributed": JAX}
 
-#: Where it is not said to be what it is in processes.
+#: In JAX one program says of a whole batch who computes what.
+PROGRAM = {
+    "sampler repeats": Said("loss", "what fills up the shares counts, too", 15),
+    "shifted order": Said("forward", ""),
+}
+
+#: Where it is not said to be what it is in processes that take shares.
 OTHERWISE = {
-    ("jax", "nothing reduced"): Said(FAILS, "different copies of output.bias, output.weight after"),
-    ("jax", "one parameter not reduced"): Said(FAILS, "different copies of output.weight after"),
-    ("jax", "other initial weights"): Said(FAILS, "start from different copies of output"),
-    ("jax", "sampler repeats"): Said("loss", "what fills up the shares counts, too", 15),
-    ("jax", "shifted order"): Said("forward", ""),
+    **{(word, name): said for word in ("sharded", "distributed") for name, said in PROGRAM.items()},
+    ("sharded", "nothing reduced"): Said(
+        FAILS, "different copies of output.bias, output.weight after"
+    ),
+    ("sharded", "one parameter not reduced"): Said(
+        FAILS, "different copies of output.weight after"
+    ),
+    ("sharded", "other initial weights"): Said(FAILS, "start from different copies of output"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from common.contract.registry import extend_path
+from common.entrants.controller import ControllerSession
 from common.entrants.devices import DevicesSession
 from common.entrants.local import LocalSession
 from common.entrants.rank import RankSession
@@ -31,9 +32,13 @@ class Devices(Several, DevicesSession):
     """A process that has all devices."""
 
 
+class Controller(Several, ControllerSession):
+    """A process; it joins the others once."""
+
+
 if __name__ == "__main__":
-    descriptor, threads, backend, *numbers, folder = sys.argv[1:]
+    descriptor, threads, backend, name, *numbers, folder = sys.argv[1:]
     extend_path(folder)
-    kind = Rank if len(numbers) > 1 else Devices
+    kind = {"ranks": Rank, "devices": Devices, "controllers": Controller}[name]
     answer(descriptor, threads, lambda: kind(backend, *map(int, numbers)))
     leave()

@@ -16,12 +16,13 @@ import pytest
 from common.agreement.judge import judge
 from common.agreement.verdict import Verdict
 from common.contract.entrant import Entrant, parse
+from common.contract.info import Parallel
 from common.contract.plan import Plan
-from common.entrants.parallel import ParallelSession, free_port
+from common.entrants.parallel import free_port
 from common.entrants.process import WorkerSession
 from common.entrants.session import Session
 from common.errors import EntrantError, Failed, Killed, Refused, TimedOut
-from common.running.starting import new_records
+from common.running.starting import PROGRAMS, new_records, together
 from tests.conftest import BACKENDS, Command, make_plan
 from tests.fakes import alive, copy_backend
 from tests.parallel_slips import EDITS, FAILS, OTHERWISE, SAID
@@ -36,51 +37,70 @@ class Ranks:
 
     folder: Path
     backend: str
+    way: Parallel
     parts: list[WorkerSession]
 
     def session(self, copy: str) -> Session:
         """All of them, told of a copy."""
         for part in self.parts:
             part.call("become", copy)
-        return ParallelSession(self.parts) if len(self.parts) > 1 else self.parts[0]
+        return together(self.way, self.parts) if len(self.parts) > 1 else self.parts[0]
+
+    def close(self) -> None:
+        """End them."""
+        for part in self.parts:
+            part.close(at_once=True)
 
     def judged(self, copy: str, plan: Plan, data: dict[str, Any], style: str) -> Verdict:
         """Train a copy, and judge it."""
         session, orders = self.session(copy), orders_of(plan)
-        choices = {**CHOICES, "style": style, "mode": MODES[self.backend]}
+        choices = {**CHOICES, "style": style, "mode": self.way.modes[0]}
         session.open(plan.asdict(), choices, data)
         session.load(data["initial"])
         losses = [session.train(order).losses for order in orders]
         fingerprint = session.fingerprint(orders[0])
-        entrant = Entrant(copy, copy, copy, **choices, ranks=2)
+        entrant = Entrant(copy, copy, copy, **choices, parallel=self.way, ranks=2)
         info, bench = BACKENDS[self.backend].info, bench_of(plan, data, orders)
         return judge(session, entrant, info, losses, fingerprint, bench)
 
 
 CHOICES = {"style": "concise", "mode": "eager", "data": "memory"}
-MODES = {"torch": "eager", "mindspore": "eager", "jax": "jit"}
+
+
+#: Every way in which a backend trains on several devices, by the word that asks for it.
+WAYS = {way.word: (name, way) for name, one in BACKENDS.items() for way in one.info.parallel}
 
 
 def started(
-    folder: Path, backend: str, ranks: int, program: str, timeout: float = 120
+    folder: Path, word: str, ranks: int, program: str, *names: str, timeout: float = 120
 ) -> list[WorkerSession]:
-    """The processes of an entrant."""
-    info, port = BACKENDS[backend].info, str(free_port())
-    assert info.parallel is not None
-    told = {n: text.format(ranks=ranks) for n, text in info.parallel.environment.items()}
+    """The processes of an entrant.
+
+    Args:
+        folder: for their logs, and copies of the backend.
+        word: that asks for them.
+        ranks: how many devices.
+        program: what each runs.
+        names: that it is told before the numbers.
+        timeout: of a call.
+    """
+    (backend, way), port = WAYS[word], str(free_port())
+    info = BACKENDS[backend].info
+    told = {n: text.format(ranks=ranks) for n, text in way.environment.items()}
     each = [(str(rank), str(ranks), port) for rank in range(ranks)]
     return [
         WorkerSession(
             backend,
+            *names,
             *words,
             program=program,
             folder=folder,
             log=folder / f"rank-{rank}.log",
-            environment={**info.variables(1, "cpu"), **told},
+            environment={**info.variables(1, "cpu", convolves=True), **told},
             threads=1,
             timeout=timeout,
         )
-        for rank, words in enumerate(each if info.parallel.processes else [(str(ranks),)])
+        for rank, words in enumerate([(str(ranks),)] if way.kind == "devices" else each)
     ]
 
 
@@ -93,35 +113,38 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
     """
     made: dict[str, Ranks] = {}
 
-    def pair(backend: str) -> Ranks:
+    def pair(word: str) -> Ranks:
+        backend, way = WAYS[word]
         pytest.importorskip(backend)
-        if backend not in made or any(part.closed for part in made[backend].parts):
+        if word in made and any(part.closed for part in made[word].parts):
+            made.pop(word).close()
+        if word not in made:
             folder = tmp_path_factory.mktemp("ranks")
-            made[backend] = Ranks(folder, backend, started(folder, backend, 2, "tests.ranks"))
-        return made[backend]
+            parts = started(folder, word, 2, "tests.ranks", way.kind)
+            made[word] = Ranks(folder, backend, way, parts)
+        return made[word]
 
     yield pair
     for ranks in made.values():
-        for part in ranks.parts:
-            part.close()
+        ranks.close()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("backend", "name"),
+    ("word", "name"),
     [
-        pytest.param(backend, name, id=f"{backend}-{name}")
-        for backend, edits in EDITS.items()
+        pytest.param(word, name, id=f"{word}-{name}")
+        for word, edits in EDITS.items()
         for name in edits
     ],
 )
 def test_found_and_named(
-    backend: str, name: str, pairs: Callable[[str], Ranks], session_data: Data
+    word: str, name: str, pairs: Callable[[str], Ranks], session_data: Data
 ) -> None:
-    pair = pairs(backend)
-    said = OTHERWISE.get((pair.backend, name), SAID[name])
+    pair = pairs(word)
+    said = OTHERWISE.get((word, name), SAID[name])
     copy = f"{pair.backend}_{list(SAID).index(name)}"
-    file, edits = EDITS[pair.backend][name]
+    file, edits = EDITS[word][name]
     path = copy_backend(pair.folder, copy, pair.backend) / f"{file}.py"
     text = path.read_text(encoding="utf-8")
     for right, wrong in edits.items():
@@ -143,15 +166,13 @@ def test_found_and_named(
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [16, 15])
 @pytest.mark.parametrize("model", ["softmax", "mlp", "lenet"])
-@pytest.mark.parametrize("backend", EDITS)
+@pytest.mark.parametrize("word", WAYS)
 def test_no_false_alarm(
-    backend: str, model: str, size: int, pairs: Callable[[str], Ranks], session_data: Data
+    word: str, model: str, size: int, pairs: Callable[[str], Ranks], session_data: Data
 ) -> None:
     """Equal shares and others: 70 = 4 * 16 + 6 = 4 * 15 + 10."""
-    pair = pairs(backend)
-    parallel = BACKENDS[pair.backend].info.parallel
-    assert parallel is not None
-    for dtype in set(parallel.dtypes) & {"float32", "float64"}:
+    pair = pairs(word)
+    for dtype in set(pair.way.dtypes) & {"float32", "float64"}:
         plan = make_plan(model, batch_size=size, epochs=1, dtype=dtype)
         verdict = pair.judged(pair.backend, plan, session_data(plan), "concise")
         assert verdict.first_difference is None
@@ -160,45 +181,45 @@ def test_no_false_alarm(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["torch"])
+@pytest.mark.parametrize("word", ["ddp"])
 def test_a_batch_too_small_to_be_shared(
-    backend: str, pairs: Callable[[str], Ranks], session_data: Data
+    word: str, pairs: Callable[[str], Ranks], session_data: Data
 ) -> None:
     """70 = 3 * 23 + 1."""
-    plan, session = make_plan(batch_size=23), pairs(backend).session(backend)
+    plan, session = make_plan(batch_size=23), pairs(word).session("torch")
     session.open(plan.asdict(), CHOICES, session_data(plan))
     with pytest.raises(Failed, match="a batch of 1 cannot be shared by 2 processes"):
         session.warm_up(orders_of(plan)[0])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["torch"])
-def test_ranks_warm_up_alike(
-    backend: str, pairs: Callable[[str], Ranks], session_data: Data
-) -> None:
+@pytest.mark.parametrize("word", ["ddp", "distributed"])
+def test_ranks_warm_up_alike(word: str, pairs: Callable[[str], Ranks], session_data: Data) -> None:
     """A process that makes fewer calls than another leaves it waiting for ever."""
-    pair = pairs(backend)
-    plan, session = make_plan(epochs=1), pair.session(backend)
-    session.open(plan.asdict(), CHOICES, session_data(plan))
+    pair = pairs(word)
+    plan, session = make_plan(epochs=1), pair.session(pair.backend)
+    choices = {**CHOICES, "mode": pair.way.modes[0]}
+    session.open(plan.asdict(), choices, session_data(plan))
     pair.parts[1].call("warm_up_within", 0.0)
     session.warm_up(orders_of(plan)[0])
 
 
 @pytest.mark.parametrize(("how", "error"), [(signal.SIGKILL, Killed), (signal.SIGSTOP, TimedOut)])
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["torch", "mindspore"])
+@pytest.mark.parametrize("word", [word for word, (_, way) in WAYS.items() if way.kind != "devices"])
 def test_a_rank_that_ends_or_hangs_ends_all(
-    backend: str,
+    word: str,
     how: signal.Signals,
     error: type[EntrantError],
     tmp_path: Path,
     session_data: Data,
 ) -> None:
+    backend, way = WAYS[word]
     pytest.importorskip(backend)
     plan = make_plan("softmax", epochs=1)
-    parts = started(tmp_path, backend, 2, "common.entrants.rank")
-    session, data = ParallelSession(parts), session_data(plan)
-    session.open(plan.asdict(), CHOICES, data)
+    parts = started(tmp_path, word, 2, PROGRAMS[way.kind])
+    session = together(way, parts)
+    session.open(plan.asdict(), {**CHOICES, "mode": way.modes[0]}, session_data(plan))
     if how == signal.SIGSTOP:
         for part in parts:
             part._timeout = 2
@@ -219,6 +240,9 @@ def test_a_rank_that_ends_or_hangs_ends_all(
         ("torch:x2", None, "x2 says how many alone; write torch:ddp,x2"),
         ("torch:ddp,x1", None, "x2 or more"),
         ("torch:ddp,x2,x3", None, "one number of devices"),
+        ("jax:x2", None, "x2 says how many alone; write jax:sharded,x2 or jax:distributed,x2"),
+        ("jax:sharded,distributed", None, "it says sharded and distributed; write"),
+        ("jax:distributed,eager", None, "the compiler of a whole step"),
         ("torch:ddp,jit", None, "reduces in hooks of loss.backward"),
         ("jax:sharded,best", None, "best tries modes on one device"),
         ("mindspore:ddp", None, "ddp is torch's; write mindspore:parallel,x2"),
@@ -248,7 +272,7 @@ def test_two_unless_it_is_said() -> None:
 @pytest.mark.slow
 def test_three(compare: Command) -> None:
     """Uneven shares, by the command: 16 = 6 + 5 + 5."""
-    backends = ["jax:sharded,x3", "torch:ddp,x3", "mindspore:parallel,x3"]
+    backends = [f"{backend}:{word},x3" for word, (backend, _) in WAYS.items()]
     asked = ["--epochs", 1, "--batch-size", 16, "--check-seconds", 60]
     found = compare.run("--backends", *backends, *asked)["parity"]["entrants"]
-    assert [one["verdict"] for one in found.values()] == ["rounding"] * 3
+    assert [one["verdict"] for one in found.values()] == ["rounding"] * len(WAYS)

@@ -2,6 +2,9 @@
 
 from common.contract.info import Declared, DeclaredLayer, Info, Parallel
 
+#: Of an entrant on several devices.
+DIVIDED = "the compiler of a whole step is what divides a batch among devices"
+
 INFO = Info(
     title="JAX",
     packages=("jax", "optax"),
@@ -25,21 +28,30 @@ INFO = Info(
     },
     # Ours and not JAX's, which has no such setting: see train.py, `pin_threads`.
     tuned={"COMPARE_PIN_THREADS": "1"},
-    parallel=Parallel(
-        word="sharded",
-        processes=False,
-        modes=("jit", "fused"),
-        devices=("cpu", "cuda"),
-        absent={
-            "eager": "the compiler of a whole step is what divides a batch "
-            "among devices"
-        },
-        # It counts for the CPU alone.
-        environment={
-            "XLA_FLAGS": "--xla_force_host_platform_device_count={ranks}",
-            # Several devices have no pool that is one device's.
-            "COMPARE_PIN_THREADS": "0",
-        },
+    parallel=(
+        Parallel(
+            word="sharded",
+            kind="devices",
+            modes=("jit", "fused"),
+            devices=("cpu", "cuda"),
+            absent={"eager": DIVIDED},
+            # It counts for the CPU alone.
+            environment={
+                "XLA_FLAGS": "--xla_force_host_platform_device_count={ranks}",
+                # Several devices have no pool that is one device's.
+                "COMPARE_PIN_THREADS": "0",
+            },
+        ),
+        Parallel(
+            word="distributed",
+            kind="controllers",
+            modes=("jit", "fused"),
+            absent={
+                "eager": DIVIDED,
+                "cuda": "a GPU for each process was not at hand",
+            },
+            environment={"COMPARE_PIN_THREADS": "0"},
+        ),
     ),
     modules=(
         "keras.src.backend.jax.layer.JaxLayer",

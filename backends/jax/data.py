@@ -17,7 +17,8 @@ def to_tensor(array, device):
 
     See: https://docs.jax.dev/en/latest/_autosummary/jax.device_put.html
     """
-    return jax.device_put(np.array(array, order="C"), jax.devices(device)[0])
+    own = jax.local_devices(backend=device)[0]
+    return jax.device_put(np.array(array, order="C"), own)
 
 
 def to_array(tensor):

@@ -1,4 +1,8 @@
-"""Training on several devices: one program, its arrays sharded, in JAX."""
+"""Training on several devices: one program, its arrays sharded, in JAX.
+
+The devices are one process's, or each is a process's own (`join`): the program
+is the same.
+"""
 
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
@@ -10,11 +14,26 @@ import numpy as np
 from . import train
 
 
+def join(rank, ranks, port):
+    """Meet the other processes, at a port of this machine.
+
+    Before anything else: what devices there are is settled with the first of
+    them that is used. Each process then sees those of all, and runs the same
+    program, which computes what its own device has to.
+
+    Differs: there are no shares of a batch to hand out, and nothing to reduce.
+    gloo sums on a CPU.
+
+    See: https://docs.jax.dev/en/latest/multi_process.html
+    """
+    jax.distributed.initialize(f"127.0.0.1:{port}", ranks, rank)
+
+
 def mesh(ranks, device):
     """The devices in a row; each is a rank.
 
-    Differs: one process has all of them. A CPU has as many as XLA is told
-    before it starts.
+    Differs: one process has all of them, or sees those of others, too. A CPU
+    has as many as XLA is told before it starts.
 
     See: https://docs.jax.dev/en/latest/notebooks/Distributed_arrays_and_automatic_parallelization.html
     """
@@ -22,8 +41,18 @@ def mesh(ranks, device):
 
 
 def replicated(tree, mesh):
-    """Give every device a copy."""
-    return jax.device_put(tree, NamedSharding(mesh, P()))
+    """Give every device a copy, of what each process has.
+
+    See: https://docs.jax.dev/en/latest/_autosummary/jax.make_array_from_process_local_data.html
+    """
+    everywhere = NamedSharding(mesh, P())
+
+    def one(x):
+        return jax.make_array_from_process_local_data(
+            everywhere, np.asarray(x)
+        )
+
+    return jax.tree.map(one, tree)
 
 
 def places(examples, ranks):
@@ -65,18 +94,23 @@ def gradients(forward, loss, mode, mesh):
     See: https://docs.jax.dev/en/latest/_autosummary/jax.lax.with_sharding_constraint.html
     """
     by_rows = NamedSharding(mesh, P("ranks"))
+    everywhere = NamedSharding(mesh, P())
 
     def sharded(params, images):
         rows, back = places(len(images), mesh.size)
         shares = jnp.take(images, rows, axis=0)
         shares = jax.lax.with_sharding_constraint(shares, by_rows)
-        return jnp.take(forward(params, shares), back, axis=0)
+        logits = jnp.take(forward(params, shares), back, axis=0)
+        return jax.lax.with_sharding_constraint(logits, everywhere)
 
     return train.gradients(sharded, loss, mode)
 
 
 def unlike(arrays):
-    """Names of the arrays of which a device has another copy than the first."""
+    """Names of the arrays of which a device has another copy than the first.
+
+    Of this process's devices.
+    """
     return [
         name
         for name, array in arrays.items()

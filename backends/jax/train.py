@@ -43,14 +43,15 @@ def setup(dtype, device, threads):
     jax.config.update("jax_enable_x64", dtype == "float64")
     precision = "tensorfloat32" if dtype == "tfloat32" else "highest"
     jax.config.update("jax_default_matmul_precision", precision)
-    jax.config.update("jax_default_device", jax.devices(device)[0])
+    own = jax.local_devices(backend=device)[0]
+    jax.config.update("jax_default_device", own)
     pinned = 0
     if device == "cpu" and os.environ.get("COMPARE_PIN_THREADS") == "1":
         pinned = pin_threads(threads)
     return {
         "jax_enable_x64": jax.config.jax_enable_x64,
         "jax_default_matmul_precision": precision,
-        "device": str(jax.devices(device)[0]),
+        "device": str(own),
         "threads pinned": pinned,
     }
 

@@ -25,19 +25,21 @@ INFO = Info(
     # as long as with AVX2. Other models multiply matrices faster with AVX-512.
     tuned_convolutions={"ONEDNN_MAX_CPU_ISA": "AVX2"},
     environment={"GLOG_v": "2"},
-    parallel=Parallel(
-        word="parallel",
-        processes=True,
-        modes=("eager", "jit", "fused"),
-        dtypes=("float32",),
-        absent={
-            "float64": "MindSpore 2.10 reduces in float32 alone: its AllReduce "
-            "refuses float64, and DistributedGradReducer rounds to float32 and "
-            "back"
-        },
-        # A process waits for the others for ever, as in PyTorch, and not for
-        # 30 s: how long a call may take is not its business.
-        environment={"MS_CPU_COMM_OP_TIMEOUT": "-1"},
+    parallel=(
+        Parallel(
+            word="parallel",
+            kind="ranks",
+            modes=("eager", "jit", "fused"),
+            dtypes=("float32",),
+            absent={
+                "float64": "MindSpore 2.10 reduces in float32 alone: its AllReduce "
+                "refuses float64, and DistributedGradReducer rounds to float32 and "
+                "back"
+            },
+            # A process waits for the others for ever, as in PyTorch, and not for
+            # 30 s: how long a call may take is not its business.
+            environment={"MS_CPU_COMM_OP_TIMEOUT": "-1"},
+        ),
     ),
     remarks=(
         (

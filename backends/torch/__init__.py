@@ -37,15 +37,18 @@ INFO = Info(
         for model in ("gru", "lstm")
     },
     loader_packages=("torchvision",),
-    parallel=Parallel(
-        word="ddp",
-        processes=True,
-        modes=("eager",),
-        absent={
-            "jit": NO_HOOKS,
-            "fused": NO_HOOKS,
-            "cuda": "NCCL wants a GPU for each process, which was not tried",
-        },
+    parallel=(
+        Parallel(
+            word="ddp",
+            kind="ranks",
+            modes=("eager",),
+            absent={
+                "jit": NO_HOOKS,
+                "fused": NO_HOOKS,
+                "cuda": "NCCL wants a GPU for each process, which was not "
+                "tried",
+            },
+        ),
     ),
     modules=(
         "keras.src.backend.torch.layer.TorchLayer",

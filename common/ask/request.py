@@ -31,9 +31,8 @@ from common.running.memory import refuse_large, refuse_orders
 from common.running.starting import (
     mixed_record,
     new_records,
-    start_devices,
     start_mix,
-    start_ranks,
+    start_parallel,
     start_worker,
 )
 from common.running.work import examples_of
@@ -88,9 +87,8 @@ class Request:
         def start(record: Record) -> Session:
             mix = mixes.get(record.entrant.label)
             where = (self.plan, folder, self.settings.timeout, self.pythons)
-            parallel = record.backend.info.parallel
-            if record.entrant.ranks > 1 and parallel is not None:
-                return (start_ranks if parallel.processes else start_devices)(record, *where)
+            if record.entrant.parallel is not None:
+                return start_parallel(record, *where)
             if mix is None:
                 return start_worker(record, *where)
             return start_mix(record, mix, self.available, *where)
@@ -140,7 +138,7 @@ def read_request(
         backend = available.get(entrant.backend)
         if backend:
             backend.rules(backend.declared(entrant.style, plan))  # or it is refused
-    refuse_weights_of_shares(settings, entrants, available)
+    refuse_weights_of_shares(settings, entrants)
     synthetic = settings.model == "linear"
     if synthetic:
         refuse_for_linear(settings, [settings.data, *(entrant.data for entrant in entrants)])
@@ -170,18 +168,15 @@ def read_request(
     return Request(settings, plan, available, entrants, mixes, pythons, dataset, trains)
 
 
-def refuse_weights_of_shares(
-    settings: Settings, entrants: Iterable[Entrant], available: Mapping[str, Backend]
-) -> None:
+def refuse_weights_of_shares(settings: Settings, entrants: Iterable[Entrant]) -> None:
     """Refuse class weights where processes average their shares of a batch by examples.
 
     Raises:
         Refused: for the first entrant that would.
     """
     for entrant in entrants:
-        parallel = available[entrant.backend].info.parallel
-        several = entrant.ranks > 1 and parallel is not None and parallel.processes
-        if several and settings.class_weights is not None:
+        shares = entrant.parallel is not None and entrant.parallel.kind == "ranks"
+        if shares and settings.class_weights is not None:
             raise Refused(
                 f"{entrant.label}: --class-weights divides by the weights of a batch, and each "
                 "process by those of its share, which is another mean; leave one of them out"

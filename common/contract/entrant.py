@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from common.contract.info import DATA_CHOICES, MODES, STYLES
+from common.contract.info import DATA_CHOICES, MODES, STYLES, Parallel
 from common.contract.meant import meant
 from common.contract.ranks import narrowed, ranks_of
 from common.contract.registry import Backend
@@ -16,7 +16,7 @@ from common.errors import Refused
 
 @dataclass(frozen=True)
 class Entrant:
-    """One row of a comparison: a backend, the three choices made for it, on how many devices.
+    """One row of a comparison: a backend, the three choices made for it, how many devices and how.
 
     `tries` has the modes of which the quickest is to be found out; none where the mode is chosen.
     """
@@ -28,6 +28,7 @@ class Entrant:
     mode: str
     data: str
     stock: bool = False
+    parallel: Parallel | None = None
     ranks: int = 1
     notes: tuple[str, ...] = ()
     tries: tuple[str, ...] = ()
@@ -82,9 +83,10 @@ def parse(
         if name not in available:
             raise Refused(unknown(name, available))
         backend = available[name]
-        ranks, others = ranks_of(text, words.split(",") if words else [], available, backend)
-        if ranks > 1:
-            backend = narrowed(backend, text, model)
+        said = words.split(",") if words else []
+        parallel, ranks, others = ranks_of(text, said, available, backend)
+        if parallel is not None:
+            backend = narrowed(backend, parallel, text, model)
             if BEST in others:
                 raise Refused(f"{text!r}: {BEST} tries modes on one device; name a mode")
         chosen, stock = _words(text, others, backend, model)
@@ -113,6 +115,7 @@ def parse(
                 name,
                 **chosen,
                 stock=stock,
+                parallel=parallel,
                 ranks=ranks,
                 notes=tuple(notes),
                 tries=tries,

@@ -218,14 +218,16 @@ class Parallel:
 
     Attributes:
         word: that an entrant asks for it with.
-        processes: whether each device is a process's own; if not, one process has all.
+        kind: "ranks": each device is a process's own, which trains its share; "devices": one
+            process has all, and one program of the whole batch; "controllers": each is a process's
+            own, and all run that program.
         modes, devices, dtypes: that go with it.
         absent: choice -> why it does not go with it.
         environment: variables set before the framework is imported; `{ranks}` is filled in.
     """
 
     word: str
-    processes: bool
+    kind: Literal["ranks", "devices", "controllers"]
     modes: tuple[Mode, ...]
     devices: tuple[str, ...] = ("cpu",)
     dtypes: tuple[str, ...] = MODULE_DTYPES
@@ -267,7 +269,7 @@ class Info:
         refused: base class -> why a network that no backend takes and that has it is refused.
         doubles: whether those compute in float64 throughout when they are given it.
         listings: style -> models of which `listings/<style>.py.jinja` makes a file.
-        parallel: how it trains on several devices; None if it does not here.
+        parallel: the ways in which it trains on several devices, the usual one first.
     """
 
     title: str
@@ -294,7 +296,7 @@ class Info:
     refused: dict[str, str] = field(default_factory=dict)
     doubles: bool = True
     listings: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    parallel: Parallel | None = None
+    parallel: tuple[Parallel, ...] = ()
 
     def choices(self, model: str | None = None) -> tuple[str, ...]:
         """Every style, mode and data choice this backend has, or has with a model."""

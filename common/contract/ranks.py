@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from common.contract.info import Parallel
 from common.contract.models import MODELS
 from common.contract.registry import Backend
 from common.errors import Refused
@@ -20,39 +21,44 @@ _LOADER = "each device takes its share of a batch from memory"
 
 def ranks_of(
     text: str, words: Sequence[str], available: Mapping[str, Backend], backend: Backend
-) -> tuple[int, list[str]]:
-    """On how many devices an entrant trains, 1 if it does not say, and its other words.
+) -> tuple[Parallel | None, int, list[str]]:
+    """How an entrant trains on several devices, on how many, and its other words.
+
+    Returns:
+        None and 1 if it does not say.
 
     Raises:
-        Refused: another backend's word, a number without a word, two numbers, or one below 2.
+        Refused: another backend's word, a number without a word, two of them, or one below 2.
     """
-    own = backend.info.parallel
-    theirs = {b.info.parallel.word: b.name for b in available.values() if b.info.parallel}
-    hows = [word for word in words if word in theirs or (own and word == own.word)]
+    own = {way.word: way for way in backend.info.parallel}
+    theirs = {way.word: b.name for b in available.values() for way in b.info.parallel} | own
+    hows = [word for word in words if word in theirs]
     counts = [word for word in words if _COUNT.fullmatch(word)]
     rest = [word for word in words if word not in hows and word not in counts]
     if not hows and not counts:
-        return 1, rest
-    if own is None:
+        return None, 1, rest
+    if not own:
         why = backend.info.absent.get("parallel", "its INFO lists nothing of the kind")
         raise Refused(f"{backend.name} does not train on several devices: {why}")
-    if hows != [own.word]:
-        said = f"{hows[0]} is {theirs[hows[0]]}'s" if hows else f"{counts[0]} says how many alone"
-        raise Refused(f"{text!r}: {said}; write {backend.name}:{own.word},{(*counts, 'x2')[0]}")
+    if len(hows) != 1 or hows[0] not in own:
+        said = f"{counts[0]} says how many alone" if not hows else f"it says {' and '.join(hows)}"
+        if len(hows) == 1:
+            said = f"{hows[0]} is {theirs[hows[0]]}'s"
+        count = (*counts, f"x{USUAL}")[0]
+        better = " or ".join(f"{backend.name}:{word},{count}" for word in own)
+        raise Refused(f"{text!r}: {said}; write {better}")
     ranks = int(counts[0][1:]) if counts else USUAL
     if len(counts) > 1 or ranks < 2:
         raise Refused(f"{text!r}: one number of devices, x2 or more, not {', '.join(counts)}")
-    return ranks, rest
+    return own[hows[0]], ranks, rest
 
 
-def narrowed(backend: Backend, text: str, model: str | None) -> Backend:
+def narrowed(backend: Backend, parallel: Parallel, text: str, model: str | None) -> Backend:
     """A backend as it is on several devices: with what goes with that, and why the rest does not.
 
     Raises:
         Refused: a model whose function depends on who shares a batch.
     """
-    parallel = backend.info.parallel
-    assert parallel is not None
     if model in MODELS and MODELS[model].statistics:
         raise Refused(
             f"{text!r}: {model} normalises by the batch, and a device by its share alone, which is "

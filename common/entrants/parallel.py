@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,9 @@ _GRACE = 2.0
 
 #: Why `infer` has nothing to time.
 ONE_ANSWERS = "several devices train here, and one answers: time the entrant without them"
+
+#: What a call returns.
+T = TypeVar("T")
 
 #: Where ranks may part, in the order in which one leads to the next.
 STAGES = ("data", "start", "gradient", "update")
@@ -72,6 +75,7 @@ class ParallelSession:
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts, self._ranks = parts, len(parts)
+        self._least = self._ranks
         self._pool = ThreadPoolExecutor(self._ranks)
         #: what was not alike in all of them, the first time, by stage
         self._apart: dict[str, Apart] = {}
@@ -120,7 +124,7 @@ class ParallelSession:
             Failed: the last batch leaves a process without any example.
         """
         last = len(order) % self._plan["batch_size"] or self._plan["batch_size"]
-        if last < self._ranks:
+        if last < self._least:
             raise Failed(
                 f"a batch of {last} cannot be shared by {self._ranks} processes; choose another "
                 "--batch-size, or --drop-last"
@@ -134,7 +138,7 @@ class ParallelSession:
 
     def initial(self, seed: int) -> Arrays:
         """As `Session.initial`."""
-        return self._parts[0].initial(seed)
+        return self._one(lambda one: one.initial(seed))
 
     def load(self, params: Arrays, state: Arrays | None = None) -> None:
         """As `Session.load`; what each process then has is looked at."""
@@ -161,8 +165,8 @@ class ParallelSession:
         first: Trained = trained[0]
         return replace(
             first,
-            losses=mean([one.losses for one in trained]),
-            counts=np.sum([one.counts for one in trained], axis=0),
+            losses=self._mean([one.losses for one in trained]),
+            counts=self._sum([one.counts for one in trained]),
             seconds=max(one.seconds for one in trained),
             cpu_seconds=total([one.cpu_seconds for one in trained]),
             peak_memory_bytes=total([one.peak_memory_bytes for one in trained]),
@@ -188,22 +192,38 @@ class ParallelSession:
                     "print one gradient on both ranks after the backward pass",
                 )
             )
-        values, logits = mean([one[0] for one in found]), interleaved([one[1] for one in found])
-        return values, logits, first
+        value = self._mean([one[0] for one in found])
+        return value, self._rows([one[1] for one in found]), first
 
     def batch(self, index: Array) -> tuple[Array, Array]:
         """As `Session.batch`, put together of what the processes take."""
-        taken = self._all(lambda one: one.batch(index))
-        for rank, (_, labels) in enumerate(taken):
+        images, labels = zip(*self._all(lambda one: one.batch(index)), strict=True)
+        self._hold_shares(index, labels)
+        return self._rows(images), self._rows(labels)
+
+    def _hold_shares(self, index: Array, labels: Sequence[Array]) -> None:
+        """Note where a process takes another share of a batch than every N-th example."""
+        for rank, share in enumerate(labels):
             right = len(range(rank, len(index), self._ranks))
-            if len(labels) != right:
-                words = f"rank {rank} takes {len(labels)} of {len(index)} examples, not {right}"
-                if len(labels) > right:
+            if len(share) != right:
+                words = f"rank {rank} takes {len(share)} of {len(index)} examples, not {right}"
+                if len(share) > right:
                     words += ": its sampler repeats some, so that all ranks have as many"
                 confirm = "count the examples that each rank sees in an epoch"
-                shape = float(len(labels)), float(right)
+                shape = float(len(share)), float(right)
                 self._note(Apart("data", "labels", (), *shape, words, confirm))
-        return interleaved([one[0] for one in taken]), interleaved([one[1] for one in taken])
+
+    # What the processes have in parts.
+
+    def _mean(self, losses: Sequence[Array]) -> Array:
+        return mean(losses)
+
+    def _sum(self, counts: Sequence[Array]) -> Array:
+        whole: Array = np.sum(counts, axis=0)
+        return whole
+
+    def _rows(self, parts: Sequence[Array]) -> Array:
+        return interleaved(parts)
 
     def fingerprint(self, order: Array) -> str:
         """As `Session.fingerprint`."""
@@ -221,43 +241,47 @@ class ParallelSession:
                 told = words.format(rank, ", ".join(names))
                 self._note(apart_at(stage, names[0], first, other, told, confirm))
 
-    # What is the same in every process is asked of rank 0.
+    # What is the same in every process.
+
+    def _one(self, call: Callable[[Part], T]) -> T:
+        """Ask rank 0."""
+        return call(self._parts[0])
 
     def evaluate(self) -> Evaluated:
         """As `Session.evaluate`: rank 0 measures the whole test set, as one process does."""
-        return self._parts[0].evaluate()
+        return self._one(lambda one: one.evaluate())
 
     def params(self) -> Arrays:
         """As `Session.params`."""
-        return self._parts[0].params()
+        return self._one(lambda one: one.params())
 
     def state(self) -> Arrays:
         """As `Session.state`."""
-        return self._parts[0].state()
+        return self._one(lambda one: one.state())
 
     def logits(self, params: Arrays, images: Array, compiled: bool = False) -> Array:
         """As `Session.logits`."""
-        return self._parts[0].logits(params, images, compiled)
+        return self._one(lambda one: one.logits(params, images, compiled))
 
     def gradient(self, logits: Array, labels: Array, compiled: bool = False) -> tuple[Array, Array]:
         """As `Session.gradient`."""
-        return self._parts[0].gradient(logits, labels, compiled)
+        return self._one(lambda one: one.gradient(logits, labels, compiled))
 
     def backward(
         self, params: Arrays, images: Array, dlogits: Array, compiled: bool = False
     ) -> Arrays:
         """As `Session.backward`."""
-        return self._parts[0].backward(params, images, dlogits, compiled)
+        return self._one(lambda one: one.backward(params, images, dlogits, compiled))
 
     def update(
         self, params: Arrays, grads: Arrays, state: Arrays, compiled: bool = False
     ) -> tuple[Arrays, Arrays]:
         """As `Session.update`."""
-        return self._parts[0].update(params, grads, state, compiled)
+        return self._one(lambda one: one.update(params, grads, state, compiled))
 
     def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
         """As `Session.correct`."""
-        return self._parts[0].correct(logits, labels, compiled)
+        return self._one(lambda one: one.correct(logits, labels, compiled))
 
     def component_seconds(self, index: Array) -> dict[str, float]:
         """As `Session.component_seconds`: nothing, for a part of a batch is another's work."""
@@ -269,7 +293,7 @@ class ParallelSession:
 
     def predict(self) -> Array:
         """As `Session.predict`."""
-        return self._parts[0].predict()
+        return self._one(lambda one: one.predict())
 
     def close(self, *, at_once: bool = False) -> None:
         """As `Session.close`."""

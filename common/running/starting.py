@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from common.contract.entrant import Entrant
-from common.contract.info import MODULE_DTYPES
+from common.contract.info import MODULE_DTYPES, Parallel
 from common.contract.losses import loss_function
 from common.contract.models import MODELS
 from common.contract.optimizers import functions_of
 from common.contract.plan import Plan
 from common.contract.registry import Backend
+from common.entrants.controllers import ControllersSession
 from common.entrants.mixed import Mix, MixedSession
-from common.entrants.parallel import ParallelSession, free_port
+from common.entrants.parallel import ParallelSession, Part, free_port
 from common.entrants.process import WorkerSession
 from common.entrants.session import Session
 from common.measure.machine import available_cores
 from common.results.record import Record
 from common.results.source import source_sha256
 
-#: The programs of one process of several, and of one that has several devices.
-RANK, DEVICES = "common.entrants.rank", "common.entrants.devices"
+#: What a process runs that trains on several devices, or is one of them, by the kind of that.
+PROGRAMS = {
+    "ranks": "common.entrants.rank",
+    "devices": "common.entrants.devices",
+    "controllers": "common.entrants.controller",
+}
 
 
 def start_worker(
@@ -37,29 +42,32 @@ def start_worker(
     return _worker(record.entrant, record.backend, record.settings, plan, folder, timeout, pythons)
 
 
-def start_ranks(record: Record, plan: Plan, *where: Any) -> ParallelSession:
-    """Start the processes of an entrant that trains in several."""
-    entrant, port = record.entrant, str(free_port())
+def start_parallel(record: Record, plan: Plan, *where: Any) -> Session:
+    """Start an entrant that trains on several devices: a process for each, or one for all."""
+    entrant, way = record.entrant, record.entrant.parallel
+    assert way is not None
+    ranks, port = str(entrant.ranks), str(free_port())
+    if way.kind == "devices":
+        known = entrant, record.backend, record.settings, plan
+        return _worker(*known, *where, program=PROGRAMS[way.kind], words=(ranks,))
     part = replace(plan, threads=max(1, plan.threads // entrant.ranks))
     started: list[WorkerSession] = []
     try:
         for rank in range(entrant.ranks):
             named = replace(entrant, slug=f"{entrant.slug}-{rank}")
-            words = str(rank), str(entrant.ranks), port
-            program: dict[str, Any] = {"program": RANK, "words": words, "cores": plan.threads}
-            started.append(_worker(named, record.backend, record.settings, part, *where, **program))
+            told: dict[str, Any] = {"words": (str(rank), ranks, port), "cores": plan.threads}
+            known = named, record.backend, record.settings, part
+            started.append(_worker(*known, *where, program=PROGRAMS[way.kind], **told))
     except BaseException:
         for one in started:
             one.close(at_once=True)
         raise
-    return ParallelSession(started)
+    return together(way, started)
 
 
-def start_devices(record: Record, *where: Any) -> WorkerSession:
-    """Start the process of an entrant that trains on several devices of its own."""
-    ranks = str(record.entrant.ranks)
-    known = record.entrant, record.backend, record.settings
-    return _worker(*known, *where, program=DEVICES, words=(ranks,))
+def together(way: Parallel, parts: Sequence[Part]) -> ParallelSession:
+    """The processes of an entrant as one session, rank 0 first."""
+    return ControllersSession(parts) if way.kind == "controllers" else ParallelSession(parts)
 
 
 def start_mix(
@@ -94,8 +102,8 @@ def _worker(
     environment = backend.info.variables(
         plan.threads, plan.device, stock=entrant.stock, convolves=MODELS[plan.model].convolves
     )
-    if entrant.ranks > 1 and (parallel := backend.info.parallel) is not None:
-        told = parallel.environment.items()
+    if entrant.parallel is not None:
+        told = entrant.parallel.environment.items()
         environment |= {name: text.format(ranks=entrant.ranks) for name, text in told}
     settings.update(environment)
     if entrant.backend in pythons:
@@ -141,8 +149,8 @@ def new_records(
         record.notes += remarks(entrant, backend, plan, trains=trains)
         missing = None if entrant.backend in pythons else backend.missing()
         missing = backend.info.lacks(plan.device, plan.dtype) or missing
-        if entrant.ranks > 1 and backend.info.parallel is not None:
-            missing = missing or backend.info.parallel.lacks(plan.device, plan.dtype)
+        if entrant.parallel is not None:
+            missing = missing or entrant.parallel.lacks(plan.device, plan.dtype)
             record.notes.append(shared(entrant.ranks))
         if missing:
             record.status, record.reason = "unavailable", missing
