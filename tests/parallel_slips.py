@@ -17,11 +17,13 @@ class Said:
         stage: where it is.
         words: of the likely cause.
         size: of a batch; an odd one where shares must not be equal.
+        model: that is trained.
     """
 
     stage: str
     words: str
     size: int = 16
+    model: str = "softmax"
 
 
 #: The stage of a slip that lets nothing be judged: the entrant fails, and says why.
@@ -37,6 +39,9 @@ SAID = {
     "other initial weights": Said("start", "rank 1 starts from other parameters"),
     "rate times ranks": Said("update", "the learning rate is multiplied by the 2 ranks"),
     "gradient of the step before": Said("gradient", "this is the gradient of the batch before"),
+    "local statistics": Said(
+        "forward", "each of the 2 ranks normalises by the statistics of its share", model="lenet_bn"
+    ),
     "shifted order": Said("data", "rank 1 takes its share of the batch from a shifted order"),
 }
 
@@ -128,7 +133,7 @@ MINDSPORE: dict[str, tuple[str, Edits]] = {
     "shifted order": ("parallel", SHIFTED),
 }
 
-WHOLE = "    return train.gradients(sharded, loss, mode)\n"
+WHOLE = "    return train.gradients(divided, loss, mode)\n"
 #: As whoever writes what each device does, and reduces by hand; one that forgets says so nowhere.
 BY_HAND = """    differentiate = train.gradients(forward, loss, mode)
 
@@ -152,7 +157,7 @@ BY_HAND = """    differentiate = train.gradients(forward, loss, mode)
 
     return reduced
 """
-SCALED = """    differentiate = train.gradients(sharded, loss, mode)
+SCALED = """    differentiate = train.gradients(divided, loss, mode)
 
     def scaled(params, images, labels):
         value, logits, grads = differentiate(params, images, labels)
@@ -161,6 +166,30 @@ SCALED = """    differentiate = train.gradients(sharded, loss, mode)
     return scaled
 """
 SPREAD = "np.asarray(arrays[name], param.dtype), param.sharding"
+APART = "        return apart.gradients(divided, loss, mode, statistics)\n"
+#: Each device's own mean and variance, as where nobody synchronises them.
+LOCAL = """        differentiate = apart.gradients(forward, loss, mode, statistics)
+
+        def alone(params, images, labels):
+            value, logits, grads = differentiate(params, images, labels)
+            value, grads = jax.lax.pmean((value, grads), "ranks")
+            return value, logits, grads
+
+        spread = jax.shard_map(
+            alone,
+            mesh=mesh,
+            in_specs=(P(), P("ranks"), P("ranks")),
+            out_specs=(P(), P("ranks"), P()),
+            check_vma=False,
+        )
+
+        def reduced(params, images, labels):
+            rows, back = places(len(images), mesh.size)
+            value, logits, grads = spread(params, images[rows], labels[rows])
+            return value, logits[back], grads
+
+        return reduced
+"""
 JAX: dict[str, tuple[str, Edits]] = {
     "mean of unequal means": (
         "parallel",
@@ -169,7 +198,7 @@ JAX: dict[str, tuple[str, Edits]] = {
         shares = [slice(rank, None, mesh.size) for rank in range(mesh.size)]
         return jnp.mean(jnp.stack([loss(logits[s], labels[s]) for s in shares]))
 
-    return train.gradients(sharded, by_share, mode)
+    return train.gradients(divided, by_share, mode)
 """
         },
     ),
@@ -215,6 +244,7 @@ JAX: dict[str, tuple[str, Edits]] = {
         },
     ),
     "rate times ranks": ("update", {"optax.sgd(schedule(lr)": "optax.sgd(2 * lr"}),
+    "local statistics": ("parallel", {APART: LOCAL}),
     "shifted order": (
         "parallel",
         {

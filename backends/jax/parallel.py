@@ -11,6 +11,7 @@ from jax.sharding import PartitionSpec as P
 import jax
 import numpy as np
 
+from . import statistics as apart
 from . import train
 
 
@@ -73,7 +74,7 @@ def places(examples, ranks):
     return rows, np.argsort(slots)[:examples]
 
 
-def gradients(forward, loss, mode, mesh):
+def gradients(forward, loss, mode, mesh, statistics=()):
     """Differentiate the mean loss of the whole batch, each device its share.
 
     Args:
@@ -81,29 +82,57 @@ def gradients(forward, loss, mode, mesh):
         loss: (logits, labels) -> the mean.
         mode: "jit" or "fused".
         mesh: from `mesh`.
+        statistics: names of those params that no gradient moves.
 
     Returns:
         (params, images, labels) -> value, logits, grads.
 
     Differs: nothing says that anything is reduced. The program is that of the
     whole batch; the compiler divides it as its arrays are sharded, and sums
-    where a product needs rows of all. Rows that fill up are left out of the
-    mean: a constraint on rows that do not divide evenly is dropped without a
-    word, and every device computes all of them (0.7.1).
+    where a product, or the mean of a normalisation, needs rows of all.
 
     See: https://docs.jax.dev/en/latest/_autosummary/jax.lax.with_sharding_constraint.html
     """
-    by_rows = NamedSharding(mesh, P("ranks"))
-    everywhere = NamedSharding(mesh, P())
+    divided = by_rows(forward, mesh)
+    if statistics:
+        return apart.gradients(divided, loss, mode, statistics)
+    return train.gradients(divided, loss, mode)
 
-    def sharded(params, images):
-        rows, back = places(len(images), mesh.size)
+
+def by_rows(forward, mesh):
+    """A forward function whose rows are divided among the devices.
+
+    Rows that fill up the shares are left out of the logits: a constraint on
+    rows that do not divide evenly is dropped without a word, and every device
+    computes all of them (0.7.1). Who normalises by the batch must not see
+    them: there that is how it is.
+    """
+    rowwise, everywhere = (
+        NamedSharding(mesh, P("ranks")),
+        NamedSharding(mesh, P()),
+    )
+
+    def shared(images, rows):
         shares = jnp.take(images, rows, axis=0)
-        shares = jax.lax.with_sharding_constraint(shares, by_rows)
-        logits = jnp.take(forward(params, shares), back, axis=0)
+        return jax.lax.with_sharding_constraint(shares, rowwise)
+
+    def put_back(logits, back):
+        logits = jnp.take(logits, back, axis=0)
         return jax.lax.with_sharding_constraint(logits, everywhere)
 
-    return train.gradients(sharded, loss, mode)
+    def divided(params, images):
+        rows, back = places(len(images), mesh.size)
+        return put_back(forward(params, shared(images, rows)), back)
+
+    def training(params, images):
+        rows, back = places(len(images), mesh.size)
+        if len(rows) > len(images):
+            return forward.training(params, images)
+        logits, values = forward.training(params, shared(images, rows))
+        return put_back(logits, back), values
+
+    divided.training = training
+    return divided
 
 
 def unlike(arrays):

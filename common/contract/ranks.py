@@ -57,12 +57,12 @@ def narrowed(backend: Backend, parallel: Parallel, text: str, model: str | None)
     """A backend as it is on several devices: with what goes with that, and why the rest does not.
 
     Raises:
-        Refused: a model whose function depends on who shares a batch.
+        Refused: a model whose function depends on who shares a batch, of processes that do.
     """
-    if model in MODELS and MODELS[model].statistics:
+    if model in MODELS and MODELS[model].statistics and parallel.kind == "ranks":
         raise Refused(
-            f"{text!r}: {model} normalises by the batch, and a device by its share alone, which is "
-            "another function; choose a model without batch normalisation"
+            f"{text!r}: {model} normalises by the batch, and a process by its share alone, which "
+            "is another function; choose a model without batch normalisation"
         )
     absent = {**backend.info.absent, "loader": _LOADER, **parallel.absent}
     info = replace(backend.info, modes=parallel.modes, data=("memory",), absent=absent)

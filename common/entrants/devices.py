@@ -49,7 +49,8 @@ class DevicesSession(LocalSession):
 
     def _differentiation(self) -> Any:
         """Gradients of a batch that is divided among the devices."""
-        return partial(self._parallel.gradients, mesh=self._mesh)
+        told = {"mesh": self._mesh, "statistics": self._statistics}
+        return partial(self._parallel.gradients, **told)
 
     def _tensor(self, array: Array) -> Any:
         return self._parallel.replicated(super()._tensor(array), self._mesh)

@@ -156,9 +156,8 @@ class LocalSession(ByComponents):
         self._choose(plan, choices, data)
         self._backward, self._gradients = self._model.backward, self._differentiation()
         if self._statistics:
-            apart, told = self._import("statistics"), {"statistics": self._statistics}
-            self._backward = partial(apart.backward, **told)
-            self._gradients = partial(apart.gradients, **told)
+            apart = self._import("statistics")
+            self._backward = partial(apart.backward, statistics=self._statistics)
         if "trail" in data:
             self._count_updates(data["trail"])
         mode = choices["mode"]
@@ -191,6 +190,8 @@ class LocalSession(ByComponents):
             self._evaluate = self._train.evaluate(*told, mode, EVALUATION_BATCH)
 
     def _differentiation(self) -> Any:
+        if self._statistics:
+            return partial(self._import("statistics").gradients, statistics=self._statistics)
         return self._train.gradients
 
     def _batch_size(self) -> Any:

@@ -24,6 +24,8 @@ def parallel_slips(
     if stage == "data":
         yield from shifted(expectations, ranks)
     elif unit == TOGETHER:
+        if expectations.model.statistics:
+            yield local_statistics(expectations, ranks)
         yield from wrong_reductions(expectations, right, ranks)
     elif unit == STEP:
         grads = {name: expectations.gradients[name].right for name in expectations.trained}
@@ -79,6 +81,24 @@ def mean_of_means(expectations: Expectations, ranks: int) -> tuple[Array, Arrays
         slopes.append(grads)
     mean = {name: np.mean([one[name] for one in slopes], axis=0) for name in expectations.trained}
     return np.asarray(np.mean(losses)), mean
+
+
+def local_statistics(expectations: Expectations, ranks: int) -> Slip:
+    """Every share normalised by its own mean and variance; the rest as it should be."""
+    exact, size = expectations.referee.exact, len(expectations.labels)
+    logits: Array = np.empty(expectations.logits.shape)
+    loss, slopes = np.zeros(()), dict.fromkeys(expectations.trained, np.zeros(()))
+    for rank in range(ranks):
+        images, labels = expectations.images64[rank::ranks], expectations.labels64[rank::ranks]
+        value, logits[rank::ranks], grads = exact.gradients(expectations.params, images, labels)
+        share = len(labels) / size
+        loss = loss + share * value
+        slopes = {name: one + share * grads[name] for name, one in slopes.items()}
+    return Slip(
+        {"logits": logits, "loss": loss, **slopes},
+        f"each of the {ranks} ranks normalises by the statistics of its share, not of the batch",
+        "look for a batch normalisation that is not synchronised between devices",
+    )
 
 
 def filled_up(expectations: Expectations, ranks: int) -> Slip:
