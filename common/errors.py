@@ -44,7 +44,14 @@ class BadLabel(EntrantError, ValueError):
 
 
 class Killed(EntrantError):
+    """A process that ended by itself, or by a signal.
+
+    Attributes:
+        signal: that; None if there was none.
+    """
+
     status = "killed"
+    signal: int | None = None
 
 
 class TimedOut(EntrantError):

@@ -135,6 +135,7 @@ MINDSPORE: dict[str, tuple[str, Edits]] = {
 
 WHOLE = "    return train.gradients(divided, loss, mode)\n"
 #: As whoever writes what each device does, and reduces by hand; one that forgets says so nowhere.
+MEAN_LOSS = '        value = jax.lax.pmean(value, "ranks")\n'
 BY_HAND = """    differentiate = train.gradients(forward, loss, mode)
 
     def alone(params, images, labels):
@@ -165,7 +166,6 @@ SCALED = """    differentiate = train.gradients(divided, loss, mode)
 
     return scaled
 """
-SPREAD = "np.asarray(arrays[name], param.dtype), param.sharding"
 APART = "        return apart.gradients(divided, loss, mode, statistics)\n"
 #: Each device's own mean and variance, as where nobody synchronises them.
 LOCAL = """        differentiate = apart.gradients(forward, loss, mode, statistics)
@@ -231,7 +231,7 @@ JAX: dict[str, tuple[str, Edits]] = {
     "other initial weights": (
         "model",
         {
-            "        name: jax.device_put(\n            " + SPREAD + "\n        )\n": """\
+            "        name: placed(arrays[name], param) for name, param in params.items()\n": """\
         name: jax.make_array_from_single_device_arrays(
             param.shape,
             param.sharding,
@@ -240,6 +240,7 @@ JAX: dict[str, tuple[str, Edits]] = {
                 for device in param.sharding.addressable_devices
             ],
         )
+        for name, param in params.items()
 """
         },
     ),
@@ -255,7 +256,16 @@ JAX: dict[str, tuple[str, Edits]] = {
 }
 
 #: By the word that asks for it.
-EDITS = {"ddp": TORCH, "parallel": MINDSPORE, "sharded": JAX, "distributed": JAX}
+EDITS = {
+    "ddp": TORCH,
+    "parallel": MINDSPORE,
+    "sharded": JAX,
+    # Who forgets to reduce forgets the loss, too.
+    "distributed": {
+        **JAX,
+        "nothing reduced": ("parallel", {WHOLE: BY_HAND.replace(MEAN_LOSS, "")}),
+    },
+}
 
 #: In JAX one program says of a whole batch who computes what.
 PROGRAM = {

@@ -185,7 +185,7 @@ def test_a_folder_that_is_not_ours_is_left(home: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "newest", "words"),
     [
-        ("jax", False, ["numpy", "jax>=0.6", "optax>=0.2.4"]),
+        ("jax", False, ["numpy", "jax>=0.7", "optax>=0.2.4"]),
         ("jax", True, ["numpy", "jax", "optax"]),
         # What its build against NumPy 1 needs stays.
         ("mindspore", True, ["numpy", "mindspore", "numpy<2"]),

@@ -189,6 +189,34 @@ def test_no_false_alarm(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("word", WAYS)
+def test_an_update_that_counts(
+    word: str, pairs: Callable[[str], Ranks], session_data: Data
+) -> None:
+    """What counts the steps is on every device, too."""
+    pair = pairs(word)
+    plan = make_plan(epochs=1, optimizer="adam", lr=0.001, schedule="cosine")
+    by_design = {one.function for one in BACKENDS[pair.backend].info.declared}
+    for style in ("concise", "scratch"):
+        if f"adam_{style}" in by_design:
+            continue
+        verdict = pair.judged(pair.backend, plan, session_data(plan), style)
+        assert verdict.first_difference is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", ["sharded", "distributed"])
+def test_a_batch_with_fewer_examples_than_devices(
+    word: str, pairs: Callable[[str], Ranks], session_data: Data
+) -> None:
+    """70 = 3 * 23 + 1: what JAX has too few of it fills up."""
+    plan, session = make_plan(batch_size=23, epochs=1), pairs(word).session("jax")
+    session.open(plan.asdict(), {**CHOICES, "mode": "jit"}, session_data(plan))
+    session.warm_up(orders_of(plan)[0])
+    session.train(orders_of(plan)[0])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["ddp"])
 def test_a_batch_too_small_to_be_shared(
     word: str, pairs: Callable[[str], Ranks], session_data: Data
@@ -212,6 +240,7 @@ def test_ranks_warm_up_alike(word: str, pairs: Callable[[str], Ranks], session_d
     session.warm_up(orders_of(plan)[0])
 
 
+@pytest.mark.parametrize("rank", [0, 1])
 @pytest.mark.parametrize(("how", "error"), [(signal.SIGKILL, Killed), (signal.SIGSTOP, TimedOut)])
 @pytest.mark.slow
 @pytest.mark.parametrize("word", [word for word, (_, way) in WAYS.items() if way.kind != "devices"])
@@ -219,6 +248,7 @@ def test_a_rank_that_ends_or_hangs_ends_all(
     word: str,
     how: signal.Signals,
     error: type[EntrantError],
+    rank: int,
     tmp_path: Path,
     session_data: Data,
 ) -> None:
@@ -231,13 +261,14 @@ def test_a_rank_that_ends_or_hangs_ends_all(
     if how == signal.SIGSTOP:
         for part in parts:
             part._timeout = 2
-        os.kill(parts[1].pid, how)
+        os.kill(parts[rank].pid, how)
     else:
-        threading.Timer(0.3, os.kill, [parts[1].pid, how]).start()
+        threading.Timer(0.3, os.kill, [parts[rank].pid, how]).start()
         time.sleep(0.5)
     order = orders_of(plan)[0]
-    with pytest.raises(error, match="rank 1"):
+    with pytest.raises(error, match=f"rank {rank}") as said:
         session.train(order)
+    assert how != signal.SIGKILL or "and" not in str(said.value)
     session.close(at_once=True)
     assert not any(alive(part.pid) for part in parts)
 

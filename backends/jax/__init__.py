@@ -50,7 +50,13 @@ INFO = Info(
                 "eager": DIVIDED,
                 "cuda": "a GPU for each process was not at hand",
             },
-            environment={"COMPARE_PIN_THREADS": "0"},
+            environment={
+                "COMPARE_PIN_THREADS": "0",
+                # One device each, and the others not by way of a proxy.
+                "XLA_FLAGS": "--xla_force_host_platform_device_count=1",
+                "JAX_NUM_CPU_DEVICES": "-1",
+                "no_grpc_proxy": "127.0.0.1",
+            },
         ),
     ),
     modules=(

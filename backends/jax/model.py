@@ -41,11 +41,18 @@ def assign(params, arrays, axes):
     """
     arrays = to_layout(arrays, axes, LAYOUT)
     return {
-        name: jax.device_put(
-            np.asarray(arrays[name], param.dtype), param.sharding
-        )
-        for name, param in params.items()
+        name: placed(arrays[name], param) for name, param in params.items()
     }
+
+
+def placed(array, other):
+    """An array as another is: its dtype, and where it is, in all processes.
+
+    See: https://docs.jax.dev/en/latest/_autosummary/jax.make_array_from_process_local_data.html
+    """
+    return jax.make_array_from_process_local_data(
+        other.sharding, np.asarray(array, other.dtype)
+    )
 
 
 def dump(params, axes):

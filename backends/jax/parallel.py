@@ -5,6 +5,7 @@ is the same.
 """
 
 import jax.numpy as jnp
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -14,6 +15,8 @@ import numpy as np
 from . import statistics as apart
 from . import train
 
+NEVER = 10**8  # seconds
+
 
 def join(rank, ranks, port):
     """Meet the other processes, at a port of this machine.
@@ -22,12 +25,24 @@ def join(rank, ranks, port):
     them that is used. Each process then sees those of all, and runs the same
     program, which computes what its own device has to.
 
-    Differs: there are no shares of a batch to hand out, and nothing to reduce.
-    gloo sums on a CPU.
+    Differs: there are no shares of a batch to hand out, and nothing to reduce
+    by hand; what the compiler sums, gloo does on a CPU. Who has not been heard
+    of for 100 s is given up by the others, which end themselves then: how
+    long that may be is not their business.
 
     See: https://docs.jax.dev/en/latest/multi_process.html
     """
-    jax.distributed.initialize(f"127.0.0.1:{port}", ranks, rank)
+    address = f"127.0.0.1:{port}"
+    jax.distributed.initialize(
+        address,
+        ranks,
+        rank,
+        cluster_detection_method="deactivate",
+        heartbeat_timeout_seconds=NEVER,
+        coordinator_bind_address=address,
+    )
+    # gloo meets within 30 s of the first sum, while all are still here.
+    multihost_utils.sync_global_devices("met")
 
 
 def mesh(ranks, device):
@@ -42,7 +57,7 @@ def mesh(ranks, device):
 
 
 def replicated(tree, mesh):
-    """Give every device a copy, of what each process has.
+    """Have the same on every device, of what each process has.
 
     See: https://docs.jax.dev/en/latest/_autosummary/jax.make_array_from_process_local_data.html
     """

@@ -6,10 +6,9 @@ from common.contract.axes import from_layout, to_layout
 from optax import tree_utils
 
 import jax
-import numpy as np
 
 from .data import to_array
-from .model import LAYOUT
+from .model import LAYOUT, placed
 
 # optax's names, and ours
 FIELDS = {"trace": "m", "mu": "m", "nu": "v", "sum_of_squares": "v"}
@@ -141,8 +140,7 @@ def assign_state(state, arrays, axes):
     arrays = to_layout(arrays, axes, LAYOUT)
 
     def put(name, buffer):
-        array = np.asarray(arrays[name], buffer.dtype)
-        return jax.device_put(array, buffer.sharding)
+        return placed(arrays[name], buffer)
 
     if isinstance(state, dict):
         return {name: put(name, buffer) for name, buffer in state.items()}

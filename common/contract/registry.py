@@ -130,6 +130,11 @@ def _info(folder: Path) -> Info:
         raise Refused(f"{folder / '__init__.py'} has no readable INFO: {cause!r}") from cause
     if not isinstance(info, Info):
         raise Refused(f"INFO in {folder / '__init__.py'} is {type(info).__name__}, not Info")
+    if not isinstance(info.parallel, tuple):
+        raise Refused(
+            f"INFO.parallel in {folder / '__init__.py'} is {type(info.parallel).__name__}; give a "
+            "tuple of each way to train on several devices"
+        )
     return info
 
 

@@ -60,6 +60,11 @@ class DevicesSession(LocalSession):
         held = super()._loaded(arrays).items()
         return {name: self._parallel.replicated(one, self._mesh) for name, one in held}
 
+    def _new_update(self, params: Any) -> tuple[Any, Any]:
+        # What counts the steps stands for no parameter, and is made on one device.
+        state, update = super()._new_update(params)
+        return self._parallel.replicated(state, self._mesh), update
+
     def _placed(self, images: Array, labels: Array) -> Any:
         return self._parallel.replicated(super()._placed(images, labels), self._mesh)
 

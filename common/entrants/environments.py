@@ -166,7 +166,7 @@ def requirements(backend: Backend, *, newest: bool = False) -> list[str]:
 
 
 def _name(requirement: str) -> str:
-    """The package of "jax>=0.6"."""
+    """The package of "jax>=0.7"."""
     found = re.match(r"[A-Za-z0-9._-]+", requirement)
     return found[0] if found else requirement
 

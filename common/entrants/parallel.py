@@ -9,6 +9,7 @@ frameworks put each process into a session of its own, where it would outlive th
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -193,13 +194,13 @@ class ParallelSession:
                 )
             )
         value = self._mean([one[0] for one in found])
-        return value, self._rows([one[1] for one in found]), first
+        return value, self._rows("logits", [one[1] for one in found]), first
 
     def batch(self, index: Array) -> tuple[Array, Array]:
         """As `Session.batch`, put together of what the processes take."""
         images, labels = zip(*self._all(lambda one: one.batch(index)), strict=True)
         self._hold_shares(index, labels)
-        return self._rows(images), self._rows(labels)
+        return self._rows("batch", images), self._rows("batch", labels)
 
     def _hold_shares(self, index: Array, labels: Sequence[Array]) -> None:
         """Note where a process takes another share of a batch than every N-th example."""
@@ -222,7 +223,7 @@ class ParallelSession:
         whole: Array = np.sum(counts, axis=0)
         return whole
 
-    def _rows(self, parts: Sequence[Array]) -> Array:
+    def _rows(self, name: str, parts: Sequence[Array]) -> Array:
         return interleaved(parts)
 
     def fingerprint(self, order: Array) -> str:
@@ -297,7 +298,8 @@ class ParallelSession:
 
     def close(self, *, at_once: bool = False) -> None:
         """As `Session.close`."""
-        for part in self._parts:
+        # Rank 0 last: where the others meet by it, they would end as if it had died.
+        for part in reversed(self._parts):
             part.close(at_once=at_once)
         self._pool.shutdown(wait=False)
 
@@ -306,7 +308,9 @@ def reason(failed: Mapping[int, BaseException]) -> BaseException:
     """Why an entrant ended, by what its ranks say: one that died before those that missed it."""
     for kind in (Killed, TimedOut, EntrantError):
         alike = {rank: error for rank, error in failed.items() if isinstance(error, kind)}
-        if alike:
+        # Who missed another may have ended itself; who was ended did not.
+        ended = {r: e for r, e in alike.items() if getattr(e, "signal", None) != signal.SIGABRT}
+        if alike := ended or alike:
             named = " and ".join(f"rank {rank}" for rank in alike)
             error = next(iter(alike.values()))
             return type(error)(f"{named}: {error}")

@@ -121,7 +121,9 @@ class Worker:
                     f"{name} took longer than {self._timeout:g} s; see {self.log.name}, "
                     "or allow more with --timeout"
                 ) from cause
-            raise Killed(self._last_words()) from cause
+            killed = Killed(self._last_words())
+            killed.signal = -min(0, self._process.wait()) or None
+            raise killed from cause
         except Malformed as cause:
             self.close(at_once=True)
             raise Failed(f"its answer to {name} is {cause}; see {self.log.name}") from cause
