@@ -45,6 +45,22 @@ def width(function: Callable[..., Any], *given: Any, seed: int = 0) -> list[floa
     ]
 
 
+@pytest.mark.parametrize("what", ["sum", "mean"])
+@pytest.mark.parametrize("dims", [(), (0,), (1, 2)])
+def test_terms_that_are_alike_round_alike(what: str, dims: tuple[int, ...]) -> None:
+    """Added up one by one in float32, 0.1 is off by as much each time: not by the root of that."""
+    x = torch.full((64, 16, 16), 0.1, dtype=torch.float64)
+    exact = getattr(x, what)(dims or None)
+    n = x.numel() / exact.numel()
+    off = abs(float(np.add.accumulate(np.full(int(n), 0.1, "float32"))[-1]) - n * float(x.max()))
+    off /= n if what == "mean" else 1
+    furthest = 0.0
+    for seed in range(16):
+        with noise(UNIT, seed):
+            furthest = max(furthest, float((getattr(x, what)(dims or None) - exact).abs().max()))
+    assert off < 2 * furthest < 10 * max(off, UNIT * n**0.5 * float(exact.max()))
+
+
 @pytest.mark.parametrize(
     "moving",
     [

@@ -12,7 +12,8 @@ wide as float32's roundings on its way:
     x * y                       u |result|
     exp(x), x / y, x ** y ...   FEW u |result|: libraries differ in them;
                                 exp, and what is made of it, as far as said
-    a sum of n terms            LAMBDA sqrt(n) u sum |terms|
+    a sum of n terms            LAMBDA sqrt(n) u sum |terms|, or as far as it
+                                is off that is added up one by one in float32
     a variance                  that of E[x^2] - E[x]^2, as flax has it
     what only moves numbers     not at all
 
@@ -34,6 +35,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
+import numpy as np
 import torch
 
 #: A sum of n terms in sequence errs by 0.24 sqrt(n) u sum |terms| on average
@@ -187,6 +189,27 @@ def noise(unit, seed, exp_error=0.0):
         yield rounding
 
 
+def noisy(function, unit, seed, exp_error=0.0):
+    """A function that rounds at random, as what runs inside of `noise`."""
+
+    def moved(*args):
+        with noise(unit, seed, exp_error):
+            return function(*args)
+
+    return moved
+
+
+def unknown(function):
+    """A function of the same arguments that counts what has no rule."""
+
+    def counted(*args):
+        with noise(0.5, 0) as rounding:
+            function(*args)
+        return rounding.unknown
+
+    return counted
+
+
 @contextmanager
 def unfused():
     """Attention by its parts: what is fused has no formula here."""
@@ -208,6 +231,9 @@ def sum_rule(name, func, args, kwargs):
 
     def width(results):
         counts = terms(func, args, results)
+        if name in ("mean", "sum"):
+            wide = LAMBDA * counts**0.5 * sizes
+            return torch.maximum(wide, in_sequence(name, args, kwargs, wide))
         if not isinstance(results, (tuple, list)):
             return LAMBDA * counts**0.5 * sizes
         return [
@@ -216,6 +242,25 @@ def sum_rule(name, func, args, kwargs):
         ]
 
     return width
+
+
+def in_sequence(name, args, kwargs, wide):
+    """How far a sum, or a mean, is off that float32 adds up one by one.
+
+    In units of a rounding. Of terms that are alike the roundings are, too, and
+    lead as far as there are terms, not as their root: the slope of a bias
+    before a mean over pictures, as XLA adds it up on a CPU.
+    """
+    x, dims = args[0], args[1] if len(args) > 1 else kwargs.get("dim")
+    if not is_float(x) or x.is_complex() or not x.numel():
+        return torch.zeros_like(wide)
+    dims = [d % x.dim() for d in dims] if dims else list(range(x.dim()))
+    kept = [d for d in range(x.dim()) if d not in dims]
+    n = prod(x.shape[d] for d in dims)
+    rows = x.permute(kept + dims).reshape(-1, n)
+    added = np.add.accumulate(rows.numpy().astype(np.float32), axis=1)[:, -1]
+    off = (torch.from_numpy(added).to(x.dtype) - rows.sum(1)).abs() * 2.0**24
+    return (off / n if name == "mean" else off).reshape(wide.shape)
 
 
 def variance_rule(name, func, args, kwargs):

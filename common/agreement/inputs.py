@@ -10,10 +10,11 @@ from common.contract.arrays import Array, Arrays
 from common.contract.models import Model
 from common.contract.plan import Plan
 from common.contract.precision import cast, cast_one
+from common.entrants.rounding_port import UnroundedError
 from common.entrants.session import Session
 
-#: Runs with random rounding.
-DRAWS = 3
+#: Runs with random rounding; and where somebody is blamed otherwise: three may all be small.
+DRAWS, MORE_DRAWS = 3, 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +60,18 @@ class Inputs:
 
 
 def rounded(inputs: Inputs, function: Callable[[Session], Arrays]) -> list[Arrays]:
-    """What the referee makes of a question when its operations round at random; where sums are
-    long alone: elsewhere a few orders of summation tell what rounding does.
+    """What the referee makes of a question when its operations round at random.
+
+    Where sums are long, or may be, alone: elsewhere a few orders of summation tell what rounding
+    does.
     """
-    if not inputs.model.long_sums:
+    if not (inputs.model.long_sums or inputs.referee.draws):
         return []
-    return [function(inputs.referee.rounding) for _ in range(DRAWS)]
+    draws = MORE_DRAWS if inputs.referee.draws else DRAWS
+    try:
+        return [function(inputs.referee.rounding) for _ in range(draws)]
+    except UnroundedError:  # then nothing is allowed for it
+        return []
 
 
 def inputs_at(referee: Referee, at: State) -> Inputs:

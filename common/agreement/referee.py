@@ -84,6 +84,8 @@ class Referee:
         rules: instead of the plan's: differences that a framework declares.
         model: what is trained, if it is none of the registered models.
         make: makes its sessions, if they are not NumPy's: of what is being ported.
+        make_rounding: the same of one whose operations round at random.
+        draws: whether random roundings count, where nothing says that its sums are long.
         own_rule: whether its update is its own, and not the plan's.
         errors: function -> how far an entrant's own errs, where that is more than a few roundings.
     """
@@ -93,6 +95,8 @@ class Referee:
     rules: Rules | None = None
     model: Model | None = None
     make: Callable[[], LocalSession] | None = None
+    make_rounding: Callable[[], LocalSession] | None = None
+    draws: bool = False
     own_rule: bool = False
     errors: dict[str, float] = field(default_factory=dict)
     exact: LocalSession = field(init=False)
@@ -128,9 +132,12 @@ class Referee:
         session.open(plan, choices, data)
 
     @cached_property
-    def rounding(self) -> RoundingSession:
+    def rounding(self) -> LocalSession:
         """The exact one, each operation rounding at random as in the run's dtype."""
-        session = RoundingSession(REFEREE, self.plan.dtype, 5, self.rules, self.errors)
+        if self.make_rounding is not None:
+            session = self.make_rounding()
+        else:
+            session = RoundingSession(REFEREE, self.plan.dtype, 5, self.rules, self.errors)
         self._set_up(session, "float64")
         return session
 

@@ -16,9 +16,8 @@ parameters under your names, in your layout; docs/checking-functions.md has a co
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,13 @@ import numpy as np
 from common.agreement.diagnose import Diagnosis, Patient, diagnose
 from common.agreement.effective import in_effect
 from common.agreement.parting import Parting
-from common.agreement.probes import loss_factors, parted, rounds_inside
+from common.agreement.probes import loss_factors, parted
 from common.agreement.referee import Referee
 from common.agreement.schedule import Schedule
 from common.agreement.track import Track
 from common.agreement.units import gradients_of
 from common.agreement.verdict import Difference, Verdict
+from common.check.reference import referee_of
 from common.contract.arrays import Array, Arrays
 from common.contract.entrant import Entrant
 from common.contract.given import Paths, as_array, as_arrays, as_labels, as_pixels, rebuilt
@@ -47,7 +47,6 @@ from common.entrants.port import (
     CLASSIFICATION,
     REGRESSION,
     Port,
-    PortSession,
     opened_as,
     raised_in,
     sees_parameters,
@@ -185,8 +184,19 @@ def check_functions(
     judged = replace(backend, info=replace(backend.info, declared=()))
     judged = judged if isinstance(port, Port) else backend
     candidate = Candidate(entrant, judged, session, NOT_RUN)
+
+    def exactly() -> bool:
+        """Whether the same in float64 is right."""
+        again = check_functions(
+            port, reference, params=arrays, images=images, labels=labels, model=model, style=style,
+            mode=mode, dtype="float64", optimizer=optimizer, lr=lr, momentum=momentum,
+            weight_decay=weight_decay, betas=betas, eps=eps, alpha=alpha, batch_size=batch_size,
+            epochs=epochs, seed=seed,
+        )  # fmt: skip
+        return again.diagnosis.difference is None
+
     try:
-        found, verdict, parting = examine(candidate, work, port, reference)
+        found, verdict, parting = examine(candidate, work, port, reference, exactly)
     except CompareError:
         raise
     except Exception as cause:
@@ -258,9 +268,20 @@ def refuse_several(images: Any) -> None:
 
 
 def examine(
-    candidate: Candidate, work: Work, port: Any, reference: Port | None
+    candidate: Candidate,
+    work: Work,
+    port: Any,
+    reference: Port | None,
+    exactly: Callable[[], bool],
 ) -> tuple[Diagnosis, Verdict, Parting | None]:
-    """Diagnose a candidate step by step, then train it and judge it as a run does."""
+    """Diagnose a candidate step by step, then train it and judge it as a run does.
+
+    Args:
+        candidate: the port.
+        work: what it is held on.
+        port, reference: as given.
+        exactly: whether the port is right in float64.
+    """
     session, entrant, backend = candidate.session, candidate.entrant, candidate.backend
     plan = work.plan
     declared = backend.declared(entrant.style, plan)
@@ -299,8 +320,15 @@ def examine(
         ours = referee({})
         trail.leader = ours.exact
         reopen()
-    track = Track(ours, schedule)
-    found = diagnose(Patient(entrant, backend.info, session, reopen), track)
+    track, patient = Track(ours, schedule), Patient(entrant, backend.info, session, reopen)
+    found = diagnose(patient, track)
+    if reference is not None and may_be_rounding(found.difference, plan) and exactly():
+        # Some orders of summation are too few where sums are long: one library errs by a unit in
+        # the last place where another errs by thirty, and both are right.
+        ours.draws = True
+        reopen()
+        track = Track(ours, schedule)
+        found = diagnose(patient, track)
     found.state_apart = apart
     if found.difference is not None:
         sides = [one for one in (port, reference) if isinstance(one, Port)]
@@ -316,6 +344,11 @@ def examine(
     elif verdict.first_difference is not None:
         found.difference = verdict.first_difference
     return found, verdict, parting
+
+
+def may_be_rounding(first: Difference | None, plan: Plan) -> bool:
+    """Whether a difference may be nothing but another order of long sums."""
+    return first is not None and first.stage in ("forward", "gradient") and plan.dtype == "float32"
 
 
 def inside(found: Diagnosis, work: Work, port: Any, reference: Port | None) -> Parting | None:
@@ -377,39 +410,3 @@ def probed(difference: Difference, session: Session, track: Track, *, penalty: b
             )
             return replace(difference, likely_cause=words)
     return difference
-
-
-def referee_of(plan: Plan, data: dict[str, Any], reference: Port | None, rules: Rules) -> Referee:
-    """NumPy, or what is ported, in float64."""
-    if reference is None:
-        return Referee(plan, data, rules)
-    if not isinstance(reference, Port):
-        raise Refused(
-            f"the reference is {reference!r:.60}; functions are held against a Port, or with "
-            "model= against the referee"
-        )
-    described = Model(plan.model, {}, "", plan.model == CLASSIFICATION, 0, 0, 0.0)
-    own_rule = reference.update is not None
-    make = partial(PortSession, reference, "reference")
-    referee = Referee(plan, data, model=described, make=make, own_rule=own_rule)
-    start = cast(data["initial"], "float64")
-    index = np.arange(min(plan.batch_size, len(data["train"][1])), dtype=np.int32)
-    images, labels = referee.exact.batch(index)
-    logits = referee.exact.logits(start, images)
-    if logits.dtype != np.float64:
-        raise Refused(
-            f"the reference computes {logits.dtype} from float64; it must keep the dtype it is "
-            "given to be held against"
-        )
-    first, again = (gradients_of(referee.exact, start, images, labels) for _ in range(2))
-    if (name := parted(first, again, {})) is not None:
-        raise Refused(
-            f"the reference gives two answers when called twice with the same inputs, {name} "
-            "first; switch its dropout off, or give it the same random numbers each time"
-        )
-    if rounds_inside(referee.exact, start, images, labels):
-        raise Refused(
-            "the reference computes in float32 somewhere inside, though it is given float64; it "
-            "must keep the dtype it is given to be held against"
-        )
-    return referee
