@@ -45,10 +45,10 @@ class Loss:
         return None if kept is None else partial(kept, loss=self)
 
     def run(self, asked: Asked) -> Answer:
-        """The loss and its slopes; rounded at random, as far as an exp may be off.
+        """The loss and its slopes; if they are to round, off as far as the port's exp may be.
 
-        Of log Σ exp(o) that is as much, whatever the number of examples: MindSpore's errors are
-        mostly of one sign, and its log_softmax is off by 2e-6 on average (2.10.0).
+        Not at random: of log Σ exp(o) it is as much whatever the number of examples. MindSpore's
+        errors are mostly of one sign, and its log_softmax is off by 2e-6 on average (2.10.0).
         """
         labels = as_targets(self.labels, asked)
         value, slopes = self.net.loss(self.function, asked.inputs, labels)
