@@ -320,15 +320,11 @@ def examine(
         ours = referee({})
         trail.leader = ours.exact
         reopen()
-    track, patient = Track(ours, schedule), Patient(entrant, backend.info, session, reopen)
+    patient, track = Patient(entrant, backend.info, session, reopen), Track(ours, schedule)
     found = diagnose(patient, track)
     if reference is not None and may_be_rounding(found.difference, plan) and exactly():
-        # Some orders of summation are too few where sums are long: one library errs by a unit in
-        # the last place where another errs by thirty, and both are right.
-        ours.draws = True
-        reopen()
-        track = Track(ours, schedule)
-        found = diagnose(patient, track)
+        patient.reopen()
+        found, track = with_draws(patient, ours, schedule)
     found.state_apart = apart
     if found.difference is not None:
         sides = [one for one in (port, reference) if isinstance(one, Port)]
@@ -349,6 +345,17 @@ def examine(
 def may_be_rounding(first: Difference | None, plan: Plan) -> bool:
     """Whether a difference may be nothing but another order of long sums."""
     return first is not None and first.stage in ("forward", "gradient") and plan.dtype == "float32"
+
+
+def with_draws(patient: Patient, ours: Referee, schedule: Schedule) -> tuple[Diagnosis, Track]:
+    """Diagnose again, what random roundings lead to allowed.
+
+    Some orders of summation are too few where sums are long: one library errs by a unit in the last
+    place where another errs by thirty, and both are right.
+    """
+    ours.draws = True
+    track = Track(ours, schedule)
+    return diagnose(patient, track), track
 
 
 def inside(found: Diagnosis, work: Work, port: Any, reference: Port | None) -> Parting | None:

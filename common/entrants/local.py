@@ -425,8 +425,7 @@ class LocalSession(ByComponents):
 
     def predict(self) -> Array:
         """Choose a class for each test image: (examples,), uint8 where that holds all classes."""
-        chosen: Array = classes_of(self.test_logits(self.params()))
-        return chosen
+        return classes_of(self.test_logits(self.params()))
 
     def has_test_set(self) -> bool:
         """Whether there is anything to evaluate."""
