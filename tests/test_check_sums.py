@@ -38,10 +38,14 @@ def functions(framework: str, share: float = 1.0) -> Port:
 
 @cache
 def checked(port: str, original: str, seed: int, share: float = 1.0) -> Report:
+    return asked(functions(port, share), functions(original), seed)
+
+
+def asked(port: Port, original: Port, seed: int) -> Report:
     draw = np.random.default_rng(seed)
     found: Report = check(
-        functions(port, share),
-        functions(original),
+        port,
+        original,
         params={
             "scale": draw.uniform(0.5, 1.5, CHANNELS),
             "bias": draw.normal(0, 0.1, CHANNELS),
@@ -65,6 +69,20 @@ def test_what_is_wrong_in_float64_is_wrong() -> None:
     """A slope that is off by 2e-6, less than the order of a sum in float32 may bring."""
     report = checked("jax", "torch", 0, 1 + 2e-6)
     assert report.verdict.verdict == "differs"
+
+
+def test_what_float64_cannot_be_asked_stays_as_it_was_found() -> None:
+    """A port that takes float32 alone is wrong as before, and not refused for that."""
+    right = functions("jax", 1.01)
+
+    def forward(params: Any, images: Any) -> Any:
+        if images.dtype != "float32":
+            raise TypeError("float32 alone")
+        return right.forward(params, images)
+
+    first = asked(Port("jax", forward, right.loss), functions("torch"), 0).diagnosis.difference
+    assert first is not None
+    assert first.stage == "forward"
 
 
 def test_a_rounding_is_no_weight_decay() -> None:
