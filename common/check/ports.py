@@ -18,6 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from common.contract.models import MODELS, Model
 from common.contract.optimizers import OPTIMIZERS
 from common.contract.plan import Plan
 from common.contract.precision import cast
-from common.contract.registry import Rules
+from common.contract.registry import Backend, Rules
 from common.entrants.port import (
     CLASSIFICATION,
     REGRESSION,
@@ -185,21 +186,13 @@ def check_functions(
     judged = judged if isinstance(port, Port) else backend
     candidate = Candidate(entrant, judged, session, NOT_RUN)
 
-    def exactly() -> bool:
-        """Whether the same in float64 is right; of who has none throughout rounding decides."""
-        if not backend.info.doubles:
-            return True
-        try:
-            again = check_functions(
-                port, reference, params=arrays, images=images, labels=labels, model=model,
-                style=style, mode=mode, dtype="float64", optimizer=optimizer, lr=lr,
-                momentum=momentum, weight_decay=weight_decay, betas=betas, eps=eps, alpha=alpha,
-                batch_size=batch_size, epochs=epochs, seed=seed,
-            )  # fmt: skip
-        except CompareError:  # it cannot be asked that: what was found stays
-            return False
-        return again.diagnosis.difference is None
-
+    again = partial(
+        check_functions, port, reference, params=arrays, images=images, labels=labels, model=model,
+        style=style, mode=mode, dtype="float64", optimizer=optimizer, lr=lr, momentum=momentum,
+        weight_decay=weight_decay, betas=betas, eps=eps, alpha=alpha, batch_size=batch_size,
+        epochs=epochs, seed=seed,
+    )  # fmt: skip
+    exactly = partial(right_in_float64, backend, again)
     try:
         found, verdict, parting = examine(candidate, work, port, reference, exactly)
     except CompareError:
@@ -209,6 +202,16 @@ def check_functions(
             raise
         raise Refused(f"{whose} raised {one_line(cause)}") from cause
     return Report(verdict, found, time.perf_counter() - started, parting)
+
+
+def right_in_float64(backend: Backend, ask: Callable[[], Report]) -> bool:
+    """Whether the same in float64 is right; of who has none throughout rounding decides."""
+    if not backend.info.doubles:
+        return True
+    try:
+        return ask().diagnosis.difference is None
+    except CompareError:  # it cannot be asked that: what was found stays
+        return False
 
 
 def on_tree(port: Any, paths: Paths) -> Any:
