@@ -83,6 +83,20 @@ def test_what_float64_cannot_be_asked_stays_as_it_was_found() -> None:
     first = asked(Port("jax", forward, right.loss), functions("torch"), 0).diagnosis.difference
     assert first is not None
     assert first.stage == "forward"
+    jax = pytest.importorskip("jax")
+    assert not jax.config.jax_enable_x64, "it was asked further questions in float64"
+
+
+def test_an_original_of_which_nobody_knows_how_it_rounds() -> None:
+    """Then nothing more is allowed, and nobody is refused for it."""
+    torch = pytest.importorskip("torch")
+    right = functions("torch")
+
+    def forward(params: Any, images: Any) -> Any:
+        return right.forward(params, torch.fft.ifft(torch.fft.fft(images)).real)
+
+    report = asked(functions("jax"), Port("torch", forward, right.loss), 0)
+    assert report.diagnosis.difference is not None
 
 
 def test_a_rounding_is_no_weight_decay() -> None:

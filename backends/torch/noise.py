@@ -12,8 +12,8 @@ wide as float32's roundings on its way:
     x * y                       u |result|
     exp(x), x / y, x ** y ...   FEW u |result|: libraries differ in them;
                                 exp, and what is made of it, as far as said
-    a sum of n terms            LAMBDA sqrt(n) u sum |terms|, or as far as it
-                                is off that is added up one by one in float32
+    a sum of n terms            LAMBDA sqrt(n) u sum |terms|; if asked, or as
+                                far as one is off that adds up one by one
     a variance                  that of E[x^2] - E[x]^2, as flax has it
     what only moves numbers     not at all
 
@@ -37,7 +37,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 import torch
 
-from .sequence import in_sequence
+from .sequence import off_in_sequence
 
 #: A sum of n terms in sequence errs by 0.24 sqrt(n) u sum |terms| on average
 #: if all have one sign: roundings of u / sqrt(3) at partial sums k/n of it.
@@ -110,8 +110,9 @@ class Rounding(TorchDispatchMode):
         unknown: Counter of the operations that there is no rule for.
     """
 
-    def __init__(self, unit, seed, exp_error):
+    def __init__(self, unit, seed, exp_error, in_sequence):
         super().__init__()
+        self._in_sequence = in_sequence
         self.unit, self.unknown = unit, Counter()
         self._exp_roundings = exp_error / unit
         self._draw = torch.Generator().manual_seed(seed)
@@ -129,6 +130,9 @@ class Rounding(TorchDispatchMode):
             if width is not None:
                 results = func(*args, **kwargs)
                 wide = width(results)
+                if self._in_sequence and name in ("mean", "sum"):
+                    apart = off_in_sequence(name, args, kwargs, wide)
+                    wide = torch.maximum(wide, apart)
                 if name in OF_EXP:
                     wide = wide + self._exp_roundings * OF_EXP[name](results)
                 return self._moved(results, wide)
@@ -175,26 +179,27 @@ class Rounding(TorchDispatchMode):
 
 
 @contextmanager
-def noise(unit, seed, exp_error=0.0):
+def noise(unit, seed, exp_error=0.0, *, in_sequence=False):
     """Round at random whatever runs inside, forwards and backwards.
 
     Args:
         unit: the largest relative error of a rounding; 2^-24 in float32.
         seed: of the random numbers; the same one repeats all of them.
         exp_error: how far an exp may be off beside, relative to it.
+        in_sequence: whether sums may be added up one by one, too.
 
     Yields:
         a `Rounding`, whose `unknown` counts the operations without a rule.
     """
-    with unfused(), Rounding(unit, seed, exp_error) as rounding:
+    with unfused(), Rounding(unit, seed, exp_error, in_sequence) as rounding:
         yield rounding
 
 
 def noisy(function, unit, seed, exp_error=0.0):
-    """A function that rounds at random, as what runs inside of `noise`."""
+    """A function that rounds at random, its sums in whatever order."""
 
     def moved(*args):
-        with noise(unit, seed, exp_error):
+        with noise(unit, seed, exp_error, in_sequence=True):
             return function(*args)
 
     return moved
@@ -204,7 +209,7 @@ def unknown(function):
     """A function of the same arguments that counts what has no rule."""
 
     def counted(*args):
-        with noise(0.5, 0) as rounding:
+        with noise(2.0**-24, 0) as rounding:
             function(*args)
         return rounding.unknown
 
@@ -232,9 +237,6 @@ def sum_rule(name, func, args, kwargs):
 
     def width(results):
         counts = terms(func, args, results)
-        if name in ("mean", "sum"):
-            wide = LAMBDA * counts**0.5 * sizes
-            return torch.maximum(wide, in_sequence(name, args, kwargs, wide))
         if not isinstance(results, (tuple, list)):
             return LAMBDA * counts**0.5 * sizes
         return [

@@ -243,7 +243,7 @@ def decays_apart(session: Session, track: Track) -> str | None:
     logits = exact.logits(at.params, at.images64)
     _, dlogits = exact.gradient(logits, at.labels64)
     data = exact.backward(at.params, at.images64, dlogits)
-    found = []
+    found, rests = [], []
     # What is left of nothing: of the gradients, and of the parameters that a step is made from.
     sizes = {n: np.abs(data[n]).max() + np.abs(at.params[n]).max() / lr * 1e-3 for n in at.params}
     for who, params, state, images, labels in (
@@ -258,10 +258,16 @@ def decays_apart(session: Session, track: Track) -> str | None:
             if np.abs(rest[n] - c * at.params[n]).max() > 10 * NEAR * sizes[n]:
                 return None
         found.append(decay)
+        rests.append(rest)
+
+    def is_decay(n: str) -> bool:
+        """Whether a decay makes the difference: it is large, or all of what is left but little."""
+        apart = (found[0][n] - found[1][n]) * at.params[n]
+        most, left = np.abs(apart).max(), np.abs(rests[0][n] - rests[1][n] - apart).max()
+        return bool(most > NEAR * sizes[n] or (apart.size >= 4 and left <= 0.2 * most))
+
     wrong = [n for n in at.params if abs(found[0][n] - found[1][n]) > 1e-3 * largest(found)]
-    apart = {n: abs(found[0][n] - found[1][n]) * np.abs(at.params[n]).max() for n in wrong}
-    if all(apart[n] <= NEAR * sizes[n] for n in wrong):
-        return None
+    wrong = [n for n in wrong if is_decay(n)]
     if not wrong:
         return None
     words = "; ".join(decay_in_words(n, *(decay[n] for decay in found)) for n in wrong)
