@@ -12,7 +12,8 @@ import sys
 from typing import Any
 
 from common.entrants.devices import DevicesSession
-from common.entrants.worker import answer, leave
+from common.entrants.rank import serve_part
+from common.entrants.worker import leave
 
 
 class ControllerSession(DevicesSession):
@@ -41,27 +42,6 @@ class ControllerSession(DevicesSession):
         return {**super().set_up(), "processes": self._ranks}
 
 
-def main(
-    descriptor: str,
-    threads: str,
-    backend: str,
-    rank: str,
-    ranks: str,
-    port: str,
-    folder: str | None = None,
-) -> None:
-    """Serve one backend's part on an inherited file descriptor."""
-
-    def session() -> ControllerSession:
-        from common.contract.registry import extend_path
-
-        if folder:
-            extend_path(folder)
-        return ControllerSession(backend, int(rank), int(ranks), int(port))
-
-    answer(descriptor, threads, session)
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    serve_part(ControllerSession, *sys.argv[1:])
     leave()

@@ -107,7 +107,8 @@ class RankSession(LocalSession):
         return to_array(value), to_array(logits), dict(self._model.dump(named, self._axes))
 
 
-def main(
+def serve_part(
+    kind: Callable[[str, int, int, int], LocalSession],
     descriptor: str,
     threads: str,
     backend: str,
@@ -116,18 +117,18 @@ def main(
     port: str,
     folder: str | None = None,
 ) -> None:
-    """Serve one backend's part on an inherited file descriptor."""
+    """Serve one backend's part, a session of a kind, on an inherited file descriptor."""
 
-    def session() -> RankSession:
+    def session() -> LocalSession:
         from common.contract.registry import extend_path
 
         if folder:
             extend_path(folder)
-        return RankSession(backend, int(rank), int(ranks), int(port))
+        return kind(backend, int(rank), int(ranks), int(port))
 
     answer(descriptor, threads, session)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    serve_part(RankSession, *sys.argv[1:])
     leave()
