@@ -124,7 +124,7 @@ class Components:
     def gradient(self, logits: Array, labels: Array, compiled: bool = False) -> tuple[Array, Array]:
         """Component `loss`: its value and gradient in the logits."""
         held, loss_gradient = self._component("gradient", compiled)
-        labels = self._labels(labels, *logits.shape)
+        labels = self._labels(labels, len(logits), logits.shape[-1])
         value, dlogits = loss_gradient(held, self._tensor(logits), labels)
         return self._use.data.to_array(value), self._use.data.to_array(dlogits)
 
@@ -167,7 +167,7 @@ class Components:
     def correct(self, logits: Array, labels: Array, compiled: bool = False) -> int:
         """Component `accuracy`."""
         held, count = self._component("correct", compiled)
-        labels = self._labels(labels, *logits.shape)
+        labels = self._labels(labels, len(logits), logits.shape[-1])
         found = count(held, self._tensor(logits), labels)
         return int(np.asarray(self._use.data.to_array(found)).sum())
 
@@ -200,7 +200,7 @@ class Components:
         _, dlogits = self.gradient(logits, labels, compiled)
         grads = self.backward(params, images, dlogits, compiled)
         slopes = {f"{name}/gradient": grads[name] for name in self._use.names}
-        scores, classes = self._tensor(logits), self._labels(labels, *logits.shape)
+        scores, classes = self._tensor(logits), self._labels(labels, len(logits), logits.shape[-1])
         inputs, backed = self._tensor(images), self._tensor(dlogits)
         calls: dict[str, tuple[tuple[Any, Any], tuple[Any, ...]]] = {
             "forward": (self._component("logits", compiled, params), (inputs,)),
